@@ -1,0 +1,175 @@
+/** Owns the composition: wires the parts for a configuration, starts a rotator for each target, and stops them. */
+import type { X509Certificate } from 'node:crypto'
+import { chmodSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Clock } from './clock.ts'
+import type { Config, Target } from './config/config.ts'
+import { renderTemplate, usesNodeUid } from './config/template.ts'
+import { AgentError, messageOf } from './errors.ts'
+import type { Listener } from './observe/events.ts'
+import { parseCertificates } from './pki/certificate.ts'
+import { createPublisher, type Publisher } from './rotation/publisher.ts'
+import { createRotator, type Rotator } from './rotation/rotator.ts'
+import { slotOf } from './rotation/schedule.ts'
+import { createPkiSource } from './source/pki.ts'
+import { readSmallFile, systemFiles } from './store/files.ts'
+import { openSecretDir, type SecretDir } from './store/secret-dir.ts'
+import { createVaultApi } from './vault/client.ts'
+import { readNodeUid } from './vault/credentials.ts'
+import { createSession } from './vault/session.ts'
+import { createSkewMeter } from './vault/skew.ts'
+import type { TlsMaterial } from './vault/tls-files.ts'
+import { createTransport } from './vault/transport.ts'
+
+export interface AgentOptions {
+  readonly config: Config
+  readonly clock: Clock
+  /** From 0 to 1; only the retries after failures use it. */
+  readonly random: () => number
+  readonly emit: Listener
+  readonly beforeConnect?: (material: TlsMaterial) => void
+}
+
+export interface Agent {
+  /** Keeps every target valid until `stop`. Rejects only for bugs. */
+  run(stop: AbortSignal): Promise<void>
+  /**
+   * Makes sure that every target has a good certificate.
+   * @returns the failures of the targets that have none when `stop` comes
+   */
+  runOnce(stop: AbortSignal): Promise<AgentError[]>
+  /** Renews every target at once. */
+  renewNow(): void
+  /** A watched file has changed: looks at everything again. */
+  lookAgain(): void
+}
+
+const sessionCheckMs = 30_000
+
+export function createAgent({ config, clock, random, emit, beforeConnect }: AgentOptions): Agent {
+  const { origin, namespace } = config.vault
+  const skew = createSkewMeter(clock)
+  const transport = createTransport({ address: config.vault, clock, skew, emit, beforeConnect })
+  const api = createVaultApi(transport, origin, namespace)
+  const session = createSession({ auth: config.auth, inline: config.inlineAuth, api, clock, skew, emit })
+  const source = createPkiSource({ config, api, session, transport })
+  const nodeSlot = slotOf({ cluster: config.cluster, node: config.node, component: '' })
+  const rotators = config.targets.map(createTarget)
+
+  function createTarget(target: Target): { rotator: Rotator; publisher: Publisher } {
+    const { component } = target
+    const commonName = createCommonName(config, target, emit)
+    const publisher = createPublisher({
+      component,
+      commonName,
+      directory: openSecretDir(target.directory, config.files),
+      state: openStateDir(config, component),
+      bootstrap:
+        config.bootstrapDirectory === undefined ? undefined : openSecretDir(config.bootstrapDirectory, config.files),
+      slot: slotOf({ cluster: config.cluster, node: config.node, component }),
+      renewAt: config.renewAt,
+      ttlSeconds: config.pki.ttlSeconds,
+      clock,
+      now: skew.now,
+      etcdCa: () => readEtcdCa(config.etcdCaFile),
+      emit,
+    })
+    const rotator = createRotator({
+      target,
+      commonName,
+      publisher,
+      source,
+      keyReuse: config.key.reuse,
+      pollSlot: nodeSlot,
+      clock,
+      now: skew.now,
+      random,
+      emit,
+    })
+    return { rotator, publisher }
+  }
+
+  /** A token that was handed to us must not die between two rotations. */
+  async function keepSession(stop: AbortSignal): Promise<void> {
+    while (!stop.aborted) {
+      await clock.sleep(sessionCheckMs, stop)
+      try {
+        if (!stop.aborted) await session.maintain()
+      } catch (error) {
+        // The next rotation tells of it, if it lasts.
+        if (!(error instanceof AgentError)) throw error
+      }
+    }
+  }
+
+  return {
+    async run(stop) {
+      stop.addEventListener('abort', () => transport.destroy(), { once: true })
+      const loops = rotators.map(({ rotator }) => rotator.run(stop))
+      if (config.auth.method === 'token') loops.push(keepSession(stop))
+      await Promise.all(loops)
+    },
+    async runOnce(stop) {
+      stop.addEventListener('abort', () => transport.destroy(), { once: true })
+      await Promise.all(rotators.map(({ rotator }) => rotator.run(stop, true)))
+      return rotators
+        .filter(({ publisher }) => publisher.published() === undefined)
+        .map(
+          ({ rotator }) =>
+            rotator.failure() ?? new AgentError('never-published', `${rotator.component} was not reached`),
+        )
+    },
+    renewNow: () => {
+      for (const { rotator } of rotators) rotator.renewNow()
+    },
+    lookAgain: () => {
+      for (const { rotator } of rotators) rotator.lookAgain()
+    },
+  }
+}
+
+/** ub-common-name of X.520 (RFC 5280, appendix A): Vault, OpenSSL and etcd take longer ones, others may not. */
+const longestCommonName = 64
+
+/** The common name, complete once the service-account token has told the node's uid; warns once where it is long. */
+function createCommonName(config: Config, target: Target, emit: Listener): () => string {
+  let resolved: string | undefined
+  return () => {
+    if (resolved === undefined) {
+      const { component, commonName: template } = target
+      const { node, cluster } = config
+      const nodeUid = usesNodeUid(template) ? readNodeUid(config.auth) : undefined
+      resolved = renderTemplate(template, { component, node, cluster, nodeUid })
+      const { length } = Buffer.from(resolved)
+      if (length > longestCommonName) emit({ type: 'long-name', component, node, commonName: resolved, length })
+    }
+    return resolved
+  }
+}
+
+function openStateDir(config: Config, component: string): SecretDir | undefined {
+  if (config.stateDirectory === undefined) return undefined
+  const path = join(config.stateDirectory, component)
+  const directory = openSecretDir(path, { mode: 0o600, uid: undefined, gid: undefined })
+  return {
+    ...directory,
+    publish: (bundle, at) => {
+      try {
+        mkdirSync(path, { recursive: true, mode: 0o700 })
+        chmodSync(path, 0o700)
+      } catch {
+        // publish says what is wrong with the directory.
+      }
+      directory.publish(bundle, at)
+    },
+  }
+}
+
+function readEtcdCa(file: string | undefined): readonly X509Certificate[] {
+  if (file === undefined) return []
+  try {
+    return parseCertificates(readSmallFile(systemFiles, file))
+  } catch (cause) {
+    throw new AgentError('file-invalid', `AGENT_ETCD_CA_FILE: ${messageOf(cause)}`, { cause })
+  }
+}

@@ -1,0 +1,78 @@
+/** Owns the help texts; the variables come from the one table of the configuration. */
+import { type Variable, variables } from '../config/variables.ts'
+
+export interface CommandHelp {
+  readonly summary: string
+  readonly text: string
+}
+
+export const commandHelp = {
+  run: {
+    summary: 'keep every target valid for ever (the default)',
+    text: `Usage: calico-vault-agent [run]
+
+Obtains a certificate for each target, checks it, publishes it in the target's directory, and renews it long before it
+expires. Ends only on SIGTERM or SIGINT. SIGHUP renews every target at once.
+
+Serves /metrics, /startupz, /livez and /readyz on AGENT_LISTEN.`,
+  },
+  init: {
+    summary: 'make sure that every target has a good certificate, then end (init container)',
+    text: `Usage: calico-vault-agent init [--wait DURATION]
+
+Ends with 0 as soon as every target has a good certificate; does not contact Vault where one is in place and not due.
+Ends with 69 when a target has none after --wait (default 60s).
+
+  --wait DURATION   how long to try, such as 30s or 5m`,
+  },
+} as const satisfies Record<string, CommandHelp>
+
+export type CommandName = keyof typeof commandHelp
+
+const groups: readonly (readonly [string, (name: string) => boolean])[] = [
+  ['Vault', (name) => name.startsWith('VAULT_')],
+  [
+    'Login',
+    (name) => name.startsWith('AGENT_AUTH_') || name === 'AGENT_VAULT_TOKEN_FILE' || name === 'AGENT_INLINE_AUTH',
+  ],
+  ['Certificate', (name) => /^(NODE_NAME|AGENT_(PKI_|COMMON_NAME|CLUSTER|TTL|RENEW_AT|KEY_))/.test(name)],
+  ['Files', (name) => /^AGENT_(COMPONENT|DIR|TARGETS|FILE_|ETCD_CA_FILE|STATE_DIR|BOOTSTRAP_DIR)/.test(name)],
+  ['Operation', () => true],
+]
+
+export function generalHelp(): string {
+  const commands = Object.entries(commandHelp).map(([name, { summary }]) => `  ${name.padEnd(8)}${summary}`)
+  return [
+    'Gives every Calico component on every node its own short-lived etcd certificate, signed by Vault or OpenBao.',
+    '',
+    'Usage: calico-vault-agent [command]',
+    '',
+    ...commands,
+    '',
+    '  --help    this text, or that of a command',
+    '  --version the version',
+    '',
+    'Everything is configured by environment variables. VAULT_ADDR and NODE_NAME are enough where Vault is set up by the',
+    'recommended names.',
+    ...groupedVariables(),
+    '',
+    'Example:',
+    '  VAULT_ADDR=https://vault:8200 VAULT_CACERT=/etc/vault/ca.pem NODE_NAME=node1 AGENT_AUTH_METHOD=jwt calico-vault-agent',
+    '',
+    'Exit codes: 0 done, 64 usage, 69 unavailable (init), 70 bug, 78 configuration.',
+  ].join('\n')
+}
+
+function groupedVariables(): string[] {
+  const rest = new Map<string, Variable>(Object.entries(variables))
+  return groups.flatMap(([title, belongs]) => {
+    const names = [...rest.keys()].filter(belongs)
+    const lines = names.map((name) => {
+      const { meaning, default: value, defaultText } = rest.get(name) ?? { meaning: '' }
+      rest.delete(name)
+      const shown = defaultText ?? value
+      return `  ${name.padEnd(27)} ${meaning}${shown === undefined || shown === '' ? '' : ` [${shown}]`}`
+    })
+    return ['', `${title}:`, ...lines]
+  })
+}

@@ -1,0 +1,35 @@
+/** Owns the command `init`: a good certificate for every target, then the end. */
+import { createAgent } from '../agent.ts'
+import { systemClock } from '../clock.ts'
+import type { Config } from '../config/config.ts'
+import { createEventHub } from '../observe/events.ts'
+import { prepareConnection } from '../runtime.ts'
+import { version } from '../version.ts'
+import { exitCodes } from './exit-codes.ts'
+
+/** @param waitMs how long to try */
+export async function init(config: Config, waitMs: number): Promise<number> {
+  const hub = createEventHub()
+  const stop = new AbortController()
+  const agent = createAgent({
+    config,
+    clock: systemClock,
+    random: Math.random,
+    emit: hub.emit,
+    beforeConnect: prepareConnection,
+  })
+  hub.emit({ type: 'started', version, node: config.node, authMethod: config.auth.method, targets: config.targets })
+  const deadline = setTimeout(() => stop.abort(), waitMs)
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => {
+      hub.emit({ type: 'stopped', signal })
+      stop.abort()
+    })
+  }
+  const failures = await agent.runOnce(stop.signal)
+  clearTimeout(deadline)
+  const { startLog } = await import('../resident.ts')
+  startLog({ config, hub, clock: systemClock })
+  for (const failure of failures) process.stderr.write(`calico-vault-agent: ${failure.message}\n  ${failure.advice}\n`)
+  return failures.length === 0 ? exitCodes.ok : exitCodes.unavailable
+}

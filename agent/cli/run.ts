@@ -1,0 +1,49 @@
+/** Owns the command `run`: the agent until a signal, and the resident part beside it. */
+import { createAgent } from '../agent.ts'
+import { systemClock } from '../clock.ts'
+import type { Config } from '../config/config.ts'
+import { createEventHub, type Listener } from '../observe/events.ts'
+import { keepWasmSmall, prepareConnection, settle } from '../runtime.ts'
+import { version } from '../version.ts'
+import { exitCodes } from './exit-codes.ts'
+
+/** Health and metrics are there within a second, also where Vault does not answer. */
+const residentAfterMs = 500
+
+export async function run(config: Config): Promise<number> {
+  const hub = createEventHub()
+  const stop = new AbortController()
+  const published = new AbortController()
+  const waiting = new Set(config.targets.map(({ component }) => component))
+  const emit: Listener = (event) => {
+    hub.emit(event)
+    if (event.type === 'published' || event.type === 'found') waiting.delete(event.component)
+    if (waiting.size === 0) published.abort()
+  }
+  const agent = createAgent({
+    config,
+    clock: systemClock,
+    random: Math.random,
+    emit,
+    beforeConnect: (material) => {
+      keepWasmSmall()
+      prepareConnection(material)
+    },
+  })
+  emit({ type: 'started', version, node: config.node, authMethod: config.auth.method, targets: config.targets })
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => {
+      emit({ type: 'stopped', signal })
+      stop.abort()
+    })
+  }
+  process.on('SIGHUP', () => agent.renewNow())
+  const running = agent.run(stop.signal)
+  await Promise.race([running, systemClock.sleep(residentAfterMs, published.signal)])
+  const { startResident } = await import('../resident.ts')
+  startResident({ config, hub, clock: systemClock, version, changed: () => agent.lookAgain() })
+  published.signal.addEventListener('abort', settle, { once: true })
+  if (published.signal.aborted) settle()
+  await running
+  return exitCodes.ok
+}

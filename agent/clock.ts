@@ -1,0 +1,29 @@
+/** Owns time: the wall clock, the monotonic clock and a sleep that can be woken. Injected, so that tests own it too. */
+
+export interface Clock {
+  /** Milliseconds since the epoch, by this machine's wall clock. It may jump. */
+  now(): number
+  /** Milliseconds of a clock that never jumps; only differences mean anything. */
+  monotonic(): number
+  /** Resolves after `ms`, or as soon as `wake` aborts. Never rejects. */
+  sleep(ms: number, wake: AbortSignal): Promise<void>
+}
+
+/** setTimeout fires after 1 ms when it is asked for more than 2^31-1 ms; certificates live longer than that. */
+const longestTimerMs = 2 ** 31 - 1
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  sleep: (ms, wake) =>
+    new Promise((resolve) => {
+      if (wake.aborted) return resolve()
+      const done = () => {
+        clearTimeout(timer)
+        wake.removeEventListener('abort', done)
+        resolve()
+      }
+      const timer = setTimeout(done, Math.min(Math.max(ms, 0), longestTimerMs))
+      wake.addEventListener('abort', done)
+    }),
+}

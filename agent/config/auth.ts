@@ -1,0 +1,74 @@
+/** Owns reading how the agent logs in: the method and what belongs to it, and nothing that contradicts it. */
+import { Secret } from '../secret.ts'
+import { refusedPathProblem } from './mount.ts'
+import type { EnvironmentReader } from './reader.ts'
+import type { VariableName } from './variables.ts'
+
+/** Every method but `token` posts to `auth/<mount>/login`. */
+export type Auth =
+  | { readonly method: 'kubernetes' | 'jwt'; readonly mount: string; readonly role: string; readonly tokenFile: string }
+  | {
+      readonly method: 'approle'
+      readonly mount: string
+      readonly roleIdFile: string
+      readonly secretIdFile: string | undefined
+    }
+  | { readonly method: 'cert'; readonly mount: string; readonly role: string }
+  | { readonly method: 'token'; readonly token: Secret | undefined; readonly tokenFile: string | undefined }
+
+/** Which variables belong to which methods; set with another method, they are a mistake that would go unseen. */
+const belongsTo: Readonly<Partial<Record<VariableName, readonly Auth['method'][]>>> = {
+  AGENT_AUTH_MOUNT: ['kubernetes', 'jwt', 'approle', 'cert'],
+  AGENT_AUTH_ROLE: ['kubernetes', 'jwt', 'cert'],
+  AGENT_AUTH_TOKEN_FILE: ['kubernetes', 'jwt'],
+  AGENT_AUTH_ROLE_ID_FILE: ['approle'],
+  AGENT_AUTH_SECRET_ID_FILE: ['approle'],
+  VAULT_TOKEN: ['token'],
+  AGENT_VAULT_TOKEN_FILE: ['token'],
+}
+
+export function readAuth(reader: EnvironmentReader, firstComponent: string): Auth {
+  const method = reader.choice('AGENT_AUTH_METHOD', ['kubernetes', 'jwt', 'approle', 'cert', 'token'])
+  for (const [name, methods] of Object.entries(belongsTo) as [VariableName, readonly string[]][]) {
+    if (reader.isSet(name) && !methods.includes(method)) {
+      reader.problem(name, `has no effect with AGENT_AUTH_METHOD=${method}; it belongs to ${methods.join(', ')}`)
+    }
+  }
+  const mount = reader.optional('AGENT_AUTH_MOUNT') ?? method
+  const role = reader.optional('AGENT_AUTH_ROLE') ?? firstComponent
+  const problem = refusedPathProblem(mount)
+  if (problem !== undefined) reader.problem('AGENT_AUTH_MOUNT', problem)
+  switch (method) {
+    case 'kubernetes':
+    case 'jwt':
+      return {
+        method,
+        mount,
+        role,
+        tokenFile: reader.absolutePath('AGENT_AUTH_TOKEN_FILE') ?? reader.text('AGENT_AUTH_TOKEN_FILE'),
+      }
+    case 'approle': {
+      const roleIdFile = reader.absolutePath('AGENT_AUTH_ROLE_ID_FILE')
+      if (!reader.isSet('AGENT_AUTH_ROLE_ID_FILE'))
+        reader.problem('AGENT_AUTH_ROLE_ID_FILE', 'is required with approle')
+      return {
+        method,
+        mount,
+        roleIdFile: roleIdFile ?? '',
+        secretIdFile: reader.absolutePath('AGENT_AUTH_SECRET_ID_FILE'),
+      }
+    }
+    case 'cert':
+      if (!reader.isSet('VAULT_CLIENT_CERT'))
+        reader.problem('VAULT_CLIENT_CERT', 'is required with AGENT_AUTH_METHOD=cert')
+      return { method, mount, role }
+    case 'token': {
+      const token = reader.optional('VAULT_TOKEN')
+      const tokenFile = reader.absolutePath('AGENT_VAULT_TOKEN_FILE')
+      if ((token === undefined) === (tokenFile === undefined)) {
+        reader.problem('VAULT_TOKEN', 'or AGENT_VAULT_TOKEN_FILE is required with AGENT_AUTH_METHOD=token: one of them')
+      }
+      return { method, token: token === undefined ? undefined : new Secret(token), tokenFile }
+    }
+  }
+}

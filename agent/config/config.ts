@@ -1,0 +1,166 @@
+/** Owns the configuration: the environment becomes one frozen, typed value, or every problem at once. */
+import { ConfigError } from '../errors.ts'
+import { type Auth, readAuth } from './auth.ts'
+import { refusedPathProblem } from './mount.ts'
+import { type Environment, EnvironmentReader, quote } from './reader.ts'
+import { readTargets } from './targets.ts'
+import { renderTemplate, templateProblem, usesNodeUid } from './template.ts'
+import { isServiceLink, refusedVariables, suggestName, variables } from './variables.ts'
+import { readVaultAddress, type VaultAddress } from './vault.ts'
+
+export type KeyType = 'ec-p256' | 'ec-p384' | 'rsa-2048' | 'rsa-4096' | 'ed25519'
+
+/** One component's delivery. `commonName` still holds `{node_uid}` where the template uses it. */
+export interface Target {
+  readonly component: string
+  readonly directory: string
+  readonly pkiRole: string
+  readonly commonName: string
+}
+
+export interface Config {
+  readonly vault: VaultAddress
+  readonly auth: Auth
+  readonly inlineAuth: boolean
+  readonly node: string
+  readonly cluster: string
+  readonly targets: readonly Target[]
+  readonly pki: { readonly mount: string; readonly ttlSeconds: number }
+  /** Period of the renewal slot as a fraction of the granted lifetime. */
+  readonly renewAt: number
+  readonly key: { readonly type: KeyType; readonly reuse: number }
+  readonly files: { readonly mode: number; readonly uid: number | undefined; readonly gid: number | undefined }
+  readonly etcdCaFile: string | undefined
+  readonly listen: { readonly host: string; readonly port: number } | undefined
+  readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly format: 'json' | 'pretty' }
+  readonly stateDirectory: string | undefined
+  readonly bootstrapDirectory: string | undefined
+}
+
+/**
+ * @param env the process's environment
+ * @param hostName what NODE_NAME is outside Kubernetes
+ * @throws ConfigError with every problem
+ */
+export function parseConfig(env: Environment, hostName: string): Config {
+  const reader = new EnvironmentReader(env)
+  refuseUnknown(reader, env)
+  const targetPaths = readTargets(reader)
+  const auth = readAuth(reader, targetPaths[0]?.component ?? '')
+  const node = readNode(reader, env, hostName)
+  const cluster = reader.text('AGENT_CLUSTER')
+  const commonName = reader.text('AGENT_COMMON_NAME')
+  const pkiRole = reader.text('AGENT_PKI_ROLE')
+  for (const [name, template] of [
+    ['AGENT_COMMON_NAME', commonName],
+    ['AGENT_PKI_ROLE', pkiRole],
+  ] as const) {
+    const problem = templateProblem(template)
+    if (problem !== undefined) reader.problem(name, `is ${quote(template)}: it ${problem}`)
+  }
+  if (usesNodeUid(pkiRole)) reader.problem('AGENT_PKI_ROLE', 'cannot use {node_uid}: a role serves every node')
+  if (usesNodeUid(commonName) && auth.method !== 'kubernetes' && auth.method !== 'jwt') {
+    reader.problem(
+      'AGENT_COMMON_NAME',
+      `uses {node_uid}, which only a service-account token has; the method is ${auth.method}`,
+    )
+  }
+  const targets = targetPaths.map(({ component, directory }) => {
+    const role = renderTemplate(pkiRole, { component, node, cluster })
+    if (!/[{}]/.test(role) && refusedPathProblem(role) !== undefined) {
+      reader.problem('AGENT_PKI_ROLE', `gives the role ${quote(role)}; use letters, digits, '-', '.' and '_'`)
+    }
+    return { component, directory, pkiRole: role, commonName: renderTemplate(commonName, { component, node, cluster }) }
+  })
+  refuseSharedNames(reader, targets)
+  const mount = reader.text('AGENT_PKI_MOUNT')
+  const mountProblem = refusedPathProblem(mount)
+  if (mountProblem !== undefined) reader.problem('AGENT_PKI_MOUNT', mountProblem)
+  const inlineAuth = reader.choice('AGENT_INLINE_AUTH', ['off', 'on']) === 'on'
+  if (inlineAuth && auth.method === 'token')
+    reader.problem('AGENT_INLINE_AUTH', 'has nothing to log in with: the method is token')
+  const config: Config = {
+    vault: readVaultAddress(reader),
+    auth,
+    inlineAuth,
+    node,
+    cluster,
+    targets,
+    pki: { mount, ttlSeconds: Math.round(reader.durationMs('AGENT_TTL', 5000, 10 * 365 * 24 * 3_600_000) / 1000) },
+    renewAt: reader.number('AGENT_RENEW_AT', 0.3, 0.85, 'decimal'),
+    key: {
+      type: reader.choice('AGENT_KEY_TYPE', ['ec-p256', 'ec-p384', 'rsa-2048', 'rsa-4096', 'ed25519']),
+      reuse: reader.number('AGENT_KEY_REUSE', 0, 1000),
+    },
+    files: {
+      mode: reader.mode('AGENT_FILE_MODE'),
+      uid: reader.optionalNumber('AGENT_FILE_UID', 0, 2 ** 32 - 2),
+      gid: reader.optionalNumber('AGENT_FILE_GID', 0, 2 ** 32 - 2),
+    },
+    etcdCaFile: reader.absolutePath('AGENT_ETCD_CA_FILE'),
+    listen: readListen(reader),
+    log: {
+      level: reader.choice('AGENT_LOG_LEVEL', ['debug', 'info', 'warn', 'error']),
+      format: reader.choice('AGENT_LOG_FORMAT', ['json', 'pretty']),
+    },
+    stateDirectory: reader.absolutePath('AGENT_STATE_DIR'),
+    bootstrapDirectory: reader.absolutePath('AGENT_BOOTSTRAP_DIR'),
+  }
+  if (reader.problems.length > 0) throw new ConfigError(reader.problems)
+  return deepFreeze(config)
+}
+
+function refuseUnknown(reader: EnvironmentReader, env: Environment): void {
+  const names = Object.keys(variables)
+  for (const name of Object.keys(env).toSorted()) {
+    const refusal = refusedVariables[name]
+    if (refusal !== undefined && env[name] !== '') reader.problem(name, refusal)
+    if (!name.startsWith('AGENT_') || names.includes(name) || isServiceLink(name)) continue
+    const suggestion = suggestName(name, names)
+    reader.problem(
+      name,
+      `is not a variable of this agent${suggestion === undefined ? '' : `; did you mean ${suggestion}?`}`,
+    )
+  }
+}
+
+function readNode(reader: EnvironmentReader, env: Environment, hostName: string): string {
+  const node = reader.optional('NODE_NAME')
+  if (node === undefined && env['KUBERNETES_SERVICE_HOST']) {
+    reader.problem('NODE_NAME', 'is required in Kubernetes: set it from the downward API (fieldRef: spec.nodeName)')
+  }
+  const name = node ?? hostName
+  if (!/^[A-Za-z0-9]([-A-Za-z0-9._]{0,251}[A-Za-z0-9])?$/.test(name)) {
+    reader.problem('NODE_NAME', `is ${quote(name)}; it must be the name of a node: letters, digits, '-', '.' and '_'`)
+  }
+  return name
+}
+
+/** Two targets with one common name would be one etcd user: AGENT_COMMON_NAME lacks {component}. */
+function refuseSharedNames(reader: EnvironmentReader, targets: readonly Target[]): void {
+  const names = new Set(targets.map((target) => target.commonName))
+  if (names.size < targets.length)
+    reader.problem('AGENT_COMMON_NAME', 'gives two targets the same name; use {component} in it')
+}
+
+function readListen(reader: EnvironmentReader): Config['listen'] {
+  const text = reader.text('AGENT_LISTEN')
+  if (text === 'off') return undefined
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9.-]*)):(\d{1,5})$/.exec(text)
+  const port = Number(match?.[3])
+  if (match === null || port > 65_535) {
+    return reader.problem(
+      'AGENT_LISTEN',
+      `is ${quote(text)}; it must be host:port such as 0.0.0.0:9879 or [::]:9879, or off`,
+    )
+  }
+  return { host: match[1] ?? (match[2] || '0.0.0.0'), port }
+}
+
+function deepFreeze<Value>(value: Value): Value {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value)
+    for (const each of Object.values(value)) deepFreeze(each)
+  }
+  return value
+}

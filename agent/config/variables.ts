@@ -1,0 +1,104 @@
+/** Owns the list of environment variables: the one source for the parser's defaults, for `--help` and for the documentation. */
+
+export interface Variable {
+  readonly default?: string
+  /** What stands in the default column of the documentation where the default is not a constant. */
+  readonly defaultText?: string
+  readonly meaning: string
+}
+
+export const variables = {
+  VAULT_ADDR: { meaning: 'URL of Vault or OpenBao; https, or http to loopback. Required' },
+  VAULT_CACERT: { meaning: 'file with the CA certificates that Vault is verified with; read again when it changes' },
+  VAULT_CACERT_BYTES: { meaning: 'the same as PEM text; wins over VAULT_CACERT' },
+  VAULT_CLIENT_CERT: { meaning: 'client certificate for TLS to Vault; read again when it changes' },
+  VAULT_CLIENT_KEY: { meaning: 'its private key' },
+  VAULT_TLS_SERVER_NAME: { meaning: "name that Vault's certificate is verified for" },
+  VAULT_NAMESPACE: { meaning: 'namespace (Vault Enterprise, OpenBao)' },
+  VAULT_CLIENT_TIMEOUT: { default: '60s', meaning: 'deadline of one request' },
+  VAULT_TOKEN: { meaning: 'the token, where AGENT_AUTH_METHOD=token' },
+  NODE_NAME: {
+    defaultText: 'host name outside Kubernetes',
+    meaning: 'name of the node, from the downward API (spec.nodeName)',
+  },
+  AGENT_AUTH_METHOD: { default: 'kubernetes', meaning: 'kubernetes, jwt, approle, cert or token' },
+  AGENT_AUTH_MOUNT: { defaultText: 'name of the method', meaning: 'path of the auth mount' },
+  AGENT_AUTH_ROLE: { defaultText: "first target's component", meaning: 'role to log in with' },
+  AGENT_AUTH_TOKEN_FILE: {
+    default: '/var/run/secrets/kubernetes.io/serviceaccount/token',
+    meaning: 'service-account token, read again before every login',
+  },
+  AGENT_AUTH_ROLE_ID_FILE: { meaning: 'approle: file with the role id' },
+  AGENT_AUTH_SECRET_ID_FILE: { meaning: 'approle: file with the secret id' },
+  AGENT_VAULT_TOKEN_FILE: { meaning: 'token: file with the token, read again before every use' },
+  AGENT_COMPONENT: { default: 'calico-node', meaning: 'component of the single target' },
+  AGENT_DIR: { default: '/calico-secrets', meaning: 'directory of the single target' },
+  AGENT_TARGETS: {
+    meaning: 'several targets, `component=directory,…`; excludes AGENT_COMPONENT and AGENT_DIR',
+  },
+  AGENT_PKI_MOUNT: { default: 'pki', meaning: 'path of the PKI mount' },
+  AGENT_PKI_ROLE: { default: '{component}', meaning: 'PKI role; template' },
+  AGENT_COMMON_NAME: { default: '{component}:{node}', meaning: 'common name = etcd user; template' },
+  AGENT_CLUSTER: { default: '', meaning: 'name of the cluster, for templates and renewal slots' },
+  AGENT_TTL: { default: '24h', meaning: 'lifetime to ask for; the PKI role may grant less' },
+  AGENT_RENEW_AT: {
+    default: '0.65',
+    meaning: 'period of renewal as a fraction of the granted lifetime, 0.3 to 0.85',
+  },
+  AGENT_KEY_TYPE: { default: 'ec-p256', meaning: 'ec-p256, ec-p384, rsa-2048, rsa-4096 or ed25519' },
+  AGENT_KEY_REUSE: { default: '0', meaning: 'how many rotations may keep the private key' },
+  AGENT_FILE_MODE: { default: '0400', meaning: 'mode of etcd-key and etcd-cert; etcd-ca is 0444' },
+  AGENT_FILE_UID: { defaultText: "the agent's", meaning: 'owner of the files' },
+  AGENT_FILE_GID: { defaultText: "the agent's", meaning: 'group of the files' },
+  AGENT_ETCD_CA_FILE: { meaning: "CA of etcd's servers where it is not Vault's; joined into etcd-ca" },
+  AGENT_LISTEN: { default: '0.0.0.0:9879', meaning: 'address of health and metrics; `off`' },
+  AGENT_INLINE_AUTH: { default: 'off', meaning: '`on`: log in and sign in one request (OpenBao 2.4 or newer)' },
+  AGENT_LOG_LEVEL: { default: 'info', meaning: 'debug, info, warn or error' },
+  AGENT_LOG_FORMAT: { default: 'json', meaning: 'json or pretty' },
+  AGENT_STATE_DIR: { meaning: 'node-local cache (0700) that survives the pod' },
+  AGENT_BOOTSTRAP_DIR: { meaning: 'static Secret to start from when Vault cannot be reached' },
+  AGENT_ALLOW_PLAIN_HTTP: { default: 'false', meaning: '`true`: http to Vault on other hosts, for tests only' },
+} as const satisfies Record<string, Variable>
+
+export type VariableName = keyof typeof variables
+
+/** Variables of Vault's CLI whose silent absence of effect would be dangerous. */
+export const refusedVariables: Readonly<Record<string, string>> = {
+  VAULT_SKIP_VERIFY: 'is refused: Vault is always verified; name its CA in VAULT_CACERT',
+  VAULT_CAPATH: 'is not supported; name one file with all CA certificates in VAULT_CACERT',
+  VAULT_AGENT_ADDR: 'is not supported; name the address in VAULT_ADDR',
+}
+
+/**
+ * Names that Kubernetes injects into every container for a Service called `agent` or `agent-…` (service links): they are
+ * not ours and must not stop the agent.
+ * @see https://kubernetes.io/docs/tutorials/services/connect-applications-service/#environment-variables
+ */
+export function isServiceLink(name: string): boolean {
+  return /_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$/.test(name)
+}
+
+/** The known name nearest to a mistyped one (edit distance of at most a third of its length), or undefined. */
+export function suggestName(name: string, names: readonly string[]): string | undefined {
+  let best: string | undefined
+  let bestDistance = Math.ceil(name.length / 3) + 1
+  for (const candidate of names) {
+    const distance = editDistance(name, candidate)
+    if (distance < bestDistance) [best, bestDistance] = [candidate, distance]
+  }
+  return best
+}
+
+/** Levenshtein distance, one row at a time. */
+function editDistance(from: string, to: string): number {
+  let previous = Array.from({ length: to.length + 1 }, (_, column) => column)
+  for (let row = 1; row <= from.length; row++) {
+    const current = [row]
+    for (let column = 1; column <= to.length; column++) {
+      const replaced = (previous[column - 1] ?? 0) + (from[row - 1] === to[column - 1] ? 0 : 1)
+      current.push(Math.min(replaced, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1))
+    }
+    previous = current
+  }
+  return previous[to.length] ?? 0
+}

@@ -1,0 +1,62 @@
+/** Owns reading where Vault is and how TLS to it is verified: the variables of Vault's own CLI, with the same meaning. */
+import { type EnvironmentReader, quote } from './reader.ts'
+
+/** Address and TLS material. Files are named, not read: vault/tls-files.ts reads them before each new connection. */
+export interface VaultAddress {
+  /** Scheme, host and port, without a trailing slash. */
+  readonly origin: string
+  readonly namespace: string | undefined
+  readonly caFile: string | undefined
+  readonly caPem: string | undefined
+  readonly clientCertFile: string | undefined
+  readonly clientKeyFile: string | undefined
+  readonly serverName: string | undefined
+  readonly timeoutMs: number
+}
+
+export function readVaultAddress(reader: EnvironmentReader): VaultAddress {
+  const caPem = reader.optional('VAULT_CACERT_BYTES')
+  if (caPem !== undefined && !caPem.includes('-----BEGIN CERTIFICATE-----')) {
+    reader.problem('VAULT_CACERT_BYTES', 'holds no PEM certificate; set VAULT_CACERT to name a file')
+  }
+  const clientCertFile = reader.absolutePath('VAULT_CLIENT_CERT')
+  const clientKeyFile = reader.absolutePath('VAULT_CLIENT_KEY')
+  if (reader.isSet('VAULT_CLIENT_CERT') !== reader.isSet('VAULT_CLIENT_KEY')) {
+    reader.problem('VAULT_CLIENT_CERT', 'and VAULT_CLIENT_KEY belong together; one of them is missing')
+  }
+  return {
+    origin: readOrigin(reader),
+    namespace: reader.optional('VAULT_NAMESPACE')?.replace(/^\/+|\/+$/g, ''),
+    caFile: caPem === undefined ? reader.absolutePath('VAULT_CACERT') : undefined,
+    caPem,
+    clientCertFile,
+    clientKeyFile,
+    serverName: reader.optional('VAULT_TLS_SERVER_NAME'),
+    timeoutMs: reader.durationMs('VAULT_CLIENT_TIMEOUT', 100, 600_000),
+  }
+}
+
+function readOrigin(reader: EnvironmentReader): string {
+  const text = reader.optional('VAULT_ADDR')
+  if (text === undefined) {
+    reader.problem('VAULT_ADDR', 'is required: the URL of Vault, such as https://vault.example.org:8200')
+    return ''
+  }
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
+    reader.problem('VAULT_ADDR', `is ${quote(text)}; it must be a URL such as https://vault.example.org:8200`)
+    return ''
+  }
+  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '' || url.pathname !== '/') {
+    reader.problem('VAULT_ADDR', 'must hold only scheme, host and port: no path, user, query or fragment')
+  }
+  const plainAllowed = reader.choice('AGENT_ALLOW_PLAIN_HTTP', ['false', 'true']) === 'true'
+  if (url.protocol === 'http:' && !isLoopback(url.hostname) && !plainAllowed) {
+    reader.problem('VAULT_ADDR', 'uses http; tokens and keys need https (AGENT_ALLOW_PLAIN_HTTP=true for tests)')
+  }
+  return url.origin
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(host)
+}

@@ -1,0 +1,75 @@
+/**
+ * Owns the checks that a bundle passes before it is published, one pure function each. A check answers with what is wrong,
+ * or with undefined. That the bundle parses at all is the first check and happened when it became a Bundle.
+ */
+import { createPublicKey } from 'node:crypto'
+import type { Bundle } from '../pki/bundle.ts'
+import { type LiveCertificate, neededCa } from '../pki/ca-set.ts'
+import { commonName, findChain, isClientCertificate, validityOf } from '../pki/certificate.ts'
+
+/** What the gate judges against. Times are in milliseconds since the epoch, by the corrected clock (vault/skew.ts). */
+export interface GateContext {
+  readonly nowMs: number
+  readonly commonName: string
+  /** The least that must be left of the lifetime. */
+  readonly minLifetimeMs: number
+  /** Certificates that have been published and may be in use. */
+  readonly live: readonly LiveCertificate[]
+}
+
+export type Check = (candidate: Bundle, context: GateContext) => string | undefined
+
+/** Half of the resolution of the clock comparison: Vault's Date header has whole seconds, and so have certificates. */
+const clockToleranceMs = 2000
+
+export const keyMatches: Check = ({ leaf, key }) => {
+  if (leaf.checkPrivateKey(key)) return undefined
+  const kind = createPublicKey(key).asymmetricKeyType
+  return `the ${kind ?? 'private'} key is not the one of the certificate (${leaf.publicKey.asymmetricKeyType ?? 'unknown'})`
+}
+
+export const chainsToPublishedCa: Check = ({ leaf, intermediates, ca }, { nowMs }) => {
+  // A chain is judged at a moment at which the leaf is valid, so that a date problem is told as what it is.
+  const { notBeforeMs, notAfterMs } = validityOf(leaf)
+  const atMs = Math.min(Math.max(nowMs, notBeforeMs), notAfterMs - 1)
+  if (findChain(leaf, intermediates, ca, atMs) !== undefined) return undefined
+  return `issued by ${oneLine(leaf.issuer)}; the CA set holds ${ca.map((each) => oneLine(each.subject)).join(' and ') || 'nothing'}`
+}
+
+export const hasWantedName: Check = ({ leaf }, context) => {
+  const name = commonName(leaf)
+  if (name === context.commonName) return undefined
+  return `the certificate is for ${JSON.stringify(name ?? oneLine(leaf.subject))}, wanted is ${JSON.stringify(context.commonName)}`
+}
+
+export const mayAuthenticateClients: Check = ({ leaf }) =>
+  isClientCertificate(leaf) ? undefined : `its extended key usage is ${leaf.keyUsage?.join(', ') || 'empty'}`
+
+export const hasBegun: Check = ({ leaf }, { nowMs }) => {
+  const { notBeforeMs } = validityOf(leaf)
+  if (notBeforeMs <= nowMs + clockToleranceMs) return undefined
+  return `valid from ${new Date(notBeforeMs).toISOString()}, ${Math.ceil((notBeforeMs - nowMs) / 1000)} s from now`
+}
+
+export const hasNotExpired: Check = ({ leaf }, { nowMs }) => {
+  const { notAfterMs } = validityOf(leaf)
+  return notAfterMs > nowMs ? undefined : `valid until ${new Date(notAfterMs).toISOString()}`
+}
+
+export const livesLongEnough: Check = ({ leaf }, { nowMs, minLifetimeMs }) => {
+  const leftMs = validityOf(leaf).notAfterMs - nowMs
+  if (leftMs >= minLifetimeMs) return undefined
+  return `${Math.floor(leftMs / 1000)} s are left, at least ${Math.ceil(minLifetimeMs / 1000)} s are needed`
+}
+
+export const keepsNeededCa: Check = ({ ca }, { live, nowMs }) => {
+  const published = new Set(ca.map((certificate) => certificate.fingerprint256))
+  const lost = live.flatMap((each) => neededCa(each, nowMs)).find((each) => !published.has(each.fingerprint256))
+  if (lost === undefined || validityOf(lost).notAfterMs <= nowMs) return undefined
+  return `${oneLine(lost.subject)} (serial ${lost.serialNumber}) is missing`
+}
+
+/** Node prints a distinguished name over several lines. */
+function oneLine(name: string): string {
+  return name.replaceAll('\n', ', ')
+}

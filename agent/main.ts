@@ -1,0 +1,79 @@
+/** Owns the process: arguments to a command, its errors to messages, its result to the exit code. */
+import { hostname } from 'node:os'
+import { exitCodes } from './cli/exit-codes.ts'
+import type { CommandName } from './cli/help.ts'
+import { parseConfig } from './config/config.ts'
+import { parseDuration } from './config/duration.ts'
+import { ConfigError } from './errors.ts'
+
+const commandNames: readonly CommandName[] = ['run', 'init']
+
+/** Wrong arguments: the message, and status 64. */
+class UsageError extends Error {}
+
+async function main(argv: readonly string[]): Promise<number> {
+  const isNamed = argv[0] !== undefined && !argv[0].startsWith('-')
+  const command = isNamed ? commandNames.find((name) => name === argv[0]) : 'run'
+  if (command === undefined) throw new UsageError(`there is no command ${argv[0] ?? ''}`)
+  const args = isNamed ? argv.slice(1) : argv
+  if (args.includes('--help') || args.includes('-h')) return await printHelp(isNamed ? command : undefined)
+  if (args.includes('--version')) return await printVersion()
+  if (command === 'init') {
+    const waitMs = readWait(args)
+    const config = parseConfig(process.env, hostname())
+    const { init } = await import('./cli/init.ts')
+    return await init(config, waitMs)
+  }
+  if (args[0] !== undefined) throw new UsageError(`run takes no ${args[0]}`)
+  const config = parseConfig(process.env, hostname())
+  const { run } = await import('./cli/run.ts')
+  return await run(config)
+}
+
+function readWait(args: readonly string[]): number {
+  const [option, ...rest] = args.flatMap((arg) => arg.split(/(?<=^--wait)=/))
+  if (option === undefined) return 60_000
+  if (option !== '--wait') throw new UsageError(`init takes no ${option}`)
+  const waitMs = parseDuration(rest[0] ?? '')
+  if (waitMs === undefined || rest.length > 1) throw new UsageError('--wait takes one duration such as 30s')
+  return waitMs
+}
+
+async function printHelp(command: CommandName | undefined): Promise<number> {
+  const { commandHelp, generalHelp } = await import('./cli/help.ts')
+  process.stdout.write(`${command === undefined ? generalHelp() : commandHelp[command].text}\n`)
+  return exitCodes.ok
+}
+
+async function printVersion(): Promise<number> {
+  const { version } = await import('./version.ts')
+  process.stdout.write(`calico-vault-agent ${version} (node ${process.versions.node})\n`)
+  return exitCodes.ok
+}
+
+function fail(error: unknown): number {
+  const say = (text: string): boolean => process.stderr.write(`calico-vault-agent: ${text}\n`)
+  if (error instanceof ConfigError) {
+    const { problems } = error
+    say(`the configuration has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:`)
+    for (const problem of problems) process.stderr.write(`  - ${problem}\n`)
+    process.stderr.write('  All variables: calico-vault-agent --help\n')
+    return exitCodes.config
+  }
+  if (error instanceof UsageError) {
+    say(`${error.message}; see calico-vault-agent --help`)
+    return exitCodes.usage
+  }
+  say(`this is a bug, please report it: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
+  return exitCodes.bug
+}
+
+for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+  process.on(event, (error: unknown) => process.exit(fail(error)))
+}
+
+// exit(): an open keep-alive connection or a watcher must not hold the process.
+main(process.argv.slice(2)).then(
+  (code) => process.exit(code),
+  (error: unknown) => process.exit(fail(error)),
+)

@@ -1,0 +1,138 @@
+/** Owns how events read: level, message and fields of the log line. Never a secret: events hold none. */
+import { formatDuration } from '../config/duration.ts'
+import { type ReasonCode, reasons } from '../reasons.ts'
+import type { AgentEvent, PublishedCertificate } from './events.ts'
+
+export type Level = 'debug' | 'info' | 'warn' | 'error'
+
+export interface LogLine {
+  readonly level: Level
+  readonly message: string
+  readonly fields: Readonly<Record<string, unknown>>
+}
+
+/** The line for an event; undefined where an operator needs none. */
+export function describe(event: AgentEvent, nowMs: number): LogLine | undefined {
+  switch (event.type) {
+    case 'started': {
+      const { version, node, authMethod, targets } = event
+      return line('info', `calico-vault-agent ${version} on ${node}`, { version, node, authMethod, targets })
+    }
+    case 'listening':
+      return line('info', `health and metrics on ${event.address}`, { address: event.address })
+    case 'listen-failed':
+      return line('error', `health and metrics cannot be served: ${event.detail}; trying again`, {
+        error: event.detail,
+      })
+    case 'long-name': {
+      const { component, node, commonName, length } = event
+      const message = `the common name has ${length} bytes, more than the 64 of X.520; Vault and etcd take it, strict TLS libraries may not (see {node_uid})`
+      return line('warn', message, { component, node, commonName, length })
+    }
+    case 'vault-request': {
+      const { operation, outcome, durationMs } = event
+      return line('debug', `vault ${operation}: ${outcome}`, { operation, outcome, durationMs: rounded(durationMs) })
+    }
+    case 'login': {
+      const { method, mount, expiresAtMs } = event
+      return line('debug', `logged in to Vault by ${method}`, { method, mount, tokenExpires: iso(expiresAtMs) })
+    }
+    case 'issued': {
+      const { component, serialNumber, keyReused, reason } = event
+      return line('info', `${component}: certificate issued (${reason})`, {
+        component,
+        serialNumber,
+        keyReused,
+        reason,
+      })
+    }
+    case 'found': {
+      const { component, certificate } = event
+      const message = `${component}: the certificate in place is good; ${next(certificate, nowMs)}`
+      return line('info', message, { component, ...certificateFields(certificate) })
+    }
+    case 'published': {
+      const { component, reason, durationMs, certificate } = event
+      const message = `${component}: published (${reasons[reason].says}); ${next(certificate, nowMs)}`
+      return line('info', message, {
+        component,
+        reason,
+        durationMs: rounded(durationMs),
+        ...certificateFields(certificate),
+      })
+    }
+    case 'kept':
+      return describeKept(event, nowMs)
+    case 'recovered':
+      return line('info', `${event.component}: what failed before has passed`, { component: event.component })
+    case 'ca-refresh-failed':
+      return failure('warn', `${event.component}: the issuers could not be looked at`, event)
+    case 'state-failed':
+      return failure('warn', `${event.component}: the cached or static certificate is of no use`, event)
+    case 'watch-failed':
+      return line('warn', `files are not watched: ${event.detail}; they are still read before each use`, {
+        error: event.detail,
+      })
+    case 'stopped':
+      return line('info', `stopped by ${event.signal}`, { signal: event.signal })
+    case 'clock-skew':
+    case 'credential':
+    case 'heartbeat':
+      return undefined
+  }
+}
+
+function describeKept(event: Extract<AgentEvent, { type: 'kept' }>, nowMs: number): LogLine {
+  const { component, reason, detail, retryAtMs, notAfterMs } = event
+  const runwayMs = (notAfterMs ?? 0) - nowMs
+  const kept =
+    notAfterMs === undefined
+      ? 'no certificate is published'
+      : runwayMs > 0
+        ? `the published certificate is kept, valid for ${formatDuration(runwayMs)}`
+        : `the published certificate EXPIRED ${formatDuration(-runwayMs)} ago`
+  const { says, advice } = reasons[reason]
+  const retry = `next try in ${formatDuration(Math.max(0, retryAtMs - nowMs))}`
+  return line(runwayMs > 0 ? 'warn' : 'error', `${component}: ${says}; ${kept}; ${retry}. ${advice}`, {
+    component,
+    reason,
+    error: detail,
+    retryAt: iso(retryAtMs),
+    notAfter: iso(notAfterMs),
+  })
+}
+
+function failure(
+  level: Level,
+  message: string,
+  event: { component: string; reason: ReasonCode; detail: string },
+): LogLine {
+  const { component, reason, detail } = event
+  return line(level, `${message}: ${reasons[reason].says}`, { component, reason, error: detail })
+}
+
+function next({ notAfterMs, renewAtMs }: PublishedCertificate, nowMs: number): string {
+  return `valid for ${formatDuration(notAfterMs - nowMs)}, renewal in ${formatDuration(Math.max(0, renewAtMs - nowMs))}`
+}
+
+function certificateFields({ serialNumber, notBeforeMs, notAfterMs, renewAtMs, ca }: PublishedCertificate) {
+  return {
+    serialNumber,
+    notBefore: iso(notBeforeMs),
+    notAfter: iso(notAfterMs),
+    renewAt: iso(renewAtMs),
+    caCount: ca.count,
+  }
+}
+
+function line(level: Level, message: string, fields: LogLine['fields']): LogLine {
+  return { level, message, fields }
+}
+
+function iso(ms: number | undefined): string | undefined {
+  return ms === undefined ? undefined : new Date(ms).toISOString()
+}
+
+function rounded(ms: number): number {
+  return Math.round(ms * 100) / 100
+}

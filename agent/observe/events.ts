@@ -1,0 +1,79 @@
+/**
+ * Owns what the agent tells about itself: one closed set of events. Log, metrics and health are their listeners; nothing
+ * ever asks back. Times are milliseconds since the epoch.
+ */
+
+import type { ReasonCode } from '../reasons.ts'
+import type { Operation } from '../vault/failure.ts'
+
+export interface TargetName {
+  readonly component: string
+  readonly directory: string
+  readonly commonName: string
+}
+
+/** The certificate that stands in a target's directory. */
+export interface PublishedCertificate {
+  readonly serialNumber: string
+  readonly notBeforeMs: number
+  readonly notAfterMs: number
+  readonly renewAtMs: number
+  readonly ca: { readonly count: number; readonly earliestExpiryMs: number; readonly changedSinceStart: boolean }
+}
+
+export type AgentEvent =
+  | { type: 'started'; version: string; node: string; authMethod: string; targets: readonly TargetName[] }
+  | { type: 'listening'; address: string }
+  | { type: 'listen-failed'; detail: string }
+  | { type: 'long-name'; component: string; node: string; commonName: string; length: number }
+  | { type: 'vault-request'; operation: Operation; outcome: string; durationMs: number }
+  | { type: 'clock-skew'; skewMs: number }
+  | { type: 'credential'; expiresAtMs: number | undefined }
+  | { type: 'login'; method: string; mount: string; expiresAtMs: number | undefined }
+  | { type: 'issued'; component: string; serialNumber: string; keyReused: boolean; reason: ReasonCode }
+  | { type: 'found'; component: string; certificate: PublishedCertificate }
+  | { type: 'published'; component: string; reason: ReasonCode; durationMs: number; certificate: PublishedCertificate }
+  | {
+      /** An attempt failed: what is published stays. */
+      type: 'kept'
+      component: string
+      reason: ReasonCode
+      detail: string
+      retryAtMs: number
+      /** End of the published certificate; undefined where there is none. */
+      notAfterMs: number | undefined
+    }
+  | { type: 'recovered'; component: string }
+  | { type: 'ca-refresh-failed'; component: string; reason: ReasonCode; detail: string }
+  | { type: 'state-failed'; component: string; reason: ReasonCode; detail: string }
+  | { type: 'watch-failed'; detail: string }
+  | { type: 'heartbeat'; component: string; nextStepAtMs: number }
+  | { type: 'stopped'; signal: string }
+
+export type Listener = (event: AgentEvent) => void
+
+/** Hands every event to its listeners; keeps those that come before the first listener, as the log is loaded late. */
+export interface EventHub {
+  emit: Listener
+  attach(listener: Listener): void
+}
+
+/** With nobody listening, the oldest events of a long start are the ones that explain least. */
+const maxKept = 1000
+
+export function createEventHub(): EventHub {
+  const listeners: Listener[] = []
+  let kept: AgentEvent[] | undefined = []
+  return {
+    emit: (event) => {
+      for (const listener of listeners) listener(event)
+      kept?.push(event)
+      if (kept !== undefined && kept.length > maxKept) kept.shift()
+    },
+    attach: (listener) => {
+      for (const event of kept ?? []) listener(event)
+      kept = undefined
+      listeners.push(listener)
+    },
+  }
+}

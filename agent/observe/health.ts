@@ -1,0 +1,100 @@
+/** Owns the answers to the probes, from the events alone: started, alive, ready, and why not. */
+import type { Clock } from '../clock.ts'
+import { type ReasonCode, reasons } from '../reasons.ts'
+import type { Listener, TargetName } from './events.ts'
+
+export type Probe = 'startupz' | 'livez' | 'readyz'
+
+export interface ProbeAnswer {
+  readonly ok: boolean
+  /** To be sent as JSON. */
+  readonly body: object
+}
+
+export interface Health {
+  readonly listener: Listener
+  probe(name: Probe): ProbeAnswer
+}
+
+interface TargetHealth {
+  notAfterMs?: number
+  renewAtMs?: number
+  failure?: { reason: ReasonCode; detail: string; retryAtMs: number } | undefined
+  /** When the loop is expected to be heard of again. */
+  expectedAtMs: number
+}
+
+/** A step that talks to Vault may take several requests, each as long as its deadline. */
+const requestsInStep = 10
+const graceMs = 60_000
+
+export function createHealth(targets: readonly TargetName[], clock: Clock, vaultTimeoutMs: number): Health {
+  const states = new Map<string, TargetHealth>(
+    targets.map(({ component }) => [component, { expectedAtMs: clock.now() }]),
+  )
+
+  const isReady = ({ notAfterMs }: TargetHealth): boolean => notAfterMs !== undefined && notAfterMs > clock.now()
+  const isAlive = ({ expectedAtMs }: TargetHealth): boolean =>
+    clock.now() < expectedAtMs + requestsInStep * vaultTimeoutMs + graceMs
+
+  function describeTarget(target: TargetName): object {
+    const state = states.get(target.component)
+    if (state === undefined) return target
+    const { notAfterMs, renewAtMs, failure } = state
+    return {
+      ...target,
+      ready: isReady(state),
+      alive: isAlive(state),
+      ...(notAfterMs === undefined
+        ? { why: 'no certificate has been published' }
+        : {
+            notAfter: new Date(notAfterMs).toISOString(),
+            runwaySeconds: Math.floor((notAfterMs - clock.now()) / 1000),
+            ...(isReady(state) ? {} : { why: 'the published certificate has expired' }),
+          }),
+      ...(renewAtMs === undefined ? {} : { renewAt: new Date(renewAtMs).toISOString() }),
+      ...(failure === undefined
+        ? {}
+        : {
+            failure: {
+              reason: failure.reason,
+              says: reasons[failure.reason].says,
+              detail: failure.detail,
+              advice: reasons[failure.reason].advice,
+              retryAt: new Date(failure.retryAtMs).toISOString(),
+            },
+          }),
+    }
+  }
+
+  const listener: Listener = (event) => {
+    const state = 'component' in event ? states.get(event.component) : undefined
+    if (state === undefined) return
+    if (event.type === 'found' || event.type === 'published') {
+      state.notAfterMs = event.certificate.notAfterMs
+      state.renewAtMs = event.certificate.renewAtMs
+      // A cached certificate went into place because Vault does not answer; that is still so.
+      if (event.type === 'found' || !event.reason.startsWith('restored-')) state.failure = undefined
+    } else if (event.type === 'kept') {
+      state.failure = { reason: event.reason, detail: event.detail, retryAtMs: event.retryAtMs }
+    } else if (event.type === 'recovered') {
+      state.failure = undefined
+    } else if (event.type === 'heartbeat') {
+      state.expectedAtMs = event.nextStepAtMs
+    }
+  }
+
+  return {
+    listener,
+    probe(name) {
+      const all = [...states.values()]
+      const ok =
+        name === 'livez'
+          ? all.every(isAlive)
+          : name === 'readyz'
+            ? all.every(isReady)
+            : all.every(({ notAfterMs }) => notAfterMs !== undefined)
+      return { ok, body: { ok, targets: targets.map(describeTarget) } }
+    },
+  }
+}

@@ -1,0 +1,33 @@
+/** Owns the log: one line per event on standard output, JSON by pino, or a readable form for people. */
+import { pino } from 'pino'
+import type { Clock } from '../clock.ts'
+import type { Config } from '../config/config.ts'
+import { describe, type Level } from './describe.ts'
+import type { Listener } from './events.ts'
+
+export function createLog({ level, format }: Config['log'], clock: Clock): Listener {
+  const options = { level, base: null, timestamp: () => `,"time":"${new Date(clock.now()).toISOString()}"` }
+  const formatters = { level: (label: string) => ({ level: label }) }
+  // Synchronous: the last lines before a SIGKILL are the ones that matter, and there are few of them.
+  const logger =
+    format === 'json'
+      ? pino({ ...options, formatters }, pino.destination({ fd: 1, sync: true }))
+      : pino({ ...options, formatters }, { write: (text: string) => process.stdout.write(prettyLine(text)) })
+  return (event) => {
+    const line = describe(event, clock.now())
+    if (line !== undefined) logger[line.level]({ event: event.type, ...line.fields }, line.message)
+  }
+}
+
+const colours: Readonly<Record<Level, number>> = { debug: 90, info: 36, warn: 33, error: 31 }
+
+/** `12:03:04 warn  message key=value …` of a JSON line. */
+function prettyLine(json: string): string {
+  const { time, level, msg, event: _event, ...fields } = JSON.parse(json) as Record<string, unknown>
+  const paint = (code: number, text: string): string => (process.stdout.isTTY ? `\x1b[${code}m${text}\x1b[0m` : text)
+  const name = String(level) as Level
+  const rest = Object.entries(fields).map(
+    ([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
+  )
+  return `${String(time).slice(11, 19)} ${paint(colours[name], name.padEnd(5))} ${String(msg)} ${paint(90, rest.join(' '))}\n`
+}

@@ -1,0 +1,163 @@
+/** Owns the metrics: what the events say, in Prometheus' base units, timestamps rather than remaining times. */
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { Clock } from '../clock.ts'
+import { type ReasonCode, reasons } from '../reasons.ts'
+import type { AgentEvent, Listener, PublishedCertificate } from './events.ts'
+
+export interface Metrics {
+  readonly listener: Listener
+  /** The exposition for an Accept header: OpenMetrics where it is asked for, else the text format. */
+  expose(accept: string): Promise<{ contentType: string; text: string }>
+}
+
+export interface MetricsOptions {
+  readonly components: readonly string[]
+  readonly version: string
+  readonly clock: Clock
+}
+
+const prefix = 'calico_vault_agent_'
+
+export function createMetrics({ components, version, clock }: MetricsOptions): Metrics {
+  const text = new Registry()
+  const openMetrics = new Registry()
+  openMetrics.setContentType(Registry.OPENMETRICS_CONTENT_TYPE as never)
+  const registers = [text, openMetrics]
+
+  const gauge = (name: string, help: string, labelNames: string[] = []) =>
+    new Gauge({ name: prefix + name, help, labelNames, registers })
+  const counter = (name: string, help: string, labelNames: string[]) =>
+    new Counter({ name: prefix + name, help, labelNames, registers })
+  const histogram = (name: string, help: string, labelNames: string[], buckets: number[]) =>
+    new Histogram({ name: prefix + name, help, labelNames, buckets, registers })
+
+  const notBefore = gauge('certificate_not_before_timestamp_seconds', 'Start of the published certificate.', [
+    'component',
+  ])
+  const notAfter = gauge('certificate_not_after_timestamp_seconds', 'End of the published certificate.', ['component'])
+  const nextRenewal = gauge('certificate_next_renewal_timestamp_seconds', 'When it is renewed by schedule.', [
+    'component',
+  ])
+  const ends = new Map<string, number>()
+  const runway = new Gauge({
+    name: `${prefix}certificate_runway_seconds`,
+    help: 'Seconds until the published certificate stops working; 0 where there is none.',
+    labelNames: ['component'],
+    registers,
+    collect() {
+      for (const component of components) {
+        runway.set({ component }, Math.max(0, (ends.get(component) ?? 0) - clock.now()) / 1000)
+      }
+    },
+  })
+  const renewals = counter('renewals_total', 'Published certificates by reason.', ['component', 'reason'])
+  const failures = counter('renewal_failures_total', 'Failed attempts by reason.', ['component', 'reason'])
+  const rejections = counter('gate_rejections_total', 'Candidates that the gate refused, by reason.', [
+    'component',
+    'reason',
+  ])
+  const lastSuccess = gauge('last_success_timestamp_seconds', 'When a bundle was published last.', ['component'])
+  const nextTry = gauge('next_try_timestamp_seconds', 'When a failed renewal is tried again; 0 where none failed.', [
+    'component',
+  ])
+  const publishing = histogram(
+    'publish_duration_seconds',
+    'Time to write and swap one bundle.',
+    [],
+    [0.001, 0.005, 0.02, 0.1, 1],
+  )
+  const caCount = gauge('ca_certificates', 'CA certificates in etcd-ca.', ['component'])
+  const caExpiry = gauge('ca_earliest_expiry_timestamp_seconds', 'End of the CA certificate that ends first.', [
+    'component',
+  ])
+  const caChanged = gauge(
+    'ca_changed_since_start',
+    '1 where etcd-ca has changed since the agent started: consumers read it only at their start.',
+    ['component'],
+  )
+  const requests = counter('vault_requests_total', 'Requests to Vault.', ['operation', 'outcome'])
+  const requestSeconds = histogram(
+    'vault_request_duration_seconds',
+    'Duration of requests to Vault.',
+    ['operation'],
+    [0.005, 0.02, 0.1, 0.5, 2, 10],
+  )
+  const logins = counter('vault_logins_total', 'Successful logins to Vault.', ['method'])
+  const tokenExpiry = gauge('vault_token_expiry_timestamp_seconds', 'End of the Vault token; 0 where it never ends.')
+  const credentialExpiry = gauge(
+    'service_account_token_expiry_timestamp_seconds',
+    'End of the service-account token that was used last; 0 where it does not say.',
+  )
+  const skew = gauge('clock_skew_seconds', "Vault's clock minus this node's.")
+  const heartbeat = gauge('heartbeat_timestamp_seconds', 'When the loop of the target ran last.', ['component'])
+  gauge('build_info', 'Always 1.', ['version', 'node_version']).set({ version, node_version: process.versions.node }, 1)
+
+  // A counter that begins at 0 lets increase() see its first step.
+  for (const component of components) {
+    for (const reason of Object.keys(reasons) as ReasonCode[]) {
+      if (reasons[reason].about === 'gate') rejections.inc({ component, reason }, 0)
+    }
+    for (const each of [nextTry, caChanged]) each.set({ component }, 0)
+  }
+
+  function setCertificate(component: string, certificate: PublishedCertificate): void {
+    ends.set(component, certificate.notAfterMs)
+    notBefore.set({ component }, certificate.notBeforeMs / 1000)
+    notAfter.set({ component }, certificate.notAfterMs / 1000)
+    nextRenewal.set({ component }, certificate.renewAtMs / 1000)
+    nextTry.set({ component }, 0)
+    caCount.set({ component }, certificate.ca.count)
+    caExpiry.set({ component }, certificate.ca.earliestExpiryMs / 1000)
+    caChanged.set({ component }, certificate.ca.changedSinceStart ? 1 : 0)
+  }
+
+  function listener(event: AgentEvent): void {
+    switch (event.type) {
+      case 'found':
+        return setCertificate(event.component, event.certificate)
+      case 'published':
+        renewals.inc({ component: event.component, reason: event.reason })
+        lastSuccess.set({ component: event.component }, clock.now() / 1000)
+        publishing.observe(event.durationMs / 1000)
+        return setCertificate(event.component, event.certificate)
+      case 'kept': {
+        const labels = { component: event.component, reason: event.reason }
+        failures.inc(labels)
+        if (reasons[event.reason].about === 'gate') rejections.inc(labels)
+        return nextTry.set({ component: event.component }, event.retryAtMs / 1000)
+      }
+      case 'recovered':
+        return nextTry.set({ component: event.component }, 0)
+      case 'vault-request':
+        requests.inc({ operation: event.operation, outcome: event.outcome })
+        return requestSeconds.observe({ operation: event.operation }, event.durationMs / 1000)
+      case 'login':
+        logins.inc({ method: event.method })
+        return tokenExpiry.set((event.expiresAtMs ?? 0) / 1000)
+      case 'credential':
+        return credentialExpiry.set((event.expiresAtMs ?? 0) / 1000)
+      case 'clock-skew':
+        return skew.set(event.skewMs / 1000)
+      case 'heartbeat':
+        return heartbeat.set({ component: event.component }, clock.now() / 1000)
+      case 'started':
+      case 'listening':
+      case 'listen-failed':
+      case 'long-name':
+      case 'issued':
+      case 'ca-refresh-failed':
+      case 'state-failed':
+      case 'watch-failed':
+      case 'stopped':
+        return undefined
+    }
+  }
+
+  return {
+    listener,
+    async expose(accept) {
+      const registry = accept.includes('application/openmetrics-text') ? openMetrics : text
+      return { contentType: registry.contentType, text: await registry.metrics() }
+    },
+  }
+}

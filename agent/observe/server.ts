@@ -1,0 +1,99 @@
+/** Owns the HTTP server: GET of the metrics and the probes, nothing else; small limits, so that nobody can wear the agent out. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { messageOf } from '../errors.ts'
+import type { Listener } from './events.ts'
+import type { Health, Probe } from './health.ts'
+import type { Metrics } from './metrics.ts'
+
+export interface ObserveServerOptions {
+  readonly listen: { readonly host: string; readonly port: number }
+  readonly health: Health
+  readonly metrics: Metrics
+  readonly emit: Listener
+}
+
+export interface ObserveServer {
+  /** The bound port, once it listens. */
+  readonly port: Promise<number>
+  close(): void
+}
+
+/** Another agent that is just ending may still hold the port. */
+const listenAgainMs = 5000
+
+export function startObserveServer({ listen, health, metrics, emit }: ObserveServerOptions): ObserveServer {
+  const server = createServer(
+    {
+      maxHeaderSize: 8192,
+      headersTimeout: 5000,
+      requestTimeout: 10_000,
+      keepAliveTimeout: 5000,
+      connectionsCheckingInterval: 5000,
+    },
+    (request, response) => {
+      answer(request, response, health, metrics).catch((error: unknown) => {
+        if (!response.headersSent) response.writeHead(500, { 'content-type': 'text/plain' })
+        response.end(`${messageOf(error)}\n`)
+      })
+    },
+  )
+  server.maxConnections = 64
+  const port = listenUntilBound(server, listen, emit)
+  return {
+    port,
+    close: () => {
+      server.close()
+      server.closeAllConnections()
+    },
+  }
+}
+
+function listenUntilBound(
+  server: Server,
+  { host, port }: { host: string; port: number },
+  emit: Listener,
+): Promise<number> {
+  return new Promise((resolve) => {
+    server.on('error', (error) => {
+      emit({ type: 'listen-failed', detail: error.message })
+      setTimeout(() => server.listen(port, host), listenAgainMs).unref()
+    })
+    server.on('listening', () => {
+      // A server of ours listens on TCP, never on a pipe.
+      const bound = server.address() as AddressInfo
+      emit({
+        type: 'listening',
+        address: `${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`,
+      })
+      resolve(bound.port)
+    })
+    server.listen(port, host)
+  })
+}
+
+const probes: Readonly<Record<string, Probe>> = { '/startupz': 'startupz', '/livez': 'livez', '/readyz': 'readyz' }
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  health: Health,
+  metrics: Metrics,
+): Promise<void> {
+  const path = (request.url ?? '').split('?', 1)[0] ?? ''
+  const send = (status: number, contentType: string, text: string, headers: Record<string, string> = {}): void => {
+    response.writeHead(status, { 'content-type': contentType, 'cache-control': 'no-store', ...headers })
+    response.end(request.method === 'HEAD' ? undefined : text)
+  }
+  const probe = Object.hasOwn(probes, path) ? probes[path] : undefined
+  if (path !== '/metrics' && probe === undefined) return send(404, 'text/plain', 'not found\n')
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    return send(405, 'text/plain', 'only GET\n', { allow: 'GET, HEAD', connection: 'close' })
+  }
+  if (probe !== undefined) {
+    const { ok, body } = health.probe(probe)
+    return send(ok ? 200 : 503, 'application/json', `${JSON.stringify(body)}\n`)
+  }
+  const { contentType, text } = await metrics.expose(request.headers.accept ?? '')
+  send(200, contentType, text)
+}

@@ -1,0 +1,51 @@
+/** Owns the bundle: one immutable set of certificate chain, private key and CA certificates, as PEM and as parsed. */
+import type { KeyObject, X509Certificate } from 'node:crypto'
+import { AgentError, messageOf } from '../errors.ts'
+import type { Secret } from '../secret.ts'
+import { parseCertificates, toPem } from './certificate.ts'
+import { exportKey, parseKey } from './key.ts'
+
+/** What the three files hold. */
+export interface BundleText {
+  /** Leaf first, then its intermediates. */
+  readonly certificate: string
+  readonly key: Secret
+  readonly ca: string
+}
+
+export interface Bundle {
+  readonly leaf: X509Certificate
+  readonly intermediates: readonly X509Certificate[]
+  readonly key: KeyObject
+  readonly ca: readonly X509Certificate[]
+  readonly text: BundleText
+}
+
+/**
+ * @param where what the texts are, for the message: a directory or an answer
+ * @throws AgentError `malformed`
+ */
+export function parseBundle(text: BundleText, where: string): Bundle {
+  const part = <Value>(name: string, parse: () => Value): Value => {
+    try {
+      return parse()
+    } catch (cause) {
+      // OpenSSL's messages name no bytes of a key; the texts themselves stay out of the message.
+      throw new AgentError('malformed', `${where}: ${name}: ${messageOf(cause)}`, { cause })
+    }
+  }
+  const [leaf, ...intermediates] = part('etcd-cert', () => parseCertificates(text.certificate))
+  if (leaf === undefined) throw new AgentError('malformed', `${where}: etcd-cert: there is no PEM certificate in it`)
+  return {
+    leaf,
+    intermediates,
+    key: part('etcd-key', () => parseKey(text.key)),
+    ca: part('etcd-ca', () => parseCertificates(text.ca)),
+    text,
+  }
+}
+
+export function createBundle(parts: Omit<Bundle, 'text'>): Bundle {
+  const { leaf, intermediates, key, ca } = parts
+  return { ...parts, text: { certificate: toPem([leaf, ...intermediates]), key: exportKey(key), ca: toPem(ca) } }
+}

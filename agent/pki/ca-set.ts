@@ -1,0 +1,53 @@
+/** Owns the CA set: which certificates stand in `etcd-ca`, and which must stay because a certificate in use needs them. */
+import type { X509Certificate } from 'node:crypto'
+import { findChain, validityOf } from './certificate.ts'
+
+/** What has been published and may still be in use: a leaf, and the CA set that it was published with. */
+export interface LiveCertificate {
+  readonly leaf: X509Certificate
+  readonly intermediates: readonly X509Certificate[]
+  readonly ca: readonly X509Certificate[]
+}
+
+/**
+ * The union of the mount's issuers, etcd's own CA, and every earlier CA that a live certificate chains to; expired ones
+ * left out, the order stable (by expiry, latest first), so that equal sets make equal files.
+ */
+export function planCaSet(
+  issuers: readonly X509Certificate[],
+  etcdCa: readonly X509Certificate[],
+  live: readonly LiveCertificate[],
+  atMs: number,
+): X509Certificate[] {
+  const needed = live.flatMap((each) => neededCa(each, atMs))
+  const unique = new Map(
+    [...issuers, ...etcdCa, ...needed].map((certificate) => [certificate.fingerprint256, certificate]),
+  )
+  return [...unique.values()]
+    .filter((certificate) => validityOf(certificate).notAfterMs > atMs)
+    .toSorted((one, other) => validityOf(other).notAfterMs - validityOf(one).notAfterMs || compare(one, other))
+}
+
+/** The CA certificates that a live certificate chains to: none once it has expired. */
+export function neededCa(live: LiveCertificate, atMs: number): X509Certificate[] {
+  if (validityOf(live.leaf).notAfterMs <= atMs) return []
+  const chain = findChain(live.leaf, [...live.intermediates, ...live.ca], live.ca, atMs) ?? []
+  const anchor = chain.at(-1)
+  if (anchor === undefined) return []
+  // The pool may hold the issuer itself and also what stands above it: keep the whole path.
+  const above = live.ca.filter((each) => each !== anchor && findChain(anchor, [], [each], atMs) !== undefined)
+  return [anchor, ...above]
+}
+
+export function isSameCaSet(one: readonly X509Certificate[], other: readonly X509Certificate[]): boolean {
+  const prints = new Set(one.map((certificate) => certificate.fingerprint256))
+  return prints.size === other.length && other.every((certificate) => prints.has(certificate.fingerprint256))
+}
+
+export function earliestExpiryMs(ca: readonly X509Certificate[]): number {
+  return Math.min(...ca.map((certificate) => validityOf(certificate).notAfterMs))
+}
+
+function compare(one: X509Certificate, other: X509Certificate): number {
+  return one.fingerprint256 < other.fingerprint256 ? -1 : 1
+}

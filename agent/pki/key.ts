@@ -1,0 +1,39 @@
+/** Owns private keys: made on this node, written as PKCS#8, never sent anywhere. */
+import { createPrivateKey, generateKeyPair, generateKeyPairSync, type KeyObject } from 'node:crypto'
+import type { KeyType } from '../config/config.ts'
+import { Secret } from '../secret.ts'
+
+/** A new private key. RSA is made off the event loop: 4096 bits take up to seconds. */
+export async function generateKey(type: KeyType): Promise<KeyObject> {
+  switch (type) {
+    case 'ec-p256':
+      return generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
+    case 'ec-p384':
+      return generateKeyPairSync('ec', { namedCurve: 'P-384' }).privateKey
+    case 'ed25519':
+      return generateKeyPairSync('ed25519').privateKey
+    case 'rsa-2048':
+      return generateRsa(2048)
+    case 'rsa-4096':
+      return generateRsa(4096)
+  }
+}
+
+function generateRsa(modulusLength: number): Promise<KeyObject> {
+  return new Promise((resolve, reject) => {
+    generateKeyPair('rsa', { modulusLength }, (error, _publicKey, privateKey) => {
+      if (error === null) resolve(privateKey)
+      else reject(error)
+    })
+  })
+}
+
+/** PKCS#8 PEM (RFC 5958), which every TLS library that Calico uses reads. */
+export function exportKey(key: KeyObject): Secret {
+  return new Secret(key.export({ type: 'pkcs8', format: 'pem' }).toString())
+}
+
+/** @throws when the text is not a private key */
+export function parseKey(pem: Secret): KeyObject {
+  return createPrivateKey(pem.reveal())
+}

@@ -1,0 +1,140 @@
+/**
+ * Owns the closed set of reasons: why a certificate is renewed, why a candidate is refused, why an attempt failed.
+ * One code is at the same time the error code, the metric label, the log field and the anchor in docs/runbook.md.
+ */
+
+/** How an attempt that ended with this reason is tried again (rotation/backoff.ts): each class has its own ladder. */
+export type RetryClass = 'outage' | 'refused' | 'local'
+
+export interface Reason {
+  readonly about: 'renewal' | 'gate' | 'vault' | 'auth' | 'store' | 'file'
+  readonly retry: RetryClass
+  /** What happened, as a clause that follows the name of the thing. */
+  readonly says: string
+  /** What an operator should do. */
+  readonly advice: string
+}
+
+const renewal = (says: string): Reason => ({ about: 'renewal', retry: 'local', says, advice: 'Nothing to do.' })
+const gate = (says: string, advice: string): Reason => ({ about: 'gate', retry: 'refused', says, advice })
+const outage = (says: string, advice: string): Reason => ({ about: 'vault', retry: 'outage', says, advice })
+const refused = (says: string, advice: string): Reason => ({ about: 'vault', retry: 'refused', says, advice })
+const auth = (says: string, advice: string): Reason => ({ about: 'auth', retry: 'local', says, advice })
+const store = (says: string, advice: string): Reason => ({ about: 'store', retry: 'local', says, advice })
+
+export const reasons = {
+  'never-published': renewal('no certificate is in the directory yet'),
+  'renewal-due': renewal('the renewal slot of this certificate has come'),
+  'renewal-requested': renewal('a renewal was asked for (SIGHUP)'),
+  'issuer-removed': renewal('the issuer of the published certificate is no longer in the PKI mount'),
+  'ca-set-changed': renewal('the set of CA certificates has changed'),
+  'files-changed': renewal('the published files were changed or removed by somebody else'),
+  'attributes-changed': renewal('mode or owner of the published files is not the configured one'),
+  'restored-from-state': renewal('the certificate was taken from AGENT_STATE_DIR'),
+  'restored-from-bootstrap': renewal('the certificate was taken from AGENT_BOOTSTRAP_DIR'),
+
+  malformed: gate(
+    'the certificate, key or CA set cannot be parsed',
+    'Look at what the PKI mount answers; if it is on disk, the next renewal replaces it.',
+  ),
+  'key-mismatch': gate('the private key does not belong to the certificate', 'Use pki/sign, not pki/issue.'),
+  'untrusted-chain': gate(
+    'the certificate does not chain to the CA set that would be published with it',
+    "Check the issuers of the PKI mount and AGENT_ETCD_CA_FILE; the mount must list the issuing CA's whole chain.",
+  ),
+  'wrong-name': gate(
+    'the common name is not the wanted one, byte for byte',
+    'Compare AGENT_COMMON_NAME with the PKI role. Vault compares names case-insensitively, etcd does not.',
+  ),
+  'not-client-auth': gate(
+    'the certificate may not be used by a TLS client (no clientAuth)',
+    'Set client_flag=true on the PKI role.',
+  ),
+  'not-yet-valid': gate(
+    'the certificate becomes valid only in the future',
+    "Synchronise the clocks of Vault and this node; keep the role's not_before_duration at 30s.",
+  ),
+  expired: gate('the certificate has expired', 'Check the clocks, and why it was not renewed in time.'),
+  'lifetime-too-short': gate(
+    'the certificate would be valid for too short a time',
+    "Raise max_ttl of the PKI role, or check the issuer's own expiry.",
+  ),
+  'ca-lost': gate(
+    'the new CA set lacks a CA that a certificate in use chains to',
+    'Keep the old issuer in the PKI mount until every certificate that it signed has been replaced.',
+  ),
+
+  'vault-name-unresolved': outage(
+    'the host name of Vault cannot be resolved',
+    'Check VAULT_ADDR and DNS; a hostNetwork pod needs dnsPolicy ClusterFirstWithHostNet for names of services.',
+  ),
+  'vault-unreachable': outage('Vault cannot be reached', 'Check VAULT_ADDR, network policies and that Vault runs.'),
+  'vault-tls': outage(
+    "Vault's TLS certificate is not accepted, or Vault refuses ours",
+    'Check VAULT_CACERT, VAULT_TLS_SERVER_NAME and the client certificate.',
+  ),
+  'vault-timeout': outage('Vault did not answer in time', 'Check the load of Vault, or raise VAULT_CLIENT_TIMEOUT.'),
+  'vault-connection-lost': outage(
+    'the connection to Vault ended in the middle of a request',
+    'Usually passes by itself.',
+  ),
+  'vault-sealed': outage('Vault is sealed or not initialized', 'Unseal Vault.'),
+  'vault-standby': outage('this Vault node is a standby that cannot serve the request', 'Usually passes by itself.'),
+  'vault-rate-limited': outage(
+    'a rate limit of Vault is exceeded',
+    "Raise the quota; it counts by the client's address.",
+  ),
+  'vault-server-error': outage(
+    'Vault answered with an internal error',
+    "Read Vault's log. A PKI mount without a default issuer answers like this too.",
+  ),
+  'vault-bad-answer': outage(
+    "the answer is not what Vault's API promises",
+    'Check that VAULT_ADDR names Vault itself and not a proxy or a login page.',
+  ),
+  'vault-answer-too-large': outage('the answer is larger than 1 MiB', 'Check that VAULT_ADDR names Vault itself.'),
+  'vault-redirect': outage(
+    'Vault answered with a redirect that is not followed',
+    'Point VAULT_ADDR at the active node or at a load balancer that forwards to it.',
+  ),
+  'vault-login-refused': refused(
+    'Vault refused the login',
+    'Check AGENT_AUTH_MOUNT, AGENT_AUTH_ROLE and the claims of the token against the role in Vault.',
+  ),
+  'vault-denied': refused('the token may not do this', 'Check the policy of the role: update on <mount>/sign/<role>.'),
+  'vault-not-found': refused('nothing is mounted at this path', 'Check AGENT_PKI_MOUNT and AGENT_AUTH_MOUNT.'),
+  'vault-request-refused': refused('Vault refused the request', 'Compare the message with the PKI role.'),
+  'inline-auth-unsupported': refused(
+    'the server does not know inline authentication',
+    'Set AGENT_INLINE_AUTH=off, or use OpenBao 2.4 or newer.',
+  ),
+
+  'credential-missing': auth('a file with a credential is missing or cannot be read', 'Mount it, or correct its path.'),
+  'credential-invalid': auth('a credential is empty or malformed', 'Check what writes the file.'),
+  'credential-expired': auth(
+    'the service-account token has expired',
+    'The kubelet should renew it: check the projected volume and the kubelet.',
+  ),
+
+  'directory-missing': store('the directory does not exist', 'Mount a volume there.'),
+  'directory-read-only': store(
+    'the file system is read-only',
+    'Mount an emptyDir, not a Secret, and without readOnly.',
+  ),
+  'directory-denied': store('access to the directory is denied', 'Check its owner and the user of the agent.'),
+  'directory-full': store('no space or no inode is left', 'Raise the sizeLimit of the volume or free space.'),
+  'directory-occupied': store(
+    'something that the agent did not make stands in the place of a file',
+    'Move it away; the agent never deletes what it did not make.',
+  ),
+  'directory-failed': store('a file operation failed', 'Look at the system error in the message.'),
+
+  'file-invalid': {
+    about: 'file',
+    retry: 'local',
+    says: 'a configured certificate or key file cannot be read or parsed',
+    advice: 'Check the file that the message names.',
+  },
+} as const satisfies Record<string, Reason>
+
+export type ReasonCode = keyof typeof reasons

@@ -1,0 +1,65 @@
+/**
+ * Owns what stays in memory beside the rotation: log, metrics, health, the HTTP server and the file watcher. It is a bundle
+ * of its own that is loaded after the first certificate, so that none of it stands in the way.
+ */
+import { dirname } from 'node:path'
+import type { Clock } from './clock.ts'
+import type { Config } from './config/config.ts'
+import type { EventHub } from './observe/events.ts'
+import { createHealth } from './observe/health.ts'
+import { createLog } from './observe/log.ts'
+import { createMetrics } from './observe/metrics.ts'
+import { startObserveServer } from './observe/server.ts'
+import { watchFiles } from './store/watch.ts'
+
+export interface ResidentOptions {
+  readonly config: Config
+  readonly hub: EventHub
+  readonly clock: Clock
+  readonly version: string
+  /** Called when a watched file has changed. */
+  readonly changed: () => void
+}
+
+export interface Resident {
+  /** The port of health and metrics; undefined where AGENT_LISTEN=off. */
+  readonly port: Promise<number> | undefined
+  close(): void
+}
+
+export function startResident({ config, hub, clock, version, changed }: ResidentOptions): Resident {
+  const { targets, listen, vault } = config
+  const metrics = createMetrics({ components: targets.map(({ component }) => component), version, clock })
+  const health = createHealth(targets, clock, vault.timeoutMs)
+  const log = createLog(config.log, clock)
+  hub.attach((event) => {
+    metrics.listener(event)
+    health.listener(event)
+    log(event)
+  })
+  const server = listen === undefined ? undefined : startObserveServer({ listen, health, metrics, emit: hub.emit })
+  const stopWatching = watchFiles(watched(config), changed, (detail) => hub.emit({ type: 'watch-failed', detail }))
+  return {
+    port: server?.port,
+    close: () => {
+      stopWatching()
+      server?.close()
+    },
+  }
+}
+
+/** The log alone, for commands that end by themselves. */
+export function startLog({ config, hub, clock }: Pick<ResidentOptions, 'config' | 'hub' | 'clock'>): void {
+  hub.attach(createLog(config.log, clock))
+}
+
+function watched(config: Config): { files: string[]; directories: string[] } {
+  const { vault, auth, etcdCaFile, targets } = config
+  const files = [vault.caFile, vault.clientCertFile, vault.clientKeyFile, etcdCaFile]
+  if (auth.method === 'approle') files.push(auth.roleIdFile, auth.secretIdFile)
+  else if (auth.method !== 'cert') files.push(auth.tokenFile)
+  return {
+    files: files.filter((file) => file !== undefined && dirname(file) !== file) as string[],
+    directories: targets.map(({ directory }) => directory),
+  }
+}

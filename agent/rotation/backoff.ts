@@ -1,0 +1,48 @@
+/**
+ * Owns how long to wait after a failure: a pure step from state to delay. The first tries come quickly, as most failures
+ * pass at once; then the spacing follows the runway, so that the end of a long outage meets a trickle and not a herd,
+ * while a certificate that is about to expire is tried for more and more often.
+ */
+import type { RetryClass } from '../reasons.ts'
+
+export interface BackoffState {
+  readonly class: RetryClass
+  /** Failures of this class in a row. */
+  readonly failures: number
+}
+
+export interface Failure {
+  readonly class: RetryClass
+  /** Milliseconds until the published certificate expires; 0 or less where there is none. */
+  readonly runwayMs: number
+  /** What the server asked to wait. */
+  readonly retryAfterMs?: number | undefined
+}
+
+/** Milliseconds of the first tries. What Vault refuses or a disk lacks does not change within a second. */
+const ladders: Readonly<Record<RetryClass, readonly number[]>> = {
+  outage: [1000, 5000, 25_000],
+  refused: [5000, 30_000],
+  local: [2000, 10_000],
+}
+
+const longestMs = 3_600_000
+/** Spacing without a certificate: the node waits for its network. */
+const shortestMs = 30_000
+/** Four more tries fit into what is left, whatever is left. */
+const triesInRunway = 4
+
+/**
+ * @param random from 0 to 1
+ * @returns the delay in milliseconds and the next state
+ */
+export function planRetry(state: BackoffState | undefined, failure: Failure, random: number): [number, BackoffState] {
+  const failures = state?.class === failure.class ? state.failures + 1 : 1
+  const ceilingMs = Math.min(Math.max(failure.runwayMs / triesInRunway, shortestMs), longestMs)
+  const step = ladders[failure.class][failures - 1]
+  // Quick tries are spread widely: they follow an event that many nodes saw at once. The long spacing is spread little,
+  // because there the slots have already spread the nodes, and a wider spread would only shorten the mean.
+  const delayMs = step !== undefined && step < ceilingMs ? step * (0.5 + random) : ceilingMs * (0.9 + 0.1 * random)
+  const floorMs = Math.min(failure.retryAfterMs ?? 0, longestMs)
+  return [Math.max(delayMs, floorMs * (1 + 0.1 * random)), { class: failure.class, failures }]
+}

@@ -1,0 +1,41 @@
+/** Owns the decision what a target does next: a pure function of its state and the time. */
+import type { ReasonCode } from '../reasons.ts'
+
+export interface TargetState {
+  /** When the published certificate is renewed; undefined where none is published. */
+  readonly renewAtMs: number | undefined
+  /** Why it is renewed at once, whatever the schedule says. */
+  readonly requested: ReasonCode | undefined
+  /** No attempt before this moment: the last one failed. */
+  readonly retryAtMs: number | undefined
+  /** When the issuers are looked at next. */
+  readonly pollAtMs: number
+}
+
+export type Step =
+  | { readonly do: 'renew'; readonly reason: ReasonCode }
+  | { readonly do: 'poll' }
+  | { readonly do: 'wait'; readonly untilMs: number }
+
+export function planStep(state: TargetState, nowMs: number): Step {
+  const { renewAtMs, requested, retryAtMs, pollAtMs } = state
+  const reason = requested ?? (renewAtMs === undefined ? 'never-published' : 'renewal-due')
+  const isDue = requested !== undefined || renewAtMs === undefined || renewAtMs <= nowMs
+  // While attempts fail, each of them looks at the issuers anyway.
+  if (isDue)
+    return retryAtMs !== undefined && retryAtMs > nowMs ? { do: 'wait', untilMs: retryAtMs } : { do: 'renew', reason }
+  return pollAtMs <= nowMs ? { do: 'poll' } : { do: 'wait', untilMs: Math.min(renewAtMs, pollAtMs) }
+}
+
+const shortestPollMs = 10_000
+const longestPollMs = 3_600_000
+
+/**
+ * When the issuers are looked at next: 24 times in a lifetime, at most every 10 s and at least every hour, at the node's own
+ * moment of the interval.
+ * @param slot from 0 to 1 (schedule.ts)
+ */
+export function planPoll(lifetimeMs: number, slot: number, nowMs: number): number {
+  const intervalMs = Math.min(Math.max(lifetimeMs / 24, shortestPollMs), longestPollMs)
+  return (Math.floor(nowMs / intervalMs - slot) + 1 + slot) * intervalMs
+}

@@ -1,0 +1,203 @@
+/** Owns what stands in one target's directory: reads it, judges it, replaces it through the gate, and tells of it. */
+import type { X509Certificate } from 'node:crypto'
+import type { Clock } from '../clock.ts'
+import { AgentError } from '../errors.ts'
+import { judge, requirePass } from '../gate/gate.ts'
+import type { Listener, PublishedCertificate } from '../observe/events.ts'
+import { type Bundle, createBundle } from '../pki/bundle.ts'
+import { earliestExpiryMs, isSameCaSet, type LiveCertificate, planCaSet } from '../pki/ca-set.ts'
+import { validityOf } from '../pki/certificate.ts'
+import type { ReasonCode } from '../reasons.ts'
+import type { SecretDir } from '../store/secret-dir.ts'
+import { planRenewal, type RenewalPlan } from './schedule.ts'
+
+export interface PublisherOptions {
+  readonly component: string
+  /** @throws AgentError where the name depends on a credential that cannot be read */
+  readonly commonName: () => string
+  readonly directory: SecretDir
+  /** The node-local cache. */
+  readonly state: SecretDir | undefined
+  /** A static Secret. */
+  readonly bootstrap: SecretDir | undefined
+  readonly slot: number
+  readonly renewAt: number
+  readonly ttlSeconds: number
+  readonly clock: Clock
+  /** The corrected time (vault/skew.ts). */
+  readonly now: () => number
+  /** CA certificates of etcd's servers, read when they are needed. @throws AgentError */
+  readonly etcdCa: () => readonly X509Certificate[]
+  readonly emit: Listener
+}
+
+export interface Published {
+  readonly bundle: Bundle
+  readonly plan: RenewalPlan
+}
+
+export interface Publisher {
+  /** What stands in the directory and has passed the gate. */
+  readonly published: () => Published | undefined
+  /** Looks at the directory: takes over what is good, repairs what is known. Answers why a new certificate is needed, if so. */
+  inspect(): ReasonCode | undefined
+  /** Publishes a new certificate. @throws AgentError; what was published is kept */
+  publish(parts: Omit<Bundle, 'text' | 'ca'> & { issuers: readonly X509Certificate[] }, reason: ReasonCode): void
+  /** Brings `etcd-ca` in step with the issuers, or with etcd's own CA alone where they are not known. @throws AgentError */
+  refreshCa(issuers: readonly X509Certificate[] | undefined): void
+  /** Takes the cached or the static certificate, when nothing better can be had. Answers whether one was there. */
+  restore(): boolean
+}
+
+/** A certificate with less is not worth publishing; short-lived ones may have a tenth of what was asked for. */
+const minLifetimeMs = 60_000
+
+export function createPublisher(options: PublisherOptions): Publisher {
+  const { component, commonName, directory, state, bootstrap, slot, renewAt, clock, now, etcdCa, emit } = options
+  let published: Published | undefined
+  let firstCa: readonly X509Certificate[] | undefined
+
+  const judged = (inUse: readonly LiveCertificate[]) => ({
+    nowMs: now(),
+    commonName: commonName(),
+    minLifetimeMs: Math.min(minLifetimeMs, options.ttlSeconds * 100),
+    live: inUse,
+  })
+
+  /** What may be in use: the published certificate and the one before it. */
+  function live(): LiveCertificate[] {
+    const previous = directory.previous()
+    return [published?.bundle, previous].filter((bundle) => bundle !== undefined)
+  }
+
+  function adopt(bundle: Bundle): PublishedCertificate {
+    const plan = planRenewal(validityOf(bundle.leaf), slot, renewAt)
+    published = { bundle, plan }
+    firstCa ??= bundle.ca
+    return {
+      serialNumber: bundle.leaf.serialNumber,
+      ...validityOf(bundle.leaf),
+      renewAtMs: plan.renewAtMs,
+      ca: {
+        count: bundle.ca.length,
+        earliestExpiryMs: earliestExpiryMs(bundle.ca),
+        changedSinceStart: !isSameCaSet(firstCa, bundle.ca),
+      },
+    }
+  }
+
+  function put(bundle: Bundle, reason: ReasonCode): void {
+    const startedAt = clock.monotonic()
+    directory.publish(bundle.text, new Date(clock.now()))
+    const certificate = adopt(bundle)
+    emit({ type: 'published', component, reason, durationMs: clock.monotonic() - startedAt, certificate })
+  }
+
+  function saveState(bundle: Bundle): void {
+    try {
+      state?.publish(bundle.text, new Date(clock.now()))
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error
+      emit({ type: 'state-failed', component, reason: error.code, detail: error.message })
+    }
+  }
+
+  /** Why the directory's content cannot be used; undefined when it could be taken over. */
+  function takeOver(): ReasonCode | undefined {
+    let found: Bundle | undefined
+    try {
+      found = directory.current()
+    } catch (error) {
+      if (error instanceof AgentError && error.code === 'malformed') return error.code
+      throw error
+    }
+    if (found === undefined) return 'never-published'
+    if (published !== undefined && isSameBundle(found, published.bundle)) return undefined
+    // However little is left, what stands there works: the schedule replaces it.
+    const rejection = judge(found, judged([]), ['lifetime-too-short'])
+    if (rejection !== undefined) return rejection.code
+    const isOlder =
+      published !== undefined && validityOf(found.leaf).notAfterMs < validityOf(published.bundle.leaf).notAfterMs
+    if (isOlder) return 'files-changed'
+    emit({ type: 'found', component, certificate: adopt(found) })
+    return undefined
+  }
+
+  /** The first bundle of the given directories that passes the gate without the named checks. */
+  function findIn(source: SecretDir | undefined, without: readonly ReasonCode[]): Bundle | undefined {
+    try {
+      const bundle = source?.current()
+      if (bundle === undefined) return undefined
+      const rejection = judge(bundle, judged([]), without)
+      if (rejection === undefined) return bundle
+      emit({
+        type: 'state-failed',
+        component,
+        reason: rejection.code,
+        detail: `${source?.path ?? ''}: ${rejection.detail}`,
+      })
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error
+      if (error.code !== 'directory-missing') {
+        emit({ type: 'state-failed', component, reason: error.code, detail: error.message })
+      }
+    }
+    return undefined
+  }
+
+  return {
+    published: () => published,
+    inspect() {
+      const problem = takeOver()
+      if (problem === undefined) {
+        if (published !== undefined && !directory.hasAttributes()) put(published.bundle, 'attributes-changed')
+        return undefined
+      }
+      if (published !== undefined && judge(published.bundle, judged([]), ['lifetime-too-short']) === undefined) {
+        put(published.bundle, 'files-changed')
+        return undefined
+      }
+      published = undefined
+      const cached = findIn(state, [])
+      if (cached !== undefined && planRenewal(validityOf(cached.leaf), slot, renewAt).renewAtMs > now()) {
+        put(cached, 'restored-from-state')
+        return undefined
+      }
+      return problem
+    },
+    publish({ issuers, ...parts }, reason) {
+      const inUse = live()
+      const bundle = createBundle({ ...parts, ca: planCaSet(issuers, etcdCa(), inUse, now()) })
+      requirePass(bundle, judged(inUse))
+      put(bundle, reason)
+      saveState(bundle)
+    },
+    refreshCa(issuers) {
+      if (published === undefined) return
+      const { bundle } = published
+      const inUse = live()
+      const ca = planCaSet(issuers ?? bundle.ca, etcdCa(), inUse, now())
+      if (isSameCaSet(ca, bundle.ca)) return
+      const refreshed = createBundle({ ...bundle, ca })
+      requirePass(refreshed, judged(inUse), ['lifetime-too-short'])
+      put(refreshed, 'ca-set-changed')
+      saveState(refreshed)
+    },
+    restore() {
+      const cached = findIn(state, ['lifetime-too-short'])
+      // A static Secret has another name and another issuer; it starts the node, and is replaced as soon as Vault answers.
+      const restored = cached ?? findIn(bootstrap, ['lifetime-too-short', 'wrong-name'])
+      if (restored === undefined) return false
+      put(restored, cached === undefined ? 'restored-from-bootstrap' : 'restored-from-state')
+      return true
+    },
+  }
+}
+
+function isSameBundle(one: Bundle, other: Bundle): boolean {
+  return (
+    one.text.certificate === other.text.certificate &&
+    one.text.key.reveal() === other.text.key.reveal() &&
+    one.text.ca === other.text.ca
+  )
+}

@@ -1,0 +1,214 @@
+/**
+ * Owns the life of one target: obtain, judge, publish, announce, and again before it expires. Every failure keeps what is
+ * published and is tried again; this is the only retry loop of the program.
+ */
+import type { KeyObject } from 'node:crypto'
+import type { Clock } from '../clock.ts'
+import type { Target } from '../config/config.ts'
+import { AgentError } from '../errors.ts'
+import type { Listener } from '../observe/events.ts'
+import { isIssuedBy, validityOf } from '../pki/certificate.ts'
+import { type ReasonCode, reasons } from '../reasons.ts'
+import type { BundleSource, Candidate } from '../source/source.ts'
+import { type BackoffState, planRetry } from './backoff.ts'
+import { planPoll, planStep } from './next-step.ts'
+import type { Publisher } from './publisher.ts'
+
+export interface RotatorOptions {
+  readonly target: Target
+  /** @throws AgentError where the name depends on a credential that cannot be read */
+  readonly commonName: () => string
+  readonly publisher: Publisher
+  readonly source: BundleSource
+  /** How many rotations may keep the private key. */
+  readonly keyReuse: number
+  /** The node's moment of each interval in which the issuers are looked at, 0 to 1. */
+  readonly pollSlot: number
+  readonly clock: Clock
+  /** The corrected time (vault/skew.ts). */
+  readonly now: () => number
+  readonly random: () => number
+  readonly emit: Listener
+}
+
+export interface Rotator {
+  readonly component: string
+  /** Runs until `stop`, or until a good certificate is published where `once` is set. Rejects only for bugs. */
+  run(stop: AbortSignal, once?: boolean): Promise<void>
+  /** Renews at once, whatever the schedule and earlier failures say. */
+  renewNow(): void
+  /** Something outside has changed (a credential, a CA file, the directory): looks again and does not wait for a retry. */
+  lookAgain(): void
+  /** The failure of the last attempt; undefined after a success. */
+  failure(): AgentError | undefined
+}
+
+/** The wall clock is read again at least this often: it may have been set, and timers stand still while a machine sleeps. */
+const longestSleepMs = 30_000
+
+export function createRotator(options: RotatorOptions): Rotator {
+  const { target, commonName, publisher, source, keyReuse, pollSlot, clock, now, random, emit } = options
+  const { component } = target
+  let requested: ReasonCode | undefined
+  let failed: { error: AgentError; backoff: BackoffState; retryAtMs: number } | undefined
+  let pollAtMs = 0
+  /** Rotations since the key was made; a key found on disk counts as used up, as its age is not known. */
+  let keyAge = keyReuse
+  let mustInspect = true
+  /** Signed, but the directory could not take it: the next attempt needs no other one. */
+  let unpublished: Candidate | undefined
+  let alarm = new AbortController()
+
+  const wake = (): void => alarm.abort()
+
+  function reusableKey(): KeyObject | undefined {
+    return keyAge < keyReuse ? publisher.published()?.bundle.key : undefined
+  }
+
+  async function obtain(reason: ReasonCode): Promise<Candidate> {
+    const reused = reusableKey()
+    const candidate = await source.obtain(target, commonName(), reused)
+    const { serialNumber } = candidate.leaf
+    emit({ type: 'issued', component, serialNumber, keyReused: reused !== undefined, reason })
+    return candidate
+  }
+
+  async function renew(reason: ReasonCode): Promise<void> {
+    const replacedKey = publisher.published()?.bundle.key
+    const candidate = unpublished ?? (await obtain(reason))
+    unpublished = undefined
+    try {
+      publisher.publish(candidate, reason)
+    } catch (error) {
+      if (error instanceof AgentError && reasons[error.code].about === 'store') unpublished = candidate
+      throw error
+    }
+    keyAge = candidate.key === replacedKey ? keyAge + 1 : 0
+    requested = undefined
+    scheduleNextPoll()
+  }
+
+  async function poll(): Promise<void> {
+    scheduleNextPoll()
+    const issuers = await source.issuers()
+    publisher.refreshCa(issuers)
+    const published = publisher.published()
+    if (published === undefined) return
+    const { leaf } = published.bundle
+    if (!issuers.some((issuer) => isIssuedBy(leaf, issuer))) requested = 'issuer-removed'
+  }
+
+  function inspect(): void {
+    const problem = publisher.inspect()
+    mustInspect = false
+    if (problem !== undefined) requested = problem
+    else if (publisher.published() !== undefined) publisher.refreshCa(undefined)
+    // A start contacts Vault for nothing while the certificate on disk is good.
+    if (pollAtMs === 0) scheduleNextPoll()
+  }
+
+  function scheduleNextPoll(): void {
+    const leaf = publisher.published()?.bundle.leaf
+    if (leaf === undefined) return
+    const { notBeforeMs, notAfterMs } = validityOf(leaf)
+    pollAtMs = planPoll(notAfterMs - notBeforeMs, pollSlot, now())
+  }
+
+  function keep(error: AgentError): void {
+    const published = publisher.published()
+    const notAfterMs = published && validityOf(published.bundle.leaf).notAfterMs
+    const runwayMs = (notAfterMs ?? 0) - now()
+    const { retry, retryAfterMs } = error
+    const [delayMs, backoff] = planRetry(failed?.backoff, { class: retry, runwayMs, retryAfterMs }, random())
+    failed = { error, backoff, retryAtMs: now() + delayMs }
+    emit({
+      type: 'kept',
+      component,
+      reason: error.code,
+      detail: error.message,
+      retryAtMs: failed.retryAtMs,
+      notAfterMs,
+    })
+    if (published === undefined) publisher.restore()
+  }
+
+  /** Does what is due; answers how long there is nothing to do. */
+  async function step(): Promise<number> {
+    const isBlocked = failed !== undefined && failed.retryAtMs > now()
+    if (mustInspect && !isBlocked) inspect()
+    const renewAtMs = publisher.published()?.plan.renewAtMs
+    const next = planStep({ renewAtMs, requested, retryAtMs: failed?.retryAtMs, pollAtMs }, now())
+    switch (next.do) {
+      case 'wait':
+        if (!isBlocked) recover()
+        return Math.min(next.untilMs, isBlocked ? (failed?.retryAtMs ?? next.untilMs) : next.untilMs) - now()
+      case 'poll':
+        await pollQuietly()
+        return 0
+      case 'renew':
+        await renew(next.reason)
+        failed = undefined
+        return 0
+    }
+  }
+
+  /** Nothing is due and the directory is in order: what failed before has passed. */
+  function recover(): void {
+    if (failed === undefined) return
+    failed = undefined
+    emit({ type: 'recovered', component })
+  }
+
+  /** The issuers are looked at again soon; that this look failed endangers nothing. */
+  async function pollQuietly(): Promise<void> {
+    try {
+      await poll()
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error
+      emit({ type: 'ca-refresh-failed', component, reason: error.code, detail: error.message })
+    }
+  }
+
+  async function stepOrKeep(): Promise<number> {
+    try {
+      return await step()
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error
+      keep(error)
+      return 0
+    }
+  }
+
+  const isSettled = (waitMs: number): boolean => publisher.published() !== undefined && waitMs > 0
+
+  return {
+    component,
+    async run(stop, once = false) {
+      stop.addEventListener('abort', wake)
+      try {
+        while (!stop.aborted) {
+          alarm = new AbortController()
+          const waitMs = await stepOrKeep()
+          if (once && isSettled(waitMs)) return
+          const sleepMs = Math.min(Math.max(waitMs, 0), longestSleepMs)
+          emit({ type: 'heartbeat', component, nextStepAtMs: clock.now() + sleepMs })
+          // stop may have come while the step ran, before this alarm could hear it.
+          if (sleepMs > 0 && !stop.aborted) await clock.sleep(sleepMs, alarm.signal)
+        }
+      } finally {
+        stop.removeEventListener('abort', wake)
+      }
+    },
+    renewNow() {
+      requested = 'renewal-requested'
+      failed = undefined
+      wake()
+    },
+    lookAgain() {
+      mustInspect = true
+      if (failed !== undefined) failed = { ...failed, retryAtMs: 0 }
+      wake()
+    },
+    failure: () => failed?.error,
+  }
+}

@@ -1,0 +1,27 @@
+/** Owns the wrapper around tokens and private keys: however it is printed, it prints `[redacted]`. */
+import { inspect } from 'node:util'
+
+export class Secret {
+  readonly #value: string
+
+  constructor(value: string) {
+    this.#value = value
+  }
+
+  /** The value itself: for the request or the file that needs it, never for a message. */
+  reveal(): string {
+    return this.#value
+  }
+
+  toString(): string {
+    return '[redacted]'
+  }
+
+  toJSON(): string {
+    return '[redacted]'
+  }
+
+  [inspect.custom](): string {
+    return '[redacted]'
+  }
+}

@@ -1,0 +1,59 @@
+/**
+ * Owns noticing that files have changed: credentials, CA files, and the published directories themselves. Directories are
+ * watched, not files, as the kubelet replaces `..data` and a file's watch would be deaf after the first time.
+ */
+
+import { basename, dirname } from 'node:path'
+import { watch } from 'chokidar'
+
+export interface Watched {
+  readonly files: readonly string[]
+  readonly directories: readonly string[]
+}
+
+/** A swap of the kubelet is several events. */
+const settleMs = 100
+
+/**
+ * Calls `changed` after a change, at most once in 100 ms.
+ * @returns stops watching
+ */
+export function watchFiles(
+  { files, directories }: Watched,
+  changed: () => void,
+  failed: (detail: string) => void,
+): () => void {
+  const interesting = new Map<string, Set<string> | undefined>(directories.map((directory) => [directory, undefined]))
+  for (const file of files) {
+    const directory = dirname(file)
+    if (!interesting.has(directory)) interesting.set(directory, new Set())
+    interesting.get(directory)?.add(basename(file))
+  }
+  let timer: NodeJS.Timeout | undefined
+  const watcher = watch([...interesting.keys()], {
+    depth: 0,
+    ignoreInitial: true,
+    followSymlinks: false,
+    ignored: (path) => isIgnored(path, interesting),
+  })
+  watcher.on('all', () => {
+    timer ??= setTimeout(() => {
+      timer = undefined
+      changed()
+    }, settleMs)
+  })
+  watcher.on('error', (error) => failed(error instanceof Error ? error.message : String(error)))
+  return () => {
+    clearTimeout(timer)
+    void watcher.close()
+  }
+}
+
+/** In a directory that is shared with others (/etc, say), only our files and the kubelet's links count. */
+function isIgnored(path: string, interesting: ReadonlyMap<string, Set<string> | undefined>): boolean {
+  if (interesting.has(path)) return false
+  const directory = dirname(path)
+  if (!interesting.has(directory)) return true
+  const names = interesting.get(directory)
+  return names !== undefined && !names.has(basename(path)) && !basename(path).startsWith('..')
+}

@@ -1,0 +1,72 @@
+/** Owns the shapes of Vault's answers that the agent uses: each is checked field by field before it is believed. */
+import { AgentError } from '../errors.ts'
+import { Secret } from '../secret.ts'
+
+/** The `auth` part of a login, or `data` of auth/token/lookup-self. */
+export interface Token {
+  readonly token: Secret
+  /** Seconds it is valid for, 0 where it never expires. */
+  readonly ttlSeconds: number
+  readonly renewable: boolean
+}
+
+export interface SignedCertificate {
+  /** PEM of the leaf. */
+  readonly certificate: string
+  /** PEM of the issuer and what stands above it, as the mount knows it; may be empty. */
+  readonly chain: readonly string[]
+}
+
+type Fields = Readonly<Record<string, unknown>>
+
+export function readToken(body: unknown, where: string): Token {
+  const auth = fields(fields(body, where, 'the answer')['auth'], where, 'auth')
+  const { client_token: token, lease_duration: ttl, renewable } = auth
+  if (typeof token !== 'string' || token === '') throw bad(where, 'auth.client_token is not a string')
+  if (typeof ttl !== 'number' || ttl < 0) throw bad(where, 'auth.lease_duration is not a number of seconds')
+  return { token: new Secret(token), ttlSeconds: ttl, renewable: renewable === true }
+}
+
+export function readTokenLookup(body: unknown, token: Secret, where: string): Token {
+  const data = fields(fields(body, where, 'the answer')['data'], where, 'data')
+  if (typeof data['ttl'] !== 'number') throw bad(where, 'data.ttl is not a number of seconds')
+  return { token, ttlSeconds: data['ttl'], renewable: data['renewable'] === true }
+}
+
+export function readSigned(body: unknown, where: string): SignedCertificate {
+  const data = fields(fields(body, where, 'the answer')['data'], where, 'data')
+  const { certificate, ca_chain: chain, issuing_ca: issuer } = data
+  if (typeof certificate !== 'string' || certificate === '') throw bad(where, 'data.certificate is not a string')
+  if (chain !== undefined && !isTexts(chain)) throw bad(where, 'data.ca_chain is not a list of strings')
+  if (issuer !== undefined && typeof issuer !== 'string') throw bad(where, 'data.issuing_ca is not a string')
+  return { certificate, chain: chain ?? (issuer === undefined || issuer === '' ? [] : [issuer]) }
+}
+
+/** Ids of the issuers of a mount. */
+export function readIssuerIds(body: unknown, where: string): readonly string[] {
+  const data = fields(fields(body, where, 'the answer')['data'], where, 'data')
+  if (!isTexts(data['keys'])) throw bad(where, 'data.keys is not a list of strings')
+  // An id becomes part of a path.
+  if (!data['keys'].every((id) => /^[\w-]+$/.test(id))) throw bad(where, 'data.keys holds what is no issuer id')
+  return data['keys']
+}
+
+/** PEM of one issuer's certificate. */
+export function readIssuer(body: unknown, where: string): string {
+  const data = fields(fields(body, where, 'the answer')['data'], where, 'data')
+  if (typeof data['certificate'] !== 'string') throw bad(where, 'data.certificate is not a string')
+  return data['certificate']
+}
+
+function fields(value: unknown, where: string, name: string): Fields {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw bad(where, `${name} is not an object`)
+  return value as Fields
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((each) => typeof each === 'string')
+}
+
+function bad(where: string, what: string): AgentError {
+  return new AgentError('vault-bad-answer', `${where}: ${what}`)
+}

@@ -1,0 +1,122 @@
+/** Owns the calls of Vault's API that the agent makes: node-vault's `read` and `write` over our transport, typed answers out. */
+import type { X509Certificate } from 'node:crypto'
+import nodeVault from 'node-vault'
+import { AgentError, messageOf } from '../errors.ts'
+import { parseCertificates } from '../pki/certificate.ts'
+import type { Secret } from '../secret.ts'
+import {
+  readIssuer,
+  readIssuerIds,
+  readSigned,
+  readToken,
+  readTokenLookup,
+  type SignedCertificate,
+  type Token,
+} from './answers.ts'
+import type { Operation } from './failure.ts'
+import type { Transport, VaultRequest } from './transport.ts'
+
+/** How a request proves who it is from: a token, or inline (OpenBao). */
+export type Credentials = Readonly<Record<string, string>>
+
+export interface SignRequest {
+  readonly mount: string
+  readonly role: string
+  readonly commonName: string
+  readonly csr: string
+  readonly ttlSeconds: number
+}
+
+/** Every call throws AgentError. */
+export interface VaultApi {
+  login(mount: string, parameters: Readonly<Record<string, string>>): Promise<Token>
+  sign(request: SignRequest, credentials: Credentials): Promise<SignedCertificate>
+  /** Certificates of all issuers of a mount, by id; known ones are not read again. */
+  issuers(mount: string, known: ReadonlyMap<string, X509Certificate>): Promise<Map<string, X509Certificate>>
+  lookupToken(token: Secret): Promise<Token>
+  renewToken(token: Secret): Promise<Token>
+}
+
+export function tokenHeader(token: Secret): Credentials {
+  return { 'X-Vault-Token': token.reveal() }
+}
+
+export function createVaultApi(transport: Transport, origin: string, namespace: string | undefined): VaultApi {
+  const vault = nodeVault({
+    endpoint: origin,
+    // Its own debug output prints requests with their tokens.
+    debug: () => {},
+    // The seam under which node-vault expects the `request-promise` library: options in, full response out.
+    'request-promise': { defaults: () => (options: Record<string, unknown>) => send(transport, options) },
+  })
+  // It falls back to VAULT_TOKEN, VAULT_NAMESPACE and VAULT_PREFIX of the environment; here only the configuration counts.
+  Object.assign(vault, { token: '', namespace: namespace ?? '', pathPrefix: '' })
+
+  const post = async (operation: Operation, path: string, data: object, headers: Credentials): Promise<unknown> =>
+    await vault.write(path, data, { operation, headers: { ...headers } })
+  const get = async (operation: Operation, path: string, headers: Credentials = {}): Promise<unknown> =>
+    await vault.read(path, { operation, headers: { ...headers } })
+
+  return {
+    async login(mount, parameters) {
+      const path = `auth/${mount}/login`
+      return readToken(await post('login', path, parameters, {}), path)
+    },
+    async sign({ mount, role, commonName, csr, ttlSeconds }, credentials) {
+      const path = `${mount}/sign/${role}`
+      const data = { csr, common_name: commonName, ttl: `${ttlSeconds}s`, exclude_cn_from_sans: true }
+      return readSigned(await post('sign', path, data, credentials), path)
+    },
+    async issuers(mount, known) {
+      // Node's HTTP parser has no LIST method; the query says the same.
+      const list = `${mount}/issuers`
+      const ids = readIssuerIds(await get('issuers', `${list}?list=true`), list)
+      const certificates = new Map<string, X509Certificate>()
+      for (const id of ids) {
+        const path = `${mount}/issuer/${id}/json`
+        const certificate = known.get(id) ?? parseIssuer(readIssuer(await get('issuer', path), path), path)
+        certificates.set(id, certificate)
+      }
+      return certificates
+    },
+    async lookupToken(token) {
+      const path = 'auth/token/lookup-self'
+      return readTokenLookup(await get('token', path, tokenHeader(token)), token, path)
+    },
+    async renewToken(token) {
+      const path = 'auth/token/renew-self'
+      return readToken(await post('token', path, {}, tokenHeader(token)), path)
+    },
+  }
+}
+
+function parseIssuer(pem: string, where: string): X509Certificate {
+  try {
+    const [certificate] = parseCertificates(pem)
+    if (certificate !== undefined) return certificate
+  } catch (cause) {
+    throw new AgentError('vault-bad-answer', `${where}: ${messageOf(cause)}`, { cause })
+  }
+  throw new AgentError('vault-bad-answer', `${where}: there is no certificate`)
+}
+
+/** What node-vault hands to `request-promise`. */
+async function send(transport: Transport, options: Record<string, unknown>): Promise<object> {
+  const { uri, method, headers, json, operation } = options as {
+    uri: string
+    method: VaultRequest['method']
+    headers: Record<string, string>
+    json: unknown
+    operation: Operation
+  }
+  const { pathname, search } = new URL(uri)
+  const request = {
+    operation,
+    method,
+    path: pathname + search,
+    headers: { ...headers, 'X-Vault-Request': 'true' },
+    json,
+  }
+  const { status, body } = await transport.request(request)
+  return { statusCode: status, body, request: { path: pathname } }
+}

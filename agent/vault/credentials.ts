@@ -1,0 +1,66 @@
+/** Owns the files that the agent logs in with: each is read again before every login, as the kubelet renews it in place. */
+import type { Auth } from '../config/auth.ts'
+import { AgentError, messageOf } from '../errors.ts'
+import { Secret } from '../secret.ts'
+import { readSmallFile, systemFiles } from '../store/files.ts'
+import { readClaims } from './jwt.ts'
+
+export interface LoginParameters {
+  readonly parameters: Readonly<Record<string, string>>
+  /** When the credential itself ends, where it says so. */
+  readonly expiresAtMs: number | undefined
+}
+
+/**
+ * What to post to `auth/<mount>/login`.
+ * @throws AgentError `credential-missing` or `credential-invalid`
+ */
+export function readLoginParameters(auth: Exclude<Auth, { method: 'token' }>): LoginParameters {
+  switch (auth.method) {
+    case 'kubernetes':
+    case 'jwt': {
+      const jwt = readCredential(auth.tokenFile)
+      return { parameters: { role: auth.role, jwt }, expiresAtMs: readClaims(jwt, auth.tokenFile).expiresAtMs }
+    }
+    case 'approle': {
+      const secret = auth.secretIdFile === undefined ? {} : { secret_id: readCredential(auth.secretIdFile) }
+      return { parameters: { role_id: readCredential(auth.roleIdFile), ...secret }, expiresAtMs: undefined }
+    }
+    case 'cert':
+      return { parameters: { name: auth.role }, expiresAtMs: undefined }
+  }
+}
+
+/** The token of the method `token`. */
+export function readStaticToken(auth: Extract<Auth, { method: 'token' }>): Secret {
+  return auth.token ?? new Secret(readCredential(auth.tokenFile ?? ''))
+}
+
+/** `kubernetes.io`.node.uid of the service-account token. @throws AgentError where there is none */
+export function readNodeUid(auth: Auth): string {
+  if (auth.method !== 'kubernetes' && auth.method !== 'jwt') {
+    throw new AgentError('credential-invalid', `the method ${auth.method} has no service-account token`)
+  }
+  const uid = readClaims(readCredential(auth.tokenFile), auth.tokenFile).nodeUid
+  if (uid === undefined) {
+    throw new AgentError(
+      'credential-invalid',
+      `${auth.tokenFile} has no claim kubernetes.io/node/uid (Kubernetes 1.30 or newer)`,
+    )
+  }
+  return uid
+}
+
+function readCredential(file: string): string {
+  let text: string
+  try {
+    text = readSmallFile(systemFiles, file, 64 * 1024).trim()
+  } catch (cause) {
+    throw new AgentError('credential-missing', messageOf(cause), { cause })
+  }
+  if (text === '') throw new AgentError('credential-invalid', `${file} is empty`)
+  // It becomes part of a request; a control character means that the file is something else.
+  if (/[^\x20-\x7e]/.test(text))
+    throw new AgentError('credential-invalid', `${file} holds more than one line or is not text`)
+  return text
+}

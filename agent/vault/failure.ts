@@ -1,0 +1,107 @@
+/** Owns translating what goes wrong on the way to Vault into reasons: system errors, TLS errors, and answers that say no. */
+import { AgentError, messageOf, systemCode } from '../errors.ts'
+import type { ReasonCode } from '../reasons.ts'
+
+/** What a request is for: the label of the request metrics. */
+export type Operation = 'login' | 'sign' | 'issuers' | 'issuer' | 'token' | 'health'
+
+export interface Answer {
+  readonly status: number
+  /** Lower-case names. */
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  /** Parsed JSON; undefined for an empty body. */
+  readonly body: unknown
+}
+
+const systemReasons: Readonly<Record<string, ReasonCode>> = {
+  ENOTFOUND: 'vault-name-unresolved',
+  EAI_AGAIN: 'vault-name-unresolved',
+  EAI_NODATA: 'vault-name-unresolved',
+  ECONNREFUSED: 'vault-unreachable',
+  EHOSTUNREACH: 'vault-unreachable',
+  ENETUNREACH: 'vault-unreachable',
+  EHOSTDOWN: 'vault-unreachable',
+  EADDRNOTAVAIL: 'vault-unreachable',
+  EACCES: 'vault-unreachable',
+  UND_ERR_CONNECT_TIMEOUT: 'vault-timeout',
+  ETIMEDOUT: 'vault-timeout',
+  UND_ERR_HEADERS_TIMEOUT: 'vault-timeout',
+  UND_ERR_BODY_TIMEOUT: 'vault-timeout',
+  UND_ERR_ABORTED: 'vault-timeout',
+  ECONNRESET: 'vault-connection-lost',
+  EPIPE: 'vault-connection-lost',
+  UND_ERR_SOCKET: 'vault-connection-lost',
+  UND_ERR_CLOSED: 'vault-connection-lost',
+  UND_ERR_DESTROYED: 'vault-connection-lost',
+  UND_ERR_RES_EXCEEDED_MAX_SIZE: 'vault-answer-too-large',
+  UND_ERR_HEADERS_OVERFLOW: 'vault-bad-answer',
+  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'vault-connection-lost',
+}
+
+/** An error of the connection. An error that nothing here knows is returned as it is: a bug. */
+export function translateConnectionError(error: unknown, where: string, timeoutMs: number): unknown {
+  if (error instanceof AgentError || !(error instanceof Error)) return error
+  const detail = (text: string): string => `${where}: ${text}`
+  if (error.name === 'TimeoutError') {
+    return new AgentError('vault-timeout', detail(`no complete answer within ${timeoutMs} ms`), { cause: error })
+  }
+  const code = systemCode(error)
+  const known = systemReasons[code]
+  if (known !== undefined) return new AgentError(known, detail(messageOf(error) || code), { cause: error })
+  if (isTlsCode(code)) return new AgentError('vault-tls', detail(`${messageOf(error)} (${code})`), { cause: error })
+  if (error.name === 'HTTPParserError' || code.startsWith('HPE_')) {
+    return new AgentError('vault-bad-answer', detail('the answer is not HTTP/1.1'), { cause: error })
+  }
+  // Several addresses were tried and each failed (RFC 8305): the first failure speaks for them.
+  if (error instanceof AggregateError) return translateConnectionError(error.errors[0], where, timeoutMs)
+  return error
+}
+
+/** Codes of OpenSSL's certificate verification and of its library, as node:tls gives them. */
+function isTlsCode(code: string): boolean {
+  return (
+    /^(ERR_SSL_|ERR_TLS_|ERR_OSSL_|CERT_|CRL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|EPROTO)/.test(
+      code,
+    ) || ['ERROR_IN_CERT_NOT_BEFORE_FIELD', 'INVALID_CA', 'INVALID_PURPOSE', 'PATH_LENGTH_EXCEEDED'].includes(code)
+  )
+}
+
+/** An answer other than 200 and 204. */
+export function translateAnswer(answer: Answer, operation: Operation, where: string): AgentError {
+  const code = answerReason(answer, operation)
+  const errors = errorTexts(answer.body)
+  const detail = `${where}: ${answer.status}${errors === '' ? '' : ` ${errors}`}`
+  return new AgentError(code, detail, { retryAfterMs: retryAfterMs(answer.headers['retry-after']) })
+}
+
+function answerReason({ status, body, headers }: Answer, operation: Operation): ReasonCode {
+  const isLogin = operation === 'login' || headers['x-vault-inline-auth-failed'] === 'true'
+  if (status >= 300 && status < 400) return 'vault-redirect'
+  if (status === 429) return operation === 'health' ? 'vault-standby' : 'vault-rate-limited'
+  if (status === 412 || status === 472 || status === 473) return 'vault-standby'
+  if (status === 501) return 'vault-sealed'
+  if (status === 503) return /sealed|not initialized/i.test(errorTexts(body)) ? 'vault-sealed' : 'vault-standby'
+  // An approle login with a wrong secret id is a 500 on Vault 1.13 and a 400 elsewhere.
+  if (status >= 500)
+    return isLogin && /invalid (secret|role)/.test(errorTexts(body)) ? 'vault-login-refused' : 'vault-server-error'
+  if (isLogin) return 'vault-login-refused'
+  if (status === 401 || status === 403) return 'vault-denied'
+  if (status === 404) return 'vault-not-found'
+  return status >= 400 ? 'vault-request-refused' : 'vault-bad-answer'
+}
+
+/** Vault's `{"errors": […]}` as one line, shortened. They never repeat a token or a key. */
+export function errorTexts(body: unknown): string {
+  if (typeof body !== 'object' || body === null || !('errors' in body) || !Array.isArray(body.errors)) return ''
+  const text = body.errors.filter((each) => typeof each === 'string').join('; ')
+  return text.replaceAll(/\s+/g, ' ').trim().slice(0, 500)
+}
+
+/** Retry-After (RFC 9110, 10.2.3) in milliseconds: seconds or a date. */
+export function retryAfterMs(header: string | string[] | undefined, nowMs = Date.now()): number | undefined {
+  const text = Array.isArray(header) ? header[0] : header
+  if (text === undefined) return undefined
+  if (/^\d+$/.test(text)) return Number(text) * 1000
+  const atMs = Date.parse(text)
+  return Number.isNaN(atMs) ? undefined : Math.max(0, atMs - nowMs)
+}

@@ -1,0 +1,46 @@
+/**
+ * Owns reading the claims of a service-account token. They are not verified here (that is Vault's work): they say when the
+ * token ends, and which node it is bound to.
+ * @see https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#bound-service-account-tokens
+ */
+import { AgentError } from '../errors.ts'
+
+export interface ServiceAccountClaims {
+  /** RFC 7519 `exp` in milliseconds since the epoch. */
+  readonly expiresAtMs: number | undefined
+  /** `kubernetes.io`.node.uid: there from Kubernetes 1.30 on. */
+  readonly nodeUid: string | undefined
+}
+
+/** @throws AgentError `credential-invalid` that names the file */
+export function readClaims(jwt: string, file: string): ServiceAccountClaims {
+  const payload = decodePayload(jwt)
+  if (payload === undefined) throw new AgentError('credential-invalid', `${file} does not hold a JWT`)
+  const { exp } = payload
+  const node = child(child(payload, 'kubernetes.io'), 'node')
+  const uid = node?.['uid']
+  return {
+    expiresAtMs: typeof exp === 'number' && Number.isFinite(exp) ? exp * 1000 : undefined,
+    nodeUid: typeof uid === 'string' && /^[\w.-]+$/.test(uid) ? uid : undefined,
+  }
+}
+
+function decodePayload(jwt: string): Record<string, unknown> | undefined {
+  const parts = jwt.split('.')
+  if (parts.length !== 3 || !parts.every((part) => /^[\w-]+$/.test(part))) return undefined
+  try {
+    return asObject(JSON.parse(Buffer.from(parts[1] ?? '', 'base64url').toString('utf8')))
+  } catch {
+    return undefined
+  }
+}
+
+function child(value: Record<string, unknown> | undefined, name: string): Record<string, unknown> | undefined {
+  return asObject(value?.[name])
+}
+
+function asObject(value: unknown): Record<string, unknown> | undefined {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : undefined
+}

@@ -1,0 +1,117 @@
+/**
+ * Owns the Vault token and its life: logs in when a call needs a token, once for all targets, and once more after a 403.
+ * Nothing is renewed in the background but a token that was handed to us: a login costs one request, a rotation needs it
+ * once in hours, and batch tokens cannot be renewed.
+ */
+import type { Clock } from '../clock.ts'
+import type { Auth } from '../config/auth.ts'
+import { AgentError } from '../errors.ts'
+import type { Listener } from '../observe/events.ts'
+import type { Token } from './answers.ts'
+import { type Credentials, tokenHeader, type VaultApi } from './client.ts'
+import { readLoginParameters, readStaticToken } from './credentials.ts'
+import { inlineHeaders, translateInlineRefusal } from './inline-auth.ts'
+import type { SkewMeter } from './skew.ts'
+
+export interface Session {
+  /** Calls with credentials. @throws AgentError of the login or of the call */
+  use<Result>(call: (credentials: Credentials) => Promise<Result>): Promise<Result>
+  /** Renews a token that was handed to us, when half of its life is over. To be called now and then. */
+  maintain(): Promise<void>
+}
+
+export interface SessionOptions {
+  readonly auth: Auth
+  readonly inline: boolean
+  readonly api: VaultApi
+  readonly clock: Clock
+  readonly skew: SkewMeter
+  readonly emit: Listener
+}
+
+interface HeldToken extends Token {
+  /** By the monotonic clock: Vault counts the seconds of the lease, not ours. */
+  readonly obtainedAt: number
+}
+
+export function createSession({ auth, inline, api, clock, skew, emit }: SessionOptions): Session {
+  let held: HeldToken | undefined
+  let pending: Promise<HeldToken> | undefined
+
+  const leftMs = ({ ttlSeconds, obtainedAt }: HeldToken): number =>
+    ttlSeconds === 0 ? Number.POSITIVE_INFINITY : ttlSeconds * 1000 - (clock.monotonic() - obtainedAt)
+
+  /** A tenth of its life is left for the calls that it is used for. */
+  const isUsable = (each: HeldToken): boolean => leftMs(each) > each.ttlSeconds * 100
+
+  function hold(obtained: Token): HeldToken {
+    held = { ...obtained, obtainedAt: clock.monotonic() }
+    const { ttlSeconds } = obtained
+    const expiresAtMs = ttlSeconds === 0 ? undefined : clock.now() + ttlSeconds * 1000
+    emit({ type: 'login', method: auth.method, mount: auth.method === 'token' ? '' : auth.mount, expiresAtMs })
+    return held
+  }
+
+  async function logIn(): Promise<HeldToken> {
+    if (auth.method === 'token') return hold(await api.lookupToken(readStaticToken(auth)))
+    const { parameters, expiresAtMs } = readLoginParameters(auth)
+    emit({ type: 'credential', expiresAtMs })
+    try {
+      return hold(await api.login(auth.mount, parameters))
+    } catch (error) {
+      throw explainExpiry(error, expiresAtMs)
+    }
+  }
+
+  /** Vault judges the token; that it has expired is told only by way of an explanation of its refusal. */
+  function explainExpiry(error: unknown, expiresAtMs: number | undefined): unknown {
+    if (!(error instanceof AgentError) || error.code !== 'vault-login-refused') return error
+    if (expiresAtMs === undefined || expiresAtMs > skew.now() || auth.method === 'token') return error
+    const file = 'tokenFile' in auth ? auth.tokenFile : 'the token'
+    const detail = `${file} expired at ${new Date(expiresAtMs).toISOString()}; ${error.message}`
+    return new AgentError('credential-expired', detail, { cause: error })
+  }
+
+  async function token(): Promise<HeldToken> {
+    // A token in a file may have been replaced by whoever writes it.
+    if (auth.method === 'token' && held?.token.reveal() !== readStaticToken(auth).reveal()) held = undefined
+    if (held !== undefined && isUsable(held)) return held
+    pending ??= logIn().finally(() => {
+      pending = undefined
+    })
+    return pending
+  }
+
+  async function useToken<Result>(call: (credentials: Credentials) => Promise<Result>): Promise<Result> {
+    const known = held
+    const first = await token()
+    try {
+      return await call(tokenHeader(first.token))
+    } catch (error) {
+      if (!(error instanceof AgentError) || error.code !== 'vault-denied') throw error
+      if (held === first) held = undefined
+      // A token that is a moment old was not forgotten by Vault: its policy says no.
+      if (first !== known) throw error
+      return await call(tokenHeader((await token()).token))
+    }
+  }
+
+  async function useInline<Result>(call: (credentials: Credentials) => Promise<Result>): Promise<Result> {
+    if (auth.method === 'token') throw new Error('inline authentication without a login method')
+    const { parameters, expiresAtMs } = readLoginParameters(auth)
+    emit({ type: 'credential', expiresAtMs })
+    try {
+      return await call(inlineHeaders(auth.mount, parameters))
+    } catch (error) {
+      throw explainExpiry(translateInlineRefusal(error), expiresAtMs)
+    }
+  }
+
+  return {
+    use: (call) => (inline ? useInline(call) : useToken(call)),
+    async maintain() {
+      if (auth.method !== 'token' || held === undefined || !held.renewable) return
+      if (leftMs(held) < held.ttlSeconds * 500) hold(await api.renewToken(held.token))
+    },
+  }
+}

@@ -1,0 +1,157 @@
+/**
+ * Owns HTTP to Vault: one undici client at a time, a deadline for each request, at most 1 MiB of answer, one redirect that
+ * stays on the same origin, and every failure as an AgentError. It is open only while somebody holds it: between two
+ * rotations no socket and no buffer is kept, and the next one reads the TLS files again.
+ */
+import { Client } from 'undici'
+import type { Clock } from '../clock.ts'
+import type { VaultAddress } from '../config/vault.ts'
+import { AgentError } from '../errors.ts'
+import type { Listener } from '../observe/events.ts'
+import { type Answer, type Operation, translateAnswer, translateConnectionError } from './failure.ts'
+import type { SkewMeter } from './skew.ts'
+import { readTlsMaterial, type TlsMaterial } from './tls-files.ts'
+
+export interface VaultRequest {
+  readonly operation: Operation
+  readonly method: 'GET' | 'POST'
+  /** Absolute, with `/v1/`. */
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly json: unknown
+}
+
+export interface Transport {
+  /** Answers with status 200 or 204. @throws AgentError for everything else */
+  request(request: VaultRequest): Promise<Answer>
+  /** Keeps the connection open until the returned function is called. */
+  hold(): () => void
+  /** Ends every request at once. */
+  destroy(): void
+}
+
+export interface TransportOptions {
+  readonly address: VaultAddress
+  readonly clock: Clock
+  readonly skew: SkewMeter
+  readonly emit: Listener
+  /** Called with the TLS material before a connection is made (see runtime.ts). */
+  readonly beforeConnect?: ((material: TlsMaterial) => void) | undefined
+}
+
+const maxAnswerBytes = 1024 * 1024
+
+export function createTransport({ address, clock, skew, emit, beforeConnect }: TransportOptions): Transport {
+  let client: Client | undefined
+  let holders = 0
+
+  function open(): Client {
+    const material = readTlsMaterial(address)
+    beforeConnect?.(material)
+    const { ca, cert, key, servername } = material
+    return new Client(address.origin, {
+      allowH2: false,
+      maxResponseSize: maxAnswerBytes,
+      // The deadline below is the real one; these are only coarse.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      connect: {
+        timeout: address.timeoutMs,
+        minVersion: 'TLSv1.2',
+        ...(ca === undefined ? {} : { ca }),
+        ...(cert === undefined ? {} : { cert }),
+        ...(key === undefined ? {} : { key }),
+        ...(servername === undefined ? {} : { servername }),
+      },
+    })
+  }
+
+  async function send(request: VaultRequest, path: string): Promise<Answer> {
+    client ??= open()
+    const sentAtMs = clock.now()
+    const { statusCode, headers, body } = await client.request({
+      method: request.method,
+      path,
+      headers: { ...request.headers, ...(request.json === undefined ? {} : { 'content-type': 'application/json' }) },
+      body: request.json === undefined ? null : JSON.stringify(request.json),
+      signal: AbortSignal.timeout(address.timeoutMs),
+    })
+    const date = headers['date']
+    skew.observe(typeof date === 'string' ? date : undefined, sentAtMs)
+    const skewMs = skew.measured()
+    if (skewMs !== undefined) emit({ type: 'clock-skew', skewMs })
+    return { status: statusCode, headers, body: parseBody(await body.text(), statusCode, `${request.method} ${path}`) }
+  }
+
+  async function exchange(request: VaultRequest, where: string): Promise<Answer> {
+    let answer = await send(request, request.path)
+    const redirected = sameOriginPath(answer, address.origin)
+    if (redirected !== undefined) answer = await send(request, redirected)
+    if (answer.status === 200 || answer.status === 204) return answer
+    throw translateAnswer(answer, request.operation, where)
+  }
+
+  function hold(): () => void {
+    holders++
+    let held = true
+    return () => {
+      if (!held) return
+      held = false
+      if (--holders > 0) return
+      // Not close(): that would wait for requests that nobody waits for any more.
+      client?.destroy().catch(() => {})
+      client = undefined
+    }
+  }
+
+  return {
+    hold,
+    destroy: () => {
+      client?.destroy().catch(() => {})
+      client = undefined
+    },
+    async request(request) {
+      const release = hold()
+      const startedAt = clock.monotonic()
+      const where = `${request.method} ${address.origin}${request.path}`
+      const finished = (outcome: string): void => {
+        emit({
+          type: 'vault-request',
+          operation: request.operation,
+          outcome,
+          durationMs: clock.monotonic() - startedAt,
+        })
+      }
+      try {
+        const answer = await exchange(request, where)
+        finished('ok')
+        return answer
+      } catch (error) {
+        const translated = translateConnectionError(error, where, address.timeoutMs)
+        finished(translated instanceof AgentError ? translated.code : 'bug')
+        throw translated
+      } finally {
+        release()
+      }
+    },
+  }
+}
+
+/** The path of a 307 that stays on the origin; undefined for every other answer. */
+function sameOriginPath(answer: Answer, origin: string): string | undefined {
+  const location = answer.headers['location']
+  if (answer.status !== 307 || typeof location !== 'string' || !URL.canParse(location, origin)) return undefined
+  const url = new URL(location, origin)
+  return url.origin === origin ? url.pathname + url.search : undefined
+}
+
+/** Vault answers in JSON, also when it refuses; a proxy's error page keeps only its status. */
+function parseBody(text: string, status: number, where: string): unknown {
+  if (text.trim() === '') return undefined
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    if (status >= 300) return undefined
+    throw new AgentError('vault-bad-answer', `${where}: the answer is not JSON`, { cause })
+  }
+}

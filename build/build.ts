@@ -1,0 +1,41 @@
+/** Owns `npm run build`: the bundles in dist/ and the code cache beside them. */
+import { rmSync, writeFileSync } from 'node:fs'
+import { type BuildOptions, build } from 'esbuild'
+import { parserModule, slimLibraries } from './slim.ts'
+
+const outdir = 'dist'
+
+const common: BuildOptions = {
+  bundle: true,
+  minify: true,
+  platform: 'node',
+  target: 'node24',
+  format: 'cjs',
+  legalComments: 'none',
+  logLevel: 'warning',
+  plugins: [slimLibraries],
+}
+
+rmSync(outdir, { recursive: true, force: true })
+await Promise.all([
+  build({ ...common, entryPoints: { main: 'agent/start.ts' }, outdir }),
+  build({ ...common, entryPoints: { llhttp: parserModule }, outdir, plugins: [] }),
+  build({ ...common, entryPoints: { resident: 'agent/resident.ts' }, outdir }),
+  build({
+    ...common,
+    entryPoints: { agent: 'agent/main.ts' },
+    outdir,
+    // `import('../resident.ts')` becomes a require of the other bundle.
+    supported: { 'dynamic-import': false },
+    plugins: [
+      slimLibraries,
+      {
+        name: 'resident-apart',
+        setup: (bundle) =>
+          bundle.onResolve({ filter: /\/resident\.ts$/ }, () => ({ path: './resident.js', external: true })),
+      },
+    ],
+  }),
+])
+// The project's package.json says `module`; the bundles are CommonJS, which starts faster.
+writeFileSync(`${outdir}/package.json`, '{ "type": "commonjs" }\n')

@@ -1,0 +1,62 @@
+/**
+ * Owns what is left out of the bundles: parts of libraries that the agent never reaches, measured in docs/adr/0004. The
+ * sources import the libraries as everybody does; only here do they become smaller.
+ */
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import type { Plugin } from 'esbuild'
+
+const require = createRequire(import.meta.url)
+const rootOf = (library: string): string => dirname(require.resolve(`${library}/package.json`))
+
+/** What a library's main module becomes: only the parts that we import. */
+const replaced: Readonly<Record<string, () => string>> = {
+  undici: () => `
+    const Client = require(${JSON.stringify(join(rootOf('undici'), 'lib/dispatcher/client.js'))})
+    const request = require(${JSON.stringify(join(rootOf('undici'), 'lib/api/api-request.js'))})
+    Client.prototype.request = request
+    exports.Client = Client`,
+  'prom-client': () =>
+    ['registry', 'gauge', 'counter', 'histogram']
+      .map(
+        (name) =>
+          `exports.${name[0]?.toUpperCase()}${name.slice(1)} = require(${JSON.stringify(join(rootOf('prom-client'), 'lib', name))})`,
+      )
+      .join('\n'),
+}
+
+/** Modules that are required but never used by us, by the end of their path, and what stands in their place. */
+const stubs: readonly (readonly [from: RegExp, module: RegExp, contents: string])[] = [
+  // undici: fetch's bodies, HTTP/2, the experimental parser, and the parser without SIMD.
+  [/undici/, /web\/fetch\/(body|formdata)(\.js)?$|web\/webidl$/, 'exports.webidl = { is: { FormData: () => false } }'],
+  [/undici/, /client-h2\.js$/, 'module.exports = () => { throw new Error("HTTP/2 is not in this bundle") }'],
+  [/undici/, /parser-h1\.js$/, 'exports.getMiloEnabled = () => false'],
+  [/undici/, /llhttp-wasm\.js$/, 'module.exports = undefined'],
+  // node-vault: another HTTP client, debug output that would print tokens, generated commands and their schemas.
+  [/node-vault/, /^(axios|https)$/, 'exports.create = () => { throw new Error("requests go through undici") }'],
+  [/node-vault/, /^debug$/, 'module.exports = () => () => {}'],
+  [/node-vault/, /^mustache$/, 'exports.render = (text) => text'],
+  [/node-vault/, /^tv4$/, 'exports.validate = () => true'],
+  [/node-vault/, /commands\.js$/, 'module.exports = {}'],
+]
+
+export const slimLibraries: Plugin = {
+  name: 'slim-libraries',
+  setup(build) {
+    build.onResolve({ filter: /^(undici|prom-client)$/ }, ({ path }) => ({ path, namespace: 'replaced' }))
+    build.onLoad({ filter: /.*/, namespace: 'replaced' }, ({ path }) => ({
+      contents: replaced[path]?.() ?? '',
+      resolveDir: process.cwd(),
+    }))
+    build.onResolve({ filter: /.*/ }, ({ path, importer }) => {
+      // The parser's code is a file of its own, read only when a connection is made.
+      if (path.endsWith('llhttp_simd-wasm.js')) return { path: './llhttp.js', external: true }
+      const stub = stubs.find(([from, module]) => from.test(importer) && module.test(path))
+      return stub === undefined ? undefined : { path: `${importer}:${path}`, namespace: 'stub', pluginData: stub[2] }
+    })
+    build.onLoad({ filter: /.*/, namespace: 'stub' }, ({ pluginData }) => ({ contents: pluginData as string }))
+  },
+}
+
+/** The module that `llhttp.js` is made of. */
+export const parserModule = join(rootOf('undici'), 'lib/llhttp/llhttp_simd-wasm.js')

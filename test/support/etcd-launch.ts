@@ -1,0 +1,66 @@
+/** Owns how one etcd member is started: by our own program's flags, or by those of the vendor's `etcd` (3.4 and later). */
+import type { LocatedServer } from '../servers/locate.ts'
+import { type ChildServer, spawnServer } from './child-server.ts'
+import { callEtcd, type EtcdIdentity } from './etcd-grpc.ts'
+
+export interface EtcdLaunch {
+  readonly name: string
+  readonly clientPort: number
+  readonly peerPort: number
+  readonly dataDirectory: string
+  /** Every member, as `name=http://127.0.0.1:PORT,…`. */
+  readonly initialCluster: string
+  /** Absent: plain http. */
+  readonly tls?: {
+    readonly cert: string
+    readonly key: string
+    readonly clientCa: string
+  }
+  /** Any client that the member lets in, to see when it answers. */
+  readonly probe: EtcdIdentity
+}
+
+const readyTimeoutMs = 60_000
+
+/** Resolves when the member serves clients. */
+export async function launchEtcd(program: LocatedServer, launch: EtcdLaunch): Promise<ChildServer> {
+  const child = spawnServer({
+    name: `etcd ${launch.name}`,
+    path: program.path,
+    args: program.kind === 'embedded' ? embeddedArguments(launch) : upstreamArguments(launch),
+  })
+  if (program.kind === 'embedded') await child.firstLine((line) => line, readyTimeoutMs)
+  else await child.until(() => answers(launch.probe), readyTimeoutMs)
+  return child
+}
+
+function embeddedArguments({ name, dataDirectory, initialCluster, clientPort, peerPort, tls }: EtcdLaunch): string[] {
+  return [
+    ...['--name', name],
+    ...['--data-dir', dataDirectory],
+    ...['--initial-cluster', initialCluster],
+    ...['--listen-client', `127.0.0.1:${clientPort}`],
+    ...['--listen-peer', `127.0.0.1:${peerPort}`],
+    ...(tls === undefined ? [] : ['--cert', tls.cert, '--key', tls.key, '--client-ca', tls.clientCa]),
+  ]
+}
+
+function upstreamArguments({ name, dataDirectory, initialCluster, clientPort, peerPort, tls }: EtcdLaunch): string[] {
+  const client = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${clientPort}`
+  const peer = `http://127.0.0.1:${peerPort}`
+  return [
+    ...['--name', name],
+    ...['--data-dir', dataDirectory],
+    ...['--initial-cluster', initialCluster],
+    ...['--listen-client-urls', client, '--advertise-client-urls', client],
+    ...['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer],
+    ...(tls === undefined ? [] : ['--cert-file', tls.cert, '--key-file', tls.key]),
+    ...(tls === undefined ? [] : ['--trusted-ca-file', tls.clientCa, '--client-cert-auth']),
+  ]
+}
+
+/** Whatever it answers, a refusal too, it is there. etcd accepts connections before that, but leaves them unanswered. */
+async function answers(probe: EtcdIdentity): Promise<true | undefined> {
+  const answer = await callEtcd(probe, '/etcdserverpb.Maintenance/Status')
+  return answer.ok || typeof answer.code === 'number' || undefined
+}
