@@ -133,7 +133,8 @@ async function startMember(
 }
 
 async function stopMember(child: ChildServer, member: Member): Promise<void> {
-  await child.stop()
+  // SIGKILL: the vendor's program hands the leadership over first, for seconds when all members stop at once.
+  await child.kill()
   await rm(member.directory, { recursive: true, force: true })
 }
 

@@ -72,7 +72,8 @@ func run(o options) error {
 	if err != nil {
 		return err
 	}
-	defer server.Close()
+	// Never closed: a graceful end hands the leadership over first, which takes seconds when all members stop at once,
+	// and etcd must come back from a sudden one anyway.
 	select {
 	case <-server.Server.ReadyNotify():
 	case <-stop:

@@ -1,0 +1,33 @@
+/** Owns the last step of the build: a development Vault, one run of the agent against it, and the cache of its code. */
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { startDevVaultProcess } from '../test/support/dev-vault/process.ts'
+
+const outdir = resolve('dist')
+const scratch = mkdtempSync(join(tmpdir(), 'calico-vault-agent-build-'))
+const vault = await startDevVaultProcess()
+try {
+  await record({
+    PATH: process.env['PATH'],
+    VAULT_ADDR: vault.address,
+    VAULT_CACERT: vault.caFile,
+    NODE_NAME: 'node1',
+    AGENT_AUTH_METHOD: 'jwt',
+    AGENT_AUTH_TOKEN_FILE: vault.tokenFile('node1'),
+    AGENT_DIR: scratch,
+  })
+} finally {
+  await vault.stop()
+  rmSync(scratch, { recursive: true })
+}
+
+function record(env: NodeJS.ProcessEnv): Promise<void> {
+  const args = ['build/record-cache.ts', join(outdir, 'agent.js'), join(outdir, 'agent.cache')]
+  const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'ignore', 'inherit'] })
+  return new Promise((done, failed) => {
+    child.on('error', failed)
+    child.on('exit', (code) => (code === 0 ? done() : failed(new Error(`recording the code cache ended with ${code}`))))
+  })
+}

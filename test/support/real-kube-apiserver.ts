@@ -1,0 +1,158 @@
+/**
+ * Owns one real kube-apiserver for a test, on an etcd of its own. No controller and no kubelet runs: service accounts,
+ * nodes and pods are what the test creates (kube-objects.ts), and pods never start.
+ */
+import { generateKeyPair, randomBytes } from 'node:crypto'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { requireServer } from '../servers/locate.ts'
+import { createCa, type TestCa } from './certificates.ts'
+import { type ChildServer, freePort, spawnServer } from './child-server.ts'
+import { type JsonResponse, requestJson } from './https-json.ts'
+import { startPlainEtcd } from './real-etcd.ts'
+
+export interface KubeApiserver {
+  /** `https://127.0.0.1:PORT` */
+  readonly url: string
+  readonly caPem: string
+  /** A client certificate of the user `admin`, who may do everything. */
+  readonly adminCertificatePem: string
+  readonly adminKeyPem: string
+  /** `iss` of service account tokens, and the audience of a token that names none. */
+  readonly issuer: string
+  /** As admin. Every status is an answer. */
+  request(method: string, path: string, body?: unknown): Promise<JsonResponse>
+  stop(): Promise<void>
+}
+
+interface Files {
+  readonly ca: string
+  readonly cert: string
+  readonly key: string
+  readonly serviceAccountKey: string
+  readonly serviceAccountPublicKey: string
+  readonly tokens: string
+}
+
+const issuer = 'https://kubernetes.default.svc'
+const readyTimeoutMs = 90_000
+
+/** Rejects when there is no program: ask `locateServer('kube-apiserver')` and `locateServer('etcd')` first. */
+export async function startKubeApiserver(): Promise<KubeApiserver> {
+  const program = requireServer('kube-apiserver')
+  const directory = await mkdtemp(join(tmpdir(), 'real-kube-'))
+  const ca = await createCa({ commonName: 'real kube CA' })
+  const bootstrapToken = randomBytes(16).toString('hex')
+  const files = await writeFiles(directory, ca, bootstrapToken)
+  const etcd = await startPlainEtcd()
+  const port = await freePort()
+  const url = `https://127.0.0.1:${port}`
+  const child = spawnServer({
+    name: 'kube-apiserver',
+    path: program.path,
+    args: apiserverArguments(etcd.endpoint, port, directory, files),
+    env: { TEST_STOP_ON_STDIN_END: '1' },
+  })
+  const stop = async () => {
+    // SIGKILL: a graceful stop drains for seconds, and there is nothing to save.
+    await child.kill()
+    await etcd.stop()
+    await rm(directory, { recursive: true, force: true })
+  }
+  try {
+    const admin = await ca.issue({ commonName: 'admin', client: true })
+    const server = { url, caPem: ca.certificatePem, adminCertificatePem: admin.certificatePem }
+    const request: KubeApiserver['request'] = (method, path, body) =>
+      requestJson({
+        url: url + path,
+        method,
+        body,
+        ca: ca.certificatePem,
+        cert: admin.certificatePem,
+        key: admin.privateKeyPem,
+      })
+    await waitUntilReady(child, url, ca.certificatePem, bootstrapToken)
+    await child.until(async () => {
+      const { status } = await request('GET', '/api/v1/namespaces/kube-system')
+      return status === 200 || undefined
+    }, readyTimeoutMs)
+    return { ...server, adminKeyPem: admin.privateKeyPem, issuer, request, stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+/** The administrator's certificate has no group, so its user gets the rights by a binding, made with the token's. */
+async function waitUntilReady(child: ChildServer, url: string, ca: string, token: string): Promise<void> {
+  const headers = { authorization: `Bearer ${token}` }
+  await child.until(async () => {
+    const { status } = await requestJson({ url: `${url}/readyz`, ca, headers })
+    return status === 200 || undefined
+  }, readyTimeoutMs)
+  const { status, body } = await requestJson({
+    url: `${url}/apis/rbac.authorization.k8s.io/v1/clusterrolebindings`,
+    method: 'POST',
+    ca,
+    headers,
+    body: {
+      metadata: { name: 'test-admin' },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' },
+      subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'admin' }],
+    },
+  })
+  if (status !== 201) throw new Error(`kube-apiserver: no rights for admin: ${status} ${JSON.stringify(body)}`)
+}
+
+async function writeFiles(directory: string, ca: TestCa, bootstrapToken: string): Promise<Files> {
+  const file = (name: string) => join(directory, name)
+  const files: Files = {
+    ca: file('ca.pem'),
+    cert: file('cert.pem'),
+    key: file('key.pem'),
+    serviceAccountKey: file('sa-key.pem'),
+    serviceAccountPublicKey: file('sa-public-key.pem'),
+    tokens: file('tokens.csv'),
+  }
+  const [leaf, serviceAccount] = await Promise.all([
+    ca.issue({
+      commonName: 'kube-apiserver',
+      server: true,
+      dnsNames: ['localhost', 'kubernetes.default.svc'],
+      ipAddresses: ['127.0.0.1'],
+    }),
+    // RSA, as kubeadm makes it: tokens are signed with RS256.
+    promisify(generateKeyPair)('rsa', {
+      modulusLength: 2048,
+      privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+      publicKeyEncoding: { type: 'spki', format: 'pem' },
+    }),
+  ])
+  const secret = { mode: 0o600 }
+  await Promise.all([
+    writeFile(files.ca, ca.certificatePem),
+    writeFile(files.cert, leaf.certificatePem),
+    writeFile(files.key, leaf.privateKeyPem, secret),
+    writeFile(files.serviceAccountKey, serviceAccount.privateKey, secret),
+    writeFile(files.serviceAccountPublicKey, serviceAccount.publicKey),
+    writeFile(files.tokens, `${bootstrapToken},bootstrap,bootstrap,"system:masters"\n`, secret),
+  ])
+  return files
+}
+
+function apiserverArguments(etcdEndpoint: string, port: number, directory: string, files: Files): string[] {
+  return [
+    ...['--etcd-servers', etcdEndpoint],
+    ...['--bind-address', '127.0.0.1', '--advertise-address', '127.0.0.1', '--secure-port', String(port)],
+    ...['--tls-cert-file', files.cert, '--tls-private-key-file', files.key, '--cert-dir', directory],
+    ...['--client-ca-file', files.ca, '--token-auth-file', files.tokens],
+    ...['--authorization-mode', 'Node,RBAC', '--anonymous-auth=true'],
+    ...['--service-cluster-ip-range', '10.96.0.0/16', '--endpoint-reconciler-type', 'none'],
+    ...['--service-account-issuer', issuer, '--api-audiences', issuer],
+    ...['--service-account-jwks-uri', `https://127.0.0.1:${port}/openid/v1/jwks`],
+    ...['--service-account-signing-key-file', files.serviceAccountKey],
+    ...['--service-account-key-file', files.serviceAccountPublicKey],
+  ]
+}
