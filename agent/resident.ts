@@ -37,7 +37,8 @@ export function startResident({ config, hub, clock, version, changed }: Resident
     health.listener(event)
     log(event)
   })
-  const server = listen === undefined ? undefined : startObserveServer({ listen, health, metrics, emit: hub.emit })
+  const server =
+    listen === undefined ? undefined : startObserveServer({ listen, health, metrics, clock, emit: hub.emit })
   const stopWatching = watchFiles(watched(config), changed, (detail) => hub.emit({ type: 'watch-failed', detail }))
   return {
     port: server?.port,

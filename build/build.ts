@@ -1,6 +1,7 @@
 /** Owns `npm run build`: the bundles in dist/ and the code cache beside them. */
 import { rmSync, writeFileSync } from 'node:fs'
 import { type BuildOptions, build } from 'esbuild'
+import { makeCodeCache } from './code-cache.ts'
 import { parserModule, slimLibraries } from './slim.ts'
 
 const outdir = 'dist'
@@ -39,3 +40,4 @@ await Promise.all([
 ])
 // The project's package.json says `module`; the bundles are CommonJS, which starts faster.
 writeFileSync(`${outdir}/package.json`, '{ "type": "commonjs" }\n')
+await makeCodeCache(outdir)

@@ -3,28 +3,32 @@ import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { startDevVaultProcess } from '../test/support/dev-vault/process.ts'
 
-const outdir = resolve('dist')
-const scratch = mkdtempSync(join(tmpdir(), 'calico-vault-agent-build-'))
-const vault = await startDevVaultProcess()
-try {
-  await record({
-    PATH: process.env['PATH'],
-    VAULT_ADDR: vault.address,
-    VAULT_CACERT: vault.caFile,
-    NODE_NAME: 'node1',
-    AGENT_AUTH_METHOD: 'jwt',
-    AGENT_AUTH_TOKEN_FILE: vault.tokenFile('node1'),
-    AGENT_DIR: scratch,
-  })
-} finally {
-  await vault.stop()
-  rmSync(scratch, { recursive: true })
+/** Writes `agent.cache` beside the bundle in `outdir`. */
+export async function makeCodeCache(outdir: string): Promise<void> {
+  const scratch = mkdtempSync(join(tmpdir(), 'calico-vault-agent-build-'))
+  const vault = await startDevVaultProcess()
+  try {
+    await record(resolve(outdir), {
+      PATH: process.env['PATH'],
+      VAULT_ADDR: vault.address,
+      VAULT_CACERT: vault.caFile,
+      NODE_NAME: 'node1',
+      AGENT_AUTH_METHOD: 'jwt',
+      AGENT_AUTH_TOKEN_FILE: vault.tokenFile('node1'),
+      AGENT_DIR: scratch,
+    })
+  } finally {
+    await vault.stop()
+    rmSync(scratch, { recursive: true })
+  }
 }
 
-function record(env: NodeJS.ProcessEnv): Promise<void> {
-  const args = ['build/record-cache.ts', join(outdir, 'agent.js'), join(outdir, 'agent.cache')]
+function record(outdir: string, env: NodeJS.ProcessEnv): Promise<void> {
+  const recorder = fileURLToPath(new URL('record-cache.ts', import.meta.url))
+  const args = [recorder, join(outdir, 'agent.js'), join(outdir, 'agent.cache')]
   const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'ignore', 'inherit'] })
   return new Promise((done, failed) => {
     child.on('error', failed)

@@ -7,6 +7,9 @@ import { prepareConnection } from '../runtime.ts'
 import { version } from '../version.ts'
 import { exitCodes } from './exit-codes.ts'
 
+/** Whoever waits for longer than this wants to read why. */
+const logAfterMs = 500
+
 /** @param waitMs how long to try */
 export async function init(config: Config, waitMs: number): Promise<number> {
   const hub = createEventHub()
@@ -26,10 +29,13 @@ export async function init(config: Config, waitMs: number): Promise<number> {
       stop.abort()
     })
   }
-  const failures = await agent.runOnce(stop.signal)
-  clearTimeout(deadline)
+  const done = new AbortController()
+  const running = agent.runOnce(stop.signal).finally(() => done.abort())
+  await systemClock.sleep(logAfterMs, done.signal)
   const { startLog } = await import('../resident.ts')
   startLog({ config, hub, clock: systemClock })
+  const failures = await running
+  clearTimeout(deadline)
   for (const failure of failures) process.stderr.write(`calico-vault-agent: ${failure.message}\n  ${failure.advice}\n`)
   return failures.length === 0 ? exitCodes.ok : exitCodes.unavailable
 }

@@ -65,8 +65,12 @@ export function readAuth(reader: EnvironmentReader, firstComponent: string): Aut
     case 'token': {
       const token = reader.optional('VAULT_TOKEN')
       const tokenFile = reader.absolutePath('AGENT_VAULT_TOKEN_FILE')
-      if ((token === undefined) === (tokenFile === undefined)) {
+      if (reader.isSet('VAULT_TOKEN') === reader.isSet('AGENT_VAULT_TOKEN_FILE')) {
         reader.problem('VAULT_TOKEN', 'or AGENT_VAULT_TOKEN_FILE is required with AGENT_AUTH_METHOD=token: one of them')
+      }
+      // It becomes a header.
+      if (token !== undefined && !/^[\x21-\x7e]+$/.test(token)) {
+        reader.problem('VAULT_TOKEN', 'holds a space, a line break or what is not ASCII; it must be one token')
       }
       return { method, token: token === undefined ? undefined : new Secret(token), tokenFile }
     }

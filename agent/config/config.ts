@@ -1,22 +1,17 @@
 /** Owns the configuration: the environment becomes one frozen, typed value, or every problem at once. */
+import { isIPv6 } from 'node:net'
 import { ConfigError } from '../errors.ts'
 import { type Auth, readAuth } from './auth.ts'
 import { refusedPathProblem } from './mount.ts'
+import { nameTargets, type Target } from './names.ts'
 import { type Environment, EnvironmentReader, quote } from './reader.ts'
-import { readTargets } from './targets.ts'
-import { renderTemplate, templateProblem, usesNodeUid } from './template.ts'
+import { readTargets, refuseSharedDirectories } from './targets.ts'
 import { isServiceLink, refusedVariables, suggestName, variables } from './variables.ts'
 import { readVaultAddress, type VaultAddress } from './vault.ts'
 
-export type KeyType = 'ec-p256' | 'ec-p384' | 'rsa-2048' | 'rsa-4096' | 'ed25519'
+export type { Target } from './names.ts'
 
-/** One component's delivery. `commonName` still holds `{node_uid}` where the template uses it. */
-export interface Target {
-  readonly component: string
-  readonly directory: string
-  readonly pkiRole: string
-  readonly commonName: string
-}
+export type KeyType = 'ec-p256' | 'ec-p384' | 'rsa-2048' | 'rsa-4096' | 'ed25519'
 
 export interface Config {
   readonly vault: VaultAddress
@@ -48,31 +43,8 @@ export function parseConfig(env: Environment, hostName: string): Config {
   const targetPaths = readTargets(reader)
   const auth = readAuth(reader, targetPaths[0]?.component ?? '')
   const node = readNode(reader, env, hostName)
-  const cluster = reader.text('AGENT_CLUSTER')
-  const commonName = reader.text('AGENT_COMMON_NAME')
-  const pkiRole = reader.text('AGENT_PKI_ROLE')
-  for (const [name, template] of [
-    ['AGENT_COMMON_NAME', commonName],
-    ['AGENT_PKI_ROLE', pkiRole],
-  ] as const) {
-    const problem = templateProblem(template)
-    if (problem !== undefined) reader.problem(name, `is ${quote(template)}: it ${problem}`)
-  }
-  if (usesNodeUid(pkiRole)) reader.problem('AGENT_PKI_ROLE', 'cannot use {node_uid}: a role serves every node')
-  if (usesNodeUid(commonName) && auth.method !== 'kubernetes' && auth.method !== 'jwt') {
-    reader.problem(
-      'AGENT_COMMON_NAME',
-      `uses {node_uid}, which only a service-account token has; the method is ${auth.method}`,
-    )
-  }
-  const targets = targetPaths.map(({ component, directory }) => {
-    const role = renderTemplate(pkiRole, { component, node, cluster })
-    if (!/[{}]/.test(role) && refusedPathProblem(role) !== undefined) {
-      reader.problem('AGENT_PKI_ROLE', `gives the role ${quote(role)}; use letters, digits, '-', '.' and '_'`)
-    }
-    return { component, directory, pkiRole: role, commonName: renderTemplate(commonName, { component, node, cluster }) }
-  })
-  refuseSharedNames(reader, targets)
+  const cluster = readCluster(reader)
+  const targets = nameTargets(reader, targetPaths, { node, cluster, method: auth.method })
   const mount = reader.text('AGENT_PKI_MOUNT')
   const mountProblem = refusedPathProblem(mount)
   if (mountProblem !== undefined) reader.problem('AGENT_PKI_MOUNT', mountProblem)
@@ -106,6 +78,7 @@ export function parseConfig(env: Environment, hostName: string): Config {
     stateDirectory: reader.absolutePath('AGENT_STATE_DIR'),
     bootstrapDirectory: reader.absolutePath('AGENT_BOOTSTRAP_DIR'),
   }
+  refuseSharedDirectories(reader, targets, { state: config.stateDirectory, bootstrap: config.bootstrapDirectory })
   if (reader.problems.length > 0) throw new ConfigError(reader.problems)
   return deepFreeze(config)
 }
@@ -113,9 +86,9 @@ export function parseConfig(env: Environment, hostName: string): Config {
 function refuseUnknown(reader: EnvironmentReader, env: Environment): void {
   const names = Object.keys(variables)
   for (const name of Object.keys(env).toSorted()) {
-    const refusal = refusedVariables[name]
-    if (refusal !== undefined && env[name] !== '') reader.problem(name, refusal)
-    if (!name.startsWith('AGENT_') || names.includes(name) || isServiceLink(name)) continue
+    const value = env[name]?.trim() ?? ''
+    if (Object.hasOwn(refusedVariables, name) && value !== '') reader.problem(name, refusedVariables[name] ?? '')
+    if (!name.startsWith('AGENT_') || names.includes(name) || isServiceLink(name, value)) continue
     const suggestion = suggestName(name, names)
     reader.problem(
       name,
@@ -136,11 +109,12 @@ function readNode(reader: EnvironmentReader, env: Environment, hostName: string)
   return name
 }
 
-/** Two targets with one common name would be one etcd user: AGENT_COMMON_NAME lacks {component}. */
-function refuseSharedNames(reader: EnvironmentReader, targets: readonly Target[]): void {
-  const names = new Set(targets.map((target) => target.commonName))
-  if (names.size < targets.length)
-    reader.problem('AGENT_COMMON_NAME', 'gives two targets the same name; use {component} in it')
+function readCluster(reader: EnvironmentReader): string {
+  const cluster = reader.text('AGENT_CLUSTER')
+  if (cluster !== '' && !/^[A-Za-z0-9]([-A-Za-z0-9._]{0,251}[A-Za-z0-9])?$/.test(cluster)) {
+    reader.problem('AGENT_CLUSTER', `is ${quote(cluster)}; use letters, digits, '-', '.' and '_'`)
+  }
+  return cluster
 }
 
 function readListen(reader: EnvironmentReader): Config['listen'] {
@@ -148,7 +122,7 @@ function readListen(reader: EnvironmentReader): Config['listen'] {
   if (text === 'off') return undefined
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9.-]*)):(\d{1,5})$/.exec(text)
   const port = Number(match?.[3])
-  if (match === null || port > 65_535) {
+  if (match === null || port > 65_535 || (match[1] !== undefined && !isIPv6(match[1]))) {
     return reader.problem(
       'AGENT_LISTEN',
       `is ${quote(text)}; it must be host:port such as 0.0.0.0:9879 or [::]:9879, or off`,

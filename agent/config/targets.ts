@@ -1,6 +1,7 @@
 /** Owns reading the targets: AGENT_TARGETS, or the single one of AGENT_COMPONENT and AGENT_DIR. */
-import { isAbsolute, normalize } from 'node:path'
+import { isAbsolute, join, normalize } from 'node:path'
 import { type EnvironmentReader, quote } from './reader.ts'
+import type { VariableName } from './variables.ts'
 
 export interface TargetPath {
   readonly component: string
@@ -15,7 +16,7 @@ export function readTargets(reader: EnvironmentReader): TargetPath[] {
   if (list === undefined) {
     const directory = reader.absolutePath('AGENT_DIR') ?? reader.text('AGENT_DIR')
     return checked(reader, 'AGENT_COMPONENT', [
-      { component: reader.text('AGENT_COMPONENT'), directory: normalize(directory) },
+      { component: reader.text('AGENT_COMPONENT'), directory: plainPath(directory) },
     ])
   }
   for (const single of ['AGENT_COMPONENT', 'AGENT_DIR'] as const) {
@@ -27,7 +28,7 @@ export function readTargets(reader: EnvironmentReader): TargetPath[] {
     if (component === '' || directory === '' || rest.length > 0 || !isAbsolute(directory)) {
       reader.problem('AGENT_TARGETS', `has ${quote(part)}; each target is component=/absolute/directory`)
     } else {
-      targets.push({ component, directory: normalize(directory).replace(/(.)\/$/, '$1') })
+      targets.push({ component, directory: plainPath(directory) })
     }
   }
   return checked(reader, 'AGENT_TARGETS', targets)
@@ -48,4 +49,26 @@ function checked(
     }
   }
   return targets
+}
+
+/** Reports AGENT_STATE_DIR and AGENT_BOOTSTRAP_DIR where they would be the directory of a target. */
+export function refuseSharedDirectories(
+  reader: EnvironmentReader,
+  targets: readonly TargetPath[],
+  { state, bootstrap }: { readonly state: string | undefined; readonly bootstrap: string | undefined },
+): void {
+  const refuse = (name: VariableName, taken: readonly string[]): void => {
+    const target = targets.find(({ directory }) => taken.map(plainPath).includes(directory))
+    if (target === undefined) return
+    reader.problem(name, `would use ${target.directory}, the directory of ${target.component}; name another directory`)
+  }
+  if (bootstrap !== undefined) refuse('AGENT_BOOTSTRAP_DIR', [bootstrap])
+  if (state !== undefined) {
+    refuse('AGENT_STATE_DIR', [state, ...targets.map(({ component }) => join(state, component))])
+  }
+}
+
+/** Without doubled and trailing slashes, so that equal directories are equal texts. */
+function plainPath(path: string): string {
+  return normalize(path).replace(/(.)\/$/, '$1')
 }

@@ -74,8 +74,10 @@ export const refusedVariables: Readonly<Record<string, string>> = {
  * not ours and must not stop the agent.
  * @see https://kubernetes.io/docs/tutorials/services/connect-applications-service/#environment-variables
  */
-export function isServiceLink(name: string): boolean {
-  return /_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$/.test(name)
+export function isServiceLink(name: string, value: string): boolean {
+  // The value tells the link AGENT_WEB_PORT=tcp://10.0.0.1:80 from a mistake such as AGENT_LISTEN_PORT=9879.
+  if (name.endsWith('_PORT') && /^(tcp|udp|sctp):\/\//.test(value)) return true
+  return /_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$/.test(name)
 }
 
 /** The known name nearest to a mistyped one (edit distance of at most a third of its length), or undefined. */

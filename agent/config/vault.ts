@@ -24,19 +24,28 @@ export function readVaultAddress(reader: EnvironmentReader): VaultAddress {
   if (reader.isSet('VAULT_CLIENT_CERT') !== reader.isSet('VAULT_CLIENT_KEY')) {
     reader.problem('VAULT_CLIENT_CERT', 'and VAULT_CLIENT_KEY belong together; one of them is missing')
   }
+  const namespace = reader.optional('VAULT_NAMESPACE')
+  if (namespace !== undefined && !/^[\x21-\x7e]+$/.test(namespace)) {
+    reader.problem('VAULT_NAMESPACE', `is ${quote(namespace)}; it must be a path such as team/platform, without spaces`)
+  }
+  const serverName = reader.optional('VAULT_TLS_SERVER_NAME')
+  if (serverName !== undefined && !/^[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?$/.test(serverName)) {
+    reader.problem('VAULT_TLS_SERVER_NAME', `is ${quote(serverName)}; it must be a host name, without scheme and port`)
+  }
   return {
     origin: readOrigin(reader),
-    namespace: reader.optional('VAULT_NAMESPACE')?.replace(/^\/+|\/+$/g, ''),
+    namespace: namespace?.replace(/^\/+|\/+$/g, '') || undefined,
     caFile: caPem === undefined ? reader.absolutePath('VAULT_CACERT') : undefined,
     caPem,
     clientCertFile,
     clientKeyFile,
-    serverName: reader.optional('VAULT_TLS_SERVER_NAME'),
+    serverName,
     timeoutMs: reader.durationMs('VAULT_CLIENT_TIMEOUT', 100, 600_000),
   }
 }
 
 function readOrigin(reader: EnvironmentReader): string {
+  const plainAllowed = reader.choice('AGENT_ALLOW_PLAIN_HTTP', ['false', 'true']) === 'true'
   const text = reader.optional('VAULT_ADDR')
   if (text === undefined) {
     reader.problem('VAULT_ADDR', 'is required: the URL of Vault, such as https://vault.example.org:8200')
@@ -50,7 +59,6 @@ function readOrigin(reader: EnvironmentReader): string {
   if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '' || url.pathname !== '/') {
     reader.problem('VAULT_ADDR', 'must hold only scheme, host and port: no path, user, query or fragment')
   }
-  const plainAllowed = reader.choice('AGENT_ALLOW_PLAIN_HTTP', ['false', 'true']) === 'true'
   if (url.protocol === 'http:' && !isLoopback(url.hostname) && !plainAllowed) {
     reader.problem('VAULT_ADDR', 'uses http; tokens and keys need https (AGENT_ALLOW_PLAIN_HTTP=true for tests)')
   }

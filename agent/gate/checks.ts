@@ -69,7 +69,7 @@ export const keepsNeededCa: Check = ({ ca }, { live, nowMs }) => {
   return `${oneLine(lost.subject)} (serial ${lost.serialNumber}) is missing`
 }
 
-/** Node prints a distinguished name over several lines. */
-function oneLine(name: string): string {
-  return name.replaceAll('\n', ', ')
+/** Node prints a distinguished name over several lines, and gives undefined for an empty one, whatever its types say. */
+function oneLine(name: string | undefined): string {
+  return name?.replaceAll('\n', ', ') ?? '(empty)'
 }

@@ -20,8 +20,8 @@ interface TargetHealth {
   notAfterMs?: number
   renewAtMs?: number
   failure?: { reason: ReasonCode; detail: string; retryAtMs: number } | undefined
-  /** When the loop is expected to be heard of again. */
-  expectedAtMs: number
+  /** When the loop is expected to be heard of again, by the monotonic clock: nobody dies because the wall clock was set. */
+  expectedAt: number
 }
 
 /** A step that talks to Vault may take several requests, each as long as its deadline. */
@@ -30,12 +30,12 @@ const graceMs = 60_000
 
 export function createHealth(targets: readonly TargetName[], clock: Clock, vaultTimeoutMs: number): Health {
   const states = new Map<string, TargetHealth>(
-    targets.map(({ component }) => [component, { expectedAtMs: clock.now() }]),
+    targets.map(({ component }) => [component, { expectedAt: clock.monotonic() }]),
   )
 
   const isReady = ({ notAfterMs }: TargetHealth): boolean => notAfterMs !== undefined && notAfterMs > clock.now()
-  const isAlive = ({ expectedAtMs }: TargetHealth): boolean =>
-    clock.now() < expectedAtMs + requestsInStep * vaultTimeoutMs + graceMs
+  const isAlive = ({ expectedAt }: TargetHealth): boolean =>
+    clock.monotonic() < expectedAt + requestsInStep * vaultTimeoutMs + graceMs
 
   function describeTarget(target: TargetName): object {
     const state = states.get(target.component)
@@ -80,7 +80,7 @@ export function createHealth(targets: readonly TargetName[], clock: Clock, vault
     } else if (event.type === 'recovered') {
       state.failure = undefined
     } else if (event.type === 'heartbeat') {
-      state.expectedAtMs = event.nextStepAtMs
+      state.expectedAt = clock.monotonic() + Math.max(0, event.nextStepAtMs - clock.now())
     }
   }
 

@@ -27,7 +27,8 @@ function prettyLine(json: string): string {
   const paint = (code: number, text: string): string => (process.stdout.isTTY ? `\x1b[${code}m${text}\x1b[0m` : text)
   const name = String(level) as Level
   const rest = Object.entries(fields).map(
-    ([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
+    ([key, value]) =>
+      `${key}=${typeof value === 'string' && /^[^\s"\p{Cc}]+$/u.test(value) ? value : JSON.stringify(value)}`,
   )
   return `${String(time).slice(11, 19)} ${paint(colours[name], name.padEnd(5))} ${String(msg)} ${paint(90, rest.join(' '))}\n`
 }

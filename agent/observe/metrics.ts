@@ -105,7 +105,6 @@ export function createMetrics({ components, version, clock }: MetricsOptions): M
     notBefore.set({ component }, certificate.notBeforeMs / 1000)
     notAfter.set({ component }, certificate.notAfterMs / 1000)
     nextRenewal.set({ component }, certificate.renewAtMs / 1000)
-    nextTry.set({ component }, 0)
     caCount.set({ component }, certificate.ca.count)
     caExpiry.set({ component }, certificate.ca.earliestExpiryMs / 1000)
     caChanged.set({ component }, certificate.ca.changedSinceStart ? 1 : 0)
@@ -114,11 +113,14 @@ export function createMetrics({ components, version, clock }: MetricsOptions): M
   function listener(event: AgentEvent): void {
     switch (event.type) {
       case 'found':
+        nextTry.set({ component: event.component }, 0)
         return setCertificate(event.component, event.certificate)
       case 'published':
         renewals.inc({ component: event.component, reason: event.reason })
         lastSuccess.set({ component: event.component }, clock.now() / 1000)
         publishing.observe(event.durationMs / 1000)
+        // A cached certificate went into place because Vault does not answer; that is still so.
+        if (!event.reason.startsWith('restored-')) nextTry.set({ component: event.component }, 0)
         return setCertificate(event.component, event.certificate)
       case 'kept': {
         const labels = { component: event.component, reason: event.reason }

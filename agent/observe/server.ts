@@ -1,6 +1,7 @@
 /** Owns the HTTP server: GET of the metrics and the probes, nothing else; small limits, so that nobody can wear the agent out. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
+import type { Clock } from '../clock.ts'
 import { messageOf } from '../errors.ts'
 import type { Listener } from './events.ts'
 import type { Health, Probe } from './health.ts'
@@ -10,11 +11,12 @@ export interface ObserveServerOptions {
   readonly listen: { readonly host: string; readonly port: number }
   readonly health: Health
   readonly metrics: Metrics
+  readonly clock: Clock
   readonly emit: Listener
 }
 
 export interface ObserveServer {
-  /** The bound port, once it listens. */
+  /** The bound port, once it listens; it may never. */
   readonly port: Promise<number>
   close(): void
 }
@@ -22,7 +24,12 @@ export interface ObserveServer {
 /** Another agent that is just ending may still hold the port. */
 const listenAgainMs = 5000
 
-export function startObserveServer({ listen, health, metrics, emit }: ObserveServerOptions): ObserveServer {
+/** Prometheus and the kubelet need two. */
+const maxConnections = 64
+
+export function startObserveServer(options: ObserveServerOptions): ObserveServer {
+  const { health, metrics } = options
+  const closing = new AbortController()
   const server = createServer(
     {
       maxHeaderSize: 8192,
@@ -38,26 +45,49 @@ export function startObserveServer({ listen, health, metrics, emit }: ObserveSer
       })
     },
   )
-  server.maxConnections = 64
-  const port = listenUntilBound(server, listen, emit)
+  dropOldest(server)
+  const port = listenUntilBound(server, options, closing.signal)
   return {
     port,
     close: () => {
+      closing.abort()
       server.close()
       server.closeAllConnections()
     },
   }
 }
 
+/** A newcomer replaces the connection that was used longest ago: however many idle ones there are, a probe gets through. */
+function dropOldest(server: Server): void {
+  const open = new Set<Socket>()
+  server.on('connection', (socket: Socket) => {
+    const [oldest] = open
+    if (oldest !== undefined && open.size >= maxConnections) {
+      open.delete(oldest)
+      oldest.destroy()
+    }
+    open.add(socket)
+    socket.once('close', () => open.delete(socket))
+  })
+  server.on('request', ({ socket }: IncomingMessage) => {
+    if (open.delete(socket)) open.add(socket)
+  })
+}
+
 function listenUntilBound(
   server: Server,
-  { host, port }: { host: string; port: number },
-  emit: Listener,
+  { listen: { host, port }, clock, emit }: ObserveServerOptions,
+  closing: AbortSignal,
 ): Promise<number> {
+  const listenAgain = async (): Promise<void> => {
+    await clock.sleep(listenAgainMs, closing)
+    // An error of a single connection leaves the server listening.
+    if (!closing.aborted && !server.listening) server.listen(port, host)
+  }
   return new Promise((resolve) => {
     server.on('error', (error) => {
       emit({ type: 'listen-failed', detail: error.message })
-      setTimeout(() => server.listen(port, host), listenAgainMs).unref()
+      void listenAgain()
     })
     server.on('listening', () => {
       // A server of ours listens on TCP, never on a pipe.

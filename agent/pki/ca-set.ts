@@ -1,6 +1,6 @@
 /** Owns the CA set: which certificates stand in `etcd-ca`, and which must stay because a certificate in use needs them. */
 import type { X509Certificate } from 'node:crypto'
-import { findChain, validityOf } from './certificate.ts'
+import { findChain, isIssuedBy, isValidAt, validityOf } from './certificate.ts'
 
 /** What has been published and may still be in use: a leaf, and the CA set that it was published with. */
 export interface LiveCertificate {
@@ -34,9 +34,12 @@ export function neededCa(live: LiveCertificate, atMs: number): X509Certificate[]
   const chain = findChain(live.leaf, [...live.intermediates, ...live.ca], live.ca, atMs) ?? []
   const anchor = chain.at(-1)
   if (anchor === undefined) return []
-  // The pool may hold the issuer itself and also what stands above it: keep the whole path.
-  const above = live.ca.filter((each) => each !== anchor && findChain(anchor, [], [each], atMs) !== undefined)
-  return [anchor, ...above]
+  // The set may hold the issuer itself and also what stands above it: keep the whole path, for readers that want a root.
+  const path = new Set([anchor])
+  for (const certificate of path) {
+    for (const each of live.ca) if (isValidAt(each, atMs) && isIssuedBy(certificate, each)) path.add(each)
+  }
+  return [...path]
 }
 
 export function isSameCaSet(one: readonly X509Certificate[], other: readonly X509Certificate[]): boolean {

@@ -1,7 +1,8 @@
 /** Owns reading X.509 certificates: out of PEM, their names, dates and purposes, and the chain from a leaf to a CA. */
 import { X509Certificate } from 'node:crypto'
 
-const pemBlock = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g
+const pemBegin = '-----BEGIN CERTIFICATE-----'
+const pemEnd = '-----END CERTIFICATE-----'
 
 /** A PEM text with more is refused before it is parsed: no CA set that is meant for Calico comes near it. */
 const maxPemBytes = 1024 * 1024
@@ -11,13 +12,19 @@ const clientAuthOid = '1.3.6.1.5.5.7.3.2'
 
 /**
  * Every certificate in a PEM text, in order.
- * @throws when there is none, when one cannot be parsed, or when the text is over 1 MiB
+ * @throws when there is none, when one cannot be parsed or is cut off, or when the text is over 1 MiB
  */
 export function parseCertificates(pem: string): X509Certificate[] {
   if (pem.length > maxPemBytes) throw new Error(`${pem.length} bytes are too many for certificates`)
-  const blocks = pem.match(pemBlock)
-  if (blocks === null) throw new Error('there is no PEM certificate in it')
-  return blocks.map((block) => new X509Certificate(block))
+  const certificates: X509Certificate[] = []
+  for (let start = pem.indexOf(pemBegin); start >= 0; ) {
+    const end = pem.indexOf(pemEnd, start)
+    if (end < 0) throw new Error(`PEM certificate ${certificates.length + 1} has no end`)
+    certificates.push(new X509Certificate(pem.slice(start, end + pemEnd.length)))
+    start = pem.indexOf(pemBegin, end)
+  }
+  if (certificates.length === 0) throw new Error('there is no PEM certificate in it')
+  return certificates
 }
 
 /** PEM with exactly one trailing newline each; Vault's answers have none. */
@@ -64,18 +71,20 @@ export function findChain(
   anchors: readonly X509Certificate[],
   atMs: number,
 ): X509Certificate[] | undefined {
-  const anchor = anchors.find((each) => isValidAt(each, atMs) && isIssuedBy(leaf, each))
-  if (anchor !== undefined) return [anchor]
-  for (const next of intermediates) {
-    if (!isValidAt(next, atMs) || !isIssuedBy(leaf, next)) continue
-    // Each step uses an intermediate up, so a loop of cross-signed certificates ends.
-    const rest = findChain(
-      next,
-      intermediates.filter((each) => each !== next),
-      anchors,
-      atMs,
-    )
-    if (rest !== undefined) return [next, ...rest]
+  // Whether a path leads on from a certificate does not depend on the way to it: each is taken once, so that a loop of
+  // cross-signed certificates ends, and soon.
+  const untried = new Set(intermediates)
+  const pathFrom = (certificate: X509Certificate): X509Certificate[] | undefined => {
+    const isIssuer = (each: X509Certificate): boolean => isValidAt(each, atMs) && isIssuedBy(certificate, each)
+    const anchor = anchors.find(isIssuer)
+    if (anchor !== undefined) return [anchor]
+    for (const next of untried) {
+      if (!isIssuer(next)) continue
+      untried.delete(next)
+      const rest = pathFrom(next)
+      if (rest !== undefined) return [next, ...rest]
+    }
+    return undefined
   }
-  return undefined
+  return pathFrom(leaf)
 }

@@ -33,7 +33,11 @@ export function exportKey(key: KeyObject): Secret {
   return new Secret(key.export({ type: 'pkcs8', format: 'pem' }).toString())
 }
 
-/** @throws when the text is not a private key */
+/** @throws when the text is not a private key, or an encrypted one */
 export function parseKey(pem: Secret): KeyObject {
-  return createPrivateKey(pem.reveal())
+  const text = pem.reveal()
+  // OpenSSL's own words for these are "unsupported" and "interrupted or cancelled".
+  if (!/-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----/.test(text)) throw new Error('there is no PEM private key in it')
+  if (/^(-----BEGIN|Proc-Type:).*ENCRYPTED/m.test(text)) throw new Error('the private key is encrypted')
+  return createPrivateKey(text)
 }

@@ -27,22 +27,30 @@ const ladders: Readonly<Record<RetryClass, readonly number[]>> = {
 }
 
 const longestMs = 3_600_000
-/** Spacing without a certificate: the node waits for its network. */
-const shortestMs = 30_000
 /** Four more tries fit into what is left, whatever is left. */
 const triesInRunway = 4
+/** Spacing in the last seconds of a certificate. */
+const shortestMs = 1000
+
+/** Spacing without a certificate: the node waits for its network. */
+const withoutMs = 30_000
+/** The longest wait without a certificate that a server may ask for. */
+const longestWithoutMs = 300_000
 
 /**
  * @param random from 0 to 1
- * @returns the delay in milliseconds and the next state
+ * @returns the delay in milliseconds, at most an hour, and the next state
  */
 export function planRetry(state: BackoffState | undefined, failure: Failure, random: number): [number, BackoffState] {
+  const { runwayMs, retryAfterMs = 0 } = failure
   const failures = state?.class === failure.class ? state.failures + 1 : 1
-  const ceilingMs = Math.min(Math.max(failure.runwayMs / triesInRunway, shortestMs), longestMs)
-  const step = ladders[failure.class][failures - 1]
+  const spacingMs = runwayMs > 0 ? Math.min(Math.max(runwayMs / triesInRunway, shortestMs), longestMs) : withoutMs
+  const step = ladders[failure.class][failures - 1] ?? spacingMs
   // Quick tries are spread widely: they follow an event that many nodes saw at once. The long spacing is spread little,
   // because there the slots have already spread the nodes, and a wider spread would only shorten the mean.
-  const delayMs = step !== undefined && step < ceilingMs ? step * (0.5 + random) : ceilingMs * (0.9 + 0.1 * random)
-  const floorMs = Math.min(failure.retryAfterMs ?? 0, longestMs)
-  return [Math.max(delayMs, floorMs * (1 + 0.1 * random)), { class: failure.class, failures }]
+  const delayMs = step < spacingMs ? Math.min(step * (0.5 + random), spacingMs) : spacingMs * (0.9 + 0.1 * random)
+  // No server's wish is worth a certificate: it is heard only as far as the spacing goes.
+  const longestAskedMs = (runwayMs > 0 ? spacingMs : longestWithoutMs) * (0.9 + 0.1 * random)
+  const askedMs = Math.min(retryAfterMs * (1 + 0.1 * random), longestAskedMs)
+  return [Math.max(delayMs, askedMs), { class: failure.class, failures }]
 }

@@ -37,5 +37,7 @@ const longestPollMs = 3_600_000
  */
 export function planPoll(lifetimeMs: number, slot: number, nowMs: number): number {
   const intervalMs = Math.min(Math.max(lifetimeMs / 24, shortestPollMs), longestPollMs)
-  return (Math.floor(nowMs / intervalMs - slot) + 1 + slot) * intervalMs
+  const nextMs = (Math.floor(nowMs / intervalMs - slot) + 1 + slot) * intervalMs
+  // At the moment itself the division may round down to the interval before.
+  return nextMs > nowMs ? nextMs : nextMs + intervalMs
 }

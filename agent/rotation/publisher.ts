@@ -70,8 +70,10 @@ export function createPublisher(options: PublisherOptions): Publisher {
     return [published?.bundle, previous].filter((bundle) => bundle !== undefined)
   }
 
-  function adopt(bundle: Bundle): PublishedCertificate {
-    const plan = planRenewal(validityOf(bundle.leaf), slot, renewAt)
+  /** @param issuedAtMs undefined where it is not known; a certificate that was planned before keeps its plan */
+  function adopt(bundle: Bundle, issuedAtMs?: number): PublishedCertificate {
+    const isSameLeaf = published?.bundle.leaf.fingerprint256 === bundle.leaf.fingerprint256
+    const plan = isSameLeaf && published !== undefined ? published.plan : planFor(bundle, issuedAtMs)
     published = { bundle, plan }
     firstCa ??= bundle.ca
     return {
@@ -86,10 +88,15 @@ export function createPublisher(options: PublisherOptions): Publisher {
     }
   }
 
-  function put(bundle: Bundle, reason: ReasonCode): void {
+  function planFor({ leaf }: Bundle, issuedAtMs?: number): RenewalPlan {
+    const validity = validityOf(leaf)
+    return planRenewal(validity, issuedAtMs ?? validity.notBeforeMs, slot, renewAt)
+  }
+
+  function put(bundle: Bundle, reason: ReasonCode, issuedAtMs?: number): void {
     const startedAt = clock.monotonic()
     directory.publish(bundle.text, new Date(clock.now()))
-    const certificate = adopt(bundle)
+    const certificate = adopt(bundle, issuedAtMs)
     emit({ type: 'published', component, reason, durationMs: clock.monotonic() - startedAt, certificate })
   }
 
@@ -159,7 +166,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       }
       published = undefined
       const cached = findIn(state, [])
-      if (cached !== undefined && planRenewal(validityOf(cached.leaf), slot, renewAt).renewAtMs > now()) {
+      if (cached !== undefined && planFor(cached).renewAtMs > now()) {
         put(cached, 'restored-from-state')
         return undefined
       }
@@ -169,7 +176,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       const inUse = live()
       const bundle = createBundle({ ...parts, ca: planCaSet(issuers, etcdCa(), inUse, now()) })
       requirePass(bundle, judged(inUse))
-      put(bundle, reason)
+      put(bundle, reason, now())
       saveState(bundle)
     },
     refreshCa(issuers) {

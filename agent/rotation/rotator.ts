@@ -13,6 +13,7 @@ import type { BundleSource, Candidate } from '../source/source.ts'
 import { type BackoffState, planRetry } from './backoff.ts'
 import { planPoll, planStep } from './next-step.ts'
 import type { Publisher } from './publisher.ts'
+import { giveWay } from './schedule.ts'
 
 export interface RotatorOptions {
   readonly target: Target
@@ -50,19 +51,24 @@ export function createRotator(options: RotatorOptions): Rotator {
   const { target, commonName, publisher, source, keyReuse, pollSlot, clock, now, random, emit } = options
   const { component } = target
   let requested: ReasonCode | undefined
-  let failed: { error: AgentError; backoff: BackoffState; retryAtMs: number } | undefined
-  let pollAtMs = 0
-  /** Rotations since the key was made; a key found on disk counts as used up, as its age is not known. */
-  let keyAge = keyReuse
+  // Both moments are of the monotonic clock: a wall clock that is set back must not delay them by hours.
+  let failed: { error: AgentError; backoff: BackoffState; retryAt: number } | undefined
+  let pollAt: number | undefined
+  /** When a look at the issuers last found Vault down, by the monotonic clock. */
+  let outageAt: number | undefined
+  /** The key made last, and the rotations that have kept it; one that was found on disk is not reused: its age is not known. */
+  let ownKey: { key: KeyObject; kept: number } | undefined
   let mustInspect = true
   /** Signed, but the directory could not take it: the next attempt needs no other one. */
   let unpublished: Candidate | undefined
   let alarm = new AbortController()
 
   const wake = (): void => alarm.abort()
+  const inWallTime = (at: number): number => now() + at - clock.monotonic()
 
   function reusableKey(): KeyObject | undefined {
-    return keyAge < keyReuse ? publisher.published()?.bundle.key : undefined
+    if (ownKey === undefined || ownKey.kept >= keyReuse) return undefined
+    return publisher.published()?.bundle.key === ownKey.key ? ownKey.key : undefined
   }
 
   async function obtain(reason: ReasonCode): Promise<Candidate> {
@@ -74,7 +80,6 @@ export function createRotator(options: RotatorOptions): Rotator {
   }
 
   async function renew(reason: ReasonCode): Promise<void> {
-    const replacedKey = publisher.published()?.bundle.key
     const candidate = unpublished ?? (await obtain(reason))
     unpublished = undefined
     try {
@@ -83,7 +88,7 @@ export function createRotator(options: RotatorOptions): Rotator {
       if (error instanceof AgentError && reasons[error.code].about === 'store') unpublished = candidate
       throw error
     }
-    keyAge = candidate.key === replacedKey ? keyAge + 1 : 0
+    ownKey = { key: candidate.key, kept: candidate.key === ownKey?.key ? ownKey.kept + 1 : 0 }
     requested = undefined
     scheduleNextPoll()
   }
@@ -104,14 +109,14 @@ export function createRotator(options: RotatorOptions): Rotator {
     if (problem !== undefined) requested = problem
     else if (publisher.published() !== undefined) publisher.refreshCa(undefined)
     // A start contacts Vault for nothing while the certificate on disk is good.
-    if (pollAtMs === 0) scheduleNextPoll()
+    if (pollAt === undefined) scheduleNextPoll()
   }
 
   function scheduleNextPoll(): void {
     const leaf = publisher.published()?.bundle.leaf
     if (leaf === undefined) return
     const { notBeforeMs, notAfterMs } = validityOf(leaf)
-    pollAtMs = planPoll(notAfterMs - notBeforeMs, pollSlot, now())
+    pollAt = clock.monotonic() + planPoll(notAfterMs - notBeforeMs, pollSlot, now()) - now()
   }
 
   function keep(error: AgentError): void {
@@ -120,28 +125,35 @@ export function createRotator(options: RotatorOptions): Rotator {
     const runwayMs = (notAfterMs ?? 0) - now()
     const { retry, retryAfterMs } = error
     const [delayMs, backoff] = planRetry(failed?.backoff, { class: retry, runwayMs, retryAfterMs }, random())
-    failed = { error, backoff, retryAtMs: now() + delayMs }
-    emit({
-      type: 'kept',
-      component,
-      reason: error.code,
-      detail: error.message,
-      retryAtMs: failed.retryAtMs,
-      notAfterMs,
-    })
-    if (published === undefined) publisher.restore()
+    failed = { error, backoff, retryAt: clock.monotonic() + delayMs }
+    const retryAtMs = now() + delayMs
+    emit({ type: 'kept', component, reason: error.code, detail: error.message, retryAtMs, notAfterMs })
+    if (published === undefined) restore()
+  }
+
+  /** What starts the node for now does not end the attempts. */
+  function restore(): void {
+    try {
+      if (publisher.restore()) requested ??= 'never-published'
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error
+      emit({ type: 'state-failed', component, reason: error.code, detail: error.message })
+    }
   }
 
   /** Does what is due; answers how long there is nothing to do. */
   async function step(): Promise<number> {
-    const isBlocked = failed !== undefined && failed.retryAtMs > now()
-    if (mustInspect && !isBlocked) inspect()
-    const renewAtMs = publisher.published()?.plan.renewAtMs
-    const next = planStep({ renewAtMs, requested, retryAtMs: failed?.retryAtMs, pollAtMs }, now())
+    const blockedUntil = failed !== undefined && failed.retryAt > clock.monotonic() ? failed.retryAt : undefined
+    if (mustInspect && blockedUntil === undefined) inspect()
+    const plan = publisher.published()?.plan
+    const renewAtMs = plan && giveWay(plan, outageAt === undefined ? undefined : inWallTime(outageAt))
+    const retryAtMs = blockedUntil === undefined ? undefined : inWallTime(blockedUntil)
+    const pollAtMs = inWallTime(pollAt ?? clock.monotonic())
+    const next = planStep({ renewAtMs, requested, retryAtMs, pollAtMs }, now())
     switch (next.do) {
       case 'wait':
-        if (!isBlocked) recover()
-        return Math.min(next.untilMs, isBlocked ? (failed?.retryAtMs ?? next.untilMs) : next.untilMs) - now()
+        if (retryAtMs === undefined) recover()
+        return Math.min(next.untilMs, retryAtMs ?? next.untilMs) - now()
       case 'poll':
         await pollQuietly()
         return 0
@@ -165,6 +177,7 @@ export function createRotator(options: RotatorOptions): Rotator {
       await poll()
     } catch (error) {
       if (!(error instanceof AgentError)) throw error
+      if (error.retry === 'outage') outageAt = clock.monotonic()
       emit({ type: 'ca-refresh-failed', component, reason: error.code, detail: error.message })
     }
   }
@@ -206,7 +219,7 @@ export function createRotator(options: RotatorOptions): Rotator {
     },
     lookAgain() {
       mustInspect = true
-      if (failed !== undefined) failed = { ...failed, retryAtMs: 0 }
+      if (failed !== undefined) failed = { ...failed, retryAt: clock.monotonic() }
       wake()
     },
     failure: () => failed?.error,

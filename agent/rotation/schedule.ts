@@ -17,7 +17,7 @@ export interface Identity {
 
 export interface RenewalPlan {
   readonly renewAtMs: number
-  /** The latest moment that the schedule allows: a slot after it is moved before it. */
+  /** The latest moment that the schedule allows. */
   readonly floorMs: number
 }
 
@@ -26,6 +26,16 @@ const skippedFraction = 0.05
 
 /** What must be left at a regular renewal, so that failures have time to be noticed and mended. Fraction of the lifetime. */
 const reserveFraction = 0.1
+
+/** Vault's default `not_before_duration`: a certificate is this old when it is issued, but hardly older than two thirds. */
+const backdatingMs = 30_000
+const backdatedFraction = 2 / 3
+
+/** Lifetimes are asked for in multiples of this, and two certificates of one role differ by less than half of it. */
+const lifetimeStepMs = 5000
+
+/** Within this time after an outage everybody who could not renew tries again (backoff.ts). */
+const recoveryMs = 3_600_000
 
 /** Where in every period, from 0 to 1, the identity is renewed. */
 export function slotOf({ cluster, node, component }: Identity): number {
@@ -36,27 +46,42 @@ export function slotOf({ cluster, node, component }: Identity): number {
 }
 
 /**
- * When to renew a certificate that was issued at `notBefore` or, where that was backdated, at most
- * `reserveFraction` of the lifetime later.
+ * When to renew a certificate: after its issue, at or before the floor.
+ * @param issuedAtMs when it was obtained; `notBefore` where that is not known (a restart). It matters only where the role
+ *   backdates by more than Vault's default: the slot must not lie before the issue, or the agent would renew in a loop
  * @param slot from slotOf
  * @param renewAt the period as a fraction of the lifetime, 0.3 to 0.85
  */
-export function planRenewal(validity: Validity, slot: number, renewAt: number): RenewalPlan {
-  const lifetimeMs = validity.notAfterMs - validity.notBeforeMs
-  const periodMs = steadyLifetimeMs(lifetimeMs) * renewAt
-  const floorMs = validity.notAfterMs - lifetimeMs * reserveFraction
-  const earliestMs = validity.notBeforeMs + periodMs * skippedFraction
+export function planRenewal(validity: Validity, issuedAtMs: number, slot: number, renewAt: number): RenewalPlan {
+  const { notBeforeMs, notAfterMs } = validity
+  const validMs = Math.max(notAfterMs - notBeforeMs, 0)
+  const backdatedMs = Math.min(backdatingMs, validMs * backdatedFraction)
+  const startMs = Math.min(Math.max(issuedAtMs, notBeforeMs + backdatedMs), notAfterMs)
+  const floorMs = notAfterMs - (notAfterMs - startMs) * reserveFraction
+  // What is published late has less left than a period; with this limit a slot always comes before the floor.
+  const longestPeriodMs = (floorMs - startMs) / (1 + skippedFraction)
+  const periodMs = Math.min(steadyLifetimeMs(validMs - backdatedMs) * renewAt, longestPeriodMs)
+  if (periodMs < 1) return { renewAtMs: floorMs, floorMs }
+  const earliestMs = startMs + periodMs * skippedFraction
   const slotMs = (Math.ceil(earliestMs / periodMs - slot) + slot) * periodMs
-  // With a short remaining life (an issuer that ends soon) the slot may lie behind the floor: spread over what is there.
-  const renewAtMs = slotMs <= floorMs ? slotMs : floorMs - (floorMs - validity.notBeforeMs) * (1 - slot) * 0.1
-  return { renewAtMs, floorMs }
+  return { renewAtMs: Math.min(slotMs, floorMs), floorMs }
 }
 
 /**
- * The lifetime without the seconds by which two certificates of one role differ (each end is cut to whole seconds, and
- * roles backdate by 30 s): slots counted from the epoch would move by hours with every second of the period.
+ * The lifetime without the second by which two certificates of one role differ (each end is cut to whole seconds): slots
+ * are counted from the epoch, so that every second of the period would move them by hours.
  */
 function steadyLifetimeMs(lifetimeMs: number): number {
-  const minuteMs = 60_000
-  return lifetimeMs < 60 * minuteMs ? lifetimeMs : Math.round((lifetimeMs - minuteMs / 4) / minuteMs) * minuteMs
+  return Math.max(Math.round(lifetimeMs / lifetimeStepMs), 1) * lifetimeStepMs
+}
+
+/**
+ * When the planned renewal is made, given that Vault was found down lately: an hour later where there is time, so that in
+ * the hour after an outage those come first who could not renew during it.
+ * @param outageAtMs when a look at the issuers last failed. Looks are an hour apart, hence two hours of memory for an hour
+ *   of giving way
+ */
+export function giveWay({ renewAtMs, floorMs }: RenewalPlan, outageAtMs: number | undefined): number {
+  const shiftMs = Math.min((floorMs - renewAtMs) / 2, recoveryMs)
+  return outageAtMs !== undefined && outageAtMs > renewAtMs - 2 * shiftMs ? renewAtMs + shiftMs : renewAtMs
 }

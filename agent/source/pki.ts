@@ -56,7 +56,7 @@ export function createPkiSource({ config, api, session, transport }: PkiSourceOp
         const mountIssuers = await issuers()
         const signed = await session.use((credentials) => api.sign(request, credentials))
         const [leaf, chain] = parseSigned(signed, `${mount}/sign/${target.pkiRole}`)
-        const intermediates = chain.filter((certificate) => certificate.subject !== certificate.issuer)
+        const intermediates = unique(chain).filter((certificate) => certificate.subject !== certificate.issuer)
         // The signing issuer may be younger than the list.
         return { leaf, intermediates, key, issuers: [...mountIssuers, ...chain] }
       }),
@@ -65,11 +65,15 @@ export function createPkiSource({ config, api, session, transport }: PkiSourceOp
 
 function parseSigned({ certificate, chain }: SignedCertificate, where: string): [X509Certificate, X509Certificate[]] {
   try {
-    // Where the role's format is pem_bundle, the leaf's text holds the chain too.
+    // With the format pem_bundle, the leaf's text holds the chain too.
     const [leaf, ...rest] = parseCertificates([certificate, ...chain].join('\n'))
     if (leaf !== undefined) return [leaf, rest]
   } catch (cause) {
     throw new AgentError('malformed', `${where}: ${messageOf(cause)}`, { cause })
   }
   throw new AgentError('malformed', `${where}: there is no certificate`)
+}
+
+function unique(certificates: readonly X509Certificate[]): X509Certificate[] {
+  return [...new Map(certificates.map((certificate) => [certificate.fingerprint256, certificate])).values()]
 }

@@ -18,6 +18,7 @@ export type Files = Pick<
   | 'readSync'
   | 'renameSync'
   | 'rmSync'
+  | 'statSync'
   | 'symlinkSync'
   | 'unlinkSync'
   | 'writeSync'

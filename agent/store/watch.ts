@@ -3,7 +3,8 @@
  * watched, not files, as the kubelet replaces `..data` and a file's watch would be deaf after the first time.
  */
 
-import { basename, dirname } from 'node:path'
+import { realpathSync } from 'node:fs'
+import { basename, dirname, resolve } from 'node:path'
 import { watch } from 'chokidar'
 
 export interface Watched {
@@ -15,17 +16,20 @@ export interface Watched {
 const settleMs = 100
 
 /**
- * Calls `changed` after a change, at most once in 100 ms.
+ * Calls `changed` after a change, at most once in 100 ms, and `ready` once no change can be missed any more.
  * @returns stops watching
  */
 export function watchFiles(
   { files, directories }: Watched,
   changed: () => void,
   failed: (detail: string) => void,
+  ready: () => void = () => {},
 ): () => void {
-  const interesting = new Map<string, Set<string> | undefined>(directories.map((directory) => [directory, undefined]))
+  const interesting = new Map<string, Set<string> | undefined>(
+    directories.map((each) => [realDirectory(each), undefined]),
+  )
   for (const file of files) {
-    const directory = dirname(file)
+    const directory = realDirectory(dirname(file))
     if (!interesting.has(directory)) interesting.set(directory, new Set())
     interesting.get(directory)?.add(basename(file))
   }
@@ -42,10 +46,20 @@ export function watchFiles(
       changed()
     }, settleMs)
   })
+  watcher.on('ready', ready)
   watcher.on('error', (error) => failed(error instanceof Error ? error.message : String(error)))
   return () => {
     clearTimeout(timer)
     void watcher.close()
+  }
+}
+
+/** chokidar names paths without doubled or trailing slashes, and would watch a link itself instead of what it names. */
+function realDirectory(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch {
+    return resolve(path)
   }
 }
 

@@ -22,15 +22,17 @@ type Fields = Readonly<Record<string, unknown>>
 export function readToken(body: unknown, where: string): Token {
   const auth = fields(fields(body, where, 'the answer')['auth'], where, 'auth')
   const { client_token: token, lease_duration: ttl, renewable } = auth
-  if (typeof token !== 'string' || token === '') throw bad(where, 'auth.client_token is not a string')
-  if (typeof ttl !== 'number' || ttl < 0) throw bad(where, 'auth.lease_duration is not a number of seconds')
+  // It becomes a header.
+  if (typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token)) throw bad(where, 'auth.client_token is not a token')
+  if (!isSeconds(ttl)) throw bad(where, 'auth.lease_duration is not a number of seconds')
   return { token: new Secret(token), ttlSeconds: ttl, renewable: renewable === true }
 }
 
 export function readTokenLookup(body: unknown, token: Secret, where: string): Token {
   const data = fields(fields(body, where, 'the answer')['data'], where, 'data')
-  if (typeof data['ttl'] !== 'number') throw bad(where, 'data.ttl is not a number of seconds')
-  return { token, ttlSeconds: data['ttl'], renewable: data['renewable'] === true }
+  const { ttl } = data
+  if (!isSeconds(ttl)) throw bad(where, 'data.ttl is not a number of seconds')
+  return { token, ttlSeconds: ttl, renewable: data['renewable'] === true }
 }
 
 export function readSigned(body: unknown, where: string): SignedCertificate {
@@ -61,6 +63,11 @@ export function readIssuer(body: unknown, where: string): string {
 function fields(value: unknown, where: string, name: string): Fields {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw bad(where, `${name} is not an object`)
   return value as Fields
+}
+
+/** JSON knows 1e999, and dates end at 8.64e12 seconds. */
+function isSeconds(value: unknown): value is number {
+  return typeof value === 'number' && value >= 0 && value <= 1e12
 }
 
 function isTexts(value: unknown): value is readonly string[] {

@@ -1,6 +1,7 @@
 /** Owns translating what goes wrong on the way to Vault into reasons: system errors, TLS errors, and answers that say no. */
 import { AgentError, messageOf, systemCode } from '../errors.ts'
 import type { ReasonCode } from '../reasons.ts'
+import { parseHttpDate } from './http-date.ts'
 
 /** What a request is for: the label of the request metrics. */
 export type Operation = 'login' | 'sign' | 'issuers' | 'issuer' | 'token' | 'health'
@@ -9,20 +10,12 @@ export interface Answer {
   readonly status: number
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
-  /** Parsed JSON; undefined for an empty body. */
+  /** Parsed JSON, or the text of a refusal that is no JSON; undefined for an empty body. */
   readonly body: unknown
 }
 
 const systemReasons: Readonly<Record<string, ReasonCode>> = {
   ENOTFOUND: 'vault-name-unresolved',
-  EAI_AGAIN: 'vault-name-unresolved',
-  EAI_NODATA: 'vault-name-unresolved',
-  ECONNREFUSED: 'vault-unreachable',
-  EHOSTUNREACH: 'vault-unreachable',
-  ENETUNREACH: 'vault-unreachable',
-  EHOSTDOWN: 'vault-unreachable',
-  EADDRNOTAVAIL: 'vault-unreachable',
-  EACCES: 'vault-unreachable',
   UND_ERR_CONNECT_TIMEOUT: 'vault-timeout',
   ETIMEDOUT: 'vault-timeout',
   UND_ERR_HEADERS_TIMEOUT: 'vault-timeout',
@@ -33,6 +26,7 @@ const systemReasons: Readonly<Record<string, ReasonCode>> = {
   UND_ERR_SOCKET: 'vault-connection-lost',
   UND_ERR_CLOSED: 'vault-connection-lost',
   UND_ERR_DESTROYED: 'vault-connection-lost',
+  UND_ERR_INFO: 'vault-connection-lost',
   UND_ERR_RES_EXCEEDED_MAX_SIZE: 'vault-answer-too-large',
   UND_ERR_HEADERS_OVERFLOW: 'vault-bad-answer',
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'vault-connection-lost',
@@ -41,20 +35,34 @@ const systemReasons: Readonly<Record<string, ReasonCode>> = {
 /** An error of the connection. An error that nothing here knows is returned as it is: a bug. */
 export function translateConnectionError(error: unknown, where: string, timeoutMs: number): unknown {
   if (error instanceof AgentError || !(error instanceof Error)) return error
+  // Several addresses were tried and each failed (RFC 8305): the first failure speaks for them.
+  if (error instanceof AggregateError && error.errors.length > 0) {
+    return translateConnectionError(error.errors[0], where, timeoutMs)
+  }
   const detail = (text: string): string => `${where}: ${text}`
   if (error.name === 'TimeoutError') {
     return new AgentError('vault-timeout', detail(`no complete answer within ${timeoutMs} ms`), { cause: error })
   }
   const code = systemCode(error)
-  const known = systemReasons[code]
-  if (known !== undefined) return new AgentError(known, detail(messageOf(error) || code), { cause: error })
-  if (isTlsCode(code)) return new AgentError('vault-tls', detail(`${messageOf(error)} (${code})`), { cause: error })
   if (error.name === 'HTTPParserError' || code.startsWith('HPE_')) {
-    return new AgentError('vault-bad-answer', detail('the answer is not HTTP/1.1'), { cause: error })
+    // Without its cause: that holds the bytes of the answer, which may be a token.
+    return new AgentError('vault-bad-answer', detail('the answer is not HTTP/1.1'))
   }
-  // Several addresses were tried and each failed (RFC 8305): the first failure speaks for them.
-  if (error instanceof AggregateError) return translateConnectionError(error.errors[0], where, timeoutMs)
-  return error
+  if (isTlsCode(code)) return new AgentError('vault-tls', detail(`${tlsText(error)} (${code})`), { cause: error })
+  const reason = systemReasons[code] ?? otherSystemReason(code)
+  return reason === undefined ? error : new AgentError(reason, detail(messageOf(error) || code), { cause: error })
+}
+
+/** getaddrinfo's codes, and whatever else the system says of a connection: no route, a firewall's EPERM, no descriptor left. */
+function otherSystemReason(code: string): ReasonCode | undefined {
+  if (code.startsWith('EAI_')) return 'vault-name-unresolved'
+  return /^E[A-Z0-9]+$/.test(code) ? 'vault-unreachable' : undefined
+}
+
+/** OpenSSL's own words, where there are some; not Node's hint at an option that the agent does not have. */
+function tlsText(error: Error): string {
+  const text = 'reason' in error && typeof error.reason === 'string' ? error.reason : error.message
+  return oneLine(text.replace(/; if the root CA is installed locally.*$/s, ''))
 }
 
 /** Codes of OpenSSL's certificate verification and of its library, as node:tls gives them. */
@@ -71,7 +79,9 @@ export function translateAnswer(answer: Answer, operation: Operation, where: str
   const code = answerReason(answer, operation)
   const errors = errorTexts(answer.body)
   const detail = `${where}: ${answer.status}${errors === '' ? '' : ` ${errors}`}`
-  return new AgentError(code, detail, { retryAfterMs: retryAfterMs(answer.headers['retry-after']) })
+  // Counted from the server's own date: our clock may be wrong.
+  const serverMs = parseHttpDate(single(answer.headers['date'])) ?? Date.now()
+  return new AgentError(code, detail, { retryAfterMs: retryAfterMs(single(answer.headers['retry-after']), serverMs) })
 }
 
 function answerReason({ status, body, headers }: Answer, operation: Operation): ReasonCode {
@@ -90,18 +100,33 @@ function answerReason({ status, body, headers }: Answer, operation: Operation): 
   return status >= 400 ? 'vault-request-refused' : 'vault-bad-answer'
 }
 
-/** Vault's `{"errors": […]}` as one line, shortened. They never repeat a token or a key. */
+/** A token of Vault or OpenBao, a JWT, a private key: no answer should repeat one, and no log would forget it. */
+const secretLike =
+  /\bhv[sbr]\.[\w.-]+|\b[sbr]\.[\w-]{20,}|\beyJ[\w-]+(\.[\w-]*)*|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*-----|$)/gs
+
+/** Vault's `{"errors": […]}`, or the plain text of something before it: one line, shortened, without secrets. */
 export function errorTexts(body: unknown): string {
+  if (typeof body === 'string') return printable(body)
   if (typeof body !== 'object' || body === null || !('errors' in body) || !Array.isArray(body.errors)) return ''
-  const text = body.errors.filter((each) => typeof each === 'string').join('; ')
-  return text.replaceAll(/\s+/g, ' ').trim().slice(0, 500)
+  return printable(body.errors.filter((each) => typeof each === 'string').join('; '))
+}
+
+function printable(text: string): string {
+  return oneLine(text.replaceAll(secretLike, '[redacted]')).slice(0, 500)
+}
+
+/** Control characters would forge lines of the log, or colours of a terminal. */
+function oneLine(text: string): string {
+  return text.replaceAll(/[\s\p{Cc}]+/gu, ' ').trim()
 }
 
 /** Retry-After (RFC 9110, 10.2.3) in milliseconds: seconds or a date. */
-export function retryAfterMs(header: string | string[] | undefined, nowMs = Date.now()): number | undefined {
-  const text = Array.isArray(header) ? header[0] : header
-  if (text === undefined) return undefined
-  if (/^\d+$/.test(text)) return Number(text) * 1000
-  const atMs = Date.parse(text)
-  return Number.isNaN(atMs) ? undefined : Math.max(0, atMs - nowMs)
+export function retryAfterMs(text: string | undefined, nowMs: number): number | undefined {
+  if (text !== undefined && /^\d+$/.test(text)) return Number(text) * 1000
+  const atMs = parseHttpDate(text)
+  return atMs === undefined ? undefined : Math.max(0, atMs - nowMs)
+}
+
+function single(header: string | string[] | undefined): string | undefined {
+  return Array.isArray(header) ? header[0] : header
 }

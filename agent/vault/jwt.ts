@@ -20,7 +20,8 @@ export function readClaims(jwt: string, file: string): ServiceAccountClaims {
   const node = child(child(payload, 'kubernetes.io'), 'node')
   const uid = node?.['uid']
   return {
-    expiresAtMs: typeof exp === 'number' && Number.isFinite(exp) ? exp * 1000 : undefined,
+    // Beyond that there are no dates.
+    expiresAtMs: typeof exp === 'number' && Math.abs(exp) <= 1e12 ? exp * 1000 : undefined,
     nodeUid: typeof uid === 'string' && /^[\w.-]+$/.test(uid) ? uid : undefined,
   }
 }

@@ -16,7 +16,7 @@ import type { SkewMeter } from './skew.ts'
 export interface Session {
   /** Calls with credentials. @throws AgentError of the login or of the call */
   use<Result>(call: (credentials: Credentials) => Promise<Result>): Promise<Result>
-  /** Renews a token that was handed to us, when half of its life is over. To be called now and then. */
+  /** Renews a token that was handed to us, when half of its life is over. To be called now and then. @throws AgentError */
   maintain(): Promise<void>
 }
 
@@ -110,8 +110,10 @@ export function createSession({ auth, inline, api, clock, skew, emit }: SessionO
   return {
     use: (call) => (inline ? useInline(call) : useToken(call)),
     async maintain() {
-      if (auth.method !== 'token' || held === undefined || !held.renewable) return
-      if (leftMs(held) < held.ttlSeconds * 500) hold(await api.renewToken(held.token))
+      if (auth.method !== 'token') return
+      // How long it lives is asked for where it is not known yet: after a restart, the first use may be hours away.
+      const current = await token()
+      if (current.renewable && leftMs(current) < current.ttlSeconds * 500) hold(await api.renewToken(current.token))
     },
   }
 }

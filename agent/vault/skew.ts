@@ -3,6 +3,7 @@
  * 6.6.1: whole seconds). A node whose clock is wrong then still judges certificates by the clock that dated them.
  */
 import type { Clock } from '../clock.ts'
+import { parseHttpDate } from './http-date.ts'
 
 export interface SkewMeter {
   /** Takes the Date header of an answer that was asked for at `sentAtMs` (wall clock). */
@@ -13,32 +14,35 @@ export interface SkewMeter {
   readonly now: () => number
 }
 
-/** Whole seconds in the header, and an answer that may have been on its way for a while. */
-const errorMs = 2000
+/** Whole seconds in the header and in certificates. */
+const resolutionMs = 2000
 
 /** A wall clock that moved this much against the monotonic clock has been set, and the measurement is void. */
 const jumpMs = 2000
 
 export function createSkewMeter(clock: Clock): SkewMeter {
-  let measurement: { skewMs: number; offsetMs: number } | undefined
+  let measurement: { skewMs: number; errorMs: number; offsetMs: number } | undefined
 
-  function measured(): number | undefined {
+  function current(): typeof measurement {
     if (measurement === undefined) return undefined
     const offsetMs = clock.now() - clock.monotonic()
-    return Math.abs(offsetMs - measurement.offsetMs) > jumpMs ? undefined : measurement.skewMs
+    return Math.abs(offsetMs - measurement.offsetMs) > jumpMs ? undefined : measurement
   }
 
   return {
-    measured,
+    measured: () => current()?.skewMs,
     observe: (date, sentAtMs) => {
-      const serverMs = date === undefined ? Number.NaN : Date.parse(date)
-      if (Number.isNaN(serverMs)) return
+      const serverMs = parseHttpDate(date)
+      if (serverMs === undefined) return
+      const nowMs = clock.now()
       // The header is cut to the second: on average the server's clock showed half a second more.
-      const skewMs = serverMs + 500 - (sentAtMs + clock.now()) / 2
-      measurement = { skewMs, offsetMs: clock.now() - clock.monotonic() }
+      const skewMs = serverMs + 500 - (sentAtMs + nowMs) / 2
+      // The server may have written its date at any moment of a long wait.
+      const errorMs = resolutionMs + Math.abs(nowMs - sentAtMs) / 2
+      measurement = { skewMs, errorMs, offsetMs: nowMs - clock.monotonic() }
     },
     now: () => {
-      const skewMs = measured() ?? 0
+      const { skewMs, errorMs } = current() ?? { skewMs: 0, errorMs: 0 }
       return clock.now() + (Math.abs(skewMs) > errorMs ? skewMs : 0)
     },
   }

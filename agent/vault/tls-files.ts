@@ -1,4 +1,5 @@
 /** Owns the TLS material for Vault: read from the configured files before each new connection, so that a changed file counts. */
+import { createPrivateKey } from 'node:crypto'
 import type { VaultAddress } from '../config/vault.ts'
 import { AgentError, messageOf } from '../errors.ts'
 import { parseCertificates } from '../pki/certificate.ts'
@@ -16,17 +17,23 @@ export interface TlsMaterial {
 export function readTlsMaterial(address: VaultAddress): TlsMaterial {
   const ca = address.caPem ?? readPem('VAULT_CACERT', address.caFile)
   const cert = readPem('VAULT_CLIENT_CERT', address.clientCertFile)
-  for (const [name, pem] of [
-    ['VAULT_CACERT', ca],
-    ['VAULT_CLIENT_CERT', cert],
-  ] as const) {
-    try {
-      if (pem !== undefined) parseCertificates(pem)
-    } catch (cause) {
-      throw new AgentError('file-invalid', `${name}: ${messageOf(cause)}`, { cause })
-    }
+  const key = readPem('VAULT_CLIENT_KEY', address.clientKeyFile)
+  parsed('VAULT_CACERT', ca, parseCertificates)
+  const [leaf] = parsed('VAULT_CLIENT_CERT', cert, parseCertificates) ?? []
+  const privateKey = parsed('VAULT_CLIENT_KEY', key, createPrivateKey)
+  if (leaf !== undefined && privateKey !== undefined && !leaf.checkPrivateKey(privateKey)) {
+    // Also what a reader sees in the middle of a replacement in two steps; the next attempt reads both again.
+    throw new AgentError('file-invalid', 'VAULT_CLIENT_KEY: the key is not the one of VAULT_CLIENT_CERT')
   }
-  return { ca, cert, key: readPem('VAULT_CLIENT_KEY', address.clientKeyFile), servername: address.serverName }
+  return { ca, cert, key, servername: address.serverName }
+}
+
+function parsed<Value>(name: string, pem: string | undefined, parse: (pem: string) => Value): Value | undefined {
+  try {
+    return pem === undefined ? undefined : parse(pem)
+  } catch (cause) {
+    throw new AgentError('file-invalid', `${name}: ${messageOf(cause)}`, { cause })
+  }
 }
 
 function readPem(name: string, file: string | undefined): string | undefined {

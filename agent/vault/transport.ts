@@ -26,7 +26,7 @@ export interface Transport {
   request(request: VaultRequest): Promise<Answer>
   /** Keeps the connection open until the returned function is called. */
   hold(): () => void
-  /** Ends every request at once. */
+  /** Ends every request at once, and every later one: the program is ending. */
   destroy(): void
 }
 
@@ -44,6 +44,7 @@ const maxAnswerBytes = 1024 * 1024
 export function createTransport({ address, clock, skew, emit, beforeConnect }: TransportOptions): Transport {
   let client: Client | undefined
   let holders = 0
+  let destroyed = false
 
   function open(): Client {
     const material = readTlsMaterial(address)
@@ -66,7 +67,8 @@ export function createTransport({ address, clock, skew, emit, beforeConnect }: T
     })
   }
 
-  async function send(request: VaultRequest, path: string): Promise<Answer> {
+  async function send(request: VaultRequest, path: string, where: string): Promise<Answer> {
+    if (destroyed) throw new AgentError('vault-connection-lost', `${where}: the agent is stopping`)
     client ??= open()
     const sentAtMs = clock.now()
     const { statusCode, headers, body } = await client.request({
@@ -80,13 +82,13 @@ export function createTransport({ address, clock, skew, emit, beforeConnect }: T
     skew.observe(typeof date === 'string' ? date : undefined, sentAtMs)
     const skewMs = skew.measured()
     if (skewMs !== undefined) emit({ type: 'clock-skew', skewMs })
-    return { status: statusCode, headers, body: parseBody(await body.text(), statusCode, `${request.method} ${path}`) }
+    return { status: statusCode, headers, body: parseBody(await body.text(), statusCode, where) }
   }
 
   async function exchange(request: VaultRequest, where: string): Promise<Answer> {
-    let answer = await send(request, request.path)
+    let answer = await send(request, request.path, where)
     const redirected = sameOriginPath(answer, address.origin)
-    if (redirected !== undefined) answer = await send(request, redirected)
+    if (redirected !== undefined) answer = await send(request, redirected, where)
     if (answer.status === 200 || answer.status === 204) return answer
     throw translateAnswer(answer, request.operation, where)
   }
@@ -107,6 +109,7 @@ export function createTransport({ address, clock, skew, emit, beforeConnect }: T
   return {
     hold,
     destroy: () => {
+      destroyed = true
       client?.destroy().catch(() => {})
       client = undefined
     },
@@ -145,13 +148,14 @@ function sameOriginPath(answer: Answer, origin: string): string | undefined {
   return url.origin === origin ? url.pathname + url.search : undefined
 }
 
-/** Vault answers in JSON, also when it refuses; a proxy's error page keeps only its status. */
+/** Vault answers in JSON, also when it refuses; what stands before it may use plain text. Of a web page only the status counts. */
 function parseBody(text: string, status: number, where: string): unknown {
   if (text.trim() === '') return undefined
   try {
     return JSON.parse(text)
-  } catch (cause) {
-    if (status >= 300) return undefined
-    throw new AgentError('vault-bad-answer', `${where}: the answer is not JSON`, { cause })
+  } catch {
+    if (status >= 300) return /^\s*</.test(text) ? undefined : text
+    // Without its cause: JSON.parse quotes what it read, which may be a token.
+    throw new AgentError('vault-bad-answer', `${where}: the answer is not JSON`)
   }
 }

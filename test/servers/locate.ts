@@ -35,7 +35,9 @@ export function locateServer(name: ServerName, env: Environment = process.env): 
   for (const variable of overrides[name]) {
     const path = env[variable]
     if (path === undefined || path === '') continue
-    return isExecutable(path) ? { path, kind: 'upstream' } : { missing: `${variable}=${path} is not an executable file` }
+    return isExecutable(path)
+      ? { path, kind: 'upstream' }
+      : { missing: `${variable}=${path} is not an executable file` }
   }
   const cached = cachedServer(name, env)
   if (cached !== undefined) return { path: cached, kind: 'embedded' }
@@ -77,7 +79,7 @@ function cachedServer(name: ServerName, env: Environment): string | undefined {
   const prefix = `${name}-${sourceHash(name)}-`
   return directoryNames(root)
     .filter((entry) => entry.startsWith(prefix))
-    .sort((a, b) => b.localeCompare(a, 'en', { numeric: true }))
+    .toSorted((a, b) => b.localeCompare(a, 'en', { numeric: true }))
     .map((entry) => join(root, entry, name))
     .find(isExecutable)
 }

@@ -10,7 +10,8 @@ const gracefulStopMs = 5000
 const probeEveryMs = 50
 
 export interface ChildServer {
-  readonly pid: number
+  /** Undefined when the program could not be started at all. */
+  readonly pid: number | undefined
   /** The first line of standard output, past or future, for which `pick` gives something. */
   firstLine<T>(pick: (line: string) => T | undefined, timeoutMs: number): Promise<T>
   /** Waits until `probe` gives something; its failures mean "not yet". */
@@ -69,7 +70,7 @@ export function spawnServer(options: ChildServerOptions): ChildServer {
   }
 
   return {
-    pid: child.pid ?? -1,
+    pid: child.pid,
     firstLine: (pick, timeoutMs) => orFailure(output.firstLine(pick), timeoutMs),
     until: (probe, timeoutMs) => {
       const over = AbortSignal.timeout(timeoutMs)

@@ -2,7 +2,7 @@
  * Owns single etcd calls as one certificate identity: gRPC by hand over node:http2, with no client library between the
  * certificate and the answer. What etcd3 or Calico make of an answer is another question.
  */
-import { connect } from 'node:http2'
+import { connect, type IncomingHttpHeaders } from 'node:http2'
 
 /** A way into etcd. Without `cert` and `key` no client certificate is shown. All PEM. */
 export interface EtcdIdentity {
@@ -70,7 +70,7 @@ export async function callEtcd(
       })
 
       const chunks: Buffer[] = []
-      let trailers: Record<string, unknown> = {}
+      let trailers: IncomingHttpHeaders = {}
       // A failed call has its status among the headers; a good one in the trailers.
       stream.on('response', (headers) => (trailers = headers))
       stream.on('trailers', (headers) => (trailers = headers))
@@ -83,7 +83,7 @@ export async function callEtcd(
         resolve({
           ok: false,
           code: Number(status),
-          message: decodeURIComponent(String(trailers['grpc-message'] ?? '')),
+          message: decodeURIComponent([trailers['grpc-message'] ?? ''].flat().join()),
         })
       })
       stream.end(frame(Buffer.concat(fields)))

@@ -36,27 +36,30 @@ export async function launchEtcd(program: LocatedServer, launch: EtcdLaunch): Pr
 
 function embeddedArguments({ name, dataDirectory, initialCluster, clientPort, peerPort, tls }: EtcdLaunch): string[] {
   return [
-    ...['--name', name],
-    ...['--data-dir', dataDirectory],
-    ...['--initial-cluster', initialCluster],
-    ...['--listen-client', `127.0.0.1:${clientPort}`],
-    ...['--listen-peer', `127.0.0.1:${peerPort}`],
-    ...(tls === undefined ? [] : ['--cert', tls.cert, '--key', tls.key, '--client-ca', tls.clientCa]),
+    `--name=${name}`,
+    `--data-dir=${dataDirectory}`,
+    `--initial-cluster=${initialCluster}`,
+    `--listen-client=127.0.0.1:${clientPort}`,
+    `--listen-peer=127.0.0.1:${peerPort}`,
+    ...(tls === undefined ? [] : [`--cert=${tls.cert}`, `--key=${tls.key}`, `--client-ca=${tls.clientCa}`]),
   ]
 }
 
 function upstreamArguments({ name, dataDirectory, initialCluster, clientPort, peerPort, tls }: EtcdLaunch): string[] {
   const client = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${clientPort}`
   const peer = `http://127.0.0.1:${peerPort}`
-  return [
-    ...['--name', name],
-    ...['--data-dir', dataDirectory],
-    ...['--initial-cluster', initialCluster],
-    ...['--listen-client-urls', client, '--advertise-client-urls', client],
-    ...['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer],
-    ...(tls === undefined ? [] : ['--cert-file', tls.cert, '--key-file', tls.key]),
-    ...(tls === undefined ? [] : ['--trusted-ca-file', tls.clientCa, '--client-cert-auth']),
+  const common = [
+    `--name=${name}`,
+    `--data-dir=${dataDirectory}`,
+    `--initial-cluster=${initialCluster}`,
+    `--listen-client-urls=${client}`,
+    `--advertise-client-urls=${client}`,
+    `--listen-peer-urls=${peer}`,
+    `--initial-advertise-peer-urls=${peer}`,
   ]
+  if (tls === undefined) return common
+  const { cert, key, clientCa } = tls
+  return [...common, `--cert-file=${cert}`, `--key-file=${key}`, `--trusted-ca-file=${clientCa}`, '--client-cert-auth']
 }
 
 /** Whatever it answers, a refusal too, it is there. etcd accepts connections before that, but leaves them unanswered. */

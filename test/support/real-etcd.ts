@@ -78,7 +78,7 @@ export async function startPlainEtcd(): Promise<{ readonly endpoint: string; sto
   const member = await planMember('plain')
   const endpoint = `http://127.0.0.1:${member.clientPort}`
   const initialCluster = `plain=http://127.0.0.1:${member.peerPort}`
-  const child = await launchEtcd(program, { ...member, initialCluster, probe: { endpoint, ca: '' } })
+  const child = await orRemove(member, launchEtcd(program, { ...member, initialCluster, probe: { endpoint, ca: '' } }))
   return { endpoint, stop: () => stopMember(child, member) }
 }
 
@@ -114,7 +114,7 @@ async function startMember(
     await writeTlsFiles(files, ownCa, current)
     return await launchEtcd(program, { ...member, initialCluster, tls: files, probe: await client() })
   }
-  let child = await start()
+  let child = await orRemove(member, start())
   return {
     endpoint,
     get caPem() {
@@ -129,6 +129,16 @@ async function startMember(
     },
     kill: () => child.kill(),
     stop: () => stopMember(child, member),
+  }
+}
+
+/** A first start that fails leaves nothing behind. */
+async function orRemove<T>(member: Member, started: Promise<T>): Promise<T> {
+  try {
+    return await started
+  } catch (error) {
+    await rm(member.directory, { recursive: true, force: true })
+    throw error
   }
 }
 

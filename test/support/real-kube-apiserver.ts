@@ -42,11 +42,11 @@ const readyTimeoutMs = 90_000
 /** Rejects when there is no program: ask `locateServer('kube-apiserver')` and `locateServer('etcd')` first. */
 export async function startKubeApiserver(): Promise<KubeApiserver> {
   const program = requireServer('kube-apiserver')
+  const etcd = await startPlainEtcd()
   const directory = await mkdtemp(join(tmpdir(), 'real-kube-'))
   const ca = await createCa({ commonName: 'real kube CA' })
   const bootstrapToken = randomBytes(16).toString('hex')
   const files = await writeFiles(directory, ca, bootstrapToken)
-  const etcd = await startPlainEtcd()
   const port = await freePort()
   const url = `https://127.0.0.1:${port}`
   const child = spawnServer({
@@ -144,15 +144,23 @@ async function writeFiles(directory: string, ca: TestCa, bootstrapToken: string)
 
 function apiserverArguments(etcdEndpoint: string, port: number, directory: string, files: Files): string[] {
   return [
-    ...['--etcd-servers', etcdEndpoint],
-    ...['--bind-address', '127.0.0.1', '--advertise-address', '127.0.0.1', '--secure-port', String(port)],
-    ...['--tls-cert-file', files.cert, '--tls-private-key-file', files.key, '--cert-dir', directory],
-    ...['--client-ca-file', files.ca, '--token-auth-file', files.tokens],
-    ...['--authorization-mode', 'Node,RBAC', '--anonymous-auth=true'],
-    ...['--service-cluster-ip-range', '10.96.0.0/16', '--endpoint-reconciler-type', 'none'],
-    ...['--service-account-issuer', issuer, '--api-audiences', issuer],
-    ...['--service-account-jwks-uri', `https://127.0.0.1:${port}/openid/v1/jwks`],
-    ...['--service-account-signing-key-file', files.serviceAccountKey],
-    ...['--service-account-key-file', files.serviceAccountPublicKey],
+    `--etcd-servers=${etcdEndpoint}`,
+    '--bind-address=127.0.0.1',
+    '--advertise-address=127.0.0.1',
+    `--secure-port=${port}`,
+    `--tls-cert-file=${files.cert}`,
+    `--tls-private-key-file=${files.key}`,
+    `--cert-dir=${directory}`,
+    `--client-ca-file=${files.ca}`,
+    `--token-auth-file=${files.tokens}`,
+    '--authorization-mode=Node,RBAC',
+    '--anonymous-auth=true',
+    '--service-cluster-ip-range=10.96.0.0/16',
+    '--endpoint-reconciler-type=none',
+    `--service-account-issuer=${issuer}`,
+    `--api-audiences=${issuer}`,
+    `--service-account-jwks-uri=https://127.0.0.1:${port}/openid/v1/jwks`,
+    `--service-account-signing-key-file=${files.serviceAccountKey}`,
+    `--service-account-key-file=${files.serviceAccountPublicKey}`,
   ]
 }

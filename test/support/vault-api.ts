@@ -2,8 +2,9 @@
  * Owns raw requests to a Vault from tests: any method and path, any answer. Promises to check the server's certificate, to follow
  * nothing, to retry nothing and to throw only when there is no complete answer.
  */
-import { Agent, type RequestOptions, request } from 'node:https'
+
 import type { IncomingHttpHeaders } from 'node:http'
+import { Agent, type RequestOptions, request } from 'node:https'
 import type { VaultServer } from './vault-server.ts'
 
 /** What Vault's answers have in common; a test looks at the parts that it expects. */
@@ -59,7 +60,9 @@ export function vaultApi(vault: Pick<VaultServer, 'address' | 'caPem' | 'rootTok
       headers: {
         'X-Vault-Request': 'true',
         ...(token === undefined ? {} : { 'X-Vault-Token': token }),
-        ...(content === undefined ? {} : { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(content) }),
+        ...(content === undefined
+          ? {}
+          : { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(content) }),
         ...options.headers,
       },
       ...(cert === undefined ? {} : { cert, key }),

@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -138,6 +139,10 @@ func newConfig(o options) (*embed.Config, error) {
 		config.InitialCluster = config.InitialClusterFromName(config.Name)
 	}
 	config.ClusterState = o.initialClusterState
+	if !strings.Contains(config.InitialCluster, ",") {
+		// Nobody to lose an election to: the only member need not wait a second before it elects itself.
+		config.TickMs, config.ElectionMs = 10, 100
+	}
 	return config, nil
 }
 

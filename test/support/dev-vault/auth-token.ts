@@ -35,7 +35,7 @@ function create(state: State, { data, token }: Call, isOrphanPath: boolean): Log
   const hasDefault = !isRootToken && !flagField(data, 'no_default_policy')
   const [numUses, periodSeconds] = [numberField(data, 'num_uses'), durationField(data, 'period')]
   if (type === 'batch' && (numUses !== 0 || periodSeconds !== 0 || isRootToken)) {
-    const what = isRootToken ? 'be root tokens' : numUses === 0 ? 'be periodic' : 'have "num_uses" set'
+    const what = isRootToken ? 'be root tokens' : numUses === 0 ? 'have "period" set' : 'have "num_uses" set'
     throw refusal(`batch tokens cannot ${what}`)
   }
   const explicitMaxTtlSeconds = durationField(data, 'explicit_max_ttl')
@@ -47,7 +47,7 @@ function create(state: State, { data, token }: Call, isOrphanPath: boolean): Log
     metadata: has(data, 'meta') ? (mapField(data, 'meta') as Record<string, string>) : null,
     path: 'auth/token/create',
     entityId: '',
-    isOrphan: isOrphanPath || flagField(data, 'no_parent') || type === 'batch',
+    isOrphan: isOrphanPath || flagField(data, 'no_parent'),
     isRenewable: flagField(data, 'renewable', true),
     creationTtlSeconds: Math.min(ttlSeconds, explicitMaxTtlSeconds || systemMaxTtlSeconds),
     maxTtlSeconds: systemMaxTtlSeconds,
@@ -55,7 +55,9 @@ function create(state: State, { data, token }: Call, isOrphanPath: boolean): Log
     periodSeconds,
     numUses,
   })
-  return { auth: authBlock(entry, entry.creationTtlSeconds) }
+  const unknown = asked.filter((policy) => !state.policies.has(policy))
+  const warnings = unknown.map((policy) => `Policy "${policy}" does not exist`)
+  return { warnings, auth: authBlock(entry, entry.creationTtlSeconds) }
 }
 
 function describe(state: State, entry: TokenEntry): object {

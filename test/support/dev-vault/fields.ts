@@ -55,7 +55,9 @@ export function durationField(data: Fields, name: string, fallback = 0, allowNeg
     throw refusal(`Field validation failed: error converting input for field "${name}": ${text}`)
   }
   if (seconds < 0 && !allowNegative) {
-    throw refusal(`Field validation failed: error converting input for field "${name}": cannot provide negative value '${seconds}'`)
+    throw refusal(
+      `Field validation failed: error converting input for field "${name}": cannot provide negative value '${seconds}'`,
+    )
   }
   return Math.trunc(seconds)
 }

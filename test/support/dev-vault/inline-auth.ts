@@ -21,7 +21,14 @@ export async function inlineLogin(
   if (state.flavour !== 'openbao' || typeof path !== 'string') return undefined
   const operation = request.headers[`${prefix}operation`] ?? 'update'
   if (operation !== 'update') throw refusal(`unsupported inline auth operation: ${String(operation)}`)
-  const login: LogicalRequest = { ...request, operation: 'update', path, clientToken: '', headers: {}, data: parameters(request) }
+  const login: LogicalRequest = {
+    ...request,
+    operation: 'update',
+    path,
+    clientToken: '',
+    headers: {},
+    data: parameters(request),
+  }
   const answer = await answerTo(login)
   if (answer.status !== 200) return { ...answer, headers: { ...answer.headers, 'X-Vault-Inline-Auth-Failed': 'true' } }
   const { auth } = answer.json as { auth: { client_token: string } }
@@ -34,7 +41,10 @@ function parameters({ headers }: LogicalRequest): Fields {
   for (const [name, value] of Object.entries(headers)) {
     if (!name.startsWith(`${prefix}parameter-`) || typeof value !== 'string') continue
     try {
-      const { key, value: content } = JSON.parse(Buffer.from(value, 'base64url').toString()) as { key: string; value: unknown }
+      const { key, value: content } = JSON.parse(Buffer.from(value, 'base64url').toString()) as {
+        key: string
+        value: unknown
+      }
       fields[key] = content
     } catch {
       throw refusal(`failed to decode inline auth parameter ${name}`)

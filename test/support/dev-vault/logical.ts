@@ -63,7 +63,8 @@ export type Handler = (call: Call) => LogicalAnswer | undefined | Promise<Logica
 export interface Route {
   /** Segments; `:name` is any one segment, `*name` the rest. */
   readonly path: string
-  readonly isUnauthenticated?: boolean
+  /** `list`: only lists are. */
+  readonly isUnauthenticated?: boolean | 'list'
   readonly read?: Handler
   readonly list?: Handler
   readonly update?: Handler

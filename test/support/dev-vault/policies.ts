@@ -70,7 +70,13 @@ export function isAllowed(rules: readonly PathRule[], request: LogicalRequest): 
   const matching = rules.filter((rule) => isPattern(rule.path) && matchesPattern(rule.path, path))
   const best = matching.toSorted((a, b) => comparePriority(b.path, a.path))[0]
   // The same path in several policies counts as one rule with all their capabilities.
-  return best !== undefined && isPermitted(matching.filter((rule) => rule.path === best.path), request)
+  return (
+    best !== undefined &&
+    isPermitted(
+      matching.filter((rule) => rule.path === best.path),
+      request,
+    )
+  )
 }
 
 function isSamePath(rule: string, path: string, operation: string): boolean {
@@ -123,12 +129,18 @@ function isPermitted(rules: readonly PathRule[], { operation, data }: LogicalReq
 }
 
 /** undefined: the parameter is not named. */
-function isListed(parameters: Readonly<Record<string, readonly unknown[]>>, name: string, value: unknown): boolean | undefined {
+function isListed(
+  parameters: Readonly<Record<string, readonly unknown[]>>,
+  name: string,
+  value: unknown,
+): boolean | undefined {
   const values = parameters[name.toLowerCase()]
   if (values === undefined) return undefined
   if (values.length === 0) return true
   return values.some((each) =>
-    typeof each === 'string' && typeof value === 'string' && each.includes('*') ? matchesGlob(each, value) : each === value,
+    typeof each === 'string' && typeof value === 'string' && each.includes('*')
+      ? matchesGlob(each, value)
+      : each === value,
   )
 }
 

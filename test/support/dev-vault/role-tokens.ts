@@ -1,12 +1,15 @@
 /** Owns the `token_*` fields that the roles of every auth method share. */
-import { durationField, flagField, has, listField, numberField, textField } from './fields.ts'
+
 import { refusal } from './failure.ts'
+import { durationField, flagField, has, listField, numberField, textField } from './fields.ts'
 import type { Fields, TokenSettings } from './logical.ts'
 
 export function readTokenSettings(data: Fields): TokenSettings {
   const type = textField(data, 'token_type', 'default')
   const settings: TokenSettings = {
-    policies: listField(data, has(data, 'token_policies') ? 'token_policies' : 'policies').map((name) => name.toLowerCase()),
+    policies: listField(data, has(data, 'token_policies') ? 'token_policies' : 'policies').map((name) =>
+      name.toLowerCase(),
+    ),
     noDefaultPolicy: flagField(data, 'token_no_default_policy'),
     ttlSeconds: durationField(data, 'token_ttl', durationField(data, 'ttl')),
     maxTtlSeconds: durationField(data, 'token_max_ttl', durationField(data, 'max_ttl')),
@@ -22,7 +25,9 @@ export function readTokenSettings(data: Fields): TokenSettings {
     throw refusal("'token_type' cannot be 'batch' or 'default_batch' when set to generate periodic tokens")
   }
   if (settings.type === 'batch' && settings.numUses !== 0) {
-    throw refusal("'token_type' cannot be 'batch' or 'default_batch' when set to generate tokens with limited use count")
+    throw refusal(
+      "'token_type' cannot be 'batch' or 'default_batch' when set to generate tokens with limited use count",
+    )
   }
   if (settings.ttlSeconds > 0 && settings.maxTtlSeconds > 0 && settings.ttlSeconds > settings.maxTtlSeconds) {
     throw refusal("'token_ttl' cannot be greater than 'token_max_ttl'")

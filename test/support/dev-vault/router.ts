@@ -3,11 +3,19 @@
  * @see https://github.com/hashicorp/vault/blob/v1.13.1/vault/request_handling.go
  */
 import { randomUUID } from 'node:crypto'
-import { errorTexts, refusal, tokenDenied, unsupportedOperation, unsupportedPath, VaultFailure, denied } from './failure.ts'
+import {
+  denied,
+  errorTexts,
+  refusal,
+  tokenDenied,
+  unsupportedOperation,
+  unsupportedPath,
+  VaultFailure,
+} from './failure.ts'
 import { hasTemplate } from './identity.ts'
-import { type Backend, type LogicalAnswer, type LogicalRequest, matchRoute, type Mount, type Route } from './logical.ts'
-import { grantToken } from './login.ts'
 import { inlineLogin } from './inline-auth.ts'
+import { type Backend, type LogicalAnswer, type LogicalRequest, type Mount, matchRoute, type Route } from './logical.ts'
+import { grantToken } from './login.ts'
 import { isAllowed, type PathRule, parsePolicy } from './policies.ts'
 import { findMount, type State } from './state.ts'
 import type { TokenEntry } from './tokens.ts'
@@ -35,10 +43,13 @@ async function answerTo(state: State, request: LogicalRequest): Promise<HttpAnsw
     return { status: 503, json: { errors: ['Vault is sealed'] } }
   }
   const mount = findMount(state, request.path)
-  const match = mount === undefined ? undefined : matchRoute(mount.backend.routes, request.path.slice(mount.path.length))
-  const isUnauthenticated = match?.route.isUnauthenticated === true
+  const match =
+    mount === undefined ? undefined : matchRoute(mount.backend.routes, request.path.slice(mount.path.length))
+  const openTo = match?.route.isUnauthenticated
+  const isUnauthenticated = openTo === 'list' ? request.operation === 'list' : openTo === true
   try {
-    if (request.path.endsWith('/') && request.operation === 'update') throw refusal("cannot write to a path ending in '/'")
+    if (request.path.endsWith('/') && request.operation === 'update')
+      throw refusal("cannot write to a path ending in '/'")
     if (isUnauthenticated) return await route(state, request, mount, match, undefined)
     const inline = await inlineLogin(state, request, async (login) => await answerTo(state, login))
     if (inline !== undefined && 'status' in inline) return inline
@@ -46,7 +57,10 @@ async function answerTo(state: State, request: LogicalRequest): Promise<HttpAnsw
     return await route(state, authorized.request, mount, match, authorized.token)
   } catch (error) {
     if (!(error instanceof VaultFailure)) throw error
-    const body = { errors: errorTexts(error, !isUnauthenticated), ...(error.data === undefined ? {} : { data: error.data }) }
+    const body = {
+      errors: errorTexts(error, !isUnauthenticated),
+      ...(error.data === undefined ? {} : { data: error.data }),
+    }
     return { status: error.status, json: error.data !== undefined && error.message === '' ? error.data : body }
   }
 }

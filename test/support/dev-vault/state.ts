@@ -94,7 +94,12 @@ export function findMount(state: State, path: string): Mount | undefined {
     .toSorted((a, b) => b.path.length - a.path.length)[0]
 }
 
-export function leaseTtls(mount: Mount): { defaultSeconds: number; maxSeconds: number } {
+export interface LeaseTtls {
+  readonly defaultSeconds: number
+  readonly maxSeconds: number
+}
+
+export function leaseTtls(mount: Mount): LeaseTtls {
   const maxSeconds = mount.maxLeaseTtlSeconds || systemMaxTtlSeconds
   return { defaultSeconds: Math.min(mount.defaultLeaseTtlSeconds || systemMaxTtlSeconds, maxSeconds), maxSeconds }
 }

@@ -24,7 +24,10 @@ export interface TokenEntry {
   numUses: number
 }
 
-export type NewToken = Omit<TokenEntry, 'id' | 'accessor' | 'createdAtMs' | 'expiresAtMs' | 'numUses' | 'isRenewable'> & {
+export type NewToken = Omit<
+  TokenEntry,
+  'id' | 'accessor' | 'createdAtMs' | 'expiresAtMs' | 'numUses' | 'isRenewable'
+> & {
   readonly isRenewable?: boolean
   readonly numUses?: number
 }

@@ -1,0 +1,117 @@
+/**
+ * Owns the run of a fleet in virtual time: agents that decide by the agent's own pure functions, against a modelled Vault.
+ * What an agent remembers and when it asks is as in agent/rotation/rotator.ts; what takes no time there takes none here.
+ */
+import { type BackoffState, planRetry } from '../../../agent/rotation/backoff.ts'
+import { planPoll, planStep } from '../../../agent/rotation/next-step.ts'
+import { giveWay, planRenewal, type RenewalPlan, slotOf } from '../../../agent/rotation/schedule.ts'
+import { createEventQueue } from './event-queue.ts'
+import { createRandom } from './random.ts'
+import { createRecord, type Record } from './record.ts'
+import { type Fleet, massStartMs, type Scenario } from './scenarios.ts'
+
+interface Agent {
+  readonly slot: number
+  readonly pollSlot: number
+  plan: RenewalPlan | undefined
+  notAfterMs: number
+  failed: { backoff: BackoffState; retryAtMs: number } | undefined
+  outageAtMs: number | undefined
+  pollAtMs: number
+}
+
+/** What the modelled Vault says to a request. */
+type Answer = 'done' | { readonly retryAfterMs?: number }
+
+export function simulate(fleet: Fleet, scenario: Scenario): Record {
+  const startMs = Date.UTC(2026, 2, 1)
+  const random = createRandom(fleet.seed)
+  const agents = createAgents(fleet)
+  const record = createRecord(startMs, scenario.lengthMs)
+  const queue = createEventQueue(Float64Array.from(agents, () => startMs + Math.floor(massStartMs * random())))
+  const { outage, signsPerSecond = Number.POSITIVE_INFINITY } = scenario
+  const downFromMs = startMs + (outage?.atMs ?? Number.POSITIVE_INFINITY)
+  let downToMs = Number.POSITIVE_INFINITY
+  let second = 0
+  let signsInSecond = 0
+
+  const isDown = (nowMs: number): boolean => nowMs >= downFromMs && nowMs < downToMs
+
+  function beginOutage(): void {
+    if (outage === undefined) return
+    const { ends } = outage
+    const firstExpiryMs = agents.reduce(
+      (first, { notAfterMs }) => Math.min(first, notAfterMs),
+      Number.POSITIVE_INFINITY,
+    )
+    downToMs = 'afterMs' in ends ? downFromMs + ends.afterMs : firstExpiryMs - ends.beforeExpiryMs
+    record.setOutage(downFromMs, downToMs)
+  }
+
+  function sign(nowMs: number): Answer {
+    if (isDown(nowMs)) return {}
+    const nowSecond = Math.floor(nowMs / 1000)
+    if (nowSecond !== second) [second, signsInSecond] = [nowSecond, 0]
+    return ++signsInSecond > signsPerSecond ? { retryAfterMs: 1000 } : 'done'
+  }
+
+  function renew(agent: Agent, id: number, nowMs: number): void {
+    const answer = sign(nowMs)
+    if (answer === 'done') {
+      record.signed(id, nowMs, agent.plan === undefined ? undefined : { ...agent.plan, notAfterMs: agent.notAfterMs })
+      // Certificates have whole seconds.
+      const notBeforeMs = Math.floor((nowMs - fleet.backdatingMs) / 1000) * 1000
+      agent.notAfterMs = Math.floor((nowMs + fleet.ttlMs) / 1000) * 1000
+      agent.plan = planRenewal({ notBeforeMs, notAfterMs: agent.notAfterMs }, nowMs, agent.slot, fleet.renewAt)
+      agent.failed = undefined
+      agent.pollAtMs = planPoll(agent.notAfterMs - notBeforeMs, agent.pollSlot, nowMs)
+    } else {
+      record.failed(id, nowMs)
+      const failure = { class: 'outage', runwayMs: agent.notAfterMs - nowMs, ...answer } as const
+      const [delayMs, backoff] = planRetry(agent.failed?.backoff, failure, random())
+      agent.failed = { backoff, retryAtMs: nowMs + delayMs }
+    }
+  }
+
+  function poll(agent: Agent, id: number, nowMs: number): void {
+    agent.pollAtMs = planPoll(fleet.ttlMs + fleet.backdatingMs, agent.pollSlot, nowMs)
+    record.polled(id, nowMs, !isDown(nowMs))
+    if (isDown(nowMs)) agent.outageAtMs = nowMs
+  }
+
+  /** Does all that is due; answers when there is something to do again. */
+  function act(agent: Agent, id: number, nowMs: number): number {
+    for (;;) {
+      const { plan, outageAtMs, failed, pollAtMs } = agent
+      const renewAtMs = plan && giveWay(plan, outageAtMs)
+      const retryAtMs = failed?.retryAtMs
+      const next = planStep({ renewAtMs, requested: undefined, retryAtMs, pollAtMs }, nowMs)
+      if (next.do === 'wait') return next.untilMs
+      if (next.do === 'poll') poll(agent, id, nowMs)
+      else renew(agent, id, nowMs)
+    }
+  }
+
+  const endMs = startMs + scenario.lengthMs
+  for (let nowMs = queue.firstAtMs(); nowMs < endMs; nowMs = queue.firstAtMs()) {
+    if (nowMs >= downFromMs && downToMs === Number.POSITIVE_INFINITY) beginOutage()
+    const id = queue.first()
+    const agent = agents[id]
+    if (agent === undefined) throw new Error(`there is no agent ${id}`)
+    // Clocks and timers have whole milliseconds.
+    queue.moveFirst(Math.ceil(act(agent, id, nowMs)))
+  }
+  for (const { notAfterMs } of agents) if (notAfterMs <= endMs) record.expired()
+  return record
+}
+
+function createAgents({ nodes, components, seed }: Fleet): Agent[] {
+  const cluster = `fleet-${seed}`
+  return Array.from({ length: nodes }, (_, index) => `node-${index}.example`).flatMap((node) => {
+    const pollSlot = slotOf({ cluster, node, component: '' })
+    return components.map((component): Agent => {
+      const slot = slotOf({ cluster, node, component })
+      return { slot, pollSlot, plan: undefined, notAfterMs: 0, failed: undefined, outageAtMs: undefined, pollAtMs: 0 }
+    })
+  })
+}

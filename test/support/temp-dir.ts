@@ -1,0 +1,35 @@
+/** Owns directories and small file systems that are gone when the test is. To be called inside a test. */
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdtempSync, realpathSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { onTestFinished } from 'vitest'
+
+/** A new empty directory, removed when the test ends. */
+export function tempDir(): string {
+  const path = realpathSync(mkdtempSync(join(tmpdir(), 'calico-vault-agent-')))
+  onTestFinished(() => rmSync(path, { recursive: true, force: true }))
+  return path
+}
+
+/** Whether this process may mount: root in a container usually may not. */
+export const canMount = process.getuid?.() === 0 && spawnSync('unshare', ['--mount', 'true']).status === 0
+
+/**
+ * A small file system of its own, unmounted when the test ends.
+ * @param options such as `size=64k,nr_inodes=20`
+ */
+export function tempFileSystem(options: string): string {
+  const path = tempDir()
+  execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', path])
+  // Lazily: a descriptor that a failed test has left open must not hold it.
+  onTestFinished(() => {
+    execFileSync('umount', ['--lazy', path])
+  })
+  return path
+}
+
+/** Makes a file system of `tempFileSystem` read-only, or writable again. */
+export function remount(path: string, options: 'ro' | 'rw'): void {
+  execFileSync('mount', ['-o', `remount,${options}`, path])
+}

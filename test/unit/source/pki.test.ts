@@ -1,0 +1,188 @@
+// oxlint-disable-next-line import/no-unassigned-import -- @peculiar/x509 finds it in the global scope
+import 'reflect-metadata'
+import { X509Certificate } from 'node:crypto'
+import { Pkcs10CertificateRequest } from '@peculiar/x509'
+import { describe, expect, test } from 'vitest'
+import type { Target } from '../../../agent/config/config.ts'
+import { AgentError } from '../../../agent/errors.ts'
+import { generateKey } from '../../../agent/pki/key.ts'
+import { createPkiSource } from '../../../agent/source/pki.ts'
+import type { BundleSource } from '../../../agent/source/source.ts'
+import type { SignedCertificate } from '../../../agent/vault/answers.ts'
+import type { SignRequest, VaultApi } from '../../../agent/vault/client.ts'
+import { createCa, type TestCa } from '../../support/certificates.ts'
+
+const root = await createCa({ commonName: 'Root' })
+const intermediate = await createCa({ commonName: 'Intermediate', issuer: root })
+const target: Target = {
+  component: 'calico-node',
+  directory: '/x',
+  pkiRole: 'node-role',
+  commonName: 'calico-node:node1',
+}
+
+const parsed = (ca: TestCa): X509Certificate => new X509Certificate(ca.certificatePem)
+const prints = (certificates: readonly X509Certificate[]): string[] => certificates.map((each) => each.fingerprint256)
+
+interface Rig {
+  readonly source: BundleSource
+  readonly calls: string[]
+  readonly requests: SignRequest[]
+  readonly vault: {
+    issuers: (known: ReadonlyMap<string, X509Certificate>) => Promise<Map<string, X509Certificate>>
+    answer: (leafPem: string) => SignedCertificate
+  }
+}
+
+function rig(signer: TestCa = root): Rig {
+  const calls: string[] = []
+  const requests: SignRequest[] = []
+  const vault: Rig['vault'] = {
+    issuers: () => Promise.resolve(new Map([['root', parsed(root)]])),
+    answer: (certificate) => ({ certificate, chain: [root.certificatePem.trim()] }),
+  }
+  const api: Pick<VaultApi, 'issuers' | 'sign'> = {
+    issuers: (mount, known) => {
+      calls.push(`issuers of ${mount}, ${known.size} known`)
+      return vault.issuers(known)
+    },
+    sign: async (request, credentials) => {
+      calls.push(`sign as ${credentials['X-Vault-Token']}`)
+      requests.push(request)
+      const { publicKey } = new Pkcs10CertificateRequest(request.csr)
+      const leaf = await signer.issue({ commonName: request.commonName, publicKeyPem: publicKey.toString('pem') })
+      return vault.answer(leaf.certificatePem.trim())
+    },
+  }
+  let holders = 0
+  const source = createPkiSource({
+    config: { pki: { mount: 'pki/node', ttlSeconds: 3600 }, key: { type: 'ec-p256', reuse: 0 } },
+    api: api as VaultApi,
+    session: { use: (call) => call({ 'X-Vault-Token': 'held' }), maintain: () => Promise.resolve() },
+    transport: {
+      hold: () => {
+        if (holders++ === 0) calls.push('open')
+        return () => {
+          if (--holders === 0) calls.push('close')
+        }
+      },
+    },
+  })
+  return { source, calls, requests, vault }
+}
+
+const obtain = ({ source }: Rig, commonName = 'calico-node:node1') => source.obtain(target, commonName, undefined)
+
+describe('a certificate', () => {
+  test('is signed for a new key that never leaves: the issuers first, all on one connection', async () => {
+    const each = rig()
+    const { leaf, key, intermediates, issuers } = await obtain(each)
+    expect(each.calls).toEqual(['open', 'issuers of pki/node, 0 known', 'sign as held', 'close'])
+    expect(each.requests).toEqual([
+      {
+        mount: 'pki/node',
+        role: 'node-role',
+        commonName: 'calico-node:node1',
+        ttlSeconds: 3600,
+        csr: expect.any(String),
+      },
+    ])
+    expect(JSON.stringify(each.requests)).not.toContain('PRIVATE')
+    expect(leaf.checkPrivateKey(key)).toBe(true)
+    expect(intermediates).toEqual([])
+    expect(new Set(prints(issuers))).toEqual(new Set(prints([parsed(root)])))
+  })
+
+  test('has another key every time, unless one is to be kept', async () => {
+    const each = rig()
+    const [one, other] = [await obtain(each), await obtain(each)]
+    expect(one.key.equals(other.key)).toBe(false)
+    const kept = await each.source.obtain(target, 'calico-node:node1', one.key)
+    expect(kept.key).toBe(one.key)
+    expect(kept.leaf.checkPrivateKey(one.key)).toBe(true)
+  })
+
+  test('has a key of the configured type', async () => {
+    const { asymmetricKeyType, asymmetricKeyDetails } = (await obtain(rig())).key
+    expect([asymmetricKeyType, asymmetricKeyDetails?.namedCurve]).toEqual(['ec', 'prime256v1'])
+    expect((await generateKey('ed25519')).asymmetricKeyType).toBe('ed25519')
+  })
+
+  test('is not signed where the issuers cannot be had', async () => {
+    const each = rig()
+    each.vault.issuers = () => Promise.reject(new AgentError('vault-sealed', 'sealed'))
+    await expect(obtain(each)).rejects.toMatchObject({ code: 'vault-sealed' })
+    expect(each.calls).toEqual(['open', 'issuers of pki/node, 0 known', 'close'])
+    each.vault.issuers = () => Promise.resolve(new Map())
+    await expect(obtain(each)).resolves.toBeDefined()
+  })
+
+  test.each([
+    ['nothing', ''],
+    ['no PEM', 'hello'],
+    ['broken PEM', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----'],
+  ])('that is %s is malformed', async (_name, certificate) => {
+    const each = rig()
+    each.vault.answer = () => ({ certificate, chain: [] })
+    await expect(obtain(each)).rejects.toMatchObject({
+      code: 'malformed',
+      message: expect.stringMatching(/^pki\/node\/sign\/node-role: /),
+    })
+    expect(each.calls.at(-1)).toBe('close')
+  })
+})
+
+describe('the chain', () => {
+  const chains: [string, (leafPem: string) => SignedCertificate][] = [
+    ['as Vault sends it', (leaf) => ({ certificate: leaf, chain: [intermediate.certificatePem, root.certificatePem] })],
+    ['without its root', (leaf) => ({ certificate: leaf, chain: [intermediate.certificatePem] })],
+    [
+      'of format pem_bundle',
+      (leaf) => ({
+        certificate: [leaf, intermediate.certificatePem, root.certificatePem].join('\n'),
+        chain: [intermediate.certificatePem, root.certificatePem],
+      }),
+    ],
+    ['without trailing newlines', (leaf) => ({ certificate: leaf, chain: [intermediate.certificatePem.trim()] })],
+  ]
+  test.each(chains)('%s: the intermediate goes with the leaf, once; self-signed ones do not', async (_name, answer) => {
+    const each = rig(intermediate)
+    each.vault.answer = answer
+    const { intermediates, issuers } = await obtain(each)
+    expect(prints(intermediates)).toEqual([parsed(intermediate).fingerprint256])
+    // An issuer that is younger than the list counts as well.
+    expect(prints(issuers)).toContain(parsed(intermediate).fingerprint256)
+    expect(prints(issuers)).toContain(parsed(root).fingerprint256)
+  })
+
+  test('may be missing', async () => {
+    const each = rig()
+    each.vault.answer = (certificate) => ({ certificate, chain: [] })
+    const { intermediates, issuers } = await obtain(each)
+    expect([intermediates, prints(issuers)]).toEqual([[], [parsed(root).fingerprint256]])
+  })
+})
+
+describe('the issuers', () => {
+  test('are known by their ids the next time; removed ones are forgotten', async () => {
+    const { source, calls, vault } = rig()
+    expect(prints(await source.issuers())).toEqual([parsed(root).fingerprint256])
+    vault.issuers = (known) => Promise.resolve(new Map([['other', known.get('root') ?? parsed(intermediate)]]))
+    await source.issuers()
+    vault.issuers = (known) => Promise.resolve(new Map(known))
+    expect(prints(await source.issuers())).toEqual([parsed(root).fingerprint256])
+    expect(calls.filter((call) => call.startsWith('issuers'))).toEqual([
+      'issuers of pki/node, 0 known',
+      'issuers of pki/node, 1 known',
+      'issuers of pki/node, 1 known',
+    ])
+  })
+
+  test('are read once for all targets that ask at the same time', async () => {
+    const each = rig()
+    await Promise.all([each.source.issuers(), obtain(each), obtain(each)])
+    expect(each.calls.filter((call) => call.startsWith('issuers'))).toHaveLength(1)
+    expect(each.calls.filter((call) => call.startsWith('sign'))).toHaveLength(2)
+    expect([each.calls[0], each.calls.at(-1)]).toEqual(['open', 'close'])
+  })
+})

@@ -1,0 +1,124 @@
+import { renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { TLSSocket } from 'node:tls'
+import { expect, test } from 'vitest'
+import { createCa } from '../../support/certificates.ts'
+import { answerJson, type FaultServerOptions } from '../../support/http-fault-server.ts'
+import { tempDir } from '../../support/temp-dir.ts'
+import { failureOf, serve, serverTls, signRequest, testCa, transportTo } from './transport-rig.ts'
+
+const ok = answerJson({ data: {} })
+
+async function tlsFailure(tls: FaultServerOptions['tls'], address = {}): Promise<string> {
+  const server = await serve(ok, tls === undefined ? {} : { tls })
+  const error = await failureOf(transportTo(server.origin.replace('http:', 'https:'), address))
+  expect(error.code).toBe('vault-tls')
+  expect(error.message).toContain('/v1/pki/sign/calico-node: ')
+  expect(error.message).not.toMatch(/[\r\n]|use-system-ca/)
+  expect(server.requests).toEqual([])
+  return error.message
+}
+
+test('a server of another CA', async () => {
+  const other = await createCa({ commonName: 'Another CA' })
+  const text = await tlsFailure(serverTls, { caPem: other.certificatePem })
+  expect(text).toContain('UNABLE_TO_VERIFY_LEAF_SIGNATURE')
+})
+
+test('a server that has signed its own certificate', async () => {
+  const own = await createCa({ commonName: '127.0.0.1', isCa: false })
+  const text = await tlsFailure({ cert: own.certificatePem, key: own.privateKeyPem })
+  expect(text).toMatch(/self-signed certificate \(DEPTH_ZERO_SELF_SIGNED_CERT\)/)
+})
+
+test('a server with another name', async () => {
+  const text = await tlsFailure(serverTls, { serverName: 'vault.example.org' })
+  expect(text).toContain('vault.example.org')
+})
+
+test('VAULT_TLS_SERVER_NAME is the name that is verified and sent', async () => {
+  const { certificatePem: cert, privateKeyPem: key } = await testCa.issue({
+    server: true,
+    dnsNames: ['vault.internal'],
+  })
+  const names: unknown[] = []
+  const server = await serve(
+    (exchange) => {
+      if (exchange.socket instanceof TLSSocket) names.push((exchange.socket as { servername?: unknown }).servername)
+      ok(exchange)
+    },
+    { tls: { cert, key } },
+  )
+  await transportTo(server.origin, { serverName: 'vault.internal' }).transport.request(signRequest)
+  expect(names).toEqual(['vault.internal'])
+})
+
+test('a server whose certificate has expired', async () => {
+  const { certificatePem: cert, privateKeyPem: key } = await testCa.issue({
+    server: true,
+    ipAddresses: ['127.0.0.1'],
+    notBefore: new Date(Date.now() - 7_200_000),
+    notAfter: new Date(Date.now() - 3_600_000),
+  })
+  expect(await tlsFailure({ cert, key })).toContain('certificate has expired')
+})
+
+test('a server that knows TLS 1.1 only', async () => {
+  const text = await tlsFailure({
+    ...serverTls,
+    minVersion: 'TLSv1',
+    maxVersion: 'TLSv1.1',
+    ciphers: 'DEFAULT@SECLEVEL=0',
+  })
+  expect(text).toMatch(/protocol version/)
+})
+
+test('a server that wants a client certificate which we do not have', async () => {
+  const text = await tlsFailure({
+    ...serverTls,
+    ca: testCa.certificatePem,
+    requestCert: true,
+    rejectUnauthorized: true,
+    // Node's server drops the connection without an alert in TLS 1.3; Go's sends one (failure.test.ts).
+    maxVersion: 'TLSv1.2',
+  })
+  expect(text).toMatch(/handshake failure/)
+})
+
+test('a server that speaks plain HTTP', async () => {
+  expect(await tlsFailure(undefined)).toMatch(/wrong version number|packet length too long/)
+})
+
+test('the CA file is read again for the next connection', async () => {
+  const directory = tempDir()
+  const caFile = join(directory, 'ca.pem')
+  writeFileSync(caFile, (await createCa({ commonName: 'Before' })).certificatePem)
+  const server = await serve(ok)
+  const rig = transportTo(server.origin, { caFile })
+  expect((await failureOf(rig)).code).toBe('vault-tls')
+  writeFileSync(`${caFile}.new`, testCa.certificatePem)
+  renameSync(`${caFile}.new`, caFile)
+  await expect(rig.transport.request(signRequest)).resolves.toMatchObject({ status: 200 })
+})
+
+test('the client certificate and its key are read again for the next connection', async () => {
+  const directory = tempDir()
+  const clientCertFile = join(directory, 'client.pem')
+  const clientKeyFile = join(directory, 'client.key')
+  const names: unknown[] = []
+  const server = await serve(
+    (exchange) => {
+      if (exchange.socket instanceof TLSSocket) names.push(exchange.socket.getPeerX509Certificate()?.subject)
+      ok(exchange)
+    },
+    { tls: { ...serverTls, ca: testCa.certificatePem, requestCert: true, rejectUnauthorized: true } },
+  )
+  const { transport } = transportTo(server.origin, { clientCertFile, clientKeyFile })
+  for (const commonName of ['first', 'second']) {
+    const client = await testCa.issue({ commonName })
+    writeFileSync(clientCertFile, client.certificatePem)
+    writeFileSync(clientKeyFile, client.privateKeyPem)
+    await transport.request(signRequest)
+  }
+  expect(names).toEqual(['CN=first', 'CN=second'])
+})
