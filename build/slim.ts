@@ -30,6 +30,13 @@ const stubs: readonly (readonly [from: RegExp, module: RegExp, contents: string]
   // undici: fetch's bodies, HTTP/2, the experimental parser, and the parser without SIMD.
   [/undici/, /web\/fetch\/(body|formdata)(\.js)?$|web\/webidl$/, 'exports.webidl = { is: { FormData: () => false } }'],
   [/undici/, /client-h2\.js$/, 'module.exports = () => { throw new Error("HTTP/2 is not in this bundle") }'],
+  [
+    /undici/,
+    /^node:assert$/,
+    'module.exports = (holds, why) => { if (!holds) throw new Error(why ?? "undici: assertion failed") }',
+  ],
+  // Only for the default of a limit and for a check of bodies that we never send; loading it takes a millisecond.
+  [/undici/, /^node:http$/, 'exports.maxHeaderSize = 16384; exports.IncomingMessage = class {}'],
   [/undici/, /parser-h1\.js$/, 'exports.getMiloEnabled = () => false'],
   [/undici/, /llhttp-wasm\.js$/, 'module.exports = undefined'],
   // node-vault: another HTTP client, debug output that would print tokens, generated commands and their schemas.

@@ -66,7 +66,7 @@ export function describe(event: AgentEvent, nowMs: number): LogLine | undefined 
     case 'recovered':
       return line('info', `${event.component}: what failed before has passed`, { component: event.component })
     case 'ca-refresh-failed':
-      return failure('warn', `${event.component}: the issuers could not be looked at`, event)
+      return failure('warn', `${event.component}: the CA certificates could not be looked at`, event)
     case 'state-failed':
       return failure('warn', `${event.component}: the cached or static certificate is of no use`, event)
     case 'watch-failed':

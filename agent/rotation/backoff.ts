@@ -45,12 +45,20 @@ export function planRetry(state: BackoffState | undefined, failure: Failure, ran
   const { runwayMs, retryAfterMs = 0 } = failure
   const failures = state?.class === failure.class ? state.failures + 1 : 1
   const spacingMs = runwayMs > 0 ? Math.min(Math.max(runwayMs / triesInRunway, shortestMs), longestMs) : withoutMs
-  const step = ladders[failure.class][failures - 1] ?? spacingMs
-  // Quick tries are spread widely: they follow an event that many nodes saw at once. The long spacing is spread little,
-  // because there the slots have already spread the nodes, and a wider spread would only shorten the mean.
-  const delayMs = step < spacingMs ? Math.min(step * (0.5 + random), spacingMs) : spacingMs * (0.9 + 0.1 * random)
+  const delayMs = Math.min(spacingMs, patienceMs(ladders[failure.class], failures, spacingMs, random))
   // No server's wish is worth a certificate: it is heard only as far as the spacing goes.
   const longestAskedMs = (runwayMs > 0 ? spacingMs : longestWithoutMs) * (0.9 + 0.1 * random)
   const askedMs = Math.min(retryAfterMs * (1 + 0.1 * random), longestAskedMs)
   return [Math.max(delayMs, askedMs), { class: failure.class, failures }]
+}
+
+/**
+ * Quick tries follow an event that many nodes saw at once: they are spread, and the first long wait ends anywhere. From
+ * then on every wait is whole. Were it shortened by chance, nodes would bunch: after an outage of four hours, the last
+ * of the hour in which all of them try again would get five hours' work.
+ */
+function patienceMs(ladder: readonly number[], failures: number, spacingMs: number, random: number): number {
+  const step = ladder[failures - 1]
+  if (step !== undefined) return step * (0.5 + random)
+  return failures === ladder.length + 1 ? spacingMs * (0.1 + 0.9 * random) : spacingMs
 }

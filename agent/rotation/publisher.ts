@@ -64,6 +64,17 @@ export function createPublisher(options: PublisherOptions): Publisher {
     live: inUse,
   })
 
+  /** A configured file that is broken must not stand in the way of a renewal: what is published holds etcd's CA as well. */
+  function knownEtcdCa(): readonly X509Certificate[] {
+    try {
+      return etcdCa()
+    } catch (error) {
+      if (!(error instanceof AgentError) || published === undefined) throw error
+      emit({ type: 'ca-refresh-failed', component, reason: error.code, detail: error.message })
+      return published.bundle.ca
+    }
+  }
+
   /** What may be in use: the published certificate and the one before it. */
   function live(): LiveCertificate[] {
     const previous = directory.previous()
@@ -174,7 +185,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     },
     publish({ issuers, ...parts }, reason) {
       const inUse = live()
-      const bundle = createBundle({ ...parts, ca: planCaSet(issuers, etcdCa(), inUse, now()) })
+      const bundle = createBundle({ ...parts, ca: planCaSet(issuers, knownEtcdCa(), inUse, now()) })
       requirePass(bundle, judged(inUse))
       put(bundle, reason, now())
       saveState(bundle)
@@ -183,7 +194,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       if (published === undefined) return
       const { bundle } = published
       const inUse = live()
-      const ca = planCaSet(issuers ?? bundle.ca, etcdCa(), inUse, now())
+      const ca = planCaSet(issuers ?? bundle.ca, knownEtcdCa(), inUse, now())
       if (isSameCaSet(ca, bundle.ca)) return
       const refreshed = createBundle({ ...bundle, ca })
       requirePass(refreshed, judged(inUse), ['lifetime-too-short'])

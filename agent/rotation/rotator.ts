@@ -105,9 +105,9 @@ export function createRotator(options: RotatorOptions): Rotator {
 
   function inspect(): void {
     const problem = publisher.inspect()
-    mustInspect = false
     if (problem !== undefined) requested = problem
     else if (publisher.published() !== undefined) publisher.refreshCa(undefined)
+    mustInspect = false
     // A start contacts Vault for nothing while the certificate on disk is good.
     if (pollAt === undefined) scheduleNextPoll()
   }
@@ -128,7 +128,7 @@ export function createRotator(options: RotatorOptions): Rotator {
     failed = { error, backoff, retryAt: clock.monotonic() + delayMs }
     const retryAtMs = now() + delayMs
     emit({ type: 'kept', component, reason: error.code, detail: error.message, retryAtMs, notAfterMs })
-    if (published === undefined) restore()
+    if (runwayMs <= 0) restore()
   }
 
   /** What starts the node for now does not end the attempts. */

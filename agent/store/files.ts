@@ -49,16 +49,23 @@ export function syncDirectory(files: Files, path: string): void {
   )
 }
 
+/** What stands there is no file, or too large a one: not the system's fault, so not a system error. */
+export class UnfitFileError extends Error {
+  override readonly name = 'UnfitFileError'
+}
+
 /**
  * The text of a small file; a larger one, a directory or a pipe is refused and not read.
- * @throws the system error, or an Error that says what is wrong
+ * @throws the system error, or UnfitFileError
  */
 export function readSmallFile(files: Files, path: string, maxBytes = 1024 * 1024): string {
   // Without O_NONBLOCK, opening a named pipe would wait for its writer for ever.
   return withFile(files, path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK, 0, (descriptor) => {
     const stat = files.fstatSync(descriptor)
-    if (!stat.isFile()) throw new Error(`${path} is not a regular file`)
-    if (stat.size > maxBytes) throw new Error(`${path} has ${stat.size} bytes; more than ${maxBytes} are not read`)
+    if (!stat.isFile()) throw new UnfitFileError(`${path} is not a regular file`)
+    if (stat.size > maxBytes) {
+      throw new UnfitFileError(`${path} has ${stat.size} bytes; more than ${maxBytes} are not read`)
+    }
     const buffer = Buffer.alloc(stat.size)
     let length = 0
     while (length < buffer.length) {

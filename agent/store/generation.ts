@@ -18,7 +18,10 @@ export interface FileAttributes {
 export type FileContent = readonly [name: string, text: string, mode: number]
 
 export interface Generations {
-  /** The generation before the published one, by name and so by time; what a crash left behind is newer than both. */
+  /**
+   * The generation before the published one, by name and so by time. What a crash left behind is newer than both, and
+   * only counts where there is nothing else.
+   */
   before(published: string | undefined): string | undefined
   /** Makes a generation and answers its name. @throws the system error; nothing is left then */
   create(contents: Iterable<FileContent>, at: Date): string

@@ -23,7 +23,7 @@ import { AgentError, messageOf, systemCode } from '../errors.ts'
 import { type Bundle, type BundleText, parseBundle } from '../pki/bundle.ts'
 import { Secret } from '../secret.ts'
 import { translateFileErrors } from './failure.ts'
-import { type Files, readSmallFile, syncDirectory, systemFiles } from './files.ts'
+import { type Files, readSmallFile, syncDirectory, systemFiles, UnfitFileError } from './files.ts'
 import { type FileAttributes, type FileContent, openGenerations } from './generation.ts'
 
 export const fileNames = { ca: 'etcd-ca', certificate: 'etcd-cert', key: 'etcd-key' } as const
@@ -115,7 +115,7 @@ export function openSecretDir(path: string, attributes: FileAttributes, files: F
     try {
       return [name, readSmallFile(files, inDir(name)), files.statSync(inDir(name)).mode & 0o777]
     } catch (cause) {
-      if (!['', 'ENOENT', 'ELOOP'].includes(systemCode(cause))) throw cause
+      if (!(cause instanceof UnfitFileError) && !['ENOENT', 'ELOOP'].includes(systemCode(cause))) throw cause
       // A pipe, a file of many megabytes, a link to nowhere: somebody else's, and nothing that a reader could use.
       throw new AgentError('directory-occupied', `${inDir(name)} is not replaced: ${messageOf(cause)}`, { cause })
     }
@@ -126,7 +126,7 @@ export function openSecretDir(path: string, attributes: FileAttributes, files: F
       try {
         return readSmallFile(files, join(directory, name))
       } catch (cause) {
-        if (systemCode(cause) !== '') throw cause
+        if (!(cause instanceof UnfitFileError)) throw cause
         throw new AgentError('malformed', messageOf(cause), { cause })
       }
     }

@@ -23,7 +23,8 @@ const { values: options } = parseArgs({
 const runs = Number(options.runs)
 const idleSeconds = Number(options.idle)
 const rotations = 10
-const settleMs = 5000
+/** V8 tidies its heap once, about ten seconds after the last work. */
+const settleMs = 12_000
 
 const subjects = [ourAgent(), ...(options.agent === undefined ? [] : [otherAgent(options.agent)])]
 const vault = await startDevVaultProcess()

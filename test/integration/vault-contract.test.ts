@@ -16,30 +16,25 @@ import { quotaCases, sealCases } from './vault-contract/seal.ts'
 import { signingCases } from './vault-contract/signing.ts'
 
 interface Subject {
-  readonly name: string
-  readonly isMissing: boolean
-  start(): Promise<VaultServer>
+  readonly title: string
+  readonly isMissing?: boolean
+  readonly start: () => Promise<VaultServer>
 }
 
 const real = locateServer('vault')
-const missing = 'missing' in real ? real.missing : undefined
+const realVault: Subject =
+  'missing' in real
+    ? { title: `the real Vault (skipped: ${real.missing})`, isMissing: true, start: startRealVault }
+    : { title: 'the real Vault', start: startRealVault }
 
 const subjects: readonly Subject[] = [
-  { name: 'the development Vault', isMissing: false, start: async () => await startDevVault() },
-  {
-    name: 'the development Vault as OpenBao',
-    isMissing: false,
-    start: async () => await startDevVault({ flavour: 'openbao' }),
-  },
-  {
-    name: missing === undefined ? 'the real Vault' : `the real Vault (skipped: ${missing})`,
-    isMissing: missing !== undefined,
-    start: startRealVault,
-  },
+  { title: 'the development Vault', start: async () => await startDevVault() },
+  { title: 'the development Vault as OpenBao', start: async () => await startDevVault({ flavour: 'openbao' }) },
+  realVault,
 ]
 
-for (const { name, isMissing, start } of subjects) {
-  describe.skipIf(isMissing)(name, () => {
+describe.each(subjects)('$title', ({ start, isMissing = false }) => {
+  describe.skipIf(isMissing)('answers as agreed', () => {
     let contract: Contract | undefined
     beforeAll(async () => {
       contract = await startContract(start)
@@ -51,17 +46,18 @@ for (const { name, isMissing, start } of subjects) {
       if (contract === undefined) throw new Error('the server did not start')
       return contract
     }
-    describe('jwt logins', () => jwtCases(contracted))
-    describe('kubernetes logins', () => kubernetesCases(contracted))
-    describe('names', () => nameCases(contracted))
-    describe('signing', () => signingCases(contracted))
-    describe('issuers', () => issuerCases(contracted))
-    describe('revocation', () => revocationCases(contracted))
-    describe('tokens', () => tokenCases(contracted))
-    describe('approle and cert', () => machineCases(contracted))
-    describe('secrets', () => secretCases(contracted))
-    describe('inline authentication', () => inlineCases(contracted))
-    describe('quotas', () => quotaCases(contracted))
-    describe('health and seal', () => sealCases(contracted))
+    jwtCases(contracted)
+    kubernetesCases(contracted)
+    nameCases(contracted)
+    signingCases(contracted)
+    issuerCases(contracted)
+    revocationCases(contracted)
+    tokenCases(contracted)
+    machineCases(contracted)
+    secretCases(contracted)
+    inlineCases(contracted)
+    // These concern the whole server.
+    quotaCases(contracted)
+    sealCases(contracted)
   })
-}
+})

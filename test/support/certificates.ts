@@ -2,27 +2,24 @@
  * Owns X.509 for tests: authorities, intermediates and leaves made at run time, good ones by default and any kind of bad one on
  * request. Promises unencrypted PKCS#8 keys, PEM with a trailing newline, and serial numbers written as `X509Certificate` does.
  */
-// oxlint-disable-next-line import/no-unassigned-import -- @peculiar/x509 finds it in the global scope
-import 'reflect-metadata'
-import { randomBytes, webcrypto } from 'node:crypto'
+import { createPublicKey, KeyObject, webcrypto } from 'node:crypto'
 import {
-  AuthorityKeyIdentifierExtension,
-  BasicConstraintsExtension,
-  ExtendedKeyUsage,
-  ExtendedKeyUsageExtension,
-  type Extension,
-  KeyUsageFlags,
-  KeyUsagesExtension,
-  Name,
-  PublicKey,
-  SubjectAlternativeNameExtension,
-  SubjectKeyIdentifierExtension,
-  X509CertificateGenerator,
-} from '@peculiar/x509'
+  alternativeNames,
+  basicConstraints,
+  clientAuth,
+  extendedKeyUsage,
+  keyUsage,
+  keyUsageBits,
+  nameOf,
+  type Signer,
+  serverAuth,
+  signCertificate,
+  toPem,
+} from './x509.ts'
 
 export type KeyType = 'ec' | 'ec-p384' | 'rsa' | 'ed25519'
 
-export interface KeyPair {
+export interface KeyPair extends Signer {
   readonly privateKeyPem: string
   readonly publicKeyPem: string
   readonly privateKey: webcrypto.CryptoKey
@@ -75,7 +72,6 @@ export interface TestCa extends TestCertificate {
   issue(options?: LeafOptions): Promise<TestCertificate>
 }
 
-const caUsage = (KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign) as KeyUsageFlags
 const hourMs = 3_600_000
 const yearMs = 365 * 24 * hourMs
 const keyAlgorithms = {
@@ -91,8 +87,10 @@ export async function createKeyPair(keyType: KeyType = 'ec'): Promise<KeyPair> {
   const pkcs8 = await webcrypto.subtle.exportKey('pkcs8', pair.privateKey)
   const spki = await webcrypto.subtle.exportKey('spki', pair.publicKey)
   return {
-    privateKeyPem: toPem('PRIVATE KEY', pkcs8),
-    publicKeyPem: toPem('PUBLIC KEY', spki),
+    privateKeyPem: toPem('PRIVATE KEY', new Uint8Array(pkcs8)),
+    publicKeyPem: toPem('PUBLIC KEY', new Uint8Array(spki)),
+    publicKeyDer: Buffer.from(spki),
+    signingKey: KeyObject.from(pair.privateKey),
     privateKey: pair.privateKey,
     publicKey: pair.publicKey,
   }
@@ -102,18 +100,18 @@ export async function createCa(options: CaOptions = {}): Promise<TestCa> {
   const { issuer, isCa = true, commonName = 'Test CA' } = options
   const keys = options.sameKeyAs?.keys ?? (await createKeyPair(options.keyType ?? 'ec'))
   const notAfter = options.notAfter ?? new Date(Date.now() + 10 * yearMs)
-  const certificate = await sign({
-    subject: commonName,
-    issuer: issuer?.commonName ?? commonName,
-    publicKey: keys.publicKey,
-    signer: issuer?.keys ?? keys,
-    notBefore: options.notBefore ?? new Date(Date.now() - hourMs),
-    notAfter,
-    extensions: [
-      new BasicConstraintsExtension(isCa, undefined, true),
-      new KeyUsagesExtension(isCa ? caUsage : KeyUsageFlags.digitalSignature, true),
-    ],
-  })
+  const usage = isCa ? [keyUsageBits.keyCertSign, keyUsageBits.crlSign] : [keyUsageBits.digitalSignature]
+  const certificate = signCertificate(
+    {
+      subject: nameOf(commonName),
+      issuer: nameOf(issuer?.commonName ?? commonName),
+      publicKeyDer: keys.publicKeyDer,
+      notBefore: options.notBefore ?? new Date(Date.now() - hourMs),
+      notAfter,
+      extensions: [basicConstraints(isCa), keyUsage(...usage)],
+    },
+    issuer?.keys ?? keys,
+  )
   const ca: TestCa = {
     ...certificate,
     privateKeyPem: keys.privateKeyPem,
@@ -128,71 +126,22 @@ export async function createCa(options: CaOptions = {}): Promise<TestCa> {
 async function issueLeaf(ca: TestCa, options: LeafOptions): Promise<TestCertificate> {
   const { server = false, client = !server, dnsNames = [], ipAddresses = [], publicKeyPem } = options
   const keys = publicKeyPem === undefined ? await createKeyPair(options.keyType) : undefined
-  const usages = [...(client ? [ExtendedKeyUsage.clientAuth] : []), ...(server ? [ExtendedKeyUsage.serverAuth] : [])]
-  const names = [
-    ...dnsNames.map((value) => ({ type: 'dns' as const, value })),
-    ...ipAddresses.map((value) => ({ type: 'ip' as const, value })),
-  ]
-  const extensions: Extension[] = [new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true)]
-  if (usages.length > 0) extensions.push(new ExtendedKeyUsageExtension(usages))
-  if (names.length > 0) extensions.push(new SubjectAlternativeNameExtension(names))
-  const certificate = await sign({
-    subject: options.commonName,
-    issuer: ca.commonName,
-    publicKey: keys?.publicKey ?? (await new PublicKey(publicKeyPem ?? '').export()),
-    signer: ca.keys,
-    notBefore: options.notBefore ?? new Date(Date.now() - 30_000),
-    notAfter: options.notAfter ?? new Date(Date.now() + 24 * hourMs),
-    extensions,
-  })
+  const usages = [...(client ? [clientAuth] : []), ...(server ? [serverAuth] : [])]
+  const hasNames = dnsNames.length + ipAddresses.length > 0
+  const certificate = signCertificate(
+    {
+      subject: nameOf(options.commonName),
+      issuer: nameOf(ca.commonName),
+      publicKeyDer: keys?.publicKeyDer ?? createPublicKey(publicKeyPem ?? '').export({ type: 'spki', format: 'der' }),
+      notBefore: options.notBefore ?? new Date(Date.now() - 30_000),
+      notAfter: options.notAfter ?? new Date(Date.now() + 24 * hourMs),
+      extensions: [
+        keyUsage(keyUsageBits.digitalSignature),
+        ...(usages.length === 0 ? [] : [extendedKeyUsage(...usages)]),
+        ...(hasNames ? [alternativeNames(dnsNames, ipAddresses)] : []),
+      ],
+    },
+    ca.keys,
+  )
   return { ...certificate, privateKeyPem: keys?.privateKeyPem ?? '' }
-}
-
-export interface SignOptions {
-  readonly subject: string | undefined
-  readonly issuer: string
-  readonly publicKey: webcrypto.CryptoKey
-  readonly signer: Pick<KeyPair, 'privateKey' | 'publicKey'>
-  readonly notBefore: Date
-  readonly notAfter: Date
-  /** Besides the two key identifiers. */
-  readonly extensions: readonly Extension[]
-}
-
-/** One certificate, from which both the authorities above and the development Vault are made. */
-export async function sign(options: SignOptions): Promise<{ certificatePem: string; serialNumber: string }> {
-  const { signer, publicKey } = options
-  // Positive and without a leading zero byte (RFC 5280, 4.1.2.2), so that every library writes it alike.
-  const serial = randomBytes(20)
-  serial[0] = ((serial[0] ?? 0) & 0x3f) | 0x40
-  const serialNumber = serial.toString('hex')
-  const certificate = await X509CertificateGenerator.create({
-    serialNumber,
-    subject: toName(options.subject),
-    issuer: toName(options.issuer),
-    notBefore: options.notBefore,
-    notAfter: options.notAfter,
-    publicKey,
-    signingKey: signer.privateKey,
-    // What the key itself does not say: the hash of an ECDSA signature.
-    signingAlgorithm: { ...signer.privateKey.algorithm, hash: 'SHA-256' },
-    extensions: [
-      ...options.extensions,
-      await SubjectKeyIdentifierExtension.create(publicKey),
-      await AuthorityKeyIdentifierExtension.create(signer.publicKey),
-    ],
-  })
-  return { certificatePem: toPem('CERTIFICATE', certificate.rawData), serialNumber: serialNumber.toUpperCase() }
-}
-
-function toName(commonName: string | undefined): Name {
-  return new Name(commonName === undefined ? [] : [{ CN: [{ utf8String: commonName }] }])
-}
-
-export function toPem(label: string, der: ArrayBuffer): string {
-  const lines =
-    Buffer.from(der)
-      .toString('base64')
-      .match(/.{1,64}/g) ?? []
-  return `-----BEGIN ${label}-----\n${lines.join('\n')}\n-----END ${label}-----\n`
 }

@@ -1,9 +1,10 @@
 /** Owns the contract of CA reads, issuer rotation, intermediates and revocation. */
 import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto'
-import { X509Crl } from '@peculiar/x509'
 import { expect, test } from 'vitest'
 import { createKeyPair } from '../../support/certificates.ts'
-import { type Contract, type Contracted, expectAnswer, sign, tokenDenied, tokenOf } from './contract.ts'
+import type { VaultBody } from '../../support/vault-api.ts'
+import { X509Crl } from '../../support/x509.ts'
+import { type Contract, type Contracted, outcome, sign, tokenDenied, tokenOf, wanted } from './contract.ts'
 
 const own = 'calico-node:node1'
 
@@ -11,7 +12,7 @@ export function issuerCases(contract: Contracted): void {
   test('issuers are listed and read without a token', async () => {
     const { api, setup } = contract()
     const list = await api.call('GET', 'pki/issuers?list=true')
-    expectAnswer(list, { status: 200 })
+    expect(outcome(list)).toEqual(wanted({ status: 200 }))
     expect(list.body.data?.['keys']).toEqual([setup.rootIssuerId])
     expect(list.body.data?.['key_info']).toMatchObject({
       [setup.rootIssuerId]: { is_default: true, issuer_name: 'root-1' },
@@ -20,7 +21,7 @@ export function issuerCases(contract: Contracted): void {
       const { body } = await api.call('GET', `pki/issuer/${reference}/json`)
       expect(body.data).toMatchObject({ issuer_id: setup.rootIssuerId, issuer_name: 'root-1' })
       expect(String(body.data?.['certificate']).trim()).toBe(setup.rootPem)
-      expect((body.data?.['ca_chain'] as string[]).map((each) => each.trim())).toEqual([setup.rootPem])
+      expect(chainOf(body)).toEqual([setup.rootPem])
     }
     for (const path of ['pki/ca/pem', 'pki/ca_chain', 'pki/issuer/default/pem']) {
       const answer = await api.call('GET', path)
@@ -31,12 +32,14 @@ export function issuerCases(contract: Contracted): void {
 
   test('what is not open', async () => {
     const { api } = contract()
-    expectAnswer(await api.call('GET', 'pki/issuers'), tokenDenied)
-    expectAnswer(await api.call('GET', 'pki/issuer/default'), tokenDenied)
-    expectAnswer(await api.call('GET', 'pki/issuer/nope/json'), {
-      status: 500,
-      error: /unable to find PKI issuer for reference: nope/,
-    })
+    expect(outcome(await api.call('GET', 'pki/issuers'))).toEqual(wanted(tokenDenied))
+    expect(outcome(await api.call('GET', 'pki/issuer/default'))).toEqual(wanted(tokenDenied))
+    expect(outcome(await api.call('GET', 'pki/issuer/nope/json'))).toEqual(
+      wanted({
+        status: 500,
+        error: /unable to find PKI issuer for reference: nope/,
+      }),
+    )
   })
 
   test('a new root becomes the default only when it is told to, and the old one stays until it is deleted', async () => {
@@ -77,15 +80,15 @@ export function issuerCases(contract: Contracted): void {
     await api.root('POST', 'pki-int/roles/any', { allow_any_name: true, enforce_hostnames: false, key_type: 'ec' })
     const body = { csr, common_name: own, exclude_cn_from_sans: true, ttl: '1h' }
     const answer = await api.call('POST', 'pki-int/sign/any', body, { token: vault.rootToken })
-    expectAnswer(answer, { status: 200 })
-    expect((answer.body.data?.['ca_chain'] as string[]).map((each) => each.trim())).toEqual(pems)
+    expect(outcome(answer)).toEqual(wanted({ status: 200 }))
+    expect(chainOf(answer.body)).toEqual(pems)
     const short = await api.call(
       'POST',
       'pki-int/sign/any',
       { ...body, remove_roots_from_chain: true },
       { token: vault.rootToken },
     )
-    expect((short.body.data?.['ca_chain'] as string[]).map((each) => each.trim())).toEqual(pems.slice(0, 1))
+    expect(chainOf(short.body)).toEqual(pems.slice(0, 1))
     const list = await api.call('GET', 'pki-int/issuers?list=true')
     expect(list.body.data?.['keys']).toHaveLength(2)
   })
@@ -99,7 +102,7 @@ export function revocationCases(contract: Contracted): void {
     const body = { certificate: leaf.toString(), private_key: csrKey }
     for (let round = 0; round < 2; round++) {
       const answer = await api.call('POST', 'pki/revoke-with-key', body, { token })
-      expectAnswer(answer, { status: 200 })
+      expect(outcome(answer)).toEqual(wanted({ status: 200 }))
       expect(answer.body.data).toMatchObject({ state: 'revoked', revocation_time: expect.any(Number) as number })
     }
     const crl = new X509Crl((await api.call('GET', 'pki/crl/pem')).text)
@@ -111,10 +114,12 @@ export function revocationCases(contract: Contracted): void {
     const token = await tokenOf(contract(), 'node1')
     const serial = (await sign(contract(), token, own)).body.data?.['serial_number']
     const body = { serial_number: serial, private_key: csrKey }
-    expectAnswer(await api.call('POST', 'pki/revoke-with-key', body, { token }), {
-      status: 400,
-      error: `certificate with serial ${String(serial)} not found.`,
-    })
+    expect(outcome(await api.call('POST', 'pki/revoke-with-key', body, { token }))).toEqual(
+      wanted({
+        status: 400,
+        error: `certificate with serial ${String(serial)} not found.`,
+      }),
+    )
   })
 
   test('another key does not revoke, and neither does none', async () => {
@@ -123,11 +128,13 @@ export function revocationCases(contract: Contracted): void {
     const certificate = (await leafOf(contract(), token)).toString()
     const { privateKeyPem } = await createKeyPair()
     const revoke = async (body: object) => await api.call('POST', 'pki/revoke-with-key', body, { token })
-    expectAnswer(await revoke({ certificate, private_key: privateKeyPem }), {
-      status: 500,
-      error: /provided private key does not match certificate's public key/,
-    })
-    expectAnswer(await revoke({ certificate }), { status: 400, error: /private key/ })
+    expect(outcome(await revoke({ certificate, private_key: privateKeyPem }))).toEqual(
+      wanted({
+        status: 500,
+        error: /provided private key does not match certificate's public key/,
+      }),
+    )
+    expect(outcome(await revoke({ certificate }))).toEqual(wanted({ status: 400, error: /private key/ }))
   })
 }
 
@@ -136,4 +143,9 @@ async function leafOf(contract: Contract, token: string): Promise<X509Certificat
   const leaf = new X509Certificate(String(body.data?.['certificate']))
   expect(createPublicKey(createPrivateKey(contract.csrKey)).equals(leaf.publicKey)).toBe(true)
   return leaf
+}
+
+function chainOf({ data }: VaultBody): string[] {
+  const chain = data?.['ca_chain']
+  return Array.isArray(chain) ? chain.map((each: string) => each.trim()) : []
 }

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import type { FakeKubeMode } from '../../support/fake-kube.ts'
 import { startFakeKube } from '../../support/fake-kube.ts'
 import { createServiceAccountIssuer, type ServiceAccountTokenOptions, uidOf } from '../../support/service-account.ts'
-import { type Contracted, type Expected, expectAnswer, loginJwt, tokenDenied } from './contract.ts'
+import { type Contracted, type Expected, loginJwt, outcome, tokenDenied, wanted } from './contract.ts'
 
 const invalid = 'error validating token: '
 
@@ -65,7 +65,7 @@ const refusals: Readonly<Record<string, readonly [ServiceAccountTokenOptions, Ex
 export function jwtCases(contract: Contracted): void {
   test('a login gives a batch token with the role and the mapped claims', async () => {
     const answer = await loginJwt(contract())
-    expectAnswer(answer, { status: 200 })
+    expect(outcome(answer)).toEqual(wanted({ status: 200 }))
     expect(answer.body.auth).toMatchObject({
       client_token: expect.stringMatching(/^(hv)?b\./) as string,
       accessor: '',
@@ -83,31 +83,39 @@ export function jwtCases(contract: Contracted): void {
   })
 
   test.each(Object.entries(refusals))('jwt: %s', async (_, [options, expected]) => {
-    expectAnswer(await loginJwt(contract(), options), expected)
+    expect(outcome(await loginJwt(contract(), options))).toEqual(wanted(expected))
   })
 
   test('an expiry within the leeway, a text audience and a role in upper case are accepted', async () => {
-    expectAnswer(await loginJwt(contract(), { expiresInSeconds: -30, startsInSeconds: -600 }), { status: 200 })
-    expectAnswer(await loginJwt(contract(), { hasTextAudience: true }), { status: 200 })
-    expectAnswer(await loginJwt(contract(), {}, 'CALICO-NODE'), { status: 200 })
+    expect(outcome(await loginJwt(contract(), { expiresInSeconds: -30, startsInSeconds: -600 }))).toEqual(
+      wanted({ status: 200 }),
+    )
+    expect(outcome(await loginJwt(contract(), { hasTextAudience: true }))).toEqual(wanted({ status: 200 }))
+    expect(outcome(await loginJwt(contract(), {}, 'CALICO-NODE'))).toEqual(wanted({ status: 200 }))
   })
 
   test('a login without its parts, and not a login', async () => {
     const { api, accounts } = contract()
     const jwt = accounts.token()
     const login = 'auth/jwt/login'
-    expectAnswer(await api.call('POST', login, { role: 'calico-node' }), { status: 400, error: 'missing token' })
-    expectAnswer(await api.call('POST', login, { jwt }), { status: 400, error: 'missing role' })
-    expectAnswer(await api.call('POST', login, { jwt, role: 'nope' }), {
-      status: 400,
-      error: 'role "nope" could not be found',
-    })
-    expectAnswer(await api.call('GET', login), { status: 405, error: /unsupported operation/ })
-    expectAnswer(await api.call('POST', 'auth/nope/login', { jwt, role: 'calico-node' }), tokenDenied)
+    expect(outcome(await api.call('POST', login, { role: 'calico-node' }))).toEqual(
+      wanted({ status: 400, error: 'missing token' }),
+    )
+    expect(outcome(await api.call('POST', login, { jwt }))).toEqual(wanted({ status: 400, error: 'missing role' }))
+    expect(outcome(await api.call('POST', login, { jwt, role: 'nope' }))).toEqual(
+      wanted({
+        status: 400,
+        error: 'role "nope" could not be found',
+      }),
+    )
+    expect(outcome(await api.call('GET', login))).toEqual(wanted({ status: 405, error: /unsupported operation/ }))
+    expect(outcome(await api.call('POST', 'auth/nope/login', { jwt, role: 'calico-node' }))).toEqual(
+      wanted(tokenDenied),
+    )
     const broken = await api.call('POST', login, undefined, { rawBody: '{"role":' })
     expect([400, 500]).toContain(broken.status)
     expect(broken.body.errors).toHaveLength(1)
-    expectAnswer(await api.call('PUT', login, { jwt, role: 'calico-node' }), { status: 200 })
+    expect(outcome(await api.call('PUT', login, { jwt, role: 'calico-node' }))).toEqual(wanted({ status: 200 }))
   })
 
   test('keys from a JWKS URL are checked when configured, and kept through an outage', async () => {
@@ -125,16 +133,19 @@ export function jwtCases(contract: Contracted): void {
       token_type: 'batch',
     })
     const login = async (jwt: string) => await api.call('POST', 'auth/jwt-jwks/login', { role: 'node', jwt })
-    expectAnswer(await login(accounts.token()), { status: 200 })
+    expect(outcome(await login(accounts.token()))).toEqual(wanted({ status: 200 }))
     await kube.stop()
-    expectAnswer(await login(accounts.token()), { status: 200 })
+    expect(outcome(await login(accounts.token()))).toEqual(wanted({ status: 200 }))
     const stranger = createServiceAccountIssuer()
-    expectAnswer(await login(stranger.token()), {
-      status: 400,
-      error: /^error validating token: error verifying token signature: fetching keys oidc: get keys failed Get "https/,
-    })
+    expect(outcome(await login(stranger.token()))).toEqual(
+      wanted({
+        status: 400,
+        error:
+          /^error validating token: error verifying token signature: fetching keys oidc: get keys failed Get "https/,
+      }),
+    )
     const unreachable = await api.call('POST', 'auth/jwt-jwks/config', config, { token: contract().vault.rootToken })
-    expectAnswer(unreachable, { status: 400, error: /^error checking jwks URL: / })
+    expect(outcome(unreachable)).toEqual(wanted({ status: 400, error: /^error checking jwks URL: / }))
   })
 }
 
@@ -153,7 +164,10 @@ const kubernetesRefusals: Readonly<Record<string, readonly [ServiceAccountTokenO
     { status: 403, error: 'invalid expiration time (exp) claim: token is expired' },
   ],
   'a foreign key': [{ isForged: true }, tokenDenied],
-  'a text audience': [{ hasTextAudience: true }, { status: 500, error: /'aud':? source data must be an array or slice/ }],
+  'a text audience': [
+    { hasTextAudience: true },
+    { status: 500, error: /'aud':? source data must be an array or slice/ },
+  ],
 }
 
 export function kubernetesCases(contract: Contracted): void {
@@ -165,7 +179,7 @@ export function kubernetesCases(contract: Contracted): void {
   test('a login gives a token that knows the service account and not the node', async () => {
     const first = await login({ node: 'node1' })
     const second = await login({ node: 'node2' })
-    expectAnswer(first, { status: 200 })
+    expect(outcome(first)).toEqual(wanted({ status: 200 }))
     expect(first.body.auth).toMatchObject({
       token_type: 'batch',
       metadata: { role: 'calico-node', service_account_name: 'calico-node', service_account_namespace: 'kube-system' },
@@ -174,11 +188,11 @@ export function kubernetesCases(contract: Contracted): void {
   })
 
   test.each(Object.entries(kubernetesRefusals))('kubernetes: %s', async (_, [options, expected]) => {
-    expectAnswer(await login(options), expected)
+    expect(outcome(await login(options))).toEqual(wanted(expected))
   })
 
   test('kubernetes: an unknown role', async () => {
-    expectAnswer(await login({}, 'nope'), { status: 400, error: 'invalid role name "nope"' })
+    expect(outcome(await login({}, 'nope'))).toEqual(wanted({ status: 400, error: 'invalid role name "nope"' }))
   })
 
   test.each(['deny', 'unauthorized', 'error', 'drop', 'other-audience'] satisfies FakeKubeMode[])(
@@ -187,7 +201,7 @@ export function kubernetesCases(contract: Contracted): void {
       const { kube } = contract()
       kube.mode = mode
       try {
-        expectAnswer(await login(), tokenDenied)
+        expect(outcome(await login())).toEqual(wanted(tokenDenied))
       } finally {
         kube.mode = 'normal'
       }

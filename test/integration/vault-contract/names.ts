@@ -1,7 +1,16 @@
 /** Owns the contract of who may have which common name, and of what a policy keeps out of a sign request. */
 import { X509Certificate } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { type Contract, type Contracted, expectAnswer, policyDenied, sign, tokenDenied, tokenOf } from './contract.ts'
+import {
+  type Contract,
+  type Contracted,
+  outcome,
+  policyDenied,
+  sign,
+  tokenDenied,
+  tokenOf,
+  wanted,
+} from './contract.ts'
 
 const own = 'calico-node:node1'
 
@@ -45,15 +54,19 @@ export function nameCases(contract: Contracted): void {
     expect(leaf.subjectAltName).toBeUndefined()
     expect(leaf.keyUsage).toEqual(['1.3.6.1.5.5.7.3.2'])
     expect(leaf.ca).toBe(false)
-    expectAnswer(await sign(contract(), token, 'calico-cni:node1', {}, 'pki/sign/calico-cni'), { status: 200 })
+    expect(outcome(await sign(contract(), token, 'calico-cni:node1', {}, 'pki/sign/calico-cni'))).toEqual(
+      wanted({ status: 200 }),
+    )
   })
 
   test.each(refused)('the name %j is refused', async (name) => {
     const token = await tokenOf(contract(), 'node1')
-    expectAnswer(await sign(contract(), token, name), {
-      status: 400,
-      error: `common name ${name} not allowed by this role`,
-    })
+    expect(outcome(await sign(contract(), token, name))).toEqual(
+      wanted({
+        status: 400,
+        error: `common name ${name} not allowed by this role`,
+      }),
+    )
   })
 
   test('case is ignored, beyond ASCII too, and the name is signed as it was asked for', async () => {
@@ -65,7 +78,7 @@ export function nameCases(contract: Contracted): void {
     const controllers = await tokenOfControllers(contract())
     const name = 'calico-\u212Aube-controllers:node1'
     const answer = await sign(contract(), controllers, name, {}, 'pki/sign/calico-kube-controllers')
-    expectAnswer(answer, { status: 200 })
+    expect(outcome(answer)).toEqual(wanted({ status: 200 }))
     expect(new X509Certificate(String(answer.body.data?.['certificate'])).subject).toBe(`CN=${name}`)
   })
 
@@ -82,16 +95,20 @@ export function nameCases(contract: Contracted): void {
     const node = 'x'.repeat(60)
     const token = await tokenOf(contract(), node)
     const answer = await sign(contract(), token, `calico-node:${node}`, { exclude_cn_from_sans: false })
-    expectAnswer(answer, { status: 400, error: /^idna: invalid label "calico-node:x+"$/ })
+    expect(outcome(answer)).toEqual(wanted({ status: 400, error: /^idna: invalid label "calico-node:x+"$/ }))
   })
 
   test('an empty name is refused, the root token has none', async () => {
     const token = await tokenOf(contract(), 'node1')
-    expectAnswer(await sign(contract(), token, ''), { status: 400, error: /^the common_name field is required/ })
-    expectAnswer(await sign(contract(), contract().vault.rootToken, own), {
-      status: 400,
-      error: `common name ${own} not allowed by this role`,
-    })
+    expect(outcome(await sign(contract(), token, ''))).toEqual(
+      wanted({ status: 400, error: /^the common_name field is required/ }),
+    )
+    expect(outcome(await sign(contract(), contract().vault.rootToken, own))).toEqual(
+      wanted({
+        status: 400,
+        error: `common name ${own} not allowed by this role`,
+      }),
+    )
   })
 
   test('two nodes that take turns never get each other’s name', async () => {
@@ -111,26 +128,34 @@ export function nameCases(contract: Contracted): void {
   test('counter-example: with user_claim=sub the last login decides for all nodes', async () => {
     await shareOneAlias(contract())
     const first = await tokenOf(contract(), 'node1', 'shared', 'jwt-sub')
-    expectAnswer(await sign(contract(), first, 'shared:node1', {}, 'pki/sign/shared'), { status: 200 })
+    expect(outcome(await sign(contract(), first, 'shared:node1', {}, 'pki/sign/shared'))).toEqual(
+      wanted({ status: 200 }),
+    )
     await tokenOf(contract(), 'node2', 'shared', 'jwt-sub')
-    expectAnswer(await sign(contract(), first, 'shared:node2', {}, 'pki/sign/shared'), { status: 200 })
-    expectAnswer(await sign(contract(), first, 'shared:node1', {}, 'pki/sign/shared'), {
-      status: 400,
-      error: 'common name shared:node1 not allowed by this role',
-    })
+    expect(outcome(await sign(contract(), first, 'shared:node2', {}, 'pki/sign/shared'))).toEqual(
+      wanted({ status: 200 }),
+    )
+    expect(outcome(await sign(contract(), first, 'shared:node1', {}, 'pki/sign/shared'))).toEqual(
+      wanted({
+        status: 400,
+        error: 'common name shared:node1 not allowed by this role',
+      }),
+    )
   })
 
   describe('the policy', () => {
     test.each(denied)('keeps %j out', async (parameters) => {
       const token = await tokenOf(contract(), 'node1')
-      expectAnswer(await sign(contract(), token, own, parameters), policyDenied)
+      expect(outcome(await sign(contract(), token, own, parameters))).toEqual(wanted(policyDenied))
     })
 
     test('wants a request and a name', async () => {
       const token = await tokenOf(contract(), 'node1')
       const { api, csr } = contract()
-      expectAnswer(await api.call('POST', 'pki/sign/calico-node', { csr }, { token }), policyDenied)
-      expectAnswer(await api.call('POST', 'pki/sign/calico-node', { common_name: own }, { token }), policyDenied)
+      expect(outcome(await api.call('POST', 'pki/sign/calico-node', { csr }, { token }))).toEqual(wanted(policyDenied))
+      expect(outcome(await api.call('POST', 'pki/sign/calico-node', { common_name: own }, { token }))).toEqual(
+        wanted(policyDenied),
+      )
     })
 
     test.each([
@@ -143,19 +168,19 @@ export function nameCases(contract: Contracted): void {
       'nope/sign/calico-node',
     ])('keeps %s closed', async (path) => {
       const token = await tokenOf(contract(), 'node1')
-      expectAnswer(await sign(contract(), token, own, {}, path), policyDenied)
+      expect(outcome(await sign(contract(), token, own, {}, path))).toEqual(wanted(policyDenied))
     })
 
     test('the query string of a POST is ignored', async () => {
       const token = await tokenOf(contract(), 'node1')
       const answer = await sign(contract(), token, own, {}, 'pki/sign/calico-node?alt_names=root')
-      expectAnswer(answer, { status: 200 })
+      expect(outcome(answer)).toEqual(wanted({ status: 200 }))
       expect(new X509Certificate(String(answer.body.data?.['certificate'])).subjectAltName).toBeUndefined()
     })
 
     test('a token that is absent or unknown is told so', async () => {
       for (const token of ['', 'nope', 'hvs.nope', 'hvb.nope']) {
-        expectAnswer(await sign(contract(), token, own), tokenDenied)
+        expect(outcome(await sign(contract(), token, own))).toEqual(wanted(tokenDenied))
       }
     })
   })

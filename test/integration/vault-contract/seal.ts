@@ -1,6 +1,6 @@
 /** Owns the contract of quotas, health and the seal. They concern the whole server, so they come last. */
 import { expect, test } from 'vitest'
-import { type Contract, type Contracted, expectAnswer, loginJwt, sign, tokenOf } from './contract.ts'
+import { type Contract, type Contracted, loginJwt, outcome, sign, tokenOf, wanted } from './contract.ts'
 
 const own = 'calico-node:node1'
 
@@ -12,20 +12,20 @@ export function quotaCases(contract: Contracted): void {
     const exceeded = { status: 429, error: 'request path "pki/sign/calico-node": rate limit quota exceeded' } as const
     await api.root('POST', 'sys/quotas/rate-limit/sign', quota)
     try {
-      expectAnswer(await sign(contract(), token, own), { status: 200 })
+      expect(outcome(await sign(contract(), token, own))).toEqual(wanted({ status: 200 }))
       const bare = await sign(contract(), token, own)
-      expectAnswer(bare, exceeded)
+      expect(outcome(bare)).toEqual(wanted(exceeded))
       expect(bare.headers).not.toHaveProperty('retry-after')
       await api.root('POST', 'sys/quotas/config', { enable_rate_limit_response_headers: true })
       const full = await sign(contract(), token, own)
-      expectAnswer(full, exceeded)
+      expect(outcome(full)).toEqual(wanted(exceeded))
       expect(Number(full.headers['retry-after'])).toBeGreaterThan(3000)
       expect(full.headers).toMatchObject({ 'x-ratelimit-limit': '1', 'x-ratelimit-remaining': '0' })
     } finally {
       await api.root('POST', 'sys/quotas/config', { enable_rate_limit_response_headers: false })
       await api.root('DELETE', 'sys/quotas/rate-limit/sign')
     }
-    expectAnswer(await sign(contract(), token, own), { status: 200 })
+    expect(outcome(await sign(contract(), token, own))).toEqual(wanted({ status: 200 }))
   })
 }
 
@@ -43,16 +43,16 @@ export function sealCases(contract: Contracted): void {
     const sealed = { status: 503, error: 'Vault is sealed' } as const
     await vault.seal()
     try {
-      expectAnswer(await loginJwt(contract()), sealed)
-      expectAnswer(await sign(contract(), token, own), sealed)
-      expectAnswer(await api.call('GET', 'pki/issuers?list=true'), sealed)
+      expect(outcome(await loginJwt(contract()))).toEqual(wanted(sealed))
+      expect(outcome(await sign(contract(), token, own))).toEqual(wanted(sealed))
+      expect(outcome(await api.call('GET', 'pki/issuers?list=true'))).toEqual(wanted(sealed))
       const health = await api.call('GET', 'sys/health')
       expect([health.status, JSON.parse(health.text)]).toEqual([503, expect.objectContaining({ sealed: true })])
     } finally {
       await vault.unseal()
       await untilActive(contract())
     }
-    expectAnswer(await sign(contract(), token, own), { status: 200 })
+    expect(outcome(await sign(contract(), token, own))).toEqual(wanted({ status: 200 }))
   })
 }
 

@@ -31,7 +31,10 @@ export function createApproleBackend(state: State): Backend {
       {
         path: 'role/:name',
         read: (call) => describeRole(find(call)),
-        update: (call) => void writeRole(roles, find(call), call),
+        update: (call) => {
+          writeRole(roles, find(call), call)
+          return undefined
+        },
         delete: ({ params }) => void roles.delete((params['name'] ?? '').toLowerCase()),
       },
       {

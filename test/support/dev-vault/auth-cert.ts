@@ -1,6 +1,6 @@
 /** Owns the cert auth method: the TLS client certificate must chain to a configured CA and have an allowed common name. */
 import { X509Certificate } from 'node:crypto'
-import { internalError, refusal, VaultFailure } from './failure.ts'
+import { refusal, VaultFailure } from './failure.ts'
 import { listField, textField } from './fields.ts'
 import type { Backend, Call, LogicalAnswer, TokenSettings } from './logical.ts'
 import { matchesGlob } from './policies.ts'
@@ -71,13 +71,20 @@ function login(state: State, entries: ReadonlyMap<string, Entry>, { request, dat
 
 function checkUsable(certificate: X509Certificate, nowMs: number): void {
   const text = "failed to verify client's certificate: x509: certificate"
-  if (nowMs < certificate.validFromDate.getTime() || nowMs > certificate.validToDate.getTime()) {
-    const time = new Date(nowMs).toISOString()
-    throw new VaultFailure(500, `${text} has expired or is not yet valid: current time ${time}`)
+  const [from, to] = [certificate.validFromDate, certificate.validToDate]
+  if (nowMs < from.getTime() || nowMs > to.getTime()) {
+    const than = nowMs < from.getTime() ? `before ${rfc3339(from)}` : `after ${rfc3339(to)}`
+    const now = rfc3339(new Date(nowMs))
+    throw new VaultFailure(500, `${text} has expired or is not yet valid: current time ${now} is ${than}`)
   }
   const usages: readonly string[] | undefined = certificate.keyUsage
-  if (usages !== undefined && !usages.includes(clientAuth))
-    throw internalError(`${text} specifies an incompatible key usage`)
+  if (usages === undefined || usages.includes(clientAuth)) return
+  throw new VaultFailure(500, `${text} specifies an incompatible key usage`)
+}
+
+/** Whole seconds. */
+function rfc3339(time: Date): string {
+  return time.toISOString().replace(/\.\d+Z$/, 'Z')
 }
 
 function describe(entry: Entry | undefined): LogicalAnswer | undefined {

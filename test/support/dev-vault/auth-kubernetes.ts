@@ -160,7 +160,10 @@ async function readToken(state: State, config: Config, role: Role, jwt: string):
 }
 
 function readAccount(claims: Claims): ServiceAccount {
-  const text = (pointer: string): string => String(getClaim(claims, pointer) ?? '')
+  const text = (pointer: string): string => {
+    const value = getClaim(claims, pointer)
+    return typeof value === 'string' ? value : ''
+  }
   return {
     name: text('/kubernetes.io/serviceaccount/name'),
     namespace: text('/kubernetes.io/namespace'),

@@ -4,7 +4,7 @@
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createCa } from '../certificates.ts'
@@ -46,6 +46,7 @@ export async function startDevVault(options: DevVaultOptions = {}): Promise<DevV
   const directory = await mkdtemp(join(tmpdir(), 'dev-vault-'))
   const caFile = join(directory, 'ca.pem')
   await writeFile(caFile, ca.certificatePem)
+  const connections = new Map<number, Socket>()
   const server = createServer(
     // A client certificate is asked for and not demanded; the cert auth method looks at it.
     {
@@ -55,8 +56,13 @@ export async function startDevVault(options: DevVaultOptions = {}): Promise<DevV
       rejectUnauthorized: false,
       keepAliveTimeout: 300_000,
     },
-    createListener(state, faults, log),
+    createListener(state, faults, log, connections),
   )
+  server.on('connection', (socket: Socket) => {
+    const { remotePort = 0 } = socket
+    connections.set(remotePort, socket)
+    socket.on('close', () => connections.delete(remotePort))
+  })
   await new Promise<void>((resolve, reject) => {
     server.on('error', reject)
     server.listen(port, '127.0.0.1', resolve)

@@ -2,7 +2,8 @@
  * Owns what can be made to go wrong between a client and the development Vault: slow, wrong, cut, endless or missing answers, for
  * some requests, some times. A test injects a fault, and takes it away again.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 
 export interface FaultRequest {
   readonly method: string
@@ -77,8 +78,8 @@ function matches({ match }: Fault, request: FaultRequest): boolean {
 }
 
 /** True when the fault has taken the request over: there is nothing left to answer. */
-export function takesOver(fault: Fault, request: IncomingMessage): boolean {
-  if (fault.reset === true) request.socket.resetAndDestroy()
+export function takesOver(fault: Fault, connection: Socket | undefined): boolean {
+  if (fault.reset === true) connection?.resetAndDestroy()
   return fault.reset === true || fault.hang === true
 }
 

@@ -47,9 +47,9 @@ export function mapField(data: Fields, name: string): Record<string, unknown> {
 
 /** Seconds. Negative ones are refused unless `allowNegative`, as in Vault's `TypeDurationSecond` and `TypeSignedDurationSecond`. */
 export function durationField(data: Fields, name: string, fallback = 0, allowNegative = false): number {
-  const value = data[name]
-  if (value === undefined || value === null || value === '') return fallback
-  const seconds = typeof value === 'number' ? value : parseGoDuration(String(value))
+  const value = textField(data, name)
+  if (value === '') return fallback
+  const seconds = parseGoDuration(value)
   if (seconds === undefined) {
     const text = `strconv.ParseInt: parsing "${value}": invalid syntax`
     throw refusal(`Field validation failed: error converting input for field "${name}": ${text}`)

@@ -2,6 +2,7 @@
 
 import { X509Certificate } from 'node:crypto'
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { TLSSocket } from 'node:tls'
 import { VaultFailure } from './failure.ts'
@@ -15,9 +16,17 @@ const goBufferBytes = 2048
 
 const operations: Readonly<Record<string, Operation>> = { GET: 'read', POST: 'update', PUT: 'update', DELETE: 'delete' }
 
-export function createListener(state: State, faults: FaultControl, log: RequestLog): RequestListener {
+/** TCP connections by the client's port: a TLS socket cannot be reset itself. */
+export type Connections = ReadonlyMap<number, Socket>
+
+export function createListener(
+  state: State,
+  faults: FaultControl,
+  log: RequestLog,
+  connections: Connections,
+): RequestListener {
   return (incoming, response) => {
-    respond(state, faults, log, incoming, response).catch((error: unknown) => {
+    respond(state, faults, log, connections, incoming, response).catch((error: unknown) => {
       // A bug of this server: seen by the client as a lost connection and by the developer here.
       process.stderr.write(`dev-vault: ${incoming.method} ${incoming.url}: ${String((error as Error).stack)}\n`)
       response.destroy()
@@ -29,6 +38,7 @@ async function respond(
   state: State,
   faults: FaultControl,
   log: RequestLog,
+  connections: Connections,
   incoming: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -41,7 +51,7 @@ async function respond(
   if (content === undefined) return
   const fault = faults.take({ method, path })
   if (fault !== undefined) {
-    if (takesOver(fault, incoming)) return record(0)()
+    if (takesOver(fault, connections.get(incoming.socket.remotePort ?? 0))) return record(0)()
     if (fault.latencyMs !== undefined) await delay(fault.latencyMs)
   }
   const made = fault === undefined ? undefined : replacement(fault)
@@ -76,7 +86,7 @@ async function answerTo(
   const operation = isList ? 'list' : isHead ? 'read' : operations[incoming.method ?? '']
   if (operation === undefined) return { status: 405, json: { errors: [] } }
   try {
-    const data = operation === 'update' ? parseBody(content) : queryOf(url)
+    const data = operation === 'update' ? parseBody(state, content) : queryOf(url)
     const request: LogicalRequest = {
       operation,
       path: isList && !path.endsWith('/') ? `${path}/` : path,
@@ -97,14 +107,17 @@ function queryOf(url: URL): Record<string, string> {
   return Object.fromEntries([...url.searchParams].filter(([name]) => name !== 'list'))
 }
 
-function parseBody(content: string): Record<string, unknown> {
+function parseBody({ flavour }: State, content: string): Record<string, unknown> {
   if (content.trim() === '') return {}
   try {
     const parsed = JSON.parse(content) as Record<string, unknown> | unknown[] | null
     if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return parsed
     throw new SyntaxError('not an object')
   } catch {
-    throw new VaultFailure(400, 'error parsing JSON')
+    throw new VaultFailure(
+      400,
+      flavour === 'openbao' ? 'failed to decode JSON input: unexpected EOF' : 'error parsing JSON',
+    )
   }
 }
 

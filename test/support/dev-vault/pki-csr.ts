@@ -1,6 +1,6 @@
 /** Owns reading a certificate request: what it asks for, whether its key suits the role, and whether its signature is good. */
-import { createPublicKey, type webcrypto } from 'node:crypto'
-import { Pkcs10CertificateRequest, SubjectAlternativeNameExtension } from '@peculiar/x509'
+import { createPublicKey, type KeyObject, verify } from 'node:crypto'
+import { type DerNode, objectId, readDer } from '../der.ts'
 import { refusal } from './failure.ts'
 import type { PkiRole } from './pki-role.ts'
 
@@ -9,51 +9,71 @@ export interface ParsedRequest {
   readonly dnsNames: readonly string[]
   readonly ipAddresses: readonly string[]
   readonly key: { readonly type: string; readonly bits: number }
-  isSigned(): Promise<boolean>
-  publicKey(): Promise<webcrypto.CryptoKey>
+  readonly publicKeyDer: Buffer
+  readonly isSigned: () => boolean
 }
 
 export function parseRequest(pem: string): ParsedRequest {
   if (pem === '') throw refusal('"csr" is empty')
   const base64 = /-----BEGIN [A-Z ]+-----([^-]*)-----END [A-Z ]+-----/.exec(pem)?.[1]
   if (base64 === undefined) throw refusal('csr contains no data')
-  const request = decode(base64)
-  const names = request.getExtensions('2.5.29.17').flatMap((extension) => {
-    return extension instanceof SubjectAlternativeNameExtension ? extension.names.items : []
-  })
-  const valuesOf = (type: string): string[] => names.filter((name) => name.type === type).map((name) => name.value)
-  return {
-    commonName: request.subjectName.getField('CN')[0] ?? '',
-    dnsNames: valuesOf('dns'),
-    ipAddresses: valuesOf('ip'),
-    key: describeKey(request.publicKey.rawData),
-    isSigned: async () => {
-      try {
-        return await request.verify()
-      } catch {
-        return false
-      }
-    },
-    publicKey: async () => await request.publicKey.export(),
-  }
-}
-
-function decode(base64: string): Pkcs10CertificateRequest {
   try {
-    return new Pkcs10CertificateRequest(Buffer.from(base64, 'base64'))
+    return readRequest(readDer(Buffer.from(base64, 'base64')))
   } catch (cause) {
     throw refusal(`certificate request could not be parsed: ${(cause as Error).message}`)
   }
 }
 
+function readRequest({ children: [info, algorithm, signature] }: DerNode): ParsedRequest {
+  const [, subject, publicKeyInfo, attributes] = info?.children ?? []
+  if (info === undefined || subject === undefined || publicKeyInfo === undefined) throw new TypeError('not a request')
+  const publicKeyDer = publicKeyInfo.raw
+  const key = createPublicKey({ key: publicKeyDer, format: 'der', type: 'spki' })
+  const names = attributes === undefined ? [] : alternativeNames(attributes)
+  return {
+    commonName: commonNameOf(subject),
+    dnsNames: names.filter(({ tag }) => tag === 0x82).map(({ content }) => content.toString()),
+    ipAddresses: names.filter(({ tag, content }) => tag === 0x87 && content.length === 4).map(({ content }) => content.join('.')),
+    key: describeKey(key),
+    publicKeyDer,
+    isSigned: () => verify(digestOf(algorithm), info.raw, key, signature?.content.subarray(1) ?? Buffer.alloc(0)),
+  }
+}
+
+function commonNameOf(subject: DerNode): string {
+  const attribute = subject.children
+    .flatMap(({ children }) => children)
+    .find(({ children }) => children[0]?.raw.equals(objectId('2.5.4.3')) === true)
+  return attribute?.children[1]?.content.toString() ?? ''
+}
+
+/** In the extensionRequest attribute: [0] { SEQUENCE { oid, SET { SEQUENCE OF extension } } }. */
+function alternativeNames(attributes: DerNode): readonly DerNode[] {
+  const extensions = attributes.children.flatMap(({ children }) => children[1]?.children[0]?.children ?? [])
+  const found = extensions.find(({ children }) => children[0]?.raw.equals(objectId('2.5.29.17')) === true)
+  const value = found?.children.at(-1)
+  return value === undefined ? [] : readDer(value.content).children
+}
+
+/** The hash of the signature algorithm; Ed25519 has none of its own. */
+function digestOf(algorithm: DerNode | undefined): string | null {
+  const id = algorithm?.children[0]?.raw ?? Buffer.alloc(0)
+  const known: Readonly<Record<string, string>> = {
+    '1.2.840.10045.4.3.2': 'sha256',
+    '1.2.840.10045.4.3.3': 'sha384',
+    '1.2.840.10045.4.3.4': 'sha512',
+    '1.2.840.113549.1.1.11': 'sha256',
+    '1.2.840.113549.1.1.12': 'sha384',
+    '1.2.840.113549.1.1.13': 'sha512',
+  }
+  return Object.entries(known).find(([text]) => objectId(text).equals(id))?.[1] ?? null
+}
+
 const curveBits: Readonly<Record<string, number>> = { prime256v1: 256, secp384r1: 384, secp521r1: 521, secp224r1: 224 }
 
-function describeKey(der: ArrayBuffer): { type: string; bits: number } {
-  const key = createPublicKey({ key: Buffer.from(der), format: 'der', type: 'spki' })
-  const details = key.asymmetricKeyDetails
-  const type = key.asymmetricKeyType ?? ''
-  if (type === 'ec') return { type, bits: curveBits[details?.namedCurve ?? ''] ?? 0 }
-  return { type, bits: details?.modulusLength ?? 0 }
+function describeKey({ asymmetricKeyType = '', asymmetricKeyDetails }: KeyObject): { type: string; bits: number } {
+  const bits = asymmetricKeyDetails?.modulusLength ?? curveBits[asymmetricKeyDetails?.namedCurve ?? ''] ?? 0
+  return { type: asymmetricKeyType, bits }
 }
 
 /** A larger key than the role's is accepted. */

@@ -1,6 +1,6 @@
 /** Owns the routes that make, import, choose and delete the issuers of a PKI mount. */
 import { X509Certificate } from 'node:crypto'
-import { Pkcs10CertificateRequest } from '@peculiar/x509'
+import { Pkcs10CertificateRequest } from '../x509.ts'
 import { refusal } from './failure.ts'
 import { durationField, formatGoDuration, has, numberField, textField } from './fields.ts'
 import type { Call, Fields, LogicalAnswer, Route } from './logical.ts'

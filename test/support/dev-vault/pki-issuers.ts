@@ -3,13 +3,13 @@
  * `default`. Keys never leave it.
  */
 import { randomUUID, X509Certificate } from 'node:crypto'
+import { createKeyPair, type KeyPair, type KeyType, sign } from '../certificates.ts'
 import {
   BasicConstraintsExtension,
   KeyUsageFlags,
   KeyUsagesExtension,
   Pkcs10CertificateRequestGenerator,
-} from '@peculiar/x509'
-import { createKeyPair, type KeyPair, type KeyType, sign } from '../certificates.ts'
+} from '../x509.ts'
 import { internalError, refusal } from './failure.ts'
 
 export interface Issuer {

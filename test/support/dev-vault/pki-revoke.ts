@@ -1,6 +1,6 @@
 /** Owns revocation in a PKI mount: by the holder of the key, by an operator, and the CRL that shows it at once. */
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto'
-import { X509CrlGenerator } from '@peculiar/x509'
+import { X509CrlGenerator } from '../x509.ts'
 import { internalError, refusal } from './failure.ts'
 import { textField } from './fields.ts'
 import type { Fields, LogicalAnswer } from './logical.ts'

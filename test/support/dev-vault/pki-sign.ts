@@ -3,6 +3,7 @@
  * @see https://github.com/hashicorp/vault/blob/v1.13.1/builtin/logical/pki/path_issue_sign.go
  */
 import { X509Certificate } from 'node:crypto'
+import { sign } from '../certificates.ts'
 import {
   ExtendedKeyUsage,
   ExtendedKeyUsageExtension,
@@ -10,8 +11,7 @@ import {
   KeyUsageFlags,
   KeyUsagesExtension,
   SubjectAlternativeNameExtension,
-} from '@peculiar/x509'
-import { sign } from '../certificates.ts'
+} from '../x509.ts'
 import { internalError, refusal, VaultFailure } from './failure.ts'
 import { durationField, flagField, formatGoDuration, has, listField, textField } from './fields.ts'
 import type { Call, Fields, LogicalAnswer } from './logical.ts'
@@ -39,7 +39,8 @@ export async function signRequest(context: SignContext, role: PkiRole, { data, t
   const issuer = findSigner(store, role.issuerRef)
   const request = parseRequest(textField(data, 'csr'))
   checkKey(role, request)
-  const names = collectNames(role, request, data, { entityId: token?.entityId ?? '', identities: state.identities })
+  const requester = { entityId: token?.entityId ?? '', identities: state.identities }
+  const names = collectNames(role, request, data, { ...requester, isOpenBao: state.flavour === 'openbao' })
   const { notAfter, warnings } = planValidity(context, role, issuer, data, askedTtlSeconds)
   if (!(await request.isSigned())) throw refusal('request signature invalid')
   const notBefore = new Date(state.now() - role.notBeforeDurationSeconds * 1000)
@@ -78,7 +79,12 @@ interface Names {
   readonly ipAddresses: readonly string[]
 }
 
-function collectNames(role: PkiRole, request: ParsedRequest, data: Fields, requester: Requester): Names {
+function collectNames(
+  role: PkiRole,
+  request: ParsedRequest,
+  data: Fields,
+  requester: Requester & { isOpenBao: boolean },
+): Names {
   const commonName = (role.useCsrCommonName ? request.commonName : '') || textField(data, 'common_name')
   if (commonName === '' && role.requireCn) {
     throw refusal(
@@ -101,7 +107,8 @@ function collectNames(role: PkiRole, request: ParsedRequest, data: Fields, reque
   if (bad !== undefined) throw refusal(`subject alternate name ${bad} not allowed by this role`)
   const asked = listField(data, 'ip_sans')
   if (!role.useCsrSans && asked.length > 0 && !role.allowIpSans) {
-    throw refusal(`IP Subject Alternative Names are not allowed in this role, but was provided [${asked.join(' ')}]`)
+    const how = requester.isOpenBao ? 'via the API' : `[${asked.join(' ')}]`
+    throw refusal(`IP Subject Alternative Names are not allowed in this role, but was provided ${how}`)
   }
   if (!role.useCsrSans && has(data, 'uri_sans') && role.allowedUriSans.length === 0) {
     throw refusal('URI Subject Alternative Names are not allowed in this role, but were provided via the API')
@@ -162,7 +169,8 @@ function extensionsOf(role: PkiRole, { dnsNames, ipAddresses }: Names): Extensio
     ...ipAddresses.map((value) => ({ type: 'ip' as const, value })),
   ]
   return [
-    ...(flags === 0 ? [] : [new KeyUsagesExtension(flags as KeyUsageFlags, true)]),
+    // oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- a set of flags is none of them
+    ...(flags === 0 ? [] : [new KeyUsagesExtension(flags, true)]),
     ...(usages.length === 0 ? [] : [new ExtendedKeyUsageExtension(usages)]),
     ...(names.length === 0 ? [] : [new SubjectAlternativeNameExtension(names)]),
   ]

@@ -25,7 +25,7 @@ const authMethods: Readonly<Record<string, Factory>> = {
 }
 
 const secretsEngines: Readonly<Record<string, Factory>> = {
-  kv: (state, { options }) => createKvBackend(state, String(options['version'] ?? '1')),
+  kv: (state, { options }) => createKvBackend(state, textField(options, 'version', '1')),
   'kv-v2': (state) => createKvBackend(state, '2'),
   pki: (state, { path }) => createPkiBackend(state, () => leaseTtls(mountAt(state, path))),
 }
@@ -54,7 +54,7 @@ function routesOf(state: State, name: string, prefix: string, factories: Readonl
       path: `${name}/:path`,
       read: (call) => ({ data: describeMount(mountAt(state, pathOf(call))) }),
       update: (call) => {
-        mount(state, pathOf(call), factories, call.data)
+        addMounted(state, pathOf(call), factories, call.data)
         return undefined
       },
       delete: (call) => {
@@ -72,7 +72,7 @@ function mountAt(state: State, path: string): Mount {
   return found
 }
 
-function mount(state: State, path: string, factories: Readonly<Record<string, Factory>>, data: Fields): void {
+function addMounted(state: State, path: string, factories: Readonly<Record<string, Factory>>, data: Fields): void {
   const type = textField(data, 'type')
   const factory = factories[type]
   if (type === '') throw refusal('backend type must be specified as a string')

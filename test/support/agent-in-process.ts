@@ -1,0 +1,138 @@
+/**
+ * Owns a whole agent inside the test's process: everything that `run` composes but the signals and the HTTP server. Its events
+ * can be waited for, one after the other, and its time may be the test's. It is stopped when the test ends.
+ */
+import { onTestFinished } from 'vitest'
+import { type Agent, createAgent } from '../../agent/agent.ts'
+import { type Clock, systemClock } from '../../agent/clock.ts'
+import { type Config, parseConfig } from '../../agent/config/config.ts'
+import { describe as describeEvent, type LogLine } from '../../agent/observe/describe.ts'
+import { type AgentEvent, createEventHub } from '../../agent/observe/events.ts'
+import { createHealth, type ProbeAnswer } from '../../agent/observe/health.ts'
+import { createMetrics } from '../../agent/observe/metrics.ts'
+import { watchFiles } from '../../agent/store/watch.ts'
+
+export type AgentEnvironment = Readonly<Record<string, string>>
+
+export interface AgentInProcessOptions {
+  readonly clock?: Clock
+  /** Watches files as `run` does; resolves once no change can be missed. */
+  readonly watch?: boolean
+}
+
+export interface AgentInProcess {
+  readonly config: Config
+  readonly events: readonly AgentEvent[]
+  readonly log: readonly LogLine[]
+  readonly renewNow: Agent['renewNow']
+  /**
+   * The first event of the type, after the one that this answered last, for which `fits` holds: past or future.
+   * Rejects after ten seconds with what has happened instead.
+   */
+  nextEvent<Type extends AgentEvent['type']>(
+    type: Type,
+    fits?: (event: Extract<AgentEvent, { type: Type }>) => boolean,
+  ): Promise<Extract<AgentEvent, { type: Type }>>
+  /** What has happened until now is not waited for any more. */
+  skipEvents(): void
+  probe(name: 'startupz' | 'livez' | 'readyz'): ProbeAnswer
+  /** The value of one sample, such as `ca_certificates{component="calico-node"}`; undefined where there is none. */
+  metric(sample: string): Promise<number | undefined>
+  stop(): Promise<void>
+}
+
+const patienceMs = 10_000
+
+export async function startAgent(
+  environment: AgentEnvironment,
+  { clock = systemClock, watch = false }: AgentInProcessOptions = {},
+): Promise<AgentInProcess> {
+  const config = parseConfig(environment, 'no-node-name')
+  const components = config.targets.map(({ component }) => component)
+  const hub = createEventHub()
+  const metrics = createMetrics({ components, version: 'test', clock })
+  const health = createHealth(config.targets, clock, config.vault.timeoutMs)
+  const events: AgentEvent[] = []
+  const log: LogLine[] = []
+  const waiting = new Set<() => void>()
+  let seen = 0
+  hub.attach((event) => {
+    metrics.listener(event)
+    health.listener(event)
+    const line = describeEvent(event, clock.now())
+    if (line !== undefined) log.push(line)
+    events.push(event)
+    for (const look of waiting) look()
+  })
+
+  const agent = createAgent({ config, clock, random: () => 0.5, emit: hub.emit })
+  const stopWatching = watch ? await watchAll(config, agent) : () => {}
+  const stopping = new AbortController()
+  const running = agent.run(stopping.signal)
+  // A bug that ends the agent is told by `stop`, in the test that started it.
+  running.catch(() => {})
+  const stop = async (): Promise<void> => {
+    stopWatching()
+    stopping.abort()
+    await running
+  }
+  onTestFinished(stop)
+
+  const nextEvent: AgentInProcess['nextEvent'] = (type, fits = () => true) =>
+    new Promise((resolve, reject) => {
+      const look = (): void => {
+        const index = events.findIndex((event, at) => at >= seen && event.type === type && fits(event as never))
+        if (index < 0) return
+        finish()
+        seen = index + 1
+        resolve(events[index] as never)
+      }
+      const finish = (): void => {
+        waiting.delete(look)
+        clearTimeout(timer)
+      }
+      const timer = setTimeout(() => {
+        finish()
+        reject(new Error(`no event ${type} within ${patienceMs} ms, but\n${summary(events.slice(seen))}`))
+      }, patienceMs)
+      waiting.add(look)
+      look()
+    })
+
+  return {
+    config,
+    events,
+    log,
+    renewNow: agent.renewNow,
+    nextEvent,
+    skipEvents: () => {
+      seen = events.length
+    },
+    probe: health.probe,
+    async metric(sample) {
+      const { text } = await metrics.expose('')
+      const line = text.split('\n').find((each) => each.startsWith(`calico_vault_agent_${sample} `))
+      return line === undefined ? undefined : Number(line.slice(line.lastIndexOf(' ')))
+    },
+    stop,
+  }
+}
+
+/** As agent/resident.ts does; here the test waits until the watch has begun. */
+async function watchAll({ vault, auth, targets }: Config, agent: Agent): Promise<() => void> {
+  const files = [vault.caFile, 'tokenFile' in auth ? auth.tokenFile : undefined].filter((file) => file !== undefined)
+  const directories = targets.map(({ directory }) => directory)
+  const failed = (detail: string): void => {
+    throw new Error(detail)
+  }
+  return await new Promise((resolve) => {
+    const close = watchFiles({ files, directories }, agent.lookAgain, failed, () => resolve(close))
+  })
+}
+
+function summary(events: readonly AgentEvent[]): string {
+  return events
+    .filter(({ type }) => type !== 'heartbeat' && type !== 'clock-skew')
+    .map((event) => JSON.stringify(event))
+    .join('\n')
+}

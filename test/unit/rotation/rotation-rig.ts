@@ -1,0 +1,220 @@
+/**
+ * Owns the set-up of the rotation's tests: one target with real directories, a source that signs with test authorities as the
+ * test says, and a clock that only the test moves.
+ */
+import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto'
+import { mkdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { onTestFinished } from 'vitest'
+import type { AgentEvent } from '../../../agent/observe/events.ts'
+import { createBundle } from '../../../agent/pki/bundle.ts'
+import { parseCertificates } from '../../../agent/pki/certificate.ts'
+import { createPublisher, type Publisher } from '../../../agent/rotation/publisher.ts'
+import { createRotator, type Rotator } from '../../../agent/rotation/rotator.ts'
+import type { BundleSource, Candidate } from '../../../agent/source/source.ts'
+import { openSecretDir, type SecretDir } from '../../../agent/store/secret-dir.ts'
+import { createCa, type LeafOptions, type TestCa } from '../../support/certificates.ts'
+import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts'
+import { tempDir } from '../../support/temp-dir.ts'
+
+export const hourMs = 3_600_000
+export const name = 'calico-node:node1'
+
+/** Renewals stand at fixed moments of the epoch. At this one, the slot of 0.5 in 0.65 of 24 h is just over: the next is 15.6 h away. */
+export const startMs = 35_000.5 * 0.65 * 24 * hourMs
+
+/** Certificates of the past chain, too. */
+const lifetime = { notBefore: new Date(startMs - 100 * hourMs), notAfter: new Date(startMs + 100_000 * hourMs) }
+export const oldCa = await createCa({ commonName: 'Old CA', ...lifetime })
+export const newCa = await createCa({ commonName: 'New CA', ...lifetime })
+
+export const x509 = (ca: { certificatePem: string }): X509Certificate => new X509Certificate(ca.certificatePem)
+
+export type EventOf<Type extends AgentEvent['type']> = Extract<AgentEvent, { type: Type }>
+
+export interface RigOptions {
+  readonly keyReuse?: number
+  readonly withState?: boolean
+  readonly withBootstrap?: boolean
+}
+
+export interface Rig {
+  readonly clock: FakeClock
+  readonly events: AgentEvent[]
+  /** Directory of the target; it exists. */
+  readonly path: string
+  readonly statePath: string
+  readonly bootstrapPath: string
+  /** What has been asked of the source. */
+  readonly calls: ('obtain' | 'issuers')[]
+  /** How the source behaves; a test changes it. */
+  readonly vault: {
+    failure: Error | undefined
+    signer: TestCa
+    issuers: readonly TestCa[]
+    leaf: LeafOptions
+    /** Called before an answer. */
+    before: () => Promise<void> | void
+  }
+  readonly etcd: { ca: () => readonly X509Certificate[] }
+  readonly wanted: { commonName: () => string }
+  publisher: Publisher
+  rotator: Rotator
+  /** Runs the rotator and waits until it sleeps. */
+  start(): Promise<void>
+  /** Runs it as `init` does, to its end. */
+  once(): Promise<void>
+  /** The end of the run; rejects with its bug. */
+  ended(): Promise<void>
+  /** Ends the run and waits for its end. */
+  stop(): Promise<void>
+  /** Another process on the same directories; its events replace those of before. */
+  restart(): Promise<void>
+  told<Type extends AgentEvent['type']>(type: Type): EventOf<Type>[]
+  /** A certificate that the source would give. */
+  candidate(signer?: TestCa, leaf?: LeafOptions, key?: KeyObject): Promise<Candidate>
+}
+
+export async function rotationRig(options: RigOptions = {}): Promise<Rig> {
+  const clock = createFakeClock(startMs)
+  const root = tempDir()
+  const [path, statePath, bootstrapPath] = ['target', 'state', 'bootstrap'].map((each) => join(root, each)) as [
+    string,
+    string,
+    string,
+  ]
+  for (const each of [path, statePath, bootstrapPath]) mkdirSync(each)
+  const calls: Rig['calls'] = []
+  const events: AgentEvent[] = []
+  const vault: Rig['vault'] = { failure: undefined, signer: oldCa, issuers: [oldCa], leaf: {}, before: () => {} }
+  const wanted: Rig['wanted'] = { commonName: () => name }
+  const etcd: Rig['etcd'] = { ca: () => [] }
+
+  const candidate: Rig['candidate'] = async (signer = vault.signer, leaf = vault.leaf, key?: KeyObject) => {
+    const publicKeyPem = key && createPublicKey(key).export({ type: 'spki', format: 'pem' }).toString()
+    const issued = await signer.issue({
+      commonName: wanted.commonName(),
+      notBefore: new Date(clock.now() - 30_000),
+      notAfter: new Date(clock.now() + 24 * hourMs),
+      ...(publicKeyPem === undefined ? {} : { publicKeyPem }),
+      ...leaf,
+    })
+    return {
+      leaf: x509(issued),
+      intermediates: [],
+      key: key ?? createPrivateKey(issued.privateKeyPem),
+      issuers: vault.issuers.map(x509),
+    }
+  }
+
+  async function answer<Result>(call: 'obtain' | 'issuers', make: () => Promise<Result>): Promise<Result> {
+    calls.push(call)
+    await vault.before()
+    if (vault.failure !== undefined) throw vault.failure
+    return await make()
+  }
+
+  const source: BundleSource = {
+    obtain: (_target, _commonName, key) => answer('obtain', () => candidate(vault.signer, vault.leaf, key)),
+    issuers: () => answer('issuers', () => Promise.resolve(vault.issuers.map(x509))),
+  }
+
+  const open = (each: string): SecretDir => openSecretDir(each, { mode: 0o400, uid: undefined, gid: undefined })
+  const commonName = (): string => wanted.commonName()
+  const shared = { clock, now: () => clock.now(), emit: (event: AgentEvent) => void events.push(event) }
+
+  function compose(): Pick<Rig, 'publisher' | 'rotator'> {
+    const publisher = createPublisher({
+      ...shared,
+      component: 'calico-node',
+      commonName,
+      directory: open(path),
+      state: options.withState === true ? open(statePath) : undefined,
+      bootstrap: options.withBootstrap === true ? open(bootstrapPath) : undefined,
+      slot: 0.5,
+      renewAt: 0.65,
+      ttlSeconds: 86_400,
+      etcdCa: () => etcd.ca(),
+    })
+    const target = { component: 'calico-node', directory: path, pkiRole: 'calico-node', commonName: name }
+    const keyReuse = options.keyReuse ?? 0
+    const rotator = createRotator({
+      ...shared,
+      target,
+      commonName,
+      publisher,
+      source,
+      keyReuse,
+      pollSlot: 0,
+      random: () => 0.5,
+    })
+    return { publisher, rotator }
+  }
+
+  let stopping = new AbortController()
+  let running: Promise<void> = Promise.resolve()
+  onTestFinished(() => stopping.abort())
+
+  const rig: Rig = {
+    clock,
+    events,
+    path,
+    statePath,
+    bootstrapPath,
+    calls,
+    vault,
+    etcd,
+    wanted,
+    ...compose(),
+    candidate,
+    start: async () => {
+      stopping = new AbortController()
+      running = rig.rotator.run(stopping.signal)
+      await Promise.race([clock.nextSleep(), running])
+    },
+    once: () => rig.rotator.run(stopping.signal, true),
+    ended: () => running,
+    stop: () => {
+      stopping.abort()
+      return running
+    },
+    restart: async () => {
+      await rig.stop()
+      events.length = 0
+      calls.length = 0
+      Object.assign(rig, compose())
+      await rig.start()
+    },
+    told: <Type extends AgentEvent['type']>(type: Type) =>
+      events.filter((event): event is EventOf<Type> => event.type === type),
+  }
+  return rig
+}
+
+export const fileNames = ['etcd-cert', 'etcd-key', 'etcd-ca'] as const
+
+/** The three files and where they stand: equal means that not a byte was touched. */
+export function snapshot(path: string): Record<string, string> {
+  const texts = fileNames.map((file) => [file, readFileSync(join(path, file), 'utf8')] as const)
+  return { ...Object.fromEntries(texts), generation: readlinkSync(join(path, '..data')) }
+}
+
+/** What etcd's client would see. */
+export function publishedIn(path: string): { serialNumber: string; ca: string[]; leaf: X509Certificate } {
+  const [leaf] = parseCertificates(readFileSync(join(path, 'etcd-cert'), 'utf8'))
+  const ca = parseCertificates(readFileSync(join(path, 'etcd-ca'), 'utf8')).map(({ subject }) => subject)
+  if (leaf?.checkPrivateKey(createPrivateKey(readFileSync(join(path, 'etcd-key')))) !== true)
+    throw new Error('torn pair')
+  return { leaf, serialNumber: leaf.serialNumber, ca: ca.toSorted() }
+}
+
+export function clear(path: string): void {
+  rmSync(path, { recursive: true })
+  mkdirSync(path)
+}
+
+/** Puts a certificate into a directory, as an earlier agent or an operator would have. */
+export function plant(path: string, { leaf, intermediates, key, issuers }: Candidate, signer?: TestCa): void {
+  const { text } = createBundle({ leaf, intermediates, key, ca: signer === undefined ? issuers : [x509(signer)] })
+  openSecretDir(path, { mode: 0o400, uid: undefined, gid: undefined }).publish(text, new Date())
+}
