@@ -102,7 +102,10 @@ export const reasons = {
     'Check AGENT_AUTH_MOUNT, AGENT_AUTH_ROLE and the claims of the token against the role in Vault.',
   ),
   'vault-denied': refused('the token may not do this', 'Check the policy of the role: update on <mount>/sign/<role>.'),
-  'vault-not-found': refused('nothing is mounted at this path', 'Check AGENT_PKI_MOUNT and AGENT_AUTH_MOUNT.'),
+  'vault-not-found': refused(
+    'there is nothing at this path',
+    'Check AGENT_PKI_MOUNT and AGENT_AUTH_MOUNT. A PKI mount without any issuer answers like this too.',
+  ),
   'vault-request-refused': refused('Vault refused the request', 'Compare the message with the PKI role.'),
   'inline-auth-unsupported': refused(
     'the server does not know inline authentication',

@@ -85,7 +85,12 @@ function readAll(bytes: Buffer): DerNode[] {
     if (count > 4 || start + length > bytes.length) throw new RangeError('a DER value ends too soon')
     const content = bytes.subarray(start, start + length)
     const isConstructed = (tag & 0x20) !== 0
-    nodes.push({ tag, content, raw: bytes.subarray(at, start + length), children: isConstructed ? readAll(content) : [] })
+    nodes.push({
+      tag,
+      content,
+      raw: bytes.subarray(at, start + length),
+      children: isConstructed ? readAll(content) : [],
+    })
     at = start + length
   }
   return nodes

@@ -53,7 +53,10 @@ export interface CertificateFields {
 }
 
 /** The serial number is upper-case hexadecimal, as `X509Certificate` writes it. */
-export function signCertificate(fields: CertificateFields, signer: Signer): { certificatePem: string; serialNumber: string } {
+export function signCertificate(
+  fields: CertificateFields,
+  signer: Signer,
+): { certificatePem: string; serialNumber: string } {
   // Positive and without a leading zero byte (RFC 5280, 4.1.2.2), so that every library writes it alike.
   const serial = randomBytes(20)
   serial[0] = ((serial[0] ?? 0) & 0x3f) | 0x40
@@ -71,7 +74,10 @@ export function signCertificate(fields: CertificateFields, signer: Signer): { ce
     fields.publicKeyDer,
     explicit(3, sequence(...fields.extensions, ...identifiers)),
   )
-  return { certificatePem: toPem('CERTIFICATE', signed(content, signer)), serialNumber: serial.toString('hex').toUpperCase() }
+  return {
+    certificatePem: toPem('CERTIFICATE', signed(content, signer)),
+    serialNumber: serial.toString('hex').toUpperCase(),
+  }
 }
 
 export function signRequest(subject: Buffer, extensions: readonly Buffer[], signer: Signer): Buffer {
@@ -140,7 +146,10 @@ export function alternativeNames(dnsNames: readonly string[], ipAddresses: reado
 }
 
 export function toPem(label: string, der: Uint8Array): string {
-  const lines = Buffer.from(der).toString('base64').match(/.{1,64}/g) ?? []
+  const lines =
+    Buffer.from(der)
+      .toString('base64')
+      .match(/.{1,64}/g) ?? []
   return `-----BEGIN ${label}-----\n${lines.join('\n')}\n-----END ${label}-----\n`
 }
 
@@ -171,6 +180,10 @@ function addressBytes(address: string): Buffer {
   const [head = '', tail] = address.split('::')
   const groups = (text: string): string[] => (text === '' ? [] : text.split(':'))
   const missing = 8 - groups(head).length - groups(tail ?? '').length
-  const all = [...groups(head), ...Array.from({ length: tail === undefined ? 0 : missing }, () => '0'), ...groups(tail ?? '')]
+  const all = [
+    ...groups(head),
+    ...Array.from({ length: tail === undefined ? 0 : missing }, () => '0'),
+    ...groups(tail ?? ''),
+  ]
   return Buffer.concat(all.map((group) => Buffer.from(group.padStart(4, '0'), 'hex')))
 }

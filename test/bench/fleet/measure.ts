@@ -8,8 +8,8 @@ export interface Figures {
   readonly meanSignsPerMinute: number
   /** The ten minutes with most renewals, as a multiple of the mean: of the whole run, or since the outage began. */
   readonly peakRatio: number
-  /** The same in the three hours after the outage that follow its first one. */
-  readonly secondPeakRatio?: number
+  /** The same from an hour after the outage on: renewals that have given way come then. */
+  readonly laterPeakRatio?: number
   readonly longestWaitMinutes: number
   readonly failuresPerMinuteAtMost: number
   readonly failures: number
@@ -24,6 +24,7 @@ export interface Figures {
   readonly recoveryMinutes?: number
 }
 
+/** A target and what became of it. */
 export interface Verdict {
   readonly figure: string
   readonly value: number
@@ -32,14 +33,10 @@ export interface Verdict {
 }
 
 const minuteMs = 60_000
-export const peakMinutes = 10
+const peakMinutes = 10
 
-export function periodMs({ ttlMs, renewAt }: Fleet): number {
-  return ttlMs * renewAt
-}
-
-export function meanPerMinute(fleet: Fleet): number {
-  return (fleet.nodes * fleet.components.length * minuteMs) / periodMs(fleet)
+export function meanPerMinute({ nodes, components, ttlMs, renewAt }: Fleet): number {
+  return (nodes * components.length * minuteMs) / (ttlMs * renewAt)
 }
 
 export function measure(fleet: Fleet, { startMs, renewals, failures, outage, totals }: Record): Figures {
@@ -58,7 +55,7 @@ export function measure(fleet: Fleet, { startMs, renewals, failures, outage, tot
     leastRunwayMinutes: rounded(totals.leastRunwayMs / minuteMs, 1),
     startMinutes: rounded((totals.lastFirstMs - startMs) / minuteMs, 1),
     ...(outage && {
-      secondPeakRatio: ratio(downTo + 60, downTo + 240),
+      laterPeakRatio: ratio(downTo + 60),
       outageHours: rounded((outage.toMs - outage.fromMs) / 60 / minuteMs),
       backlog: totals.backlog,
       recoveryMinutes: rounded((totals.lastOfBacklogMs - outage.toMs) / minuteMs, 1),

@@ -29,7 +29,7 @@ export interface Scenario {
 }
 
 /** A figure of measure.ts and what it may be at most. */
-export type Target = readonly [figure: 'peakRatio' | 'longestWaitMinutes' | 'expired' | 'recoveryMinutes', most: number]
+export type Target = readonly [figure: 'peakRatio' | 'longestWaitMinutes' | 'expired', most: number]
 
 export const defaultFleet: Fleet = {
   nodes: 10_000,

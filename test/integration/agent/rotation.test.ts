@@ -18,7 +18,9 @@ describeEachVault('rotation', {}, (lab) => {
     for (let round = 0; round < 2; round++) {
       const next = await agent.nextEvent('published', ({ reason }) => reason === 'renewal-due')
       expect(Date.now()).toBeLessThan(certificate.notAfterMs)
-      expect(next.certificate.notAfterMs).toBeGreaterThan(certificate.notAfterMs)
+      // The first slot may come within the second of the issue.
+      expect(next.certificate.notAfterMs).toBeGreaterThanOrEqual(certificate.notAfterMs)
+      expect(next.certificate.serialNumber).not.toBe(certificate.serialNumber)
       expect(readPublished(directory).leaf.serialNumber).toBe(next.certificate.serialNumber)
       certificate = next.certificate
     }
@@ -28,7 +30,9 @@ describeEachVault('rotation', {}, (lab) => {
 
   it('certificates of a day are renewed in their slot and not before', async () => {
     const clock = createFakeClock()
-    const { environment } = createTestNode(lab())
+    const front = await startVaultFront(lab().vault)
+    front.now = clock.now
+    const { environment } = createTestNode(lab(), { at: front })
     const agent = await startAgent(environment, { clock })
     const { certificate } = await agent.nextEvent('published')
     const waitMs = certificate.renewAtMs - clock.now()

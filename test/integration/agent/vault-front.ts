@@ -32,6 +32,8 @@ export interface VaultFront {
   readonly connections: number
   /** Requests are read, and never answered. */
   isSilent: boolean
+  /** Of the Date header, where a test owns the time. Default: Vault's own. */
+  now: (() => number) | undefined
   /** Changes the body of a request on its way to Vault. */
   rewrite: (path: string, body: string) => string
   /** The next request, from now on, whose path begins so. */
@@ -84,7 +86,8 @@ export async function startVaultFront(
         headers: { ...headers, ...(body === '' ? {} : { 'content-length': Buffer.byteLength(body) }) },
       },
       (received) => {
-        response.writeHead(received.statusCode ?? 502, received.headers)
+        const date = front.now === undefined ? {} : { date: new Date(front.now()).toUTCString() }
+        response.writeHead(received.statusCode ?? 502, { ...received.headers, ...date })
         received.pipe(response)
       },
     )
@@ -105,6 +108,7 @@ export async function startVaultFront(
       return connections
     },
     isSilent: false,
+    now: undefined,
     rewrite: (_path, body) => body,
     nextRequest: (path) =>
       new Promise((resolve) => {

@@ -65,7 +65,7 @@ export function durationField(data: Fields, name: string, fallback = 0, allowNeg
 const unitSeconds: Readonly<Record<string, number>> = { d: 86_400, h: 3600, m: 60, s: 1, ms: 0.001, us: 1e-6, ns: 1e-9 }
 
 /** `90`, `90s`, `1h30m`, `-1s`; undefined for anything else. */
-export function parseGoDuration(text: string): number | undefined {
+function parseGoDuration(text: string): number | undefined {
   if (/^[+-]?\d+$/.test(text)) return Number(text)
   const match = /^([+-]?)((?:\d+(?:\.\d+)?(?:d|h|ms|us|ns|m|s))+)$/.exec(text)
   if (match === null) return undefined

@@ -9,27 +9,27 @@ export function caReadRoutes(state: State, store: IssuerStore): Route[] {
   const byRef = ({ params }: Call): Issuer => findIssuer(store, params['ref'] ?? '')
   /** The legacy paths read the default issuer, and are empty when there is none. */
   const ofDefault =
-    (contentType: string, read: (issuer: Issuer) => string | Buffer | Promise<string | Buffer>): Handler =>
-    async () => {
+    (contentType: string, read: (issuer: Issuer) => string | Buffer): Handler =>
+    () => {
       const issuer = store.all.get(store.defaultId)
-      return issuer === undefined ? raw(contentType, '', 204) : raw(contentType, await read(issuer))
+      return issuer === undefined ? raw(contentType, '', 204) : raw(contentType, read(issuer))
     }
-  const certificate = (read: (issuer: Issuer) => string | Promise<string>, withChain = false): Handler => {
-    return async () => {
-      const text = await read(findIssuer(store, 'default'))
+  const certificate = (read: (issuer: Issuer) => string, withChain = false): Handler => {
+    return () => {
+      const text = read(findIssuer(store, 'default'))
       const chain = withChain ? { ca_chain: text } : {}
       return { data: { ...chain, certificate: text, revocation_time: 0, revocation_time_rfc3339: '' } }
     }
   }
   const chainText = (issuer: Issuer): string => chainPems(store, issuer).join('\n')
-  const crl = async (issuer: Issuer): Promise<{ der: Buffer; pem: string }> => await buildCrl(state, issuer)
+  const crl = (issuer: Issuer): { der: Buffer; pem: string } => buildCrl(state, issuer)
   return [
     { path: 'issuers', isUnauthenticated: 'list', list: () => listIssuers(state, store) },
     open('issuer/:ref/json', (call) => ({ data: describe(store, byRef(call)) })),
     open('issuer/:ref/pem', (call) => raw('application/pem-certificate-chain', `${byRef(call).certificatePem}\n`)),
     open('issuer/:ref/der', (call) => raw('application/pkix-cert', byRef(call).certificate.raw)),
-    open('issuer/:ref/crl/pem', async (call) => raw('application/x-pem-file', (await crl(byRef(call))).pem)),
-    open('issuer/:ref/crl/der', async (call) => raw('application/pkix-crl', (await crl(byRef(call))).der)),
+    open('issuer/:ref/crl/pem', (call) => raw('application/x-pem-file', crl(byRef(call)).pem)),
+    open('issuer/:ref/crl/der', (call) => raw('application/pkix-crl', crl(byRef(call)).der)),
     open(
       'ca',
       ofDefault('application/pkix-cert', (issuer) => issuer.certificate.raw),
@@ -41,11 +41,11 @@ export function caReadRoutes(state: State, store: IssuerStore): Route[] {
     open('ca_chain', ofDefault('application/pkix-cert', chainText)),
     open(
       'crl',
-      ofDefault('application/pkix-crl', async (issuer) => (await crl(issuer)).der),
+      ofDefault('application/pkix-crl', (issuer) => crl(issuer).der),
     ),
     open(
       'crl/pem',
-      ofDefault('application/x-pem-file', async (issuer) => (await crl(issuer)).pem),
+      ofDefault('application/x-pem-file', (issuer) => crl(issuer).pem),
     ),
     open(
       'cert/ca',
@@ -54,7 +54,7 @@ export function caReadRoutes(state: State, store: IssuerStore): Route[] {
     open('cert/ca_chain', certificate(chainText, true)),
     open(
       'cert/crl',
-      certificate(async (issuer) => (await crl(issuer)).pem.trim()),
+      certificate((issuer) => crl(issuer).pem.trim()),
     ),
   ]
 }

@@ -33,7 +33,9 @@ function readRequest({ children: [info, algorithm, signature] }: DerNode): Parse
   return {
     commonName: commonNameOf(subject),
     dnsNames: names.filter(({ tag }) => tag === 0x82).map(({ content }) => content.toString()),
-    ipAddresses: names.filter(({ tag, content }) => tag === 0x87 && content.length === 4).map(({ content }) => content.join('.')),
+    ipAddresses: names
+      .filter(({ tag, content }) => tag === 0x87 && content.length === 4)
+      .map(({ content }) => content.join('.')),
     key: describeKey(key),
     publicKeyDer,
     isSigned: () => verify(digestOf(algorithm), info.raw, key, signature?.content.subarray(1) ?? Buffer.alloc(0)),
@@ -71,9 +73,9 @@ function digestOf(algorithm: DerNode | undefined): string | null {
 
 const curveBits: Readonly<Record<string, number>> = { prime256v1: 256, secp384r1: 384, secp521r1: 521, secp224r1: 224 }
 
-function describeKey({ asymmetricKeyType = '', asymmetricKeyDetails }: KeyObject): { type: string; bits: number } {
+function describeKey({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): { type: string; bits: number } {
   const bits = asymmetricKeyDetails?.modulusLength ?? curveBits[asymmetricKeyDetails?.namedCurve ?? ''] ?? 0
-  return { type: asymmetricKeyType, bits }
+  return { type: asymmetricKeyType ?? '', bits }
 }
 
 /** A larger key than the role's is accepted. */

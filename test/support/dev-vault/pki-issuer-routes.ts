@@ -1,9 +1,10 @@
 /** Owns the routes that make, import, choose and delete the issuers of a PKI mount. */
 import { X509Certificate } from 'node:crypto'
-import { Pkcs10CertificateRequest } from '../x509.ts'
+import { nameOf } from '../x509.ts'
 import { refusal } from './failure.ts'
 import { durationField, formatGoDuration, has, numberField, textField } from './fields.ts'
 import type { Call, Fields, LogicalAnswer, Route } from './logical.ts'
+import { parseRequest } from './pki-csr.ts'
 import {
   addIssuer,
   chainOf,
@@ -49,7 +50,7 @@ export function issuerRoutes(state: State, store: IssuerStore, leases: () => Lea
         return { data: { csr } }
       },
     },
-    { path: 'root/sign-intermediate', update: async ({ data }) => await signIntermediate(store, data, validity(data)) },
+    { path: 'root/sign-intermediate', update: ({ data }) => signIntermediate(store, data, validity(data)) },
     { path: 'intermediate/set-signed', update: ({ data }) => importIssuers(store, textField(data, 'certificate')) },
     {
       path: 'config/issuers',
@@ -84,21 +85,15 @@ export function issuerRoutes(state: State, store: IssuerStore, leases: () => Lea
   ]
 }
 
-async function signIntermediate(
-  store: IssuerStore,
-  data: Fields,
-  dates: { notBefore: Date; notAfter: Date },
-): Promise<LogicalAnswer> {
+function signIntermediate(store: IssuerStore, data: Fields, dates: { notBefore: Date; notAfter: Date }): LogicalAnswer {
   const issuer = findIssuer(store, textField(data, 'issuer_ref', 'default'))
   if (issuer.keys === undefined) throw refusal('the issuer has no key')
-  const request = new Pkcs10CertificateRequest(textField(data, 'csr'))
-  const subject = textField(data, 'common_name', request.subjectName.getField('CN')[0] ?? '')
-  const publicKey = await request.publicKey.export()
-  const signed = await signCa({
+  const request = parseRequest(textField(data, 'csr'))
+  const signed = signCa({
     ...dates,
-    subject,
-    issuer: issuer.commonName,
-    keys: { publicKey },
+    subject: nameOf(textField(data, 'common_name', request.commonName)),
+    issuer: issuer.subject,
+    publicKeyDer: request.publicKeyDer,
     signer: issuer.keys,
   })
   const chain = chainOf(store, issuer).map((each) => each.certificatePem)

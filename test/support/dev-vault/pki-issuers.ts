@@ -3,12 +3,16 @@
  * `default`. Keys never leave it.
  */
 import { randomUUID, X509Certificate } from 'node:crypto'
-import { createKeyPair, type KeyPair, type KeyType, sign } from '../certificates.ts'
+import { createKeyPair, type KeyPair, type KeyType } from '../certificates.ts'
 import {
-  BasicConstraintsExtension,
-  KeyUsageFlags,
-  KeyUsagesExtension,
-  Pkcs10CertificateRequestGenerator,
+  basicConstraints,
+  keyUsage,
+  keyUsageBits,
+  nameOf,
+  signCertificate,
+  signRequest,
+  subjectOf,
+  toPem,
 } from '../x509.ts'
 import { internalError, refusal } from './failure.ts'
 
@@ -19,7 +23,8 @@ export interface Issuer {
   /** Without a trailing newline, as Vault's answers have it. */
   readonly certificatePem: string
   readonly certificate: X509Certificate
-  readonly commonName: string
+  /** Its subject as DER: the issuer of what it signs. */
+  readonly subject: Buffer
   readonly keys: KeyPair | undefined
   leafNotAfterBehavior: string
   /** Serial number as in `X509Certificate` to the time of revocation. */
@@ -66,11 +71,12 @@ export async function generateRoot(store: IssuerStore, request: RootRequest): Pr
     )
   }
   const keys = await createKeyPair(keyTypeOf(request.keyType, request.keyBits))
-  const { certificatePem } = await signCa({
+  const subject = nameOf(request.commonName)
+  const { certificatePem } = signCa({
     ...request,
-    subject: request.commonName,
-    issuer: request.commonName,
-    keys,
+    subject,
+    issuer: subject,
+    publicKeyDer: keys.publicKeyDer,
     signer: keys,
   })
   return addIssuer(store, certificatePem, keys, request.name)
@@ -83,30 +89,23 @@ export async function generateRequest(
   bits: number,
 ): Promise<string> {
   const keys = await createKeyPair(keyTypeOf(keyType, bits))
-  const request = await Pkcs10CertificateRequestGenerator.create({
-    name: [{ CN: [commonName] }],
-    keys: { privateKey: keys.privateKey, publicKey: keys.publicKey },
-    signingAlgorithm: { ...keys.privateKey.algorithm, hash: 'SHA-256' },
-  })
   store.pendingKeys.push(keys)
-  return request.toString('pem')
+  return toPem('CERTIFICATE REQUEST', signRequest(nameOf(commonName), [], keys)).trim()
 }
 
-/** A CA certificate, self-signed when `signer` is `keys`. */
-export async function signCa(options: {
-  readonly subject: string
-  readonly issuer: string
-  readonly keys: Pick<KeyPair, 'publicKey'>
+export interface CaFields {
+  readonly subject: Buffer
+  readonly issuer: Buffer
+  readonly publicKeyDer: Buffer
   readonly signer: KeyPair
   readonly notBefore: Date
   readonly notAfter: Date
-}): Promise<{ certificatePem: string; serialNumber: string }> {
-  const usage = (KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign) as KeyUsageFlags
-  return await sign({
-    ...options,
-    publicKey: options.keys.publicKey,
-    extensions: [new KeyUsagesExtension(usage, true), new BasicConstraintsExtension(true, undefined, true)],
-  })
+}
+
+/** A CA certificate; the key of a root is its own signer. */
+export function signCa({ signer, ...fields }: CaFields): { certificatePem: string; serialNumber: string } {
+  const usage = keyUsage(keyUsageBits.keyCertSign, keyUsageBits.crlSign)
+  return signCertificate({ ...fields, extensions: [usage, basicConstraints(true)] }, signer)
 }
 
 /** The first issuer becomes the default; a later one only if the configuration says so. */
@@ -120,7 +119,7 @@ export function addIssuer(store: IssuerStore, certificatePem: string, keys: KeyP
     keyId: keys === undefined ? '' : randomUUID(),
     certificatePem: certificatePem.trim(),
     certificate,
-    commonName: /^CN=(.*)$/m.exec(certificate.subject)?.[1] ?? '',
+    subject: subjectOf(certificate.raw),
     keys,
     leafNotAfterBehavior: 'err',
     revoked: new Map(),

@@ -1,6 +1,6 @@
 /** Owns revocation in a PKI mount: by the holder of the key, by an operator, and the CRL that shows it at once. */
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto'
-import { X509CrlGenerator } from '../x509.ts'
+import { signCrl, toPem } from '../x509.ts'
 import { internalError, refusal } from './failure.ts'
 import { textField } from './fields.ts'
 import type { Fields, LogicalAnswer } from './logical.ts'
@@ -70,18 +70,10 @@ function checkPrivateKey(certificate: X509Certificate, keyPem: string): void {
   if (!isSame) throw internalError("provided private key does not match certificate's public key")
 }
 
-export async function buildCrl(state: State, issuer: Issuer): Promise<{ der: Buffer; pem: string }> {
+export function buildCrl(state: State, issuer: Issuer): { der: Buffer; pem: string } {
   if (issuer.keys === undefined) throw internalError(`unable to use issuer ${issuer.id}: it has no key`)
-  const crl = await X509CrlGenerator.create({
-    issuer: [{ CN: [issuer.commonName] }],
-    thisUpdate: new Date(state.now()),
-    nextUpdate: new Date(state.now() + 72 * 3_600_000),
-    signingKey: issuer.keys.privateKey,
-    signingAlgorithm: { ...issuer.keys.privateKey.algorithm, hash: 'SHA-256' },
-    entries: [...issuer.revoked].map(([serialNumber, atMs]) => ({
-      serialNumber: serialNumber.toLowerCase(),
-      revocationDate: new Date(atMs),
-    })),
-  })
-  return { der: Buffer.from(crl.rawData), pem: `${crl.toString('pem')}\n` }
+  const [now, next] = [new Date(state.now()), new Date(state.now() + 72 * 3_600_000)]
+  const revoked = new Map([...issuer.revoked].map(([serial, atMs]) => [serial, new Date(atMs)]))
+  const der = signCrl(issuer.subject, now, next, revoked, issuer.keys)
+  return { der, pem: toPem('X509 CRL', der) }
 }

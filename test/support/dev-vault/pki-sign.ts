@@ -3,14 +3,15 @@
  * @see https://github.com/hashicorp/vault/blob/v1.13.1/builtin/logical/pki/path_issue_sign.go
  */
 import { X509Certificate } from 'node:crypto'
-import { sign } from '../certificates.ts'
 import {
-  ExtendedKeyUsage,
-  ExtendedKeyUsageExtension,
-  type Extension,
-  KeyUsageFlags,
-  KeyUsagesExtension,
-  SubjectAlternativeNameExtension,
+  alternativeNames,
+  clientAuth,
+  extendedKeyUsage,
+  keyUsage,
+  keyUsageBits,
+  nameOf,
+  serverAuth,
+  signCertificate,
 } from '../x509.ts'
 import { internalError, refusal, VaultFailure } from './failure.ts'
 import { durationField, flagField, formatGoDuration, has, listField, textField } from './fields.ts'
@@ -29,7 +30,7 @@ export interface SignContext {
   readonly remember: (certificatePem: string, serialNumber: string) => void
 }
 
-export async function signRequest(context: SignContext, role: PkiRole, { data, token }: Call): Promise<LogicalAnswer> {
+export function signLeaf(context: SignContext, role: PkiRole, { data, token }: Call): LogicalAnswer {
   const { state, store } = context
   const askedTtlSeconds = durationField(data, 'ttl')
   const format = textField(data, 'format', 'pem')
@@ -42,17 +43,19 @@ export async function signRequest(context: SignContext, role: PkiRole, { data, t
   const requester = { entityId: token?.entityId ?? '', identities: state.identities }
   const names = collectNames(role, request, data, { ...requester, isOpenBao: state.flavour === 'openbao' })
   const { notAfter, warnings } = planValidity(context, role, issuer, data, askedTtlSeconds)
-  if (!(await request.isSigned())) throw refusal('request signature invalid')
+  if (!request.isSigned()) throw refusal('request signature invalid')
   const notBefore = new Date(state.now() - role.notBeforeDurationSeconds * 1000)
-  const { certificatePem, serialNumber } = await sign({
-    subject: names.commonName === '' ? undefined : names.commonName,
-    issuer: issuer.commonName,
-    publicKey: await request.publicKey(),
-    signer: issuer.keys,
-    notBefore,
-    notAfter,
-    extensions: extensionsOf(role, names),
-  })
+  const { certificatePem, serialNumber } = signCertificate(
+    {
+      subject: nameOf(names.commonName === '' ? undefined : names.commonName),
+      issuer: issuer.subject,
+      publicKeyDer: request.publicKeyDer,
+      notBefore,
+      notAfter,
+      extensions: extensionsOf(role, names),
+    },
+    issuer.keys,
+  )
   if (!role.noStore) context.remember(certificatePem, serialNumber)
   return {
     warnings,
@@ -146,33 +149,28 @@ function planValidity(
   throw refusal(`cannot satisfy request, as ${beyond} at ${end.toISOString().replace('.000Z', 'Z')}`)
 }
 
-const usageFlags: Readonly<Record<string, number>> = {
-  digitalsignature: KeyUsageFlags.digitalSignature,
-  contentcommitment: KeyUsageFlags.nonRepudiation,
-  keyencipherment: KeyUsageFlags.keyEncipherment,
-  dataencipherment: KeyUsageFlags.dataEncipherment,
-  keyagreement: KeyUsageFlags.keyAgreement,
+/** Names as in Go's x509, with or without the prefix `KeyUsage`. */
+const usageBits: Readonly<Record<string, number>> = {
+  digitalsignature: keyUsageBits.digitalSignature,
+  contentcommitment: keyUsageBits.contentCommitment,
+  keyencipherment: keyUsageBits.keyEncipherment,
+  dataencipherment: keyUsageBits.dataEncipherment,
+  keyagreement: keyUsageBits.keyAgreement,
 }
 
-function extensionsOf(role: PkiRole, { dnsNames, ipAddresses }: Names): Extension[] {
-  const flags = role.keyUsage.reduce(
-    (all, name) => all | (usageFlags[name.toLowerCase().replace('keyusage', '')] ?? 0),
-    0,
-  )
+function extensionsOf(role: PkiRole, { dnsNames, ipAddresses }: Names): Buffer[] {
+  const bits = role.keyUsage
+    .map((name) => usageBits[name.toLowerCase().replace('keyusage', '')])
+    .filter((bit) => bit !== undefined)
   const asked = role.extKeyUsage.map((name) => name.toLowerCase().replace('extkeyusage', ''))
   const usages = [
-    ...(role.serverFlag || asked.includes('serverauth') ? [ExtendedKeyUsage.serverAuth] : []),
-    ...(role.clientFlag || asked.includes('clientauth') ? [ExtendedKeyUsage.clientAuth] : []),
-  ]
-  const names = [
-    ...dnsNames.map((value) => ({ type: 'dns' as const, value })),
-    ...ipAddresses.map((value) => ({ type: 'ip' as const, value })),
+    ...(role.serverFlag || asked.includes('serverauth') ? [serverAuth] : []),
+    ...(role.clientFlag || asked.includes('clientauth') ? [clientAuth] : []),
   ]
   return [
-    // oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- a set of flags is none of them
-    ...(flags === 0 ? [] : [new KeyUsagesExtension(flags, true)]),
-    ...(usages.length === 0 ? [] : [new ExtendedKeyUsageExtension(usages)]),
-    ...(names.length === 0 ? [] : [new SubjectAlternativeNameExtension(names)]),
+    ...(bits.length === 0 ? [] : [keyUsage(...bits)]),
+    ...(usages.length === 0 ? [] : [extendedKeyUsage(...usages)]),
+    ...(dnsNames.length + ipAddresses.length === 0 ? [] : [alternativeNames(dnsNames, ipAddresses)]),
   ]
 }
 

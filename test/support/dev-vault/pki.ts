@@ -6,7 +6,7 @@ import { issuerRoutes } from './pki-issuer-routes.ts'
 import { createIssuerStore } from './pki-issuers.ts'
 import { revoke } from './pki-revoke.ts'
 import { describePkiRole, type PkiRole, readPkiRole } from './pki-role.ts'
-import { type SignContext, signRequest } from './pki-sign.ts'
+import { type SignContext, signLeaf } from './pki-sign.ts'
 import type { State } from './state.ts'
 
 /** `leases` is asked each time: a mount may be tuned. */
@@ -50,10 +50,10 @@ function roleRoutes(context: () => SignContext): Route[] {
     },
     {
       path: 'sign/:name',
-      update: async (call) => {
+      update: (call) => {
         const role = roles.get(nameOf(call))
         if (role === undefined) throw refusal(`unknown role: ${nameOf(call)}`)
-        return await signRequest(context(), role, call)
+        return signLeaf(context(), role, call)
       },
     },
     {

@@ -21,7 +21,7 @@ export const hourMs = 3_600_000
 export const name = 'calico-node:node1'
 
 /** Renewals stand at fixed moments of the epoch. At this one, the slot of 0.5 in 0.65 of 24 h is just over: the next is 15.6 h away. */
-export const startMs = 35_000.5 * 0.65 * 24 * hourMs
+export const startMs = Math.round(35_000.5 * 0.65 * 24 * hourMs)
 
 /** Certificates of the past chain, too. */
 const lifetime = { notBefore: new Date(startMs - 100 * hourMs), notAfter: new Date(startMs + 100_000 * hourMs) }

@@ -1,0 +1,93 @@
+import { expect, describe as group, test } from 'vitest'
+import { describe, type Level } from '../../../agent/observe/describe.ts'
+import type { AgentEvent } from '../../../agent/observe/events.ts'
+import { type ReasonCode, reasons } from '../../../agent/reasons.ts'
+import { sampleEvents, sampleNow } from './sample-events.ts'
+
+const hourMs = 3_600_000
+const lines: Readonly<Record<AgentEvent['type'], readonly [Level, RegExp] | undefined>> = {
+  started: ['info', /^calico-vault-agent 1\.2\.3 on node1$/],
+  listening: ['info', /^health and metrics on 0\.0\.0\.0:9879$/],
+  'listen-failed': ['error', /EADDRINUSE.*; trying again$/],
+  'long-name': ['warn', /70 bytes, more than the 64/],
+  'vault-request': ['debug', /^vault sign: ok$/],
+  login: ['debug', /^logged in to Vault by jwt$/],
+  issued: ['info', /^calico-node: certificate issued \(renewal-due\)$/],
+  found: ['info', /^calico-node: the certificate in place is good; valid for 1d, renewal in 16h$/],
+  published: ['info', /^calico-node: published \(the renewal slot .* has come\); valid for 1d, renewal in 16h$/],
+  kept: [
+    'warn',
+    /^calico-node: Vault is sealed .*; the published certificate is kept, valid for 2h; next try in 5s\. /,
+  ],
+  recovered: ['info', /^calico-node: what failed before has passed$/],
+  'ca-refresh-failed': ['warn', /^calico-node: the CA certificates could not be looked at: Vault did not answer/],
+  'state-failed': ['warn', /^calico-node: the cached or static certificate is of no use: the certificate has expired$/],
+  'watch-failed': ['warn', /ENOSPC: inotify; they are still read/],
+  stopped: ['info', /^stopped by SIGTERM$/],
+  // Metrics tell them.
+  'clock-skew': undefined,
+  credential: undefined,
+  heartbeat: undefined,
+}
+
+test.each(Object.values(sampleEvents))('$type', (event) => {
+  const line = describe(event, sampleNow)
+  const expected = lines[event.type]
+  expect(line?.level).toBe(expected?.[0])
+  expect(line?.message ?? '').toMatch(expected?.[1] ?? /^$/)
+  expect(line?.message ?? '').not.toMatch(/undefined|NaN|\[object|[\r\n]/)
+  expect(() => JSON.stringify(line)).not.toThrow()
+})
+
+test('fields are what the event says, times as ISO 8601, durations rounded', () => {
+  expect(describe(sampleEvents.published, sampleNow)?.fields).toEqual({
+    component: 'calico-node',
+    reason: 'renewal-due',
+    durationMs: 3.22,
+    serialNumber: '3BDC',
+    notBefore: '2026-11-21T11:59:30.000Z',
+    notAfter: '2026-11-22T12:00:00.000Z',
+    renewAt: '2026-11-22T04:00:00.000Z',
+    caCount: 2,
+  })
+  expect(describe(sampleEvents.kept, sampleNow)?.fields).toEqual({
+    component: 'calico-node',
+    reason: 'vault-sealed',
+    error: 'POST https://vault:8200/v1/auth/jwt/login: 503 Vault is sealed',
+    retryAt: '2026-11-21T12:00:05.000Z',
+    notAfter: '2026-11-21T14:00:00.000Z',
+  })
+})
+
+group('a failure', () => {
+  const kept = (notAfterMs: number | undefined, retryAtMs = sampleNow) =>
+    describe({ ...sampleEvents.kept, notAfterMs, retryAtMs }, sampleNow)
+
+  test('with nothing published is an error', () => {
+    expect(kept(undefined)).toMatchObject({
+      level: 'error',
+      message: expect.stringContaining('no certificate is published'),
+    })
+  })
+
+  test('with an expired certificate is an error that shouts', () => {
+    const line = kept(sampleNow - hourMs)
+    expect(line).toMatchObject({ level: 'error', message: expect.stringContaining('EXPIRED 1h ago') })
+  })
+
+  test('whose next try is over already says 0s', () => {
+    expect(kept(sampleNow + hourMs, sampleNow - 1000)?.message).toContain('next try in 0s')
+  })
+
+  test.each(Object.keys(reasons) as ReasonCode[])('because of %s says what happened and what to do', (reason) => {
+    const line = describe({ ...sampleEvents.kept, reason }, sampleNow)
+    expect(line?.message).toContain(reasons[reason].says)
+    expect(line?.message.endsWith(reasons[reason].advice)).toBe(true)
+    expect(line?.fields['reason']).toBe(reason)
+  })
+})
+
+test('a certificate that ends by our clock but not by that of Vault is told without nonsense', () => {
+  const line = describe(sampleEvents.found, sampleNow + 30 * hourMs)
+  expect(line?.message).toContain('renewal in 0s')
+})

@@ -1,0 +1,56 @@
+/** Owns one event of every type, with canaries where a careless field could carry a secret; the compiler knows when one is missing. */
+import type { AgentEvent, PublishedCertificate } from '../../../agent/observe/events.ts'
+
+type EventType = AgentEvent['type']
+
+export const sampleNow = Date.parse('2026-11-21T12:00:00Z')
+const hourMs = 3_600_000
+const component = 'calico-node'
+
+export const sampleCertificate: PublishedCertificate = {
+  serialNumber: '3BDC',
+  notBeforeMs: sampleNow - 30_000,
+  notAfterMs: sampleNow + 24 * hourMs,
+  renewAtMs: sampleNow + 16 * hourMs,
+  ca: { count: 2, earliestExpiryMs: sampleNow + 1000 * hourMs, changedSinceStart: true },
+}
+
+export const sampleEvents: { readonly [Type in EventType]: Extract<AgentEvent, { type: Type }> } = {
+  started: {
+    type: 'started',
+    version: '1.2.3',
+    node: 'node1',
+    authMethod: 'jwt',
+    targets: [{ component, directory: '/calico-secrets', commonName: 'calico-node:node1' }],
+  },
+  listening: { type: 'listening', address: '0.0.0.0:9879' },
+  'listen-failed': { type: 'listen-failed', detail: 'listen EADDRINUSE: address already in use 0.0.0.0:9879' },
+  'long-name': { type: 'long-name', component, node: 'node1', commonName: 'n'.repeat(70), length: 70 },
+  'vault-request': { type: 'vault-request', operation: 'sign', outcome: 'ok', durationMs: 12.3456 },
+  'clock-skew': { type: 'clock-skew', skewMs: -2500 },
+  credential: { type: 'credential', expiresAtMs: sampleNow + hourMs },
+  login: { type: 'login', method: 'jwt', mount: 'jwt', expiresAtMs: sampleNow + 900_000 },
+  issued: { type: 'issued', component, serialNumber: '3BDC', keyReused: false, reason: 'renewal-due' },
+  found: { type: 'found', component, certificate: sampleCertificate },
+  published: {
+    type: 'published',
+    component,
+    reason: 'renewal-due',
+    durationMs: 3.21987,
+    certificate: sampleCertificate,
+  },
+  kept: {
+    type: 'kept',
+    component,
+    reason: 'vault-sealed',
+    detail: 'POST https://vault:8200/v1/auth/jwt/login: 503 Vault is sealed',
+    retryAtMs: sampleNow + 5000,
+    notAfterMs: sampleNow + 2 * hourMs,
+  },
+  recovered: { type: 'recovered', component },
+  'ca-refresh-failed': { type: 'ca-refresh-failed', component, reason: 'vault-timeout', detail: 'GET x: no answer' },
+  'state-failed': { type: 'state-failed', component, reason: 'expired', detail: '/state: valid until …' },
+  'watch-failed': { type: 'watch-failed', detail: 'ENOSPC: inotify' },
+  heartbeat: { type: 'heartbeat', component, nextStepAtMs: sampleNow + 30_000 },
+  stopped: { type: 'stopped', signal: 'SIGTERM' },
+}
