@@ -55,10 +55,11 @@ export function planRetry(state: BackoffState | undefined, failure: Failure, ran
 /**
  * Quick tries follow an event that many nodes saw at once: they are spread, and the first long wait ends anywhere. From
  * then on every wait is whole. Were it shortened by chance, nodes would bunch: after an outage of four hours, the last
- * of the hour in which all of them try again would get five hours' work.
+ * minutes of the hour in which all of them try again would get five hours' work.
  */
 function patienceMs(ladder: readonly number[], failures: number, spacingMs: number, random: number): number {
   const step = ladder[failures - 1]
   if (step !== undefined) return step * (0.5 + random)
-  return failures === ladder.length + 1 ? spacingMs * (0.1 + 0.9 * random) : spacingMs
+  const lastStep = ladder.at(-1) ?? 0
+  return failures === ladder.length + 1 ? lastStep + (spacingMs - lastStep) * random : spacingMs
 }

@@ -205,8 +205,8 @@ export function createRotator(options: RotatorOptions): Rotator {
           if (once && isSettled(waitMs)) return
           const sleepMs = Math.min(Math.max(waitMs, 0), longestSleepMs)
           emit({ type: 'heartbeat', component, nextStepAtMs: clock.now() + sleepMs })
-          // stop may have come while the step ran, before this alarm could hear it.
-          if (sleepMs > 0 && !stop.aborted) await clock.sleep(sleepMs, alarm.signal)
+          // The alarm is older than the step: a stop that came meanwhile ends this sleep before it begins.
+          if (sleepMs > 0) await clock.sleep(sleepMs, alarm.signal)
         }
       } finally {
         stop.removeEventListener('abort', wake)

@@ -1,6 +1,6 @@
 /** Owns obtaining certificates from Vault's PKI: a key and a request made here, signed there; and the mount's issuers. */
-import type { X509Certificate } from 'node:crypto'
-import type { Config } from '../config/config.ts'
+import type { KeyObject, X509Certificate } from 'node:crypto'
+import type { Config, KeyType } from '../config/config.ts'
 import { AgentError, messageOf } from '../errors.ts'
 import { parseCertificates } from '../pki/certificate.ts'
 import { createCsr } from '../pki/csr.ts'
@@ -50,10 +50,9 @@ export function createPkiSource({ config, api, session, transport }: PkiSourceOp
     issuers,
     obtain: (target, commonName, reusedKey) =>
       connected(async () => {
-        const key = reusedKey ?? (await generateKey(config.key.type))
-        const request = { mount, role: target.pkiRole, commonName, csr: createCsr(key), ttlSeconds }
         // The issuers first: a certificate whose CA set cannot be had would be signed for nothing.
-        const mountIssuers = await issuers()
+        const [mountIssuers, { key, csr }] = await Promise.all([issuers(), makeRequest(config.key.type, reusedKey)])
+        const request = { mount, role: target.pkiRole, commonName, csr, ttlSeconds }
         const signed = await session.use((credentials) => api.sign(request, credentials))
         const [leaf, chain] = parseSigned(signed, `${mount}/sign/${target.pkiRole}`)
         const intermediates = unique(chain).filter((certificate) => certificate.subject !== certificate.issuer)
@@ -61,6 +60,15 @@ export function createPkiSource({ config, api, session, transport }: PkiSourceOp
         return { leaf, intermediates, key, issuers: [...mountIssuers, ...chain] }
       }),
   }
+}
+
+async function makeRequest(type: KeyType, reusedKey: KeyObject | undefined): Promise<{ key: KeyObject; csr: string }> {
+  // Only now has the connection been begun; once its first message is out, Vault's part of the handshake costs no time here.
+  await new Promise((resolve) => {
+    setImmediate(resolve)
+  })
+  const key = reusedKey ?? (await generateKey(type))
+  return { key, csr: createCsr(key) }
 }
 
 function parseSigned({ certificate, chain }: SignedCertificate, where: string): [X509Certificate, X509Certificate[]] {

@@ -99,19 +99,25 @@ export function createTransport({ address, clock, skew, emit, beforeConnect }: T
     return () => {
       if (!held) return
       held = false
-      if (--holders > 0) return
-      // Not close(): that would wait for requests that nobody waits for any more.
-      client?.destroy().catch(() => {})
-      client = undefined
+      holders--
+      // Later: what was asked for comes first.
+      setImmediate(() => {
+        if (holders === 0) disconnect()
+      })
     }
+  }
+
+  function disconnect(): void {
+    // Not close(): that would wait for requests that nobody waits for any more.
+    client?.destroy().catch(() => {})
+    client = undefined
   }
 
   return {
     hold,
     destroy: () => {
       destroyed = true
-      client?.destroy().catch(() => {})
-      client = undefined
+      disconnect()
     },
     async request(request) {
       const release = hold()

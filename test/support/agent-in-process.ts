@@ -24,7 +24,7 @@ export interface AgentInProcess {
   readonly config: Config
   readonly events: readonly AgentEvent[]
   readonly log: readonly LogLine[]
-  readonly renewNow: Agent['renewNow']
+  renewNow(): void
   /**
    * The first event of the type, after the one that this answered last, for which `fits` holds: past or future.
    * Rejects after ten seconds with what has happened instead.
@@ -103,12 +103,12 @@ export async function startAgent(
     config,
     events,
     log,
-    renewNow: agent.renewNow,
+    renewNow: () => agent.renewNow(),
     nextEvent,
     skipEvents: () => {
       seen = events.length
     },
-    probe: health.probe,
+    probe: (name) => health.probe(name),
     async metric(sample) {
       const { text } = await metrics.expose('')
       const line = text.split('\n').find((each) => each.startsWith(`calico_vault_agent_${sample} `))
@@ -126,7 +126,12 @@ async function watchAll({ vault, auth, targets }: Config, agent: Agent): Promise
     throw new Error(detail)
   }
   return await new Promise((resolve) => {
-    const close = watchFiles({ files, directories }, agent.lookAgain, failed, () => resolve(close))
+    const close = watchFiles(
+      { files, directories },
+      () => agent.lookAgain(),
+      failed,
+      () => resolve(close),
+    )
   })
 }
 

@@ -86,7 +86,9 @@ describeEachVault('jwt node attestation', {}, (lab) => {
   })
 
   it('a token that has expired is told as that', async () => {
-    const { environment, tokenFile } = createTestNode(lab(), { token: { startsInSeconds: -7200, expiresInSeconds: -600 } })
+    const { environment, tokenFile } = createTestNode(lab(), {
+      token: { startsInSeconds: -7200, expiresInSeconds: -600 },
+    })
     const agent = await startAgent(environment)
     expect(await agent.nextEvent('kept')).toMatchObject({
       reason: 'credential-expired',

@@ -5,6 +5,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe } from 'vitest'
+import { locateServer } from '../../servers/locate.ts'
 import { createCa, type TestCa } from '../../support/certificates.ts'
 import { startDevVault } from '../../support/dev-vault/dev-vault.ts'
 import { type FakeKube, startFakeKube } from '../../support/fake-kube.ts'
@@ -18,7 +19,6 @@ import { tempDir } from '../../support/temp-dir.ts'
 import { type VaultApi, vaultApi } from '../../support/vault-api.ts'
 import type { VaultServer } from '../../support/vault-server.ts'
 import { setUpVault, type VaultSetup, type VaultSetupOptions } from '../../support/vault-setup.ts'
-import { locateServer } from '../../servers/locate.ts'
 
 export interface Lab {
   readonly vault: VaultServer
@@ -53,7 +53,9 @@ const subjects: readonly Subject[] = [
 export function describeEachVault(title: string, options: LabOptions, cases: Cases): void {
   for (const { name, missing, start } of subjects) {
     const leftOut = missing === undefined ? '' : ` (left out: ${missing})`
-    describe.skipIf(missing !== undefined)(`${title}: ${name}${leftOut}`, () => withLab(start, options, cases))
+    describe.skipIf(missing !== undefined)(`${title}: ${name}${leftOut}`, () => {
+      withLab(start, options, cases)
+    })
   }
 }
 

@@ -107,7 +107,11 @@ describeEachVault('logins', {}, (lab) => {
 
   it('a common name by the uid of the node comes from the claims of the token', async () => {
     const { environment, directory } = createTestNode(lab(), {
-      env: { AGENT_AUTH_METHOD: 'kubernetes', AGENT_PKI_ROLE: 'calico-node-any-node', AGENT_COMMON_NAME: '{component}:{node_uid}' },
+      env: {
+        AGENT_AUTH_METHOD: 'kubernetes',
+        AGENT_PKI_ROLE: 'calico-node-any-node',
+        AGENT_COMMON_NAME: '{component}:{node_uid}',
+      },
     })
     const agent = await startAgent(environment)
     await agent.nextEvent('published')
@@ -118,26 +122,30 @@ describeEachVault('logins', {}, (lab) => {
 const inline = { AGENT_INLINE_AUTH: 'on' }
 
 describe('inline authentication: the development Vault as OpenBao', () => {
-  withLab(async () => await startDevVault({ flavour: 'openbao' }), {}, (lab) => {
-    it('logs in and signs in one request, again and again', async () => {
-      const front = await startVaultFront(lab().vault)
-      const { environment, directory } = createTestNode(lab(), { at: front, env: inline })
-      const agent = await startAgent(environment)
-      await agent.nextEvent('published')
-      agent.renewNow()
-      await agent.nextEvent('published')
-      expect(front.requests.filter(({ path }) => path.startsWith('auth/'))).toEqual([])
-      expect(front.requests.filter(({ path }) => path === 'pki/sign/calico-node')).toHaveLength(2)
-      expect(readPublished(directory).commonName).toBe('calico-node:node1')
-    })
+  withLab(
+    async () => await startDevVault({ flavour: 'openbao' }),
+    {},
+    (lab) => {
+      it('logs in and signs in one request, again and again', async () => {
+        const front = await startVaultFront(lab().vault)
+        const { environment, directory } = createTestNode(lab(), { at: front, env: inline })
+        const agent = await startAgent(environment)
+        await agent.nextEvent('published')
+        agent.renewNow()
+        await agent.nextEvent('published')
+        expect(front.requests.filter(({ path }) => path.startsWith('auth/'))).toEqual([])
+        expect(front.requests.filter(({ path }) => path === 'pki/sign/calico-node')).toHaveLength(2)
+        expect(readPublished(directory).commonName).toBe('calico-node:node1')
+      })
 
-    it('tells a login that is refused as a login', async () => {
-      const { environment, directory } = createTestNode(lab(), { token: { isForged: true }, env: inline })
-      const agent = await startAgent(environment)
-      expect(await agent.nextEvent('kept')).toMatchObject({ reason: 'vault-login-refused' })
-      expect(entriesOf(directory)).toEqual([])
-    })
-  })
+      it('tells a login that is refused as a login', async () => {
+        const { environment, directory } = createTestNode(lab(), { token: { isForged: true }, env: inline })
+        const agent = await startAgent(environment)
+        expect(await agent.nextEvent('kept')).toMatchObject({ reason: 'vault-login-refused' })
+        expect(entriesOf(directory)).toEqual([])
+      })
+    },
+  )
 })
 
 describeEachVault('inline authentication on HashiCorp Vault', {}, (lab) => {

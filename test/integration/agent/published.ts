@@ -1,6 +1,6 @@
 /** Owns looking at a published directory as its readers do: through the links, one whole generation. */
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import { readdirSync, readFileSync, realpathSync, renameSync, symlinkSync, writeFileSync, mkdirSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, realpathSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import { parseCertificates } from '../../../agent/pki/certificate.ts'

@@ -31,7 +31,7 @@ describeEachVault('rotation', {}, (lab) => {
   it('certificates of a day are renewed in their slot and not before', async () => {
     const clock = createFakeClock()
     const front = await startVaultFront(lab().vault)
-    front.now = clock.now
+    front.now = () => clock.now()
     const { environment } = createTestNode(lab(), { at: front })
     const agent = await startAgent(environment, { clock })
     const { certificate } = await agent.nextEvent('published')

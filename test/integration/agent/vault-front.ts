@@ -150,6 +150,11 @@ export async function startVaultFront(
 }
 
 async function serverTls(ca: TestCa): Promise<{ key: string; cert: string }> {
-  const leaf = await ca.issue({ commonName: 'vault', dnsNames: ['localhost'], ipAddresses: ['127.0.0.1'], server: true })
+  const leaf = await ca.issue({
+    commonName: 'vault',
+    dnsNames: ['localhost'],
+    ipAddresses: ['127.0.0.1'],
+    server: true,
+  })
   return { key: leaf.privateKeyPem, cert: leaf.certificatePem }
 }

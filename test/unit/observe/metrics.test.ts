@@ -4,7 +4,7 @@ import { createMetrics, type Metrics } from '../../../agent/observe/metrics.ts'
 import { type ReasonCode, reasons } from '../../../agent/reasons.ts'
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts'
 import { type Exposition, parseExposition } from './exposition.ts'
-import { sampleCertificate, sampleEvents, sampleNow } from './sample-events.ts'
+import { sampleEvents, sampleNow } from './sample-events.ts'
 
 const openMetrics = 'application/openmetrics-text; version=1.0.0; charset=utf-8'
 const prefix = 'calico_vault_agent_'

@@ -188,12 +188,8 @@ describe('the port', () => {
     const rig = start(port)
     for (const count of [1, 2]) {
       expect(await rig.clock.nextSleep()).toBe(5000)
-      expect(rig.events).toEqual(
-        Array(count).fill({
-          type: 'listen-failed',
-          detail: expect.stringContaining(`EADDRINUSE: address already in use`),
-        }),
-      )
+      expect(rig.events).toHaveLength(count)
+      expect(rig.events.at(-1)).toMatchObject({ type: 'listen-failed', detail: expect.stringContaining('EADDRINUSE') })
       rig.clock.advance(5000)
     }
     await rig.clock.nextSleep()
@@ -226,4 +222,5 @@ test('the end closes connections at once, also idle ones', async () => {
   const ended = once(socket.resume(), 'close')
   rig.server.close()
   await ended
+  await expect(open(port)).rejects.toMatchObject({ code: 'ECONNREFUSED' })
 })

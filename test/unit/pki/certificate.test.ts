@@ -14,6 +14,7 @@ import {
   validityOf,
 } from '../../../agent/pki/certificate.ts'
 import { createCa, createKeyPair, type KeyPair, type TestCa } from '../../support/certificates.ts'
+import { nameOf, signCertificate } from '../../support/x509.ts'
 import { x509 } from './parsed.ts'
 
 let ca: TestCa
@@ -173,9 +174,21 @@ describe('the issuer', () => {
     expect(isIssuedBy(x509(await ca.issue()), x509(namesake))).toBe(false)
   })
 
-  test('is not one that is no authority', async () => {
+  test('is not one that is no authority, be it forbidden to sign or only not allowed to', async () => {
     const imposter = await createCa({ commonName: 'Imposter', isCa: false, issuer: ca })
     expect(isIssuedBy(x509(await imposter.issue()), x509(imposter))).toBe(false)
+    // Neither basic constraints nor key usage: only the first say who is an authority.
+    const { publicKeyDer } = imposter.keys
+    const dates = { notBefore: new Date(0), notAfter: imposter.notAfter }
+    const names = { subject: nameOf('Imposter'), issuer: nameOf('One') }
+    const silent = signCertificate({ ...names, publicKeyDer, ...dates, extensions: [] }, ca.keys)
+    expect(isIssuedBy(x509(await imposter.issue()), x509(silent))).toBe(false)
+  })
+
+  test('is nobody where the signature does not fit', async () => {
+    const der = Buffer.from(x509(await ca.issue()).raw)
+    der.writeUInt8(der.readUInt8(der.length - 1) ^ 1, der.length - 1)
+    expect(isIssuedBy(new X509Certificate(der), x509(ca))).toBe(false)
   })
 
   test('may have a new certificate for the same key', async () => {

@@ -77,6 +77,21 @@ describe('a renewal', () => {
     expect(rig.told('kept')).toEqual([])
   })
 
+  test('gives way to those who need it more, where Vault was down just before', async () => {
+    const rig = await rotationRig()
+    await rig.start()
+    const dueMs = renewAtMs(rig)
+    await goToRenewal(rig, hourMs)
+    rig.vault.failure = sealed()
+    await rig.clock.pass(hourMs - 1000)
+    expect(rig.told('ca-refresh-failed')).not.toEqual([])
+    rig.vault.failure = undefined
+    await rig.clock.pass(2 * hourMs)
+    expect(rig.told('kept')).toEqual([])
+    const [, renewed] = rig.told('published')
+    expect(renewed?.certificate.notBeforeMs).toBeGreaterThan(dueMs + hourMs / 2)
+  })
+
   test('keeps the key as often as is allowed', async () => {
     const rig = await rotationRig({ keyReuse: 2 })
     await rig.start()

@@ -1,7 +1,7 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { AgentError } from '../../../agent/errors.ts'
-import { jwtUntil, sessionRig, tokenOf } from './session-rig.ts'
+import { denied, jwtUntil, sessionRig, tokenOf } from './session-rig.ts'
 
 const logins = (calls: readonly string[]): number => calls.filter((call) => call.startsWith('login ')).length
 
@@ -108,6 +108,20 @@ describe('a 403', () => {
     const { use, calls } = sessionRig()
     await use()
     expect(await Promise.all([use('t1'), use('t1'), use('t1')])).toEqual(['t2', 't2', 't2'])
+    expect(logins(calls)).toBe(2)
+  })
+
+  test('that comes late does not throw away the token that another user has got meanwhile', async () => {
+    const { session, use, calls } = sessionRig()
+    await use()
+    const late = Promise.withResolvers<never>()
+    const answers = [late.promise, Promise.resolve('used')]
+    const slow = session.use(() => answers.shift() ?? Promise.reject(new Error('used three times')))
+    await Promise.resolve()
+    expect(await use('t1')).toBe('t2')
+    late.reject(denied())
+    expect(await slow).toBe('used')
+    expect(await use()).toBe('t2')
     expect(logins(calls)).toBe(2)
   })
 

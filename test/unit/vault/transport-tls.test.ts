@@ -1,5 +1,6 @@
 import { renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { TLSSocket } from 'node:tls'
 import { expect, test } from 'vitest'
 import { createCa } from '../../support/certificates.ts'
@@ -98,6 +99,8 @@ test('the CA file is read again for the next connection', async () => {
   expect((await failureOf(rig)).code).toBe('vault-tls')
   writeFileSync(`${caFile}.new`, testCa.certificatePem)
   renameSync(`${caFile}.new`, caFile)
+  // What is asked for in the same moment may still belong to the connection of before.
+  await setImmediate()
   await expect(rig.transport.request(signRequest)).resolves.toMatchObject({ status: 200 })
 })
 

@@ -1,0 +1,117 @@
+/** Proves the agent with what a kubelet would give it: a pod-bound token of a real kube-apiserver, judged by Vault in both ways. */
+import { writeFileSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { locateServer } from '../../servers/locate.ts'
+import { startAgent } from '../../support/agent-in-process.ts'
+import { requestJson } from '../../support/https-json.ts'
+import {
+  allowAnonymousIssuerDiscovery,
+  allowTokenReview,
+  createNode,
+  createPod,
+  createServiceAccount,
+  deletePod,
+  requestToken,
+} from '../../support/kube-objects.ts'
+import { type KubeApiserver, startKubeApiserver } from '../../support/real-kube-apiserver.ts'
+import { setUpVault } from '../../support/vault-setup.ts'
+import { createTestNode, describeEachVault, type Lab } from './lab.ts'
+import { entriesOf, readPublished } from './published.ts'
+
+const etcd = locateServer('etcd')
+const program = 'missing' in etcd ? etcd : locateServer('kube-apiserver')
+const leftOut = 'missing' in program ? ` (left out: ${program.missing})` : ''
+const namespace = 'kube-system'
+const audience = 'vault-calico'
+const mounts = { pkiMount: 'pki-kube', jwt: 'jwt-kube', kubernetes: 'kubernetes-kube' }
+
+describe.skipIf('missing' in program)(`real kube-apiserver${leftOut}`, () => {
+  let kube: KubeApiserver
+  beforeAll(async () => {
+    kube = await startKubeApiserver()
+    for (const name of ['calico-node', 'vault-reviewer']) await createServiceAccount(kube, namespace, name)
+    await allowTokenReview(kube, namespace, 'vault-reviewer')
+    await allowAnonymousIssuerDiscovery(kube)
+    for (const node of ['node1', 'node2']) {
+      await createNode(kube, node)
+      await createPod(kube, { namespace, name: `calico-node-${node}`, node, serviceAccount: 'calico-node' })
+    }
+    // The rights are there when the API server has seen them.
+    const jwks = { url: `${kube.url}/openid/v1/jwks`, ca: kube.caPem, headers: { accept: '*/*' } }
+    await vi.waitFor(async () => expect((await requestJson(jwks)).status).toBe(200), { timeout: 10_000 })
+  }, 120_000)
+  afterAll(() => kube?.stop())
+
+  const tokenOf = async (node: string, pod = `calico-node-${node}`): Promise<string> =>
+    await requestToken(kube, { namespace, serviceAccount: 'calico-node', pod, audiences: [audience] })
+
+  describeEachVault('login', {}, (lab) => {
+    beforeAll(async () => {
+      await setUpVault(lab().vault, {
+        pkiMount: mounts.pkiMount,
+        jwt: { mount: mounts.jwt, jwksUrl: `${kube.url}/openid/v1/jwks`, jwksCaPem: kube.caPem, issuer: kube.issuer },
+        kubernetes: {
+          mount: mounts.kubernetes,
+          host: kube.url,
+          caPem: kube.caPem,
+          reviewerToken: await requestToken(kube, { namespace, serviceAccount: 'vault-reviewer' }),
+        },
+      })
+    })
+
+    it('by jwt, with the keys of the API server: the node gets its own name', async () => {
+      const { environment, directory } = nodeWith(lab(), await tokenOf('node1'), byJwt)
+      const agent = await startAgent(environment)
+      await agent.nextEvent('published')
+      expect(readPublished(directory).commonName).toBe('calico-node:node1')
+      expect(await agent.metric('service_account_token_expiry_timestamp_seconds')).toBeGreaterThan(Date.now() / 1000)
+    })
+
+    it('by jwt: the token of another node gets nothing', async () => {
+      const { environment, directory } = nodeWith(lab(), await tokenOf('node2'), byJwt)
+      const agent = await startAgent(environment)
+      expect(await agent.nextEvent('kept')).toMatchObject({ reason: 'vault-request-refused' })
+      expect(entriesOf(directory)).toEqual([])
+    })
+
+    it('by jwt: a token that is bound to no pod does not log in', async () => {
+      const token = await requestToken(kube, { namespace, serviceAccount: 'calico-node', audiences: [audience] })
+      const { environment, directory } = nodeWith(lab(), token, byJwt)
+      const agent = await startAgent(environment)
+      expect(await agent.nextEvent('kept')).toMatchObject({ reason: 'vault-login-refused' })
+      expect(entriesOf(directory)).toEqual([])
+    })
+
+    it('by kubernetes: the API server reviews the token', async () => {
+      const { environment, directory } = nodeWith(lab(), await tokenOf('node1'), byKubernetes)
+      const agent = await startAgent(environment)
+      await agent.nextEvent('published')
+      expect(readPublished(directory).commonName).toBe('calico-node:node1')
+    })
+
+    it('by kubernetes: the token of a pod that is gone is refused', async () => {
+      const pod = `calico-node-gone-${Math.random().toString(36).slice(2, 8)}`
+      await createPod(kube, { namespace, name: pod, node: 'node1', serviceAccount: 'calico-node' })
+      const token = await tokenOf('node1', pod)
+      await deletePod(kube, namespace, pod)
+      const { environment, directory } = nodeWith(lab(), token, byKubernetes)
+      const agent = await startAgent(environment)
+      expect(await agent.nextEvent('kept')).toMatchObject({ reason: 'vault-login-refused' })
+      expect(entriesOf(directory)).toEqual([])
+    })
+  })
+})
+
+const byJwt = { AGENT_AUTH_MOUNT: mounts.jwt, AGENT_PKI_MOUNT: mounts.pkiMount }
+const byKubernetes = {
+  AGENT_AUTH_METHOD: undefined,
+  AGENT_AUTH_MOUNT: mounts.kubernetes,
+  AGENT_PKI_MOUNT: mounts.pkiMount,
+  AGENT_PKI_ROLE: '{component}-any-node',
+}
+
+function nodeWith(lab: Lab, token: string, env: Readonly<Record<string, string | undefined>>) {
+  const node = createTestNode(lab, { env })
+  writeFileSync(node.tokenFile, token)
+  return node
+}
