@@ -6,6 +6,8 @@ import type { Clock } from './clock.ts'
 import type { Config, Target } from './config/config.ts'
 import { renderTemplate, usesNodeUid } from './config/template.ts'
 import { AgentError, messageOf } from './errors.ts'
+import { createAdmission } from './gate/admission.ts'
+import { createEtcdProbe } from './gate/etcd-probe.ts'
 import type { Listener } from './observe/events.ts'
 import { parseCertificates } from './pki/certificate.ts'
 import { createPublisher, type Publisher } from './rotation/publisher.ts'
@@ -53,6 +55,8 @@ export function createAgent({ config, clock, random, emit, beforeConnect }: Agen
   const api = createVaultApi(transport, origin, namespace)
   const session = createSession({ auth: config.auth, inline: config.inlineAuth, api, clock, skew, emit })
   const source = createPkiSource({ config, api, session, transport })
+  const stopping = new AbortController()
+  const probe = config.etcdProbe && createEtcdProbe(config.etcdProbe, stopping.signal)
   const nodeSlot = slotOf({ cluster: config.cluster, node: config.node, component: '' })
   const rotators = config.targets.map(createTarget)
 
@@ -72,6 +76,7 @@ export function createAgent({ config, clock, random, emit, beforeConnect }: Agen
       clock,
       now: skew.now,
       etcdCa: () => readEtcdCa(config.etcdCaFile),
+      admit: probe && createAdmission({ component, probe, clock, now: skew.now, emit }),
       emit,
     })
     const rotator = createRotator({
@@ -102,15 +107,23 @@ export function createAgent({ config, clock, random, emit, beforeConnect }: Agen
     }
   }
 
+  function endWith(stop: AbortSignal): void {
+    const end = (): void => {
+      stopping.abort()
+      transport.destroy()
+    }
+    stop.addEventListener('abort', end, { once: true })
+  }
+
   return {
     async run(stop) {
-      stop.addEventListener('abort', () => transport.destroy(), { once: true })
+      endWith(stop)
       const loops = rotators.map(({ rotator }) => rotator.run(stop))
       if (config.auth.method === 'token') loops.push(keepSession(stop))
       await Promise.all(loops)
     },
     async runOnce(stop) {
-      stop.addEventListener('abort', () => transport.destroy(), { once: true })
+      endWith(stop)
       await Promise.all(rotators.map(({ rotator }) => rotator.run(stop, true)))
       return rotators
         .filter(({ publisher }) => publisher.published() === undefined)

@@ -4,7 +4,7 @@
  */
 
 /** How an attempt that ended with this reason is tried again (rotation/backoff.ts): each class has its own ladder. */
-export type RetryClass = 'outage' | 'refused' | 'local'
+export type RetryClass = 'outage' | 'refused' | 'local' | 'awaited'
 
 export interface Reason {
   readonly about: 'renewal' | 'gate' | 'vault' | 'auth' | 'store' | 'file'
@@ -17,6 +17,7 @@ export interface Reason {
 
 const renewal = (says: string): Reason => ({ about: 'renewal', retry: 'local', says, advice: 'Nothing to do.' })
 const gate = (says: string, advice: string): Reason => ({ about: 'gate', retry: 'refused', says, advice })
+const probe = (retry: RetryClass, says: string, advice: string): Reason => ({ about: 'gate', retry, says, advice })
 const outage = (says: string, advice: string): Reason => ({ about: 'vault', retry: 'outage', says, advice })
 const refused = (says: string, advice: string): Reason => ({ about: 'vault', retry: 'refused', says, advice })
 const auth = (says: string, advice: string): Reason => ({ about: 'auth', retry: 'local', says, advice })
@@ -62,6 +63,38 @@ export const reasons = {
   'ca-lost': gate(
     'the new CA set lacks a CA that a certificate in use chains to',
     'Keep the old issuer in the PKI mount until every certificate that it signed has been replaced.',
+  ),
+
+  'etcd-permission-denied': probe(
+    'awaited',
+    'etcd knows the user but lets it do nothing',
+    'Grant the user a role with its keys; the signed certificate is kept, and published as soon as etcd accepts it.',
+  ),
+  'etcd-unknown-user': probe(
+    'awaited',
+    'etcd has no user with this common name (yet)',
+    'Add the user without a password; the signed certificate is kept, and published as soon as etcd accepts it.',
+  ),
+  'etcd-ignores-certificate': probe(
+    'refused',
+    'etcd does not take the user from the certificate',
+    'Run etcd with --client-cert-auth, and let nothing between the node and etcd end TLS.',
+  ),
+  'etcd-rejected-certificate': probe(
+    'refused',
+    'etcd does not accept the certificate',
+    "Add the issuing CA to etcd's --trusted-ca-file; check --client-crl-file and etcd's clock.",
+  ),
+  'etcd-untrusted-server': probe(
+    'refused',
+    "the certificate of etcd's server cannot be verified with the CA set that would be published",
+    "Name the CA of etcd's servers in AGENT_ETCD_CA_FILE, and check that ETCD_ENDPOINTS uses the names in their certificates.",
+  ),
+  'etcd-bad-answer': probe('outage', 'what answers there is not etcd', 'Check ETCD_ENDPOINTS.'),
+  'etcd-unreachable': probe(
+    'outage',
+    'etcd cannot be reached, or cannot answer',
+    'Check ETCD_ENDPOINTS, network policies, and that etcd runs and has a leader.',
   ),
 
   'vault-name-unresolved': outage(

@@ -22,18 +22,21 @@ await Promise.all([
   build({ ...common, entryPoints: { main: 'agent/start.ts' }, outdir }),
   build({ ...common, entryPoints: { llhttp: parserModule }, outdir, plugins: [] }),
   build({ ...common, entryPoints: { resident: 'agent/resident.ts' }, outdir }),
+  build({ ...common, entryPoints: { probe: 'agent/gate/probe/ask.ts' }, outdir }),
   build({
     ...common,
     entryPoints: { agent: 'agent/main.ts' },
     outdir,
-    // `import('../resident.ts')` becomes a require of the other bundle.
+    // `import('../resident.ts')` becomes a require of the other bundle, and so does that of the probe.
     supported: { 'dynamic-import': false },
     plugins: [
       slimLibraries,
       {
-        name: 'resident-apart',
-        setup: (bundle) =>
-          bundle.onResolve({ filter: /\/resident\.ts$/ }, () => ({ path: './resident.js', external: true })),
+        name: 'loaded-later',
+        setup: (bundle) => {
+          bundle.onResolve({ filter: /\/resident\.ts$/ }, () => ({ path: './resident.js', external: true }))
+          bundle.onResolve({ filter: /\/probe\/ask\.ts$/ }, () => ({ path: './probe.js', external: true }))
+        },
       },
     ],
   }),

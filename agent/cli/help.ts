@@ -37,6 +37,7 @@ const groups: readonly (readonly [string, (name: string) => boolean])[] = [
   ],
   ['Certificate', (name) => /^(NODE_NAME|AGENT_(PKI_|COMMON_NAME|CLUSTER|TTL|RENEW_AT|KEY_))/.test(name)],
   ['Files', (name) => /^AGENT_(COMPONENT|DIR|TARGETS|FILE_|ETCD_CA_FILE|STATE_DIR|BOOTSTRAP_DIR)/.test(name)],
+  ['etcd', (name) => name === 'AGENT_ETCD_PROBE' || name.startsWith('ETCD_')],
   ['Operation', () => true],
 ]
 

@@ -2,6 +2,7 @@
 import { isIPv6 } from 'node:net'
 import { ConfigError } from '../errors.ts'
 import { type Auth, readAuth } from './auth.ts'
+import { type EtcdProbeConfig, readEtcdProbe } from './etcd.ts'
 import { refusedPathProblem } from './mount.ts'
 import { nameTargets, type Target } from './names.ts'
 import { type Environment, EnvironmentReader, quote } from './reader.ts'
@@ -26,6 +27,8 @@ export interface Config {
   readonly key: { readonly type: KeyType; readonly reuse: number }
   readonly files: { readonly mode: number; readonly uid: number | undefined; readonly gid: number | undefined }
   readonly etcdCaFile: string | undefined
+  /** Undefined: off. */
+  readonly etcdProbe: EtcdProbeConfig | undefined
   readonly listen: { readonly host: string; readonly port: number } | undefined
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly format: 'json' | 'pretty' }
   readonly stateDirectory: string | undefined
@@ -70,6 +73,7 @@ export function parseConfig(env: Environment, hostName: string): Config {
       gid: reader.optionalNumber('AGENT_FILE_GID', 0, 2 ** 32 - 2),
     },
     etcdCaFile: reader.absolutePath('AGENT_ETCD_CA_FILE'),
+    etcdProbe: readEtcdProbe(reader),
     listen: readListen(reader),
     log: {
       level: reader.choice('AGENT_LOG_LEVEL', ['debug', 'info', 'warn', 'error']),

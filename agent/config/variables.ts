@@ -51,6 +51,11 @@ export const variables = {
   AGENT_FILE_UID: { defaultText: "the agent's", meaning: 'owner of the files' },
   AGENT_FILE_GID: { defaultText: "the agent's", meaning: 'group of the files' },
   AGENT_ETCD_CA_FILE: { meaning: "CA of etcd's servers where it is not Vault's; joined into etcd-ca" },
+  AGENT_ETCD_PROBE: {
+    default: 'off',
+    meaning: 'warn or require: ask etcd whether it accepts a certificate before it is published (docs/architecture.md)',
+  },
+  ETCD_ENDPOINTS: { meaning: "for the probe: https URLs of etcd's members, separated by commas, as Calico has them" },
   AGENT_LISTEN: { default: '0.0.0.0:9879', meaning: 'address of health and metrics; `off`' },
   AGENT_INLINE_AUTH: { default: 'off', meaning: '`on`: log in and sign in one request (OpenBao 2.4 or newer)' },
   AGENT_LOG_LEVEL: { default: 'info', meaning: 'debug, info, warn or error' },

@@ -63,10 +63,12 @@ export function describe(event: AgentEvent, nowMs: number): LogLine | undefined 
     }
     case 'kept':
       return describeKept(event, nowMs)
+    case 'probed':
+      return describeProbed(event)
     case 'recovered':
       return line('info', `${event.component}: what failed before has passed`, { component: event.component })
     case 'ca-refresh-failed':
-      return failure('warn', `${event.component}: the CA certificates could not be looked at`, event)
+      return failure('warn', `${event.component}: ${caProblem(event.reason)}`, event)
     case 'state-failed':
       return failure('warn', `${event.component}: the cached or static certificate is of no use`, event)
     case 'watch-failed':
@@ -100,6 +102,24 @@ function describeKept(event: Extract<AgentEvent, { type: 'kept' }>, nowMs: numbe
     retryAt: iso(retryAtMs),
     notAfter: iso(notAfterMs),
   })
+}
+
+function caProblem(reason: ReasonCode): string {
+  return reasons[reason].about === 'gate'
+    ? 'the new set of CA certificates is not published as it is'
+    : 'the CA certificates could not be looked at'
+}
+
+function describeProbed(event: Extract<AgentEvent, { type: 'probed' }>): LogLine {
+  const { component, outcome, detail, verdict } = event
+  const durationMs = rounded(event.durationMs)
+  if (outcome === 'accepted') {
+    return line('debug', `${component}: etcd accepts the certificate`, { component, outcome, detail, durationMs })
+  }
+  const { says, advice } = reasons[outcome]
+  const fields = { component, reason: outcome, error: detail, durationMs }
+  if (verdict !== 'anyway') return line('debug', `${component}: ${says}`, fields)
+  return line('warn', `${component}: ${says}; published all the same. ${advice}`, fields)
 }
 
 function failure(

@@ -3,6 +3,8 @@
  * ever asks back. Times are milliseconds since the epoch.
  */
 
+import type { Finding } from '../gate/probe/outcome.ts'
+import type { Verdict } from '../gate/probe/verdict.ts'
 import type { ReasonCode } from '../reasons.ts'
 import type { Operation } from '../vault/failure.ts'
 
@@ -42,6 +44,15 @@ export type AgentEvent =
       retryAtMs: number
       /** End of the published certificate; undefined where there is none. */
       notAfterMs: number | undefined
+    }
+  | {
+      /** etcd was asked about a bundle; what is refused is told again as `kept`, `state-failed` or `ca-refresh-failed`. */
+      type: 'probed'
+      component: string
+      outcome: Finding['code']
+      detail: string
+      verdict: Verdict
+      durationMs: number
     }
   | { type: 'recovered'; component: string }
   | { type: 'ca-refresh-failed'; component: string; reason: ReasonCode; detail: string }

@@ -19,6 +19,8 @@ export interface Health {
 interface TargetHealth {
   notAfterMs?: number
   renewAtMs?: number
+  /** Why what is published is not known to work. */
+  unproven?: { reason: ReasonCode; detail: string } | undefined
   failure?: { reason: ReasonCode; detail: string; retryAtMs: number } | undefined
   /** When the loop is expected to be heard of again, by the monotonic clock: nobody dies because the wall clock was set. */
   expectedAt: number
@@ -40,7 +42,7 @@ export function createHealth(targets: readonly TargetName[], clock: Clock, vault
   function describeTarget(target: TargetName): object {
     const state = states.get(target.component)
     if (state === undefined) return target
-    const { notAfterMs, renewAtMs, failure } = state
+    const { notAfterMs, renewAtMs, unproven, failure } = state
     return {
       ...target,
       ready: isReady(state),
@@ -53,6 +55,9 @@ export function createHealth(targets: readonly TargetName[], clock: Clock, vault
             ...(isReady(state) ? {} : { why: 'the published certificate has expired' }),
           }),
       ...(renewAtMs === undefined ? {} : { renewAt: new Date(renewAtMs).toISOString() }),
+      ...(unproven === undefined
+        ? {}
+        : { unproven: { ...unproven, says: reasons[unproven.reason].says, advice: reasons[unproven.reason].advice } }),
       ...(failure === undefined
         ? {}
         : {
@@ -77,6 +82,10 @@ export function createHealth(targets: readonly TargetName[], clock: Clock, vault
       if (event.type === 'found' || !event.reason.startsWith('restored-')) state.failure = undefined
     } else if (event.type === 'kept') {
       state.failure = { reason: event.reason, detail: event.detail, retryAtMs: event.retryAtMs }
+    } else if (event.type === 'probed') {
+      const { outcome, detail, verdict } = event
+      if (verdict === 'publish' || outcome === 'accepted') state.unproven = undefined
+      else if (verdict === 'anyway') state.unproven = { reason: outcome, detail }
     } else if (event.type === 'recovered') {
       state.failure = undefined
     } else if (event.type === 'heartbeat') {

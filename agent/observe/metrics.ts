@@ -54,6 +54,15 @@ export function createMetrics({ components, version, clock }: MetricsOptions): M
     'component',
     'reason',
   ])
+  const probes = counter('etcd_probes_total', 'Bundles that etcd was asked about, by its answer.', [
+    'component',
+    'outcome',
+  ])
+  const unproven = gauge(
+    'etcd_unproven',
+    '1 where the published bundle was published although etcd did not accept it when it was asked.',
+    ['component'],
+  )
   const lastSuccess = gauge('last_success_timestamp_seconds', 'When a bundle was published last.', ['component'])
   const nextTry = gauge('next_try_timestamp_seconds', 'When a failed renewal is tried again; 0 where none failed.', [
     'component',
@@ -126,6 +135,10 @@ export function createMetrics({ components, version, clock }: MetricsOptions): M
         if (reasons[event.reason].about === 'gate') rejections.inc(labels)
         return nextTry.set({ component: event.component }, event.retryAtMs / 1000)
       }
+      case 'probed':
+        probes.inc({ component: event.component, outcome: event.outcome })
+        if (event.verdict === 'refuse') return undefined
+        return unproven.set({ component: event.component }, event.verdict === 'anyway' ? 1 : 0)
       case 'recovered':
         return nextTry.set({ component: event.component }, 0)
       case 'vault-request':

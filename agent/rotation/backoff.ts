@@ -24,16 +24,29 @@ const ladders: Readonly<Record<RetryClass, readonly number[]>> = {
   outage: [1000, 5000, 25_000],
   refused: [5000, 30_000],
   local: [2000, 10_000],
+  // Somebody is about to add the user in etcd; nothing is asked of Vault meanwhile.
+  awaited: [1000, 2000, 5000],
 }
 
-const longestMs = 3_600_000
+/** What is awaited may come at any moment, and the certificate in place may be a static one that lives for years. */
+const longestMs: Readonly<Record<RetryClass, number>> = {
+  outage: 3_600_000,
+  refused: 3_600_000,
+  local: 3_600_000,
+  awaited: 300_000,
+}
 /** Four more tries fit into what is left, whatever is left. */
 const triesInRunway = 4
 /** Spacing in the last seconds of a certificate. */
 const shortestMs = 1000
 
 /** Spacing without a certificate: the node waits for its network. */
-const withoutMs = 30_000
+const withoutMs: Readonly<Record<RetryClass, number>> = {
+  outage: 30_000,
+  refused: 30_000,
+  local: 30_000,
+  awaited: 10_000,
+}
 /** The longest wait without a certificate that a server may ask for. */
 const longestWithoutMs = 300_000
 
@@ -44,7 +57,10 @@ const longestWithoutMs = 300_000
 export function planRetry(state: BackoffState | undefined, failure: Failure, random: number): [number, BackoffState] {
   const { runwayMs, retryAfterMs = 0 } = failure
   const failures = state?.class === failure.class ? state.failures + 1 : 1
-  const spacingMs = runwayMs > 0 ? Math.min(Math.max(runwayMs / triesInRunway, shortestMs), longestMs) : withoutMs
+  const spacingMs =
+    runwayMs > 0
+      ? Math.min(Math.max(runwayMs / triesInRunway, shortestMs), longestMs[failure.class])
+      : withoutMs[failure.class]
   const delayMs = Math.min(spacingMs, patienceMs(ladders[failure.class], failures, spacingMs, random))
   // No server's wish is worth a certificate: it is heard only as far as the spacing goes.
   const longestAskedMs = (runwayMs > 0 ? spacingMs : longestWithoutMs) * (0.9 + 0.1 * random)

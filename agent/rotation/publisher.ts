@@ -2,6 +2,7 @@
 import type { X509Certificate } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import { AgentError } from '../errors.ts'
+import type { Admit } from '../gate/admission.ts'
 import { judge, requirePass } from '../gate/gate.ts'
 import type { Listener, PublishedCertificate } from '../observe/events.ts'
 import { type Bundle, createBundle } from '../pki/bundle.ts'
@@ -10,6 +11,7 @@ import { validityOf } from '../pki/certificate.ts'
 import type { ReasonCode } from '../reasons.ts'
 import type { SecretDir } from '../store/secret-dir.ts'
 import { planRenewal, type RenewalPlan } from './schedule.ts'
+import { createSpares } from './spares.ts'
 
 export interface PublisherOptions {
   readonly component: string
@@ -28,6 +30,8 @@ export interface PublisherOptions {
   readonly now: () => number
   /** CA certificates of etcd's servers, read when they are needed. @throws AgentError */
   readonly etcdCa: () => readonly X509Certificate[]
+  /** The last step of the gate; undefined where etcd is not asked. */
+  readonly admit: Admit | undefined
   readonly emit: Listener
 }
 
@@ -40,20 +44,26 @@ export interface Publisher {
   /** What stands in the directory and has passed the gate. */
   readonly published: () => Published | undefined
   /** Looks at the directory: takes over what is good, repairs what is known. Answers why a new certificate is needed, if so. */
-  inspect(): ReasonCode | undefined
+  inspect(): Promise<ReasonCode | undefined>
   /** Publishes a new certificate. @throws AgentError; what was published is kept */
-  publish(parts: Omit<Bundle, 'text' | 'ca'> & { issuers: readonly X509Certificate[] }, reason: ReasonCode): void
+  publish(
+    parts: Omit<Bundle, 'text' | 'ca'> & { issuers: readonly X509Certificate[] },
+    reason: ReasonCode,
+  ): Promise<void>
+  /** When a certificate that was obtained at this moment is to be renewed. */
+  renewAtMs(leaf: X509Certificate, issuedAtMs: number): number
   /** Brings `etcd-ca` in step with the issuers, or with etcd's own CA alone where they are not known. @throws AgentError */
-  refreshCa(issuers: readonly X509Certificate[] | undefined): void
+  refreshCa(issuers: readonly X509Certificate[] | undefined): Promise<void>
   /** Takes the cached or the static certificate, when nothing better can be had. Answers whether one was there. */
-  restore(): boolean
+  restore(): Promise<boolean>
 }
 
 /** A certificate with less is not worth publishing; short-lived ones may have a tenth of what was asked for. */
 const minLifetimeMs = 60_000
 
 export function createPublisher(options: PublisherOptions): Publisher {
-  const { component, commonName, directory, state, bootstrap, slot, renewAt, clock, now, etcdCa, emit } = options
+  const { component, commonName, directory, slot, renewAt, clock, now, etcdCa, admit, emit } = options
+  const spares = createSpares(options)
   let published: Published | undefined
   let firstCa: readonly X509Certificate[] | undefined
 
@@ -99,7 +109,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     }
   }
 
-  function planFor({ leaf }: Bundle, issuedAtMs?: number): RenewalPlan {
+  function planFor({ leaf }: Pick<Bundle, 'leaf'>, issuedAtMs?: number): RenewalPlan {
     const validity = validityOf(leaf)
     return planRenewal(validity, issuedAtMs ?? validity.notBeforeMs, slot, renewAt)
   }
@@ -109,15 +119,6 @@ export function createPublisher(options: PublisherOptions): Publisher {
     directory.publish(bundle.text, new Date(clock.now()))
     const certificate = adopt(bundle, issuedAtMs)
     emit({ type: 'published', component, reason, durationMs: clock.monotonic() - startedAt, certificate })
-  }
-
-  function saveState(bundle: Bundle): void {
-    try {
-      state?.publish(bundle.text, new Date(clock.now()))
-    } catch (error) {
-      if (!(error instanceof AgentError)) throw error
-      emit({ type: 'state-failed', component, reason: error.code, detail: error.message })
-    }
   }
 
   /** Why the directory's content cannot be used; undefined when it could be taken over. */
@@ -141,31 +142,37 @@ export function createPublisher(options: PublisherOptions): Publisher {
     return undefined
   }
 
-  /** The first bundle of the given directories that passes the gate without the named checks. */
-  function findIn(source: SecretDir | undefined, without: readonly ReasonCode[]): Bundle | undefined {
+  /**
+   * The bundle that etcd admits. A new CA set that etcd's server is not verified with any more must not stop the rotation: the
+   * set in place is added to it.
+   * @param withCa the bundle with etcd's own CA certificates among the others
+   */
+  async function admitted(
+    subject: 'certificate' | 'ca-set',
+    withCa: (etcdCa: readonly X509Certificate[]) => Bundle,
+  ): Promise<Bundle> {
+    const own = knownEtcdCa()
+    const planned = withCa(own)
+    const replaced = published?.bundle
+    if (admit === undefined || planned === replaced) return planned
     try {
-      const bundle = source?.current()
-      if (bundle === undefined) return undefined
-      const rejection = judge(bundle, judged([]), without)
-      if (rejection === undefined) return bundle
-      emit({
-        type: 'state-failed',
-        component,
-        reason: rejection.code,
-        detail: `${source?.path ?? ''}: ${rejection.detail}`,
-      })
+      await admit(planned, subject, replaced)
+      return planned
     } catch (error) {
-      if (!(error instanceof AgentError)) throw error
-      if (error.code !== 'directory-missing') {
-        emit({ type: 'state-failed', component, reason: error.code, detail: error.message })
-      }
+      if (!(error instanceof AgentError) || error.code !== 'etcd-untrusted-server' || replaced === undefined)
+        throw error
+      const joined = withCa([...own, ...replaced.ca])
+      if (joined === replaced || isSameCaSet(joined.ca, planned.ca)) throw error
+      await admit(joined, subject, replaced)
+      emit({ type: 'ca-refresh-failed', component, reason: error.code, detail: error.message })
+      return joined
     }
-    return undefined
   }
 
   return {
     published: () => published,
-    inspect() {
+    renewAtMs: (leaf, issuedAtMs) => planFor({ leaf }, issuedAtMs).renewAtMs,
+    async inspect() {
       const problem = takeOver()
       if (problem === undefined) {
         if (published !== undefined && !directory.hasAttributes()) put(published.bundle, 'attributes-changed')
@@ -176,35 +183,40 @@ export function createPublisher(options: PublisherOptions): Publisher {
         return undefined
       }
       published = undefined
-      const cached = findIn(state, [])
-      if (cached !== undefined && planFor(cached).renewAtMs > now()) {
-        put(cached, 'restored-from-state')
-        return undefined
-      }
-      return problem
+      const cached = await spares.find('state', judged([]), [], (bundle) => planFor(bundle).renewAtMs > now())
+      if (cached === undefined) return problem
+      put(cached, 'restored-from-state')
+      return undefined
     },
-    publish({ issuers, ...parts }, reason) {
+    async publish({ issuers, ...parts }, reason) {
       const inUse = live()
-      const bundle = createBundle({ ...parts, ca: planCaSet(issuers, knownEtcdCa(), inUse, now()) })
-      requirePass(bundle, judged(inUse))
+      const bundle = await admitted('certificate', (etcdCertificates) => {
+        const candidate = createBundle({ ...parts, ca: planCaSet(issuers, etcdCertificates, inUse, now()) })
+        requirePass(candidate, judged(inUse))
+        return candidate
+      })
       put(bundle, reason, now())
-      saveState(bundle)
+      spares.save(bundle)
     },
-    refreshCa(issuers) {
+    async refreshCa(issuers) {
       if (published === undefined) return
       const { bundle } = published
       const inUse = live()
-      const ca = planCaSet(issuers ?? bundle.ca, knownEtcdCa(), inUse, now())
-      if (isSameCaSet(ca, bundle.ca)) return
-      const refreshed = createBundle({ ...bundle, ca })
-      requirePass(refreshed, judged(inUse), ['lifetime-too-short'])
+      const refreshed = await admitted('ca-set', (etcdCertificates) => {
+        const ca = planCaSet(issuers ?? bundle.ca, etcdCertificates, inUse, now())
+        if (isSameCaSet(ca, bundle.ca)) return bundle
+        const candidate = createBundle({ ...bundle, ca })
+        requirePass(candidate, judged(inUse), ['lifetime-too-short'])
+        return candidate
+      })
+      if (refreshed === bundle) return
       put(refreshed, 'ca-set-changed')
-      saveState(refreshed)
+      spares.save(refreshed)
     },
-    restore() {
-      const cached = findIn(state, ['lifetime-too-short'])
+    async restore() {
+      const cached = await spares.find('state', judged([]), ['lifetime-too-short'])
       // A static Secret has another name and another issuer; it starts the node, and is replaced as soon as Vault answers.
-      const restored = cached ?? findIn(bootstrap, ['lifetime-too-short', 'wrong-name'])
+      const restored = cached ?? (await spares.find('bootstrap', judged([]), ['lifetime-too-short', 'wrong-name']))
       if (restored === undefined) return false
       put(restored, cached === undefined ? 'restored-from-bootstrap' : 'restored-from-state')
       return true

@@ -2,7 +2,7 @@
  * Owns the life of one target: obtain, judge, publish, announce, and again before it expires. Every failure keeps what is
  * published and is tried again; this is the only retry loop of the program.
  */
-import type { KeyObject } from 'node:crypto'
+import type { KeyObject, X509Certificate } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import type { Target } from '../config/config.ts'
 import { AgentError } from '../errors.ts'
@@ -14,6 +14,7 @@ import { type BackoffState, planRetry } from './backoff.ts'
 import { planPoll, planStep } from './next-step.ts'
 import type { Publisher } from './publisher.ts'
 import { giveWay } from './schedule.ts'
+import { createShelf } from './shelf.ts'
 
 export interface RotatorOptions {
   readonly target: Target
@@ -46,6 +47,8 @@ export interface Rotator {
 
 /** The wall clock is read again at least this often: it may have been set, and timers stand still while a machine sleeps. */
 const longestSleepMs = 30_000
+/** A new CA set that etcd could not be asked about is looked at again this soon. */
+const unheardMs = 300_000
 
 export function createRotator(options: RotatorOptions): Rotator {
   const { target, commonName, publisher, source, keyReuse, pollSlot, clock, now, random, emit } = options
@@ -59,8 +62,7 @@ export function createRotator(options: RotatorOptions): Rotator {
   /** The key made last, and the rotations that have kept it; one that was found on disk is not reused: its age is not known. */
   let ownKey: { key: KeyObject; kept: number } | undefined
   let mustInspect = true
-  /** Signed, but the directory could not take it: the next attempt needs no other one. */
-  let unpublished: Candidate | undefined
+  const shelf = createShelf({ now, renewAtMs: (leaf, issuedAtMs) => publisher.renewAtMs(leaf, issuedAtMs) })
   let alarm = new AbortController()
 
   const wake = (): void => alarm.abort()
@@ -79,15 +81,27 @@ export function createRotator(options: RotatorOptions): Rotator {
     return candidate
   }
 
-  async function renew(reason: ReasonCode): Promise<void> {
-    const candidate = unpublished ?? (await obtain(reason))
-    unpublished = undefined
+  /** Where etcd's server was not trusted, its CA may have come to the mount since. */
+  async function withNewIssuers(candidate: Candidate): Promise<Candidate> {
+    if (failed?.error.code !== 'etcd-untrusted-server') return candidate
     try {
-      publisher.publish(candidate, reason)
+      return { ...candidate, issuers: [...(await source.issuers()), ...candidate.issuers] }
     } catch (error) {
-      if (error instanceof AgentError && reasons[error.code].about === 'store') unpublished = candidate
+      if (!(error instanceof AgentError)) throw error
+      return candidate
+    }
+  }
+
+  async function renew(reason: ReasonCode): Promise<void> {
+    const waiting = shelf.take()
+    const candidate = waiting === undefined ? await obtain(reason) : await withNewIssuers(waiting)
+    try {
+      await publisher.publish(candidate, reason)
+    } catch (error) {
+      if (error instanceof AgentError) shelf.put(candidate, error.code)
       throw error
     }
+    shelf.clear()
     ownKey = { key: candidate.key, kept: candidate.key === ownKey?.key ? ownKey.kept + 1 : 0 }
     requested = undefined
     scheduleNextPoll()
@@ -96,17 +110,28 @@ export function createRotator(options: RotatorOptions): Rotator {
   async function poll(): Promise<void> {
     scheduleNextPoll()
     const issuers = await source.issuers()
-    publisher.refreshCa(issuers)
+    await refreshCa(issuers)
     const published = publisher.published()
     if (published === undefined) return
     const { leaf } = published.bundle
     if (!issuers.some((issuer) => isIssuedBy(leaf, issuer))) requested = 'issuer-removed'
   }
 
-  function inspect(): void {
-    const problem = publisher.inspect()
+  /** A CA set that the gate refuses must not stand in the way of a renewal. */
+  async function refreshCa(issuers: readonly X509Certificate[] | undefined): Promise<void> {
+    try {
+      await publisher.refreshCa(issuers)
+    } catch (error) {
+      if (!(error instanceof AgentError) || reasons[error.code].about !== 'gate') throw error
+      emit({ type: 'ca-refresh-failed', component, reason: error.code, detail: error.message })
+      if (error.retry === 'outage') pollAt = Math.min(pollAt ?? Number.POSITIVE_INFINITY, clock.monotonic() + unheardMs)
+    }
+  }
+
+  async function inspect(): Promise<void> {
+    const problem = await publisher.inspect()
     if (problem !== undefined) requested = problem
-    else if (publisher.published() !== undefined) publisher.refreshCa(undefined)
+    else if (publisher.published() !== undefined) await refreshCa(undefined)
     mustInspect = false
     // A start contacts Vault for nothing while the certificate on disk is good.
     if (pollAt === undefined) scheduleNextPoll()
@@ -119,7 +144,7 @@ export function createRotator(options: RotatorOptions): Rotator {
     pollAt = clock.monotonic() + planPoll(notAfterMs - notBeforeMs, pollSlot, now()) - now()
   }
 
-  function keep(error: AgentError): void {
+  async function keep(error: AgentError): Promise<void> {
     const published = publisher.published()
     const notAfterMs = published && validityOf(published.bundle.leaf).notAfterMs
     const runwayMs = (notAfterMs ?? 0) - now()
@@ -128,13 +153,13 @@ export function createRotator(options: RotatorOptions): Rotator {
     failed = { error, backoff, retryAt: clock.monotonic() + delayMs }
     const retryAtMs = now() + delayMs
     emit({ type: 'kept', component, reason: error.code, detail: error.message, retryAtMs, notAfterMs })
-    if (runwayMs <= 0) restore()
+    if (runwayMs <= 0) await restore()
   }
 
   /** What starts the node for now does not end the attempts. */
-  function restore(): void {
+  async function restore(): Promise<void> {
     try {
-      if (publisher.restore()) requested ??= 'never-published'
+      if (await publisher.restore()) requested ??= 'never-published'
     } catch (error) {
       if (!(error instanceof AgentError)) throw error
       emit({ type: 'state-failed', component, reason: error.code, detail: error.message })
@@ -144,7 +169,7 @@ export function createRotator(options: RotatorOptions): Rotator {
   /** Does what is due; answers how long there is nothing to do. */
   async function step(): Promise<number> {
     const blockedUntil = failed !== undefined && failed.retryAt > clock.monotonic() ? failed.retryAt : undefined
-    if (mustInspect && blockedUntil === undefined) inspect()
+    if (mustInspect && blockedUntil === undefined) await inspect()
     const plan = publisher.published()?.plan
     const renewAtMs = plan && giveWay(plan, outageAt === undefined ? undefined : inWallTime(outageAt))
     const retryAtMs = blockedUntil === undefined ? undefined : inWallTime(blockedUntil)
@@ -187,7 +212,7 @@ export function createRotator(options: RotatorOptions): Rotator {
       return await step()
     } catch (error) {
       if (!(error instanceof AgentError)) throw error
-      keep(error)
+      await keep(error)
       return 0
     }
   }
@@ -215,6 +240,7 @@ export function createRotator(options: RotatorOptions): Rotator {
     renewNow() {
       requested = 'renewal-requested'
       failed = undefined
+      shelf.renew()
       wake()
     },
     lookAgain() {

@@ -1,0 +1,83 @@
+/**
+ * Owns the certificates that are kept aside: the node-local cache, which gets every bundle that is published, and the static
+ * Secret. What comes from them passes the same gate as a new one; what does not is told, and is no failure.
+ */
+import type { Clock } from '../clock.ts'
+import { AgentError } from '../errors.ts'
+import type { Admit } from '../gate/admission.ts'
+import type { GateContext } from '../gate/checks.ts'
+import { requirePass } from '../gate/gate.ts'
+import type { Listener } from '../observe/events.ts'
+import type { Bundle } from '../pki/bundle.ts'
+import type { ReasonCode } from '../reasons.ts'
+import type { SecretDir } from '../store/secret-dir.ts'
+
+export interface SparesOptions {
+  readonly component: string
+  /** The node-local cache. */
+  readonly state: SecretDir | undefined
+  /** A static Secret. */
+  readonly bootstrap: SecretDir | undefined
+  readonly clock: Clock
+  /** The last step of the gate; undefined where etcd is not asked. */
+  readonly admit: Admit | undefined
+  readonly emit: Listener
+}
+
+export interface Spares {
+  /**
+   * The bundle that is kept there, for a target that has nothing better; undefined where there is none that passes the gate.
+   * @param without checks of the gate that are left out
+   * @param isWanted asked before etcd is
+   */
+  find(
+    place: 'state' | 'bootstrap',
+    context: GateContext,
+    without: readonly ReasonCode[],
+    isWanted?: (bundle: Bundle) => boolean,
+  ): Promise<Bundle | undefined>
+  /** Puts a published bundle into the cache. */
+  save(bundle: Bundle): void
+}
+
+export function createSpares({ component, state, bootstrap, clock, admit, emit }: SparesOptions): Spares {
+  const places = { state, bootstrap }
+
+  function fail(error: unknown, where = ''): void {
+    if (!(error instanceof AgentError)) throw error
+    emit({ type: 'state-failed', component, reason: error.code, detail: where + error.message })
+  }
+
+  function read(directory: SecretDir | undefined): Bundle | undefined {
+    try {
+      return directory?.current()
+    } catch (error) {
+      // That there is no such directory (yet) is nothing to tell.
+      if (!(error instanceof AgentError && error.code === 'directory-missing')) fail(error)
+      return undefined
+    }
+  }
+
+  return {
+    async find(place, context, without, isWanted = () => true) {
+      const bundle = read(places[place])
+      if (bundle === undefined) return undefined
+      try {
+        requirePass(bundle, context, without)
+        if (!isWanted(bundle)) return undefined
+        await admit?.(bundle, 'certificate', undefined)
+        return bundle
+      } catch (error) {
+        fail(error, `${places[place]?.path ?? ''}: `)
+        return undefined
+      }
+    },
+    save(bundle) {
+      try {
+        state?.publish(bundle.text, new Date(clock.now()))
+      } catch (error) {
+        fail(error)
+      }
+    },
+  }
+}
