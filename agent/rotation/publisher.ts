@@ -5,8 +5,8 @@ import { AgentError } from '../errors.ts'
 import { judge, requirePass } from '../gate/gate.ts'
 import type { Listener, PublishedCertificate } from '../observe/events.ts'
 import { type Bundle, createBundle } from '../pki/bundle.ts'
-import { earliestExpiryMs, isSameCaSet, type LiveCertificate, planCaSet } from '../pki/ca-set.ts'
-import { validityOf } from '../pki/certificate.ts'
+import { earliestExpiryMs, isSameCaSet, type LiveCertificate, planCaSet, workingTime } from '../pki/ca-set.ts'
+import { type Validity, validityOf } from '../pki/certificate.ts'
 import type { ReasonCode } from '../reasons.ts'
 import type { SecretDir } from '../store/secret-dir.ts'
 import { planRenewal, type RenewalPlan } from './schedule.ts'
@@ -33,6 +33,8 @@ export interface PublisherOptions {
 
 export interface Published {
   readonly bundle: Bundle
+  /** When it works (pki/ca-set.ts). */
+  readonly validity: Validity
   readonly plan: RenewalPlan
 }
 
@@ -48,6 +50,8 @@ export interface Publisher {
   /** Takes the cached or the static certificate, when nothing better can be had. Answers whether one was there. */
   restore(): boolean
 }
+
+const unreadable: ReadonlySet<ReasonCode> = new Set(['malformed', 'directory-denied', 'directory-failed'])
 
 /** A certificate with less is not worth publishing; short-lived ones may have a tenth of what was asked for. */
 const minLifetimeMs = 60_000
@@ -84,12 +88,13 @@ export function createPublisher(options: PublisherOptions): Publisher {
   /** @param issuedAtMs undefined where it is not known; a certificate that was planned before keeps its plan */
   function adopt(bundle: Bundle, issuedAtMs?: number): PublishedCertificate {
     const isSameLeaf = published?.bundle.leaf.fingerprint256 === bundle.leaf.fingerprint256
-    const plan = isSameLeaf && published !== undefined ? published.plan : planFor(bundle, issuedAtMs)
-    published = { bundle, plan }
+    const validity = workingTime(bundle, now())
+    const plan = isSameLeaf && published !== undefined ? published.plan : planFor(validity, issuedAtMs)
+    published = { bundle, validity, plan }
     firstCa ??= bundle.ca
     return {
       serialNumber: bundle.leaf.serialNumber,
-      ...validityOf(bundle.leaf),
+      ...validity,
       renewAtMs: plan.renewAtMs,
       ca: {
         count: bundle.ca.length,
@@ -99,8 +104,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     }
   }
 
-  function planFor({ leaf }: Bundle, issuedAtMs?: number): RenewalPlan {
-    const validity = validityOf(leaf)
+  function planFor(validity: Validity, issuedAtMs?: number): RenewalPlan {
     return planRenewal(validity, issuedAtMs ?? validity.notBeforeMs, slot, renewAt)
   }
 
@@ -126,7 +130,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
     try {
       found = directory.current()
     } catch (error) {
-      if (error instanceof AgentError && error.code === 'malformed') return error.code
+      // What cannot be read is of no use to anybody: it is replaced like a broken one.
+      if (error instanceof AgentError && unreadable.has(error.code)) return error.code
       throw error
     }
     if (found === undefined) return 'never-published'
@@ -177,7 +182,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       }
       published = undefined
       const cached = findIn(state, [])
-      if (cached !== undefined && planFor(cached).renewAtMs > now()) {
+      if (cached !== undefined && planFor(workingTime(cached, now())).renewAtMs > now()) {
         put(cached, 'restored-from-state')
         return undefined
       }
