@@ -141,8 +141,8 @@ describe('workingTime', () => {
   ])('ends with %s', async (_what, caHours, expectedHours) => {
     const end = (hours: number): Date => new Date(Math.floor(now / 1000) * 1000 + hours * hour)
     const ca = await createCa({ notAfter: end(caHours) })
-    const { certificatePem } = await ca.issue({ commonName: 'calico-node:node1', client: true, notAfter: end(24) })
-    const live = { leaf: x509(certificatePem), intermediates: [], ca: [x509(ca.certificatePem)] }
+    const leaf = await ca.issue({ commonName: 'calico-node:node1', client: true, notAfter: end(24) })
+    const live = { leaf: x509(leaf), intermediates: [], ca: [x509(ca)] }
     expect(workingTime(live, now).notAfterMs).toBe(end(expectedHours).getTime())
   })
 })
