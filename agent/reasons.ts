@@ -91,9 +91,9 @@ export const reasons = {
     "Name the CA of etcd's servers in AGENT_ETCD_CA_FILE, and check that ETCD_ENDPOINTS uses the names in their certificates.",
   ),
   'etcd-bad-answer': probe('outage', 'what answers there is not etcd', 'Check ETCD_ENDPOINTS.'),
-  'etcd-unreachable': probe(
+  'etcd-unheard': probe(
     'outage',
-    'etcd cannot be reached, or cannot answer',
+    'etcd could not be asked whether it accepts the certificate',
     'Check ETCD_ENDPOINTS, network policies, and that etcd runs and has a leader.',
   ),
 

@@ -1,6 +1,6 @@
 /** Owns `npm run build`: the bundles in dist/ and the code cache beside them. */
 import { rmSync, writeFileSync } from 'node:fs'
-import { type BuildOptions, build } from 'esbuild'
+import { type BuildOptions, build, type Plugin } from 'esbuild'
 import { makeCodeCache } from './code-cache.ts'
 import { parserModule, slimLibraries } from './slim.ts'
 
@@ -17,6 +17,15 @@ const common: BuildOptions = {
   plugins: [slimLibraries],
 }
 
+/** Modules that are bundles of their own, loaded when they are needed. */
+const apart: Plugin = {
+  name: 'apart',
+  setup: (bundle) => {
+    bundle.onResolve({ filter: /\/resident\.ts$/ }, () => ({ path: './resident.js', external: true }))
+    bundle.onResolve({ filter: /\/probe\/ask\.ts$/ }, () => ({ path: './probe.js', external: true }))
+  },
+}
+
 rmSync(outdir, { recursive: true, force: true })
 await Promise.all([
   build({ ...common, entryPoints: { main: 'agent/start.ts' }, outdir }),
@@ -27,18 +36,9 @@ await Promise.all([
     ...common,
     entryPoints: { agent: 'agent/main.ts' },
     outdir,
-    // `import('../resident.ts')` becomes a require of the other bundle, and so does that of the probe.
+    // `import('../resident.ts')` becomes a require of the other bundle.
     supported: { 'dynamic-import': false },
-    plugins: [
-      slimLibraries,
-      {
-        name: 'loaded-later',
-        setup: (bundle) => {
-          bundle.onResolve({ filter: /\/resident\.ts$/ }, () => ({ path: './resident.js', external: true }))
-          bundle.onResolve({ filter: /\/probe\/ask\.ts$/ }, () => ({ path: './probe.js', external: true }))
-        },
-      },
-    ],
+    plugins: [slimLibraries, apart],
   }),
 ])
 // The project's package.json says `module`; the bundles are CommonJS, which starts faster.

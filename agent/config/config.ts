@@ -2,7 +2,7 @@
 import { isIPv6 } from 'node:net'
 import { ConfigError } from '../errors.ts'
 import { type Auth, readAuth } from './auth.ts'
-import { type EtcdProbeConfig, readEtcdProbe } from './etcd.ts'
+import { type EtcdProbeConfig, readEtcdProbe } from './etcd-probe.ts'
 import { refusedPathProblem } from './mount.ts'
 import { nameTargets, type Target } from './names.ts'
 import { type Environment, EnvironmentReader, quote } from './reader.ts'

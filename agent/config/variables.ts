@@ -53,9 +53,9 @@ export const variables = {
   AGENT_ETCD_CA_FILE: { meaning: "CA of etcd's servers where it is not Vault's; joined into etcd-ca" },
   AGENT_ETCD_PROBE: {
     default: 'off',
-    meaning: 'warn or require: ask etcd whether it accepts a certificate before it is published (docs/architecture.md)',
+    meaning: '`warn` or `require`: ask etcd before publishing whether it accepts the certificate',
   },
-  ETCD_ENDPOINTS: { meaning: "for the probe: https URLs of etcd's members, separated by commas, as Calico has them" },
+  ETCD_ENDPOINTS: { meaning: 'for the probe: `https://host:port,…` of etcd, as Calico has it' },
   AGENT_LISTEN: { default: '0.0.0.0:9879', meaning: 'address of health and metrics; `off`' },
   AGENT_INLINE_AUTH: { default: 'off', meaning: '`on`: log in and sign in one request (OpenBao 2.4 or newer)' },
   AGENT_LOG_LEVEL: { default: 'info', meaning: 'debug, info, warn or error' },

@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts'
 import { AgentError } from '../errors.ts'
 import type { Listener } from '../observe/events.ts'
 import type { Bundle } from '../pki/bundle.ts'
-import { validityOf } from '../pki/certificate.ts'
+import type { Validity } from '../pki/certificate.ts'
 import type { EtcdProbe } from './etcd-probe.ts'
 import { type ProbeContext, planProbeMs, planVerdict } from './probe/verdict.ts'
 
@@ -17,18 +17,18 @@ export interface AdmissionOptions {
 }
 
 /**
- * Resolves where the bundle may be published in the place of `published`.
+ * Resolves where the bundle may be published.
+ * @param published when what it would replace works; undefined where nothing is published
  * @throws AgentError with the finding where it may not
  */
-export type Admit = (
-  bundle: Bundle,
-  subject: ProbeContext['subject'],
-  published: Pick<Bundle, 'leaf'> | undefined,
-) => Promise<void>
+export type Admit = (bundle: Bundle, subject: ProbeContext['subject'], published: Validity | undefined) => Promise<void>
 
 export function createAdmission({ component, probe, clock, now, emit }: AdmissionOptions): Admit {
   return async (bundle, subject, published) => {
-    const replaced = published && remaining(published, now())
+    const replaced = published && {
+      runwayMs: published.notAfterMs - now(),
+      lifetimeMs: published.notAfterMs - published.notBeforeMs,
+    }
     const startedAt = clock.monotonic()
     const { code, detail } = await probe.ask(bundle, planProbeMs(replaced))
     // Unheard because the agent is stopping: that is no reason to publish anything.
@@ -37,9 +37,4 @@ export function createAdmission({ component, probe, clock, now, emit }: Admissio
     emit({ type: 'probed', component, outcome: code, detail, verdict, durationMs: clock.monotonic() - startedAt })
     if (verdict === 'refuse' && code !== 'accepted') throw new AgentError(code, detail)
   }
-}
-
-function remaining({ leaf }: Pick<Bundle, 'leaf'>, nowMs: number): NonNullable<ProbeContext['published']> {
-  const { notBeforeMs, notAfterMs } = validityOf(leaf)
-  return { runwayMs: notAfterMs - nowMs, lifetimeMs: notAfterMs - notBeforeMs }
 }

@@ -1,6 +1,6 @@
 /** Owns the CA set: which certificates stand in `etcd-ca`, and which must stay because a certificate in use needs them. */
 import type { X509Certificate } from 'node:crypto'
-import { findChain, isIssuedBy, isValidAt, validityOf } from './certificate.ts'
+import { findChain, isIssuedBy, isValidAt, type Validity, validityOf } from './certificate.ts'
 
 /** What has been published and may still be in use: a leaf, and the CA set that it was published with. */
 export interface LiveCertificate {
@@ -53,4 +53,12 @@ export function earliestExpiryMs(ca: readonly X509Certificate[]): number {
 
 function compare(one: X509Certificate, other: X509Certificate): number {
   return one.fingerprint256 < other.fingerprint256 ? -1 : 1
+}
+
+/** From when until when the bundle works: its leaf's time, cut where a CA that it chains to ends before. */
+export function workingTime({ leaf, intermediates, ca }: LiveCertificate, nowMs: number): Validity {
+  const { notBeforeMs, notAfterMs } = validityOf(leaf)
+  const atMs = Math.min(Math.max(nowMs, notBeforeMs), notAfterMs - 1)
+  const chain = findChain(leaf, intermediates, ca, atMs) ?? []
+  return { notBeforeMs, notAfterMs: Math.min(notAfterMs, ...chain.map((each) => validityOf(each).notAfterMs)) }
 }

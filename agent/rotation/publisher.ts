@@ -6,8 +6,8 @@ import type { Admit } from '../gate/admission.ts'
 import { judge, requirePass } from '../gate/gate.ts'
 import type { Listener, PublishedCertificate } from '../observe/events.ts'
 import { type Bundle, createBundle } from '../pki/bundle.ts'
-import { earliestExpiryMs, isSameCaSet, type LiveCertificate, planCaSet } from '../pki/ca-set.ts'
-import { validityOf } from '../pki/certificate.ts'
+import { earliestExpiryMs, isSameCaSet, type LiveCertificate, planCaSet, workingTime } from '../pki/ca-set.ts'
+import { type Validity, validityOf } from '../pki/certificate.ts'
 import type { ReasonCode } from '../reasons.ts'
 import type { SecretDir } from '../store/secret-dir.ts'
 import { planRenewal, type RenewalPlan } from './schedule.ts'
@@ -37,6 +37,8 @@ export interface PublisherOptions {
 
 export interface Published {
   readonly bundle: Bundle
+  /** When it works (pki/ca-set.ts). */
+  readonly validity: Validity
   readonly plan: RenewalPlan
 }
 
@@ -57,6 +59,8 @@ export interface Publisher {
   /** Takes the cached or the static certificate, when nothing better can be had. Answers whether one was there. */
   restore(): Promise<boolean>
 }
+
+const unreadable: ReadonlySet<ReasonCode> = new Set(['malformed', 'directory-denied', 'directory-failed'])
 
 /** A certificate with less is not worth publishing; short-lived ones may have a tenth of what was asked for. */
 const minLifetimeMs = 60_000
@@ -94,12 +98,13 @@ export function createPublisher(options: PublisherOptions): Publisher {
   /** @param issuedAtMs undefined where it is not known; a certificate that was planned before keeps its plan */
   function adopt(bundle: Bundle, issuedAtMs?: number): PublishedCertificate {
     const isSameLeaf = published?.bundle.leaf.fingerprint256 === bundle.leaf.fingerprint256
-    const plan = isSameLeaf && published !== undefined ? published.plan : planFor(bundle, issuedAtMs)
-    published = { bundle, plan }
+    const validity = workingTime(bundle, now())
+    const plan = isSameLeaf && published !== undefined ? published.plan : planFor(validity, issuedAtMs)
+    published = { bundle, validity, plan }
     firstCa ??= bundle.ca
     return {
       serialNumber: bundle.leaf.serialNumber,
-      ...validityOf(bundle.leaf),
+      ...validity,
       renewAtMs: plan.renewAtMs,
       ca: {
         count: bundle.ca.length,
@@ -109,10 +114,11 @@ export function createPublisher(options: PublisherOptions): Publisher {
     }
   }
 
-  function planFor({ leaf }: Pick<Bundle, 'leaf'>, issuedAtMs?: number): RenewalPlan {
-    const validity = validityOf(leaf)
+  function planFor(validity: Validity, issuedAtMs?: number): RenewalPlan {
     return planRenewal(validity, issuedAtMs ?? validity.notBeforeMs, slot, renewAt)
   }
+
+  const isNotDue = (bundle: Bundle): boolean => planFor(workingTime(bundle, now())).renewAtMs > now()
 
   function put(bundle: Bundle, reason: ReasonCode, issuedAtMs?: number): void {
     const startedAt = clock.monotonic()
@@ -127,7 +133,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
     try {
       found = directory.current()
     } catch (error) {
-      if (error instanceof AgentError && error.code === 'malformed') return error.code
+      // What cannot be read is of no use to anybody: it is replaced like a broken one.
+      if (error instanceof AgentError && unreadable.has(error.code)) return error.code
       throw error
     }
     if (found === undefined) return 'never-published'
@@ -156,14 +163,14 @@ export function createPublisher(options: PublisherOptions): Publisher {
     const replaced = published?.bundle
     if (admit === undefined || planned === replaced) return planned
     try {
-      await admit(planned, subject, replaced)
+      await admit(planned, subject, published?.validity)
       return planned
     } catch (error) {
       if (!(error instanceof AgentError) || error.code !== 'etcd-untrusted-server' || replaced === undefined)
         throw error
       const joined = withCa([...own, ...replaced.ca])
       if (joined === replaced || isSameCaSet(joined.ca, planned.ca)) throw error
-      await admit(joined, subject, replaced)
+      await admit(joined, subject, published?.validity)
       emit({ type: 'ca-refresh-failed', component, reason: error.code, detail: error.message })
       return joined
     }
@@ -171,7 +178,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
 
   return {
     published: () => published,
-    renewAtMs: (leaf, issuedAtMs) => planFor({ leaf }, issuedAtMs).renewAtMs,
+    renewAtMs: (leaf, issuedAtMs) => planFor(validityOf(leaf), issuedAtMs).renewAtMs,
     async inspect() {
       const problem = takeOver()
       if (problem === undefined) {
@@ -183,7 +190,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
         return undefined
       }
       published = undefined
-      const cached = await spares.find('state', judged([]), [], (bundle) => planFor(bundle).renewAtMs > now())
+      const cached = await spares.find('state', judged([]), [], isNotDue)
       if (cached === undefined) return problem
       put(cached, 'restored-from-state')
       return undefined

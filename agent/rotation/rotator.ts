@@ -7,7 +7,7 @@ import type { Clock } from '../clock.ts'
 import type { Target } from '../config/config.ts'
 import { AgentError } from '../errors.ts'
 import type { Listener } from '../observe/events.ts'
-import { isIssuedBy, validityOf } from '../pki/certificate.ts'
+import { isIssuedBy } from '../pki/certificate.ts'
 import { type ReasonCode, reasons } from '../reasons.ts'
 import type { BundleSource, Candidate } from '../source/source.ts'
 import { type BackoffState, planRetry } from './backoff.ts'
@@ -138,15 +138,15 @@ export function createRotator(options: RotatorOptions): Rotator {
   }
 
   function scheduleNextPoll(): void {
-    const leaf = publisher.published()?.bundle.leaf
-    if (leaf === undefined) return
-    const { notBeforeMs, notAfterMs } = validityOf(leaf)
+    const published = publisher.published()
+    if (published === undefined) return
+    const { notBeforeMs, notAfterMs } = published.validity
     pollAt = clock.monotonic() + planPoll(notAfterMs - notBeforeMs, pollSlot, now()) - now()
   }
 
   async function keep(error: AgentError): Promise<void> {
     const published = publisher.published()
-    const notAfterMs = published && validityOf(published.bundle.leaf).notAfterMs
+    const notAfterMs = published?.validity.notAfterMs
     const runwayMs = (notAfterMs ?? 0) - now()
     const { retry, retryAfterMs } = error
     const [delayMs, backoff] = planRetry(failed?.backoff, { class: retry, runwayMs, retryAfterMs }, random())

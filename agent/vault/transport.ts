@@ -44,6 +44,8 @@ const maxAnswerBytes = 1024 * 1024
 export function createTransport({ address, clock, skew, emit, beforeConnect }: TransportOptions): Transport {
   let client: Client | undefined
   let holders = 0
+  /** The next attempt gets a new connection, and reads the TLS files again. */
+  let isFailed = false
   let destroyed = false
 
   function open(): Client {
@@ -99,8 +101,9 @@ export function createTransport({ address, clock, skew, emit, beforeConnect }: T
     return () => {
       if (!held) return
       held = false
-      holders--
-      // Later: what was asked for comes first.
+      if (--holders > 0) return
+      if (isFailed) return disconnect()
+      // After a success there is something better to do first: to publish it.
       setImmediate(() => {
         if (holders === 0) disconnect()
       })
@@ -111,6 +114,7 @@ export function createTransport({ address, clock, skew, emit, beforeConnect }: T
     // Not close(): that would wait for requests that nobody waits for any more.
     client?.destroy().catch(() => {})
     client = undefined
+    isFailed = false
   }
 
   return {
@@ -136,6 +140,7 @@ export function createTransport({ address, clock, skew, emit, beforeConnect }: T
         finished('ok')
         return answer
       } catch (error) {
+        isFailed = true
         const translated = translateConnectionError(error, where, address.timeoutMs)
         finished(translated instanceof AgentError ? translated.code : 'bug')
         throw translated

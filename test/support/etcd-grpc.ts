@@ -95,7 +95,7 @@ export async function callEtcd(
 
 function connectionFailure(error: Error): Refusal {
   const systemCode = 'code' in error ? String(error.code) : ''
-  const isTls = /^(ERR_SSL|ERR_TLS|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED|EPROTO)/.test(systemCode)
+  const isTls = /^(ERR_SSL|ERR_TLS|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED|INVALID_|EPROTO)/.test(systemCode)
   return { ok: false, code: isTls ? 'tls' : 'unreachable', message: `${systemCode} ${error.message}`.trim() }
 }
 

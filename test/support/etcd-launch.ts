@@ -14,7 +14,8 @@ export interface EtcdLaunch {
   readonly tls?: {
     readonly cert: string
     readonly key: string
-    readonly clientCa: string
+    /** Undefined: no client is asked for a certificate. */
+    readonly clientCa: string | undefined
   }
   /** Any client that the member lets in, to see when it answers. */
   readonly probe: EtcdIdentity
@@ -41,7 +42,8 @@ function embeddedArguments({ name, dataDirectory, initialCluster, clientPort, pe
     `--initial-cluster=${initialCluster}`,
     `--listen-client=127.0.0.1:${clientPort}`,
     `--listen-peer=127.0.0.1:${peerPort}`,
-    ...(tls === undefined ? [] : [`--cert=${tls.cert}`, `--key=${tls.key}`, `--client-ca=${tls.clientCa}`]),
+    ...(tls === undefined ? [] : [`--cert=${tls.cert}`, `--key=${tls.key}`]),
+    ...(tls?.clientCa === undefined ? [] : [`--client-ca=${tls.clientCa}`]),
   ]
 }
 
@@ -59,11 +61,12 @@ function upstreamArguments({ name, dataDirectory, initialCluster, clientPort, pe
   ]
   if (tls === undefined) return common
   const { cert, key, clientCa } = tls
-  return [...common, `--cert-file=${cert}`, `--key-file=${key}`, `--trusted-ca-file=${clientCa}`, '--client-cert-auth']
+  const asksClients = clientCa === undefined ? [] : [`--trusted-ca-file=${clientCa}`, '--client-cert-auth']
+  return [...common, `--cert-file=${cert}`, `--key-file=${key}`, ...asksClients]
 }
 
 /** Whatever it answers, a refusal too, it is there. etcd accepts connections before that, but leaves them unanswered. */
 async function answers(probe: EtcdIdentity): Promise<true | undefined> {
   const answer = await callEtcd(probe, '/etcdserverpb.Maintenance/Status')
-  return answer.ok || typeof answer.code === 'number' || undefined
+  return answer.ok || answer.code !== 'unreachable' || undefined
 }

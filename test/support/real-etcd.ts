@@ -16,6 +16,8 @@ export interface RealEtcdOptions {
   readonly clientCaPem?: string
   /** Signs etcd's server certificate. Default: the test's own CA. */
   readonly serverCa?: Pick<TestCa, 'certificatePem' | 'issue'>
+  /** Default: true. False: no client is asked for a certificate. */
+  readonly clientCertAuth?: boolean
 }
 
 export interface RealEtcd {
@@ -105,14 +107,15 @@ async function startMember(
     clientCa: join(member.directory, 'client-ca.pem'),
   }
   const endpoint = `https://127.0.0.1:${member.clientPort}`
-  let current = { clientCaPem: '', serverCa: ownCa as NonNullable<RealEtcdOptions['serverCa']>, ...options }
+  let current: Required<RealEtcdOptions> = { clientCaPem: '', serverCa: ownCa, clientCertAuth: true, ...options }
   const client: RealEtcd['client'] = async (commonName) => {
     const issued = await ownCa.issue({ client: true, ...(commonName !== undefined && { commonName }) })
     return { endpoint, ca: current.serverCa.certificatePem, cert: issued.certificatePem, key: issued.privateKeyPem }
   }
   const start = async () => {
     await writeTlsFiles(files, ownCa, current)
-    return await launchEtcd(program, { ...member, initialCluster, tls: files, probe: await client() })
+    const tls = { ...files, clientCa: current.clientCertAuth ? files.clientCa : undefined }
+    return await launchEtcd(program, { ...member, initialCluster, tls, probe: await client() })
   }
   let child = await orRemove(member, start())
   return {

@@ -18,7 +18,7 @@ function errorReason(error: unknown, code: string): ProbeCode {
   if (error instanceof NotEtcdError || error instanceof RangeError) return 'etcd-bad-answer'
   if (certificateAlert.test(code)) return 'etcd-rejected-certificate'
   if (verification.test(code)) return 'etcd-untrusted-server'
-  return /^ERR_|^EPROTO$/.test(code) ? 'etcd-bad-answer' : 'etcd-unreachable'
+  return /^ERR_|^EPROTO$/.test(code) ? 'etcd-bad-answer' : 'etcd-unheard'
 }
 
 /** Alerts that say something of our certificate (RFC 8446, 6.2), as OpenSSL names them; Go 1.2x sends 42, 45, 48 and 116. */
@@ -58,7 +58,7 @@ function statusReason(code: number, text: string): ProbeCode {
   if (code === status.unauthenticated) return 'etcd-ignores-certificate'
   if (code === status.unimplemented) return 'etcd-bad-answer'
   // No leader, too slow, too busy, "revision of auth store is old": all of it passes.
-  return 'etcd-unreachable'
+  return 'etcd-unheard'
 }
 
 /** Control characters would forge lines of the log. */

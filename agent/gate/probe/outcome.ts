@@ -11,7 +11,7 @@ export const probeCodes = [
   'etcd-rejected-certificate',
   'etcd-untrusted-server',
   'etcd-bad-answer',
-  'etcd-unreachable',
+  'etcd-unheard',
 ] as const
 export type ProbeCode = (typeof probeCodes)[number]
 
@@ -28,13 +28,13 @@ export function isProbeCode(code: string): code is ProbeCode {
 
 /** Whether etcd was heard: an answer that decides. */
 export function isRefusal(code: ProbeCode): boolean {
-  return code !== 'etcd-unreachable' && code !== 'etcd-bad-answer'
+  return code !== 'etcd-unheard' && code !== 'etcd-bad-answer'
 }
 
 /** One member that accepts is enough; otherwise the most telling finding speaks, and the detail tells of all. */
 export function summarize(findings: readonly Finding[]): Finding {
   const accepted = findings.find(({ code }) => code === 'accepted')
   if (accepted !== undefined) return accepted
-  const code = probeCodes.find((each) => findings.some((finding) => finding.code === each)) ?? 'etcd-unreachable'
+  const code = probeCodes.find((each) => findings.some((finding) => finding.code === each)) ?? 'etcd-unheard'
   return { code, detail: findings.map(({ detail }) => detail).join('; ') }
 }

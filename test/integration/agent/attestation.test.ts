@@ -37,7 +37,9 @@ describeEachVault('jwt node attestation', {}, (lab) => {
 
   it('init on another node’s name ends with 69 and says why', async () => {
     const { environment, directory } = createTestNode(lab(), { env: { NODE_NAME: 'node2' } })
-    const agent = spawnAgent(environment, { args: ['init', '--wait', '700ms'], bundle: true })
+    const agent = spawnAgent(environment, { args: ['init'], bundle: true })
+    await agent.nextLine(({ reason }) => reason === 'vault-request-refused')
+    agent.signal('SIGTERM')
     expect(await agent.ended).toEqual({ code: 69, signal: null })
     expect(agent.stderr()).toMatch(
       /^calico-vault-agent: POST https:\S+ 400 common name calico-node:node2 not allowed by this role\n {2}Compare the message with the PKI role\.\n$/,

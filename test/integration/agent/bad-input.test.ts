@@ -195,7 +195,10 @@ async function runInit(lab: Lab, { token = {}, spoil, env, options }: Case): Pro
   const environment = changed(node.environment, env?.(node) ?? {})
   const entries = (): string => readdirSync(node.root, { recursive: true, encoding: 'utf8' }).toSorted().join()
   const before = entries()
-  const agent = spawnAgent(environment, { args: ['init', '--wait', '400ms'], bundle: true, ...options })
+  const agent = spawnAgent(environment, { args: ['init'], bundle: true, ...options })
+  // It would go on trying; the failure of its last try is what it ends with.
+  await agent.nextLine(({ event }) => event === 'kept')
+  agent.signal('SIGTERM')
   const end = await agent.ended
   const messages = agent
     .stderr()

@@ -21,6 +21,7 @@ import type { VaultServer } from '../../support/vault-server.ts'
 import { setUpVault, type VaultSetup, type VaultSetupOptions } from '../../support/vault-setup.ts'
 
 export interface Lab {
+  readonly isReal: boolean
   readonly vault: VaultServer
   readonly api: VaultApi
   readonly setup: VaultSetup
@@ -38,6 +39,7 @@ export type Cases = (lab: () => Lab) => void
 
 interface Subject {
   readonly name: string
+  readonly isReal: boolean
   readonly missing?: string | undefined
   readonly start: () => Promise<VaultServer>
 }
@@ -45,24 +47,29 @@ interface Subject {
 const real = locateServer('vault')
 
 const subjects: readonly Subject[] = [
-  { name: 'the development Vault', start: startDevVault },
-  { name: 'the real Vault', missing: 'missing' in real ? real.missing : undefined, start: startRealVault },
+  { name: 'the development Vault', isReal: false, start: startDevVault },
+  {
+    name: 'the real Vault',
+    isReal: true,
+    missing: 'missing' in real ? real.missing : undefined,
+    start: startRealVault,
+  },
 ]
 
 /** The same cases over the development Vault and over the real one, which is left out with the reason where it is missing. */
 export function describeEachVault(title: string, options: LabOptions, cases: Cases): void {
-  for (const { name, missing, start } of subjects) {
+  for (const { name, isReal, missing, start } of subjects) {
     const leftOut = missing === undefined ? '' : ` (left out: ${missing})`
     describe.skipIf(missing !== undefined)(`${title}: ${name}${leftOut}`, () => {
-      withLab(start, options, cases)
+      withLab(start, options, cases, isReal)
     })
   }
 }
 
-export function withLab(start: () => Promise<VaultServer>, options: LabOptions, cases: Cases): void {
+export function withLab(start: () => Promise<VaultServer>, options: LabOptions, cases: Cases, isReal = false): void {
   let lab: Lab | undefined
   beforeAll(async () => {
-    lab = await startLab(await start(), options)
+    lab = { ...(await startLab(await start(), options)), isReal }
   })
   afterAll(async () => {
     await lab?.stop()
@@ -73,7 +80,7 @@ export function withLab(start: () => Promise<VaultServer>, options: LabOptions, 
   })
 }
 
-async function startLab(vault: VaultServer, options: LabOptions): Promise<Lab> {
+async function startLab(vault: VaultServer, options: LabOptions): Promise<Omit<Lab, 'isReal'>> {
   const accounts = createServiceAccountIssuer()
   const kube = await startFakeKube(accounts)
   const clientCa = await createCa({ commonName: 'Node CA' })

@@ -6,7 +6,7 @@ import { startAgent } from '../../support/agent-in-process.ts'
 import { startDevVault } from '../../support/dev-vault/dev-vault.ts'
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts'
 import { changed, createTestNode, describeEachVault, type Lab, withLab } from './lab.ts'
-import { entriesOf, project, readPublished } from './published.ts'
+import { entriesOf, project, readPublished, snapshot } from './published.ts'
 import { startVaultFront } from './vault-front.ts'
 
 type MethodEnvironment = (lab: Lab, root: string) => Promise<Readonly<Record<string, string | undefined>>>
@@ -70,6 +70,27 @@ describeEachVault('logins', {}, (lab) => {
     const renewed = await agent.nextEvent('login')
     expect(renewed.expiresAtMs).toBeGreaterThan(first.expiresAtMs ?? Number.POSITIVE_INFINITY)
     expect(agent.events.filter(({ type }) => type === 'published')).toHaveLength(1)
+  })
+
+  it('a Vault token that is revoked is told, and the one that replaces it in the file is used at once', async () => {
+    const policies = ['calico-node-any-node-pki']
+    const create = async (): Promise<string> => {
+      const token = { policies, no_default_policy: true, period: '1h' }
+      return (await lab().api.root('POST', 'auth/token/create', token)).body.auth?.client_token ?? ''
+    }
+    const first = await create()
+    const { environment, root, directory } = createTestNode(lab())
+    const changes = await tokenEnvironment(lab(), root)
+    const file = fileWith(root, 'vault-token', first)
+    const agent = await startAgent(changed(environment, changes), { clock: createFakeClock(), watch: true })
+    await agent.nextEvent('published')
+    const before = snapshot(directory)
+    await lab().api.root('POST', 'auth/token/revoke', { token: first })
+    agent.renewNow()
+    expect(await agent.nextEvent('kept')).toMatchObject({ reason: 'vault-denied' })
+    expect(snapshot(directory)).toEqual(before)
+    writeFileSync(file, await create())
+    await agent.nextEvent('published', ({ reason }) => reason === 'renewal-requested')
   })
 
   it('a token file that is replaced is what the next login uses, without a restart', async () => {

@@ -114,6 +114,10 @@ describeEachVault('outages', { tokenType: 'service' }, (lab) => {
     await agent.nextEvent('published')
     const before = snapshot(directory)
     await front.close()
+    // The agent closes its connection one turn after the publication.
+    await new Promise((resolve) => {
+      setImmediate(resolve)
+    })
     agent.renewNow()
     expect(await agent.nextEvent('kept')).toMatchObject({
       reason: 'vault-unreachable',

@@ -1,5 +1,5 @@
 /** Proves the life of a certificate: rotated in time, kept over a restart, its key reused as configured, one login for all targets. */
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { startAgent } from '../../support/agent-in-process.ts'
@@ -110,6 +110,26 @@ describeEachVault('rotation', {}, (lab) => {
     await restarted.nextEvent('found')
     restarted.renewNow()
     expect(await restarted.nextEvent('issued')).toMatchObject({ keyReused: false })
+  })
+
+  it('files that somebody removes, changes or opens up are put right at once, without Vault', async () => {
+    const front = await startVaultFront(lab().vault)
+    const { environment, directory } = createTestNode(lab(), { at: front })
+    // Nobody moves this clock: what is noticed is noticed by the watch.
+    const agent = await startAgent(environment, { clock: createFakeClock(), watch: true })
+    await agent.nextEvent('published')
+    const { cert, key } = readPublished(directory)
+    front.requests.length = 0
+    unlinkSync(join(directory, 'etcd-key'))
+    await agent.nextEvent('published', ({ reason }) => reason === 'attributes-changed')
+    rmSync(join(directory, '..data'))
+    await agent.nextEvent('published', ({ reason }) => reason === 'files-changed')
+    writeFileSync(join(directory, 'other'), 'x')
+    renameSync(join(directory, 'other'), join(directory, 'etcd-cert'))
+    await agent.nextEvent('published', ({ reason }) => reason === 'attributes-changed')
+    expect(readPublished(directory)).toMatchObject({ cert, key })
+    expect(readFileSync(join(directory, 'etcd-cert'), 'utf8')).toBe(cert)
+    expect(front.requests).toEqual([])
   })
 
   it('two targets get a certificate each, with one login and one look at the issuers', async () => {

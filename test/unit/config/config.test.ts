@@ -38,6 +38,7 @@ const defaults: Config = {
   key: { type: 'ec-p256', reuse: 0 },
   files: { mode: 0o400, uid: undefined, gid: undefined },
   etcdCaFile: undefined,
+  etcdProbe: undefined,
   listen: { host: '0.0.0.0', port: 9879 },
   log: { level: 'info', format: 'json' },
   stateDirectory: undefined,
@@ -135,6 +136,18 @@ describe('values', () => {
     expect(config.pki.ttlSeconds).toBe(5400)
     expect(config.vault.namespace).toBe('a/b')
     expect(parse({ VAULT_NAMESPACE: '/' }).vault.namespace).toBeUndefined()
+  })
+
+  test.each(['warn', 'require'] as const)('AGENT_ETCD_PROBE=%s with the endpoints of Calico', (mode) => {
+    const endpoints = 'https://10.0.0.1:2379, https://[::1]:2379/ ,https://etcd-0.example.org:443,https://10.0.0.1:2379'
+    expect(parse({ AGENT_ETCD_PROBE: mode, ETCD_ENDPOINTS: endpoints }).etcdProbe).toEqual({
+      mode,
+      endpoints: ['https://10.0.0.1:2379', 'https://[::1]:2379', 'https://etcd-0.example.org:443'],
+    })
+  })
+
+  test('without the probe, whatever Calico has in ETCD_ENDPOINTS is not looked at', () => {
+    expect(parse({ ETCD_ENDPOINTS: 'http://etcd, x' }).etcdProbe).toBeUndefined()
   })
 
   test("as in Vault's CLI, VAULT_CACERT_BYTES wins over VAULT_CACERT", () => {

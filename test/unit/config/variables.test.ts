@@ -19,6 +19,7 @@ const documented = {
   AGENT_RENEW_AT: '0.65',
   AGENT_KEY_TYPE: 'ec-p256',
   AGENT_KEY_REUSE: '0',
+  AGENT_ETCD_PROBE: 'off',
   AGENT_FILE_MODE: '0400',
   AGENT_LISTEN: '0.0.0.0:9879',
   AGENT_INLINE_AUTH: 'off',

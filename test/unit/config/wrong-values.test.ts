@@ -7,6 +7,7 @@ import { problemsOf } from './environment.ts'
 const approle: Environment = { AGENT_AUTH_METHOD: 'approle', AGENT_AUTH_ROLE_ID_FILE: '/r/role-id' }
 const staticToken: Environment = { AGENT_AUTH_METHOD: 'token', VAULT_TOKEN: 'hvs.abc' }
 const clientCertificate: Environment = { VAULT_CLIENT_CERT: '/tls/tls.crt', VAULT_CLIENT_KEY: '/tls/tls.key' }
+const probe: Environment = { AGENT_ETCD_PROBE: 'require' }
 const twoTargets = 'calico-node=/calico-secrets,calico-cni=/calico-secrets-cni'
 
 /** The variable that the message starts with, the environment, and the rest of the message. */
@@ -136,6 +137,21 @@ const cases: readonly (readonly [keyof typeof variables, Environment, RegExp | s
   ['AGENT_FILE_UID', { AGENT_FILE_UID: 'calico' }, 'is "calico"; it must be a whole number from 0 to 4294967294'],
   ['AGENT_FILE_GID', { AGENT_FILE_GID: '4294967295' }, /it must be a whole number/],
   ['AGENT_ETCD_CA_FILE', { AGENT_ETCD_CA_FILE: 'etcd.pem' }, /it must be an absolute path$/],
+  ['AGENT_ETCD_PROBE', { AGENT_ETCD_PROBE: 'on' }, 'is "on"; it must be one of off, warn, require'],
+  [
+    'ETCD_ENDPOINTS',
+    { AGENT_ETCD_PROBE: 'warn' },
+    "is required with AGENT_ETCD_PROBE=warn: https://host:port of etcd's members, separated by commas",
+  ],
+  ['ETCD_ENDPOINTS', { ...probe, ETCD_ENDPOINTS: 'http://10.0.0.1:2379' }, /without TLS etcd knows no common names/],
+  ['ETCD_ENDPOINTS', { ...probe, ETCD_ENDPOINTS: '10.0.0.1:2379' }, 'has "10.0.0.1:2379"; each is https://host:port'],
+  ['ETCD_ENDPOINTS', { ...probe, ETCD_ENDPOINTS: 'https://10.0.0.1' }, /; each is https:\/\/host:port$/],
+  ['ETCD_ENDPOINTS', { ...probe, ETCD_ENDPOINTS: 'https://10.0.0.1:2379,' }, 'has ""; each is https://host:port'],
+  ['ETCD_ENDPOINTS', { ...probe, ETCD_ENDPOINTS: 'https://10.0.0.1:0' }, /; each is https:/],
+  ['ETCD_ENDPOINTS', { ...probe, ETCD_ENDPOINTS: 'https://10.0.0.1:99999' }, /; each is https:/],
+  ['ETCD_ENDPOINTS', { ...probe, ETCD_ENDPOINTS: 'https://[:::::]:2379' }, /; each is https:/],
+  ['ETCD_ENDPOINTS', { ...probe, ETCD_ENDPOINTS: 'https://root:pw@10.0.0.1:2379' }, /; each is https:/],
+  ['ETCD_ENDPOINTS', { ...probe, ETCD_ENDPOINTS: 'https://10.0.0.1:2379/v3' }, /; each is https:/],
   [
     'AGENT_LISTEN',
     { AGENT_LISTEN: '9879' },

@@ -19,6 +19,7 @@ const lines: Readonly<Record<AgentEvent['type'], readonly [Level, RegExp] | unde
     'warn',
     /^calico-node: Vault is sealed .*; the published certificate is kept, valid for 2h; next try in 5s\. /,
   ],
+  probed: ['warn', /^calico-node: etcd could not be asked .*; published all the same\. Check ETCD_ENDPOINTS/],
   recovered: ['info', /^calico-node: what failed before has passed$/],
   'ca-refresh-failed': ['warn', /^calico-node: the CA certificates could not be looked at: Vault did not answer/],
   'state-failed': ['warn', /^calico-node: the cached or static certificate is of no use: the certificate has expired$/],
@@ -90,4 +91,20 @@ group('a failure', () => {
 test('a certificate that ends by our clock but not by that of Vault is told without nonsense', () => {
   const line = describe(sampleEvents.found, sampleNow + 30 * hourMs)
   expect(line?.message).toContain('renewal in 0s')
+})
+
+test.each([
+  ['accepted', 'publish', /^calico-node: etcd accepts the certificate$/],
+  // The event of what was kept tells it aloud.
+  ['etcd-unknown-user', 'refuse', /^calico-node: etcd has no user with this common name/],
+] as const)('a probe that ends with %s is told to those who debug', (outcome, verdict, message) => {
+  const line = describe({ ...sampleEvents.probed, outcome, verdict }, sampleNow)
+  expect(line).toMatchObject({ level: 'debug', message: expect.stringMatching(message) })
+})
+
+test('a CA set that etcd could not be verified with is told as what it is', () => {
+  const line = describe({ ...sampleEvents['ca-refresh-failed'], reason: 'etcd-untrusted-server' }, sampleNow)
+  expect(line?.message).toMatch(
+    /^calico-node: the new set of CA certificates is not published as it is: the certificate/,
+  )
 })

@@ -160,3 +160,14 @@ test('events of no target or of an unknown one change nothing', () => {
   for (const event of Object.values(sampleEvents)) tell('component' in event ? { ...event, component: 'other' } : event)
   expect(JSON.stringify(health.probe('readyz'))).toBe(before)
 })
+
+test('what was published although etcd did not accept it is ready, and says why nobody knows', () => {
+  tell(sampleEvents.probed)
+  tell(published('calico-node'))
+  const { outcome, detail } = sampleEvents.probed
+  expect(target(0)).toMatchObject({ ready: true, unproven: { reason: outcome, detail, advice: expect.any(String) } })
+  tell({ ...sampleEvents.probed, verdict: 'refuse' })
+  expect(target(0)).toHaveProperty('unproven')
+  tell({ ...sampleEvents.probed, outcome: 'accepted', verdict: 'publish' })
+  expect(target(0)).not.toHaveProperty('unproven')
+})

@@ -16,6 +16,8 @@ const types: Readonly<Record<string, string>> = {
   renewals_total: 'counter',
   renewal_failures_total: 'counter',
   gate_rejections_total: 'counter',
+  etcd_probes_total: 'counter',
+  etcd_unproven: 'gauge',
   last_success_timestamp_seconds: 'gauge',
   next_try_timestamp_seconds: 'gauge',
   publish_duration_seconds: 'histogram',
@@ -192,4 +194,14 @@ test('two agents in one process do not share their numbers', async () => {
   tell(sampleEvents.published)
   const other = createMetrics({ components: ['calico-node'], version: '1', clock })
   expect((await other.expose('')).text).not.toContain('renewal-due')
+})
+
+test('probes are counted by their answer; what is published unproven stays marked until etcd has accepted its successor', async () => {
+  const probed = { ...sampleEvents.probed, component: 'calico-node' }
+  tell(probed, { ...probed, outcome: 'etcd-unknown-user', verdict: 'refuse' })
+  expect(await value('etcd_probes_total', '{component="calico-node",outcome="etcd-unheard"}')).toBe(1)
+  expect(await value('etcd_probes_total', '{component="calico-node",outcome="etcd-unknown-user"}')).toBe(1)
+  expect(await value('etcd_unproven')).toBe(1)
+  tell({ ...probed, outcome: 'accepted', verdict: 'publish' })
+  expect(await value('etcd_unproven')).toBe(0)
 })

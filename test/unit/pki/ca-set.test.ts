@@ -1,7 +1,14 @@
 import type { X509Certificate } from 'node:crypto'
 import * as fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { earliestExpiryMs, isSameCaSet, type LiveCertificate, neededCa, planCaSet } from '../../../agent/pki/ca-set.ts'
+import {
+  earliestExpiryMs,
+  isSameCaSet,
+  type LiveCertificate,
+  neededCa,
+  planCaSet,
+  workingTime,
+} from '../../../agent/pki/ca-set.ts'
 import { createCa, type TestCa } from '../../support/certificates.ts'
 import { x509 } from './parsed.ts'
 
@@ -125,4 +132,17 @@ test('two sets are the same whatever their order', () => {
 test('the earliest expiry is that of the CA that ends first', () => {
   const seconds = Math.floor(oldRoot.notAfter.getTime() / 1000) * 1000
   expect(earliestExpiryMs([x509(root), x509(oldRoot), x509(etcdCa)])).toBe(seconds)
+})
+
+describe('workingTime', () => {
+  test.each([
+    ['the leaf, where its CA lives longer', 48, 24],
+    ['the CA, where that ends before the leaf', 2, 2],
+  ])('ends with %s', async (_what, caHours, expectedHours) => {
+    const end = (hours: number): Date => new Date(Math.floor(now / 1000) * 1000 + hours * hour)
+    const ca = await createCa({ notAfter: end(caHours) })
+    const leaf = await ca.issue({ commonName: 'calico-node:node1', client: true, notAfter: end(24) })
+    const live = { leaf: x509(leaf), intermediates: [], ca: [x509(ca)] }
+    expect(workingTime(live, now).notAfterMs).toBe(end(expectedHours).getTime())
+  })
 })

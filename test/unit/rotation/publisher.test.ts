@@ -22,9 +22,9 @@ beforeEach(async () => {
   rig = await rotationRig({ withState: true, withBootstrap: true })
 })
 
-function refusal(act: () => void): string {
+async function refusal(act: () => Promise<unknown>): Promise<string> {
   try {
-    act()
+    await act()
   } catch (error) {
     if (error instanceof AgentError) return error.code
     throw error
@@ -35,7 +35,7 @@ function refusal(act: () => void): string {
 describe('publish', () => {
   test('makes the candidate visible, tells of it, and plans its renewal', async () => {
     const candidate = await rig.candidate()
-    rig.publisher.publish(candidate, 'never-published')
+    await rig.publisher.publish(candidate, 'never-published')
     const { bundle, plan } = rig.publisher.published() ?? {}
     expect(bundle?.leaf).toBe(candidate.leaf)
     expect(snapshot(rig.path)).toMatchObject({
@@ -72,10 +72,10 @@ describe('publish', () => {
   test.each(leaves)(
     'refuses what is %s; what was published stays, on disk, in memory and in the cache',
     async (code, leaf) => {
-      rig.publisher.publish(await rig.candidate(), 'never-published')
+      await rig.publisher.publish(await rig.candidate(), 'never-published')
       const before = [snapshot(rig.path), snapshot(rig.statePath), rig.publisher.published(), rig.events.length]
       const bad = await rig.candidate(oldCa, leaf)
-      expect(refusal(() => rig.publisher.publish(bad, 'renewal-due'))).toBe(code)
+      expect(await refusal(() => rig.publisher.publish(bad, 'renewal-due'))).toBe(code)
       expect([snapshot(rig.path), snapshot(rig.statePath), rig.publisher.published(), rig.events.length]).toEqual(
         before,
       )
@@ -84,26 +84,26 @@ describe('publish', () => {
 
   test('refuses a key of another certificate, and a chain to nowhere', async () => {
     const [one, other] = [await rig.candidate(), await rig.candidate()]
-    expect(refusal(() => rig.publisher.publish({ ...one, key: other.key }, 'renewal-due'))).toBe('key-mismatch')
-    expect(refusal(() => rig.publisher.publish({ ...one, issuers: [x509(newCa)] }, 'renewal-due'))).toBe(
+    expect(await refusal(() => rig.publisher.publish({ ...one, key: other.key }, 'renewal-due'))).toBe('key-mismatch')
+    expect(await refusal(() => rig.publisher.publish({ ...one, issuers: [x509(newCa)] }, 'renewal-due'))).toBe(
       'untrusted-chain',
     )
     expect(readdirSync(rig.path)).toEqual([])
   })
 
   test('a store error leaves everything as it was', async () => {
-    rig.publisher.publish(await rig.candidate(), 'never-published')
+    await rig.publisher.publish(await rig.candidate(), 'never-published')
     const before = rig.publisher.published()
     renameSync(rig.path, `${rig.path}-away`)
     const next = await rig.candidate()
-    expect(refusal(() => rig.publisher.publish(next, 'renewal-due'))).toBe('directory-missing')
+    expect(await refusal(() => rig.publisher.publish(next, 'renewal-due'))).toBe('directory-missing')
     expect(rig.publisher.published()).toBe(before)
     expect(rig.told('published')).toHaveLength(1)
   })
 
   test('keeps one generation for readers that hold its path', async () => {
     for (let count = 0; count < 4; count++) {
-      rig.publisher.publish(await rig.candidate(), 'renewal-due')
+      await rig.publisher.publish(await rig.candidate(), 'renewal-due')
       rig.clock.advance(1000)
     }
     expect(readdirSync(rig.path).filter((each) => /^\.\.\d/.test(each))).toHaveLength(2)
@@ -111,14 +111,14 @@ describe('publish', () => {
 })
 
 describe('inspect', () => {
-  test('an empty directory', () => {
-    expect(rig.publisher.inspect()).toBe('never-published')
+  test('an empty directory', async () => {
+    expect(await rig.publisher.inspect()).toBe('never-published')
     expect([rig.publisher.published(), rig.events]).toEqual([undefined, []])
   })
 
-  test('a missing directory', () => {
+  test('a missing directory', async () => {
     rmSync(rig.path, { recursive: true })
-    expect(refusal(() => rig.publisher.inspect())).toBe('directory-missing')
+    expect(await refusal(() => rig.publisher.inspect())).toBe('directory-missing')
   })
 
   test('the name cannot be told: nothing is judged', async () => {
@@ -126,66 +126,66 @@ describe('inspect', () => {
     rig.wanted.commonName = () => {
       throw new AgentError('credential-missing', 'ENOENT: token')
     }
-    expect(refusal(() => rig.publisher.inspect())).toBe('credential-missing')
+    expect(await refusal(() => rig.publisher.inspect())).toBe('credential-missing')
     expect(rig.publisher.published()).toBeUndefined()
   })
 
   test('the published certificate has expired and its files are gone: neither is put back', async () => {
-    rig.publisher.publish(await rig.candidate(), 'never-published')
+    await rig.publisher.publish(await rig.candidate(), 'never-published')
     clear(rig.path)
     rig.clock.advance(25 * hourMs)
-    expect(rig.publisher.inspect()).toBe('never-published')
+    expect(await rig.publisher.inspect()).toBe('never-published')
     expect(rig.publisher.published()).toBeUndefined()
     expect(readdirSync(rig.path)).toEqual([])
   })
 
   test('a foreign key beside our certificate: ours is put back', async () => {
-    rig.publisher.publish(await rig.candidate(), 'never-published')
+    await rig.publisher.publish(await rig.candidate(), 'never-published')
     const before = snapshot(rig.path)
     plant(rig.path, { ...(await rig.candidate()), key: (await rig.candidate()).key })
-    expect(rig.publisher.inspect()).toBeUndefined()
+    expect(await rig.publisher.inspect()).toBeUndefined()
     expect(snapshot(rig.path)).toMatchObject({ ...before, generation: expect.any(String) })
   })
 })
 
 describe('refreshCa', () => {
-  test('with nothing published does nothing', () => {
-    rig.publisher.refreshCa([x509(newCa)])
+  test('with nothing published does nothing', async () => {
+    await rig.publisher.refreshCa([x509(newCa)])
     expect(rig.events).toEqual([])
   })
 
   test('writes only a set that has changed, whatever the order', async () => {
     rig.vault.issuers = [oldCa, newCa]
-    rig.publisher.publish(await rig.candidate(), 'never-published')
+    await rig.publisher.publish(await rig.candidate(), 'never-published')
     const before = snapshot(rig.path)
-    rig.publisher.refreshCa([x509(newCa), x509(oldCa), x509(newCa)])
-    rig.publisher.refreshCa(undefined)
+    await rig.publisher.refreshCa([x509(newCa), x509(oldCa), x509(newCa)])
+    await rig.publisher.refreshCa(undefined)
     expect(snapshot(rig.path)).toEqual(before)
   })
 
   test('keeps the plan of the certificate, and goes to the cache as well', async () => {
-    rig.publisher.publish(await rig.candidate(), 'never-published')
+    await rig.publisher.publish(await rig.candidate(), 'never-published')
     const plan = rig.publisher.published()?.plan
     rig.clock.advance(hourMs)
-    rig.publisher.refreshCa([x509(oldCa), x509(newCa)])
+    await rig.publisher.refreshCa([x509(oldCa), x509(newCa)])
     expect(rig.publisher.published()?.plan).toBe(plan)
     expect(publishedIn(rig.statePath)).toEqual(publishedIn(rig.path))
     expect(publishedIn(rig.path).ca).toEqual(['CN=New CA', 'CN=Old CA'])
   })
 
   test('never takes away the CA of the published certificate', async () => {
-    rig.publisher.publish(await rig.candidate(), 'never-published')
-    rig.publisher.refreshCa([])
+    await rig.publisher.publish(await rig.candidate(), 'never-published')
+    await rig.publisher.refreshCa([])
     expect(publishedIn(rig.path).ca).toEqual(['CN=Old CA'])
   })
 })
 
 describe('restore', () => {
-  test('finds nothing', () => {
-    expect(rig.publisher.restore()).toBe(false)
+  test('finds nothing', async () => {
+    expect(await rig.publisher.restore()).toBe(false)
     rmSync(rig.statePath, { recursive: true })
     rmSync(rig.bootstrapPath, { recursive: true })
-    expect(rig.publisher.restore()).toBe(false)
+    expect(await rig.publisher.restore()).toBe(false)
     // That there is no such directory (yet) is nothing to tell.
     expect(rig.events).toEqual([])
   })
@@ -193,7 +193,7 @@ describe('restore', () => {
   test('tells what is wrong with the one and takes the other', async () => {
     plant(rig.statePath, await rig.candidate(oldCa, { commonName: 'other' }))
     plant(rig.bootstrapPath, await rig.candidate(newCa, { commonName: 'other' }), newCa)
-    expect(rig.publisher.restore()).toBe(true)
+    expect(await rig.publisher.restore()).toBe(true)
     expect(rig.events).toMatchObject([
       { type: 'state-failed', reason: 'wrong-name', detail: expect.stringContaining(rig.statePath) },
       { type: 'published', reason: 'restored-from-bootstrap' },

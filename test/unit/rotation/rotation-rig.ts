@@ -6,8 +6,10 @@ import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } fr
 import { mkdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
+import { createAdmission } from '../../../agent/gate/admission.ts'
+import type { Finding } from '../../../agent/gate/probe/outcome.ts'
 import type { AgentEvent } from '../../../agent/observe/events.ts'
-import { createBundle } from '../../../agent/pki/bundle.ts'
+import { type Bundle, createBundle } from '../../../agent/pki/bundle.ts'
 import { parseCertificates } from '../../../agent/pki/certificate.ts'
 import { createPublisher, type Publisher } from '../../../agent/rotation/publisher.ts'
 import { createRotator, type Rotator } from '../../../agent/rotation/rotator.ts'
@@ -36,6 +38,8 @@ export interface RigOptions {
   readonly keyReuse?: number
   readonly withState?: boolean
   readonly withBootstrap?: boolean
+  /** Asks `etcd.answer` before a publication. */
+  readonly probe?: 'warn' | 'require'
 }
 
 export interface Rig {
@@ -56,7 +60,12 @@ export interface Rig {
     /** Called before an answer. */
     before: () => Promise<void> | void
   }
-  readonly etcd: { ca: () => readonly X509Certificate[] }
+  readonly etcd: {
+    ca: () => readonly X509Certificate[]
+    answer: (bundle: Bundle) => Finding['code']
+    /** The certificates that it was asked about. */
+    readonly asked: string[]
+  }
   readonly wanted: { commonName: () => string }
   publisher: Publisher
   rotator: Rotator
@@ -88,7 +97,7 @@ export async function rotationRig(options: RigOptions = {}): Promise<Rig> {
   const events: AgentEvent[] = []
   const vault: Rig['vault'] = { failure: undefined, signer: oldCa, issuers: [oldCa], leaf: {}, before: () => {} }
   const wanted: Rig['wanted'] = { commonName: () => name }
-  const etcd: Rig['etcd'] = { ca: () => [] }
+  const etcd: Rig['etcd'] = { ca: () => [], answer: () => 'accepted', asked: [] }
 
   const candidate: Rig['candidate'] = async (signer = vault.signer, leaf = vault.leaf, key?: KeyObject) => {
     const publicKeyPem = key && createPublicKey(key).export({ type: 'spki', format: 'pem' }).toString()
@@ -123,6 +132,16 @@ export async function rotationRig(options: RigOptions = {}): Promise<Rig> {
   const commonName = (): string => wanted.commonName()
   const shared = { clock, now: () => clock.now(), emit: (event: AgentEvent) => void events.push(event) }
 
+  const probe = options.probe && {
+    mode: options.probe,
+    stop: new AbortController().signal,
+    ask: (bundle: Bundle) => {
+      etcd.asked.push(bundle.leaf.serialNumber)
+      const code = etcd.answer(bundle)
+      return Promise.resolve({ code, detail: `https://etcd:2379: ${code}` })
+    },
+  }
+
   function compose(): Pick<Rig, 'publisher' | 'rotator'> {
     const publisher = createPublisher({
       ...shared,
@@ -135,6 +154,7 @@ export async function rotationRig(options: RigOptions = {}): Promise<Rig> {
       renewAt: 0.65,
       ttlSeconds: 86_400,
       etcdCa: () => etcd.ca(),
+      admit: probe && createAdmission({ ...shared, component: 'calico-node', probe }),
     })
     const target = { component: 'calico-node', directory: path, pkiRole: 'calico-node', commonName: name }
     const keyReuse = options.keyReuse ?? 0
