@@ -62,7 +62,7 @@ export function createRotator(options: RotatorOptions): Rotator {
   /** The key made last, and the rotations that have kept it; one that was found on disk is not reused: its age is not known. */
   let ownKey: { key: KeyObject; kept: number } | undefined
   let mustInspect = true
-  const shelf = createShelf({ now, renewAtMs: (leaf, issuedAtMs) => publisher.renewAtMs(leaf, issuedAtMs) })
+  const shelf = createShelf({ now, publisher, source })
   let alarm = new AbortController()
 
   const wake = (): void => alarm.abort()
@@ -81,20 +81,8 @@ export function createRotator(options: RotatorOptions): Rotator {
     return candidate
   }
 
-  /** Where etcd's server was not trusted, its CA may have come to the mount since. */
-  async function withNewIssuers(candidate: Candidate): Promise<Candidate> {
-    if (failed?.error.code !== 'etcd-untrusted-server') return candidate
-    try {
-      return { ...candidate, issuers: [...(await source.issuers()), ...candidate.issuers] }
-    } catch (error) {
-      if (!(error instanceof AgentError)) throw error
-      return candidate
-    }
-  }
-
   async function renew(reason: ReasonCode): Promise<void> {
-    const waiting = shelf.take()
-    const candidate = waiting === undefined ? await obtain(reason) : await withNewIssuers(waiting)
+    const candidate = (await shelf.take()) ?? (await obtain(reason))
     try {
       await publisher.publish(candidate, reason)
     } catch (error) {

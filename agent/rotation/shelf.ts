@@ -2,14 +2,15 @@
  * Owns the signed candidate that could not be published yet: the directory could not take it, or etcd did not accept it. The
  * next attempts need no other one, as long as it is fresh.
  */
-import type { X509Certificate } from 'node:crypto'
+import { AgentError } from '../errors.ts'
 import { isProbeCode } from '../gate/probe/outcome.ts'
 import { type ReasonCode, reasons } from '../reasons.ts'
-import type { Candidate } from '../source/source.ts'
+import type { BundleSource, Candidate } from '../source/source.ts'
+import type { Publisher } from './publisher.ts'
 
 export interface Shelf {
   /** The candidate that is waiting, unless it is stale. */
-  take(): Candidate | undefined
+  take(): Promise<Candidate | undefined>
   /** The candidate was not published for this reason: keeps it where another one would fare no better. */
   put(candidate: Candidate, reason: ReasonCode): void
   /** A new certificate is wanted: only what the directory could not take is still as good as that. */
@@ -20,29 +21,40 @@ export interface Shelf {
 export interface ShelfOptions {
   /** The corrected time (vault/skew.ts). */
   readonly now: () => number
-  /** When a certificate that was obtained at this moment is to be renewed. */
-  readonly renewAtMs: (leaf: X509Certificate, issuedAtMs: number) => number
+  readonly publisher: Pick<Publisher, 'renewAtMs'>
+  readonly source: Pick<BundleSource, 'issuers'>
 }
 
 /** Vault may sign the next one with another issuer, or under another name: worth a try now and then. */
 const rejectedMs = 3_600_000
 
-export function createShelf({ now, renewAtMs }: ShelfOptions): Shelf {
+export function createShelf({ now, publisher, source }: ShelfOptions): Shelf {
   let kept: { candidate: Candidate; reason: ReasonCode; sinceMs: number } | undefined
 
   const isKept = (reason: ReasonCode): boolean => reasons[reason].about === 'store' || isProbeCode(reason)
 
+  /** Where etcd's server was not trusted, its CA may have come to the mount since. */
+  async function withNewIssuers(candidate: Candidate): Promise<Candidate> {
+    try {
+      return { ...candidate, issuers: [...(await source.issuers()), ...candidate.issuers] }
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error
+      return candidate
+    }
+  }
+
   return {
-    take() {
+    async take() {
       if (kept === undefined) return undefined
       const { candidate, reason, sinceMs } = kept
-      const dueMs = renewAtMs(candidate.leaf, sinceMs)
+      const dueMs = publisher.renewAtMs(candidate.leaf, sinceMs)
       const staleMs = reason === 'etcd-rejected-certificate' ? Math.min(dueMs, sinceMs + rejectedMs) : dueMs
-      return now() < staleMs ? candidate : undefined
+      if (now() >= staleMs) return undefined
+      return reason === 'etcd-untrusted-server' ? await withNewIssuers(candidate) : candidate
     },
     put(candidate, reason) {
-      const sinceMs = kept?.candidate.leaf === candidate.leaf ? kept.sinceMs : now()
-      kept = isKept(reason) ? { candidate, reason, sinceMs } : undefined
+      const earlier = kept?.candidate.leaf === candidate.leaf ? kept : { candidate, sinceMs: now() }
+      kept = isKept(reason) ? { ...earlier, reason } : undefined
     },
     renew() {
       if (kept !== undefined && isProbeCode(kept.reason)) kept = undefined

@@ -1,22 +1,13 @@
 /** Proves what the probe finds out from one real etcd member about a certificate: every answer that etcd tells apart. */
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import { askEtcd } from '../../../agent/gate/probe/ask.ts'
-import type { Finding } from '../../../agent/gate/probe/outcome.ts'
 import { locateServer } from '../../servers/locate.ts'
 import { createCa, type LeafOptions, type TestCa } from '../../support/certificates.ts'
 import { etcdAuth } from '../../support/etcd-auth.ts'
-import type { EtcdIdentity } from '../../support/etcd-grpc.ts'
 import { type RealEtcd, type RealEtcdOptions, startRealEtcd } from '../../support/real-etcd.ts'
+import { ask } from './places.ts'
 
 const program = locateServer('etcd')
 const leftOut = 'missing' in program ? ` (left out: ${program.missing})` : ''
-const never = new AbortController().signal
-
-async function ask(identity: Required<EtcdIdentity>, user: string): Promise<Finding> {
-  const { endpoint, cert, key, ca } = identity
-  const question = { endpoints: [endpoint], identity: { certificate: cert, key, ca }, user, timeoutMs: 4000, stop: never }
-  return await askEtcd(question)
-}
 
 describe.skipIf('missing' in program)(`one member of a real etcd${leftOut}`, () => {
   let etcd: RealEtcd
@@ -38,7 +29,7 @@ describe.skipIf('missing' in program)(`one member of a real etcd${leftOut}`, () 
     ['a user without a role', 'without-role', 'etcd-permission-denied', /without-role has no role$/],
     ['a user whose role grants nothing', 'empty', 'etcd-permission-denied', /empty has nothing without any grant$/],
   ] as const)('%s', async (_, user, code, detail) => {
-    const found = await ask(await etcd.client(user), user)
+    const found = await ask([etcd.endpoint], await etcd.client(user), user)
     expect(found).toEqual({ code, detail: expect.stringMatching(detail) })
     expect(found.detail.startsWith(`${etcd.endpoint}: `)).toBe(true)
   })
@@ -52,9 +43,9 @@ describe.skipIf('missing' in program)(`one member of a real etcd${leftOut}`, () 
     const options = { commonName: 'calico-node:node1', ...leaf }
     if (what !== 'of another CA') await etcd.restart({ clientCaPem: ca.certificatePem })
     const { certificatePem, privateKeyPem } = await ca.issue(options)
-    const identity = { endpoint: etcd.endpoint, ca: etcd.caPem, cert: certificatePem, key: privateKeyPem }
+    const identity = { ca: etcd.caPem, cert: certificatePem, key: privateKeyPem }
     for (let round = 0; round < 5; round++) {
-      expect(await ask(identity, 'calico-node:node1')).toEqual({
+      expect(await ask([etcd.endpoint], identity, 'calico-node:node1')).toEqual({
         code: 'etcd-rejected-certificate',
         detail: expect.stringMatching(/alert .*\(ERR_SSL_.*ALERT_/),
       })
@@ -64,14 +55,14 @@ describe.skipIf('missing' in program)(`one member of a real etcd${leftOut}`, () 
   it('a server of another CA is not trusted', async () => {
     const other = await createCa({ commonName: 'another CA' })
     const identity = { ...(await etcd.client('calico-node:node1')), ca: other.certificatePem }
-    expect(await ask(identity, 'calico-node:node1')).toEqual({
+    expect(await ask([etcd.endpoint], identity, 'calico-node:node1')).toEqual({
       code: 'etcd-untrusted-server',
       detail: expect.stringMatching(/: unable to (get|verify) [a-z ]+ certificate \(UNABLE_TO_[A-Z_]+\)$/),
     })
   })
 
   it('another user than that of the certificate was named: something stands between', async () => {
-    expect(await ask(await etcd.client('without-role'), 'calico-node:node1')).toMatchObject({
+    expect(await ask([etcd.endpoint], await etcd.client('without-role'), 'calico-node:node1')).toMatchObject({
       code: 'etcd-ignores-certificate',
     })
   })
@@ -90,13 +81,13 @@ describe.skipIf('missing' in program)(`a real etcd that is set up in another way
 
   it('without authentication: everybody is accepted', async () => {
     const etcd = await start({})
-    expect(await ask(await etcd.client('nobody'), 'nobody')).toMatchObject({ code: 'accepted' })
+    expect(await ask([etcd.endpoint], await etcd.client('nobody'), 'nobody')).toMatchObject({ code: 'accepted' })
   })
 
   it('with authentication, but without --client-cert-auth: the certificate counts for nothing', async () => {
     const etcd = await start({ clientCertAuth: false })
     await etcdAuth(await etcd.client('root')).enable()
-    expect(await ask(await etcd.client('calico-node:node1'), 'calico-node:node1')).toMatchObject({
+    expect(await ask([etcd.endpoint], await etcd.client('calico-node:node1'), 'calico-node:node1')).toMatchObject({
       code: 'etcd-ignores-certificate',
       detail: expect.stringContaining('etcdserver: user name is empty (gRPC 3)'),
     })
@@ -110,7 +101,7 @@ describe.skipIf('missing' in program)(`a real etcd that is set up in another way
     const ca = await createCa({ commonName: 'etcd CA' })
     const etcd = await start({})
     await etcd.restart(withServer(ca, names))
-    expect(await ask(await etcd.client('calico-node:node1'), 'calico-node:node1')).toEqual({
+    expect(await ask([etcd.endpoint], await etcd.client('calico-node:node1'), 'calico-node:node1')).toEqual({
       code: 'etcd-untrusted-server',
       detail: expect.stringMatching(detail),
     })
@@ -121,7 +112,9 @@ describe.skipIf('missing' in program)(`a real etcd that is set up in another way
     const issuer = await createCa({ commonName: 'intermediate', issuer: root })
     const etcd = await start({})
     await etcd.restart(withServer(issuer, {}))
-    expect(await ask(await etcd.client('calico-node:node1'), 'calico-node:node1')).toMatchObject({ code: 'accepted' })
+    expect(await ask([etcd.endpoint], await etcd.client('calico-node:node1'), 'calico-node:node1')).toMatchObject({
+      code: 'accepted',
+    })
   })
 })
 
