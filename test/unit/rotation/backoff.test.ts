@@ -4,7 +4,7 @@ import { type BackoffState, type Failure, planRetry } from '../../../agent/rotat
 
 const minuteMs = 60_000
 const hourMs = 60 * minuteMs
-const classes = ['outage', 'refused', 'local'] as const
+const classes = ['outage', 'refused', 'local', 'awaited'] as const
 
 const random = fc.double({ min: 0, max: 1, noNaN: true })
 const retryClass = fc.constantFrom(...classes)
@@ -130,8 +130,14 @@ describe('planRetry', () => {
 
   it('keeps trying twice a minute without a certificate', () => {
     for (const left of [0, -1, -Date.now()]) {
-      for (const kind of classes) expect(delays({ class: kind, runwayMs: left }, 9, 1).at(-1)).toBe(30_000)
+      for (const kind of ['outage', 'refused', 'local'] as const)
+        expect(delays({ class: kind, runwayMs: left }, 9, 1).at(-1)).toBe(30_000)
     }
+  })
+
+  it('looks every few seconds for what is awaited, and within five minutes where a certificate serves meanwhile', () => {
+    expect(delays({ class: 'awaited', runwayMs: 0 }, 6)).toEqual([1000, 2000, 5000, 7500, 10_000, 10_000])
+    expect(Math.max(...delays({ class: 'awaited', runwayMs: 8 * hourMs }, 9, 1))).toBe(5 * minuteMs)
   })
 
   it('starts again when the class changes', () => {
