@@ -53,7 +53,8 @@ const unheardMs = 300_000
 export function createRotator(options: RotatorOptions): Rotator {
   const { target, commonName, publisher, source, keyReuse, pollSlot, clock, now, random, emit } = options
   const { component } = target
-  let requested: ReasonCode | undefined
+  /** Why a renewal is due whatever the schedule says; each request is one object, so that one that comes meanwhile is not lost. */
+  let requested: { readonly reason: ReasonCode } | undefined
   // Both moments are of the monotonic clock: a wall clock that is set back must not delay them by hours.
   let failed: { error: AgentError; backoff: BackoffState; retryAt: number } | undefined
   let pollAt: number | undefined
@@ -82,6 +83,7 @@ export function createRotator(options: RotatorOptions): Rotator {
   }
 
   async function renew(reason: ReasonCode): Promise<void> {
+    const served = requested
     const candidate = (await shelf.take()) ?? (await obtain(reason))
     try {
       await publisher.publish(candidate, reason)
@@ -91,7 +93,7 @@ export function createRotator(options: RotatorOptions): Rotator {
     }
     shelf.clear()
     ownKey = { key: candidate.key, kept: candidate.key === ownKey?.key ? ownKey.kept + 1 : 0 }
-    requested = undefined
+    if (requested === served) requested = undefined
     scheduleNextPoll()
   }
 
@@ -102,7 +104,7 @@ export function createRotator(options: RotatorOptions): Rotator {
     const published = publisher.published()
     if (published === undefined) return
     const { leaf } = published.bundle
-    if (!issuers.some((issuer) => isIssuedBy(leaf, issuer))) requested = 'issuer-removed'
+    if (!issuers.some((issuer) => isIssuedBy(leaf, issuer))) requested = { reason: 'issuer-removed' }
   }
 
   /** A CA set that the gate refuses must not stand in the way of a renewal. */
@@ -118,7 +120,7 @@ export function createRotator(options: RotatorOptions): Rotator {
 
   async function inspect(): Promise<void> {
     const problem = await publisher.inspect()
-    if (problem !== undefined) requested = problem
+    if (problem !== undefined) requested = { reason: problem }
     else if (publisher.published() !== undefined) await refreshCa(undefined)
     mustInspect = false
     // A start contacts Vault for nothing while the certificate on disk is good.
@@ -147,7 +149,7 @@ export function createRotator(options: RotatorOptions): Rotator {
   /** What starts the node for now does not end the attempts. */
   async function restore(): Promise<void> {
     try {
-      if (await publisher.restore()) requested ??= 'never-published'
+      if (await publisher.restore()) requested ??= { reason: 'never-published' }
     } catch (error) {
       if (!(error instanceof AgentError)) throw error
       emit({ type: 'state-failed', component, reason: error.code, detail: error.message })
@@ -162,7 +164,7 @@ export function createRotator(options: RotatorOptions): Rotator {
     const renewAtMs = plan && giveWay(plan, outageAt === undefined ? undefined : inWallTime(outageAt))
     const retryAtMs = blockedUntil === undefined ? undefined : inWallTime(blockedUntil)
     const pollAtMs = inWallTime(pollAt ?? clock.monotonic())
-    const next = planStep({ renewAtMs, requested, retryAtMs, pollAtMs }, now())
+    const next = planStep({ renewAtMs, requested: requested?.reason, retryAtMs, pollAtMs }, now())
     switch (next.do) {
       case 'wait':
         if (retryAtMs === undefined) recover()
@@ -226,7 +228,7 @@ export function createRotator(options: RotatorOptions): Rotator {
       }
     },
     renewNow() {
-      requested = 'renewal-requested'
+      requested = { reason: 'renewal-requested' }
       failed = undefined
       shelf.renew()
       wake()
