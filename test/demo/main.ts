@@ -44,8 +44,8 @@ const userNames = nodeNames.map((name) => `calico-node:${name}`)
 const etcd = await startDemoEtcd(rootPem, userNames)
 report.note(values.vault === 'real' ? 'Vault: the real one' : 'Vault: the development Vault in this process')
 report.note(`etcd: ${etcd.name}`)
-const optionsOf = (name: string, tokenOf = name) =>
-  ({ name, vault, etcdCaFile: etcd.caFile, jwt: accounts.token({ node: tokenOf }), ttlSeconds }) as const
+const optionsOf = (name: string) =>
+  ({ name, vault, etcdCaFile: etcd.caFile, jwt: accounts.token({ node: name }), ttlSeconds }) as const
 
 const nodes: DemoNode[] = []
 const traffic: Traffic[] = []
@@ -104,9 +104,14 @@ async function show(): Promise<void> {
 
   report.heading('A stolen token')
   await report.check("node1's token cannot get node2's name", async () => {
-    const { code, directory, output } = await runInit(optionsOf('node2', 'node1'))
-    if (code !== 69 || existsSync(join(directory, 'etcd-cert'))) throw new Error(`init ended with ${code}`)
-    return /common name \S+ not allowed by this role/.exec(output)?.[0] ?? 'refused'
+    const { code, directory, output } = await runInit(optionsOf('node1'), {
+      AGENT_COMMON_NAME: 'calico-node:node2',
+    })
+    const refusal = /common name calico-node:node2 not allowed by this role/.exec(output)?.[0]
+    if (code !== 69 || existsSync(join(directory, 'etcd-cert')) || refusal === undefined) {
+      throw new Error(`init ended with ${code}: ${output}`)
+    }
+    return refusal
   })
   await report.check('SIGTERM ends an agent with status 0, its certificate stays', async () => {
     const [node] = nodes.splice(0, 1)
