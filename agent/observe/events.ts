@@ -4,7 +4,9 @@
  */
 
 import type { ReasonCode } from '../reasons.ts'
-import type { Operation } from '../vault/failure.ts'
+
+/** What a request to Vault is for: the label of the request metrics. */
+export type Operation = 'login' | 'sign' | 'issuers' | 'issuer' | 'token' | 'health'
 
 export interface TargetName {
   readonly component: string

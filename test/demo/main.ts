@@ -13,7 +13,7 @@ import { createServiceAccountIssuer } from '../support/service-account.ts'
 import type { VaultServer } from '../support/vault-server.ts'
 import { setUpVault } from '../support/vault-setup.ts'
 import { startDemoEtcd } from './etcd.ts'
-import { type DemoNode, runInit, startNode, startTraffic, type Traffic } from './node.ts'
+import { type DemoNode, type LogLine, runInit, startNode, startTraffic, type Traffic } from './node.ts'
 import { createReport } from './report.ts'
 
 const ttlSeconds = 15
@@ -81,17 +81,17 @@ async function show(): Promise<void> {
 
   report.heading('Vault is sealed')
   await vault.seal()
-  await Promise.all(
-    nodes.map((node, index) =>
-      report.check(`${nodeNames[index] ?? ''} keeps its certificate and says why`, async () => {
-        const { msg } = await node.line(({ event, reason }) => event === 'kept' && reason === 'vault-sealed', 15_000)
-        const { status, body } = await node.readiness()
-        if (status !== 200 || !body.includes('vault-sealed')) throw new Error(`/readyz: ${status} ${body}`)
-        expectOk(await etcd.ask(node.directory))
-        return msg.slice(msg.indexOf(':') + 2, msg.indexOf('. '))
-      }),
-    ),
-  )
+  // Whoever is due first: waiting for the other one too would outlast a certificate of 15 s.
+  const sealed = nodes.map((node) => node.line(isSealed, 20_000).then(() => node))
+  await report.check('a node that is due keeps its certificate and says why', async () => {
+    const node = await Promise.race(sealed)
+    const { msg } = await node.line(isSealed, 0)
+    const { status, body } = await node.readiness()
+    if (status !== 200 || !body.includes('vault-sealed')) throw new Error(`/readyz: ${status} ${body}`)
+    expectOk(await etcd.ask(node.directory))
+    return msg.slice(0, msg.indexOf('. '))
+  })
+  for (const each of sealed) each.catch(() => {})
   const sealedAt = nodes.map((node) => publications(node))
   await vault.unseal()
   report.note('Vault is unsealed')
@@ -121,6 +121,10 @@ async function show(): Promise<void> {
     if (code !== 0) throw new Error(`it ended with ${code}`)
     return expectOk(await etcd.ask(node.directory))
   })
+}
+
+function isSealed({ event, reason }: LogLine): boolean {
+  return event === 'kept' && reason === 'vault-sealed'
 }
 
 function publications(node: DemoNode): number {
