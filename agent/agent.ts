@@ -53,7 +53,15 @@ export function createAgent({ config, clock, random, emit, beforeConnect }: Agen
   const skew = createSkewMeter(clock)
   const transport = createTransport({ address: config.vault, clock, skew, emit, beforeConnect })
   const api = createVaultApi(transport, origin, namespace)
-  const session = createSession({ auth: config.auth, inline: config.inlineAuth, api, clock, skew, emit })
+  const session = createSession({
+    auth: config.auth,
+    node: config.node,
+    inline: config.inlineAuth,
+    api,
+    clock,
+    skew,
+    emit,
+  })
   const source = createPkiSource({ config, api, session, transport })
   const stopping = new AbortController()
   const probe = config.etcdProbe && createEtcdProbe(config.etcdProbe, stopping.signal)

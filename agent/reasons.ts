@@ -152,6 +152,11 @@ export const reasons = {
     'The kubelet should renew it: check the projected volume and the kubelet.',
   ),
 
+  'wrong-node': auth(
+    'the service-account token is bound to another node than NODE_NAME',
+    'Set NODE_NAME from the downward API (spec.nodeName), and mount the token of this very pod.',
+  ),
+
   'directory-missing': store('the directory does not exist', 'Mount a volume there.'),
   'directory-read-only': store(
     'the file system is read-only',

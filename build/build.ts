@@ -1,10 +1,11 @@
 /** Owns `npm run build`: the bundles in dist/ and the code cache beside them. */
-import { rmSync, writeFileSync } from 'node:fs'
+import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { type BuildOptions, build, type Plugin } from 'esbuild'
 import { makeCodeCache } from './code-cache.ts'
 import { parserModule, slimLibraries } from './slim.ts'
 
-const outdir = 'dist'
+/** Made beside dist/ and then renamed: a program that runs from there must not lose its files for the time of a build. */
+const outdir = 'dist.new'
 
 const common: BuildOptions = {
   bundle: true,
@@ -44,3 +45,5 @@ await Promise.all([
 // The project's package.json says `module`; the bundles are CommonJS, which starts faster.
 writeFileSync(`${outdir}/package.json`, '{ "type": "commonjs" }\n')
 await makeCodeCache(outdir)
+rmSync('dist', { recursive: true, force: true })
+renameSync(outdir, 'dist')

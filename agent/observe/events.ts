@@ -6,7 +6,9 @@
 import type { Finding } from '../gate/probe/outcome.ts'
 import type { Verdict } from '../gate/probe/verdict.ts'
 import type { ReasonCode } from '../reasons.ts'
-import type { Operation } from '../vault/failure.ts'
+
+/** What a request to Vault is for: the label of the request metrics. */
+export type Operation = 'login' | 'sign' | 'issuers' | 'issuer' | 'token' | 'health'
 
 export interface TargetName {
   readonly component: string

@@ -2,6 +2,7 @@
 import type { X509Certificate } from 'node:crypto'
 import nodeVault from 'node-vault'
 import { AgentError, messageOf } from '../errors.ts'
+import type { Operation } from '../observe/events.ts'
 import { parseCertificates } from '../pki/certificate.ts'
 import type { Secret } from '../secret.ts'
 import {
@@ -13,7 +14,6 @@ import {
   type SignedCertificate,
   type Token,
 } from './answers.ts'
-import type { Operation } from './failure.ts'
 import type { Transport, VaultRequest } from './transport.ts'
 
 /** How a request proves who it is from: a token, or inline (OpenBao). */

@@ -13,14 +13,20 @@ export interface LoginParameters {
 
 /**
  * What to post to `auth/<mount>/login`.
- * @throws AgentError `credential-missing` or `credential-invalid`
+ * @param node whom a service-account token must be bound to, byte for byte, where it says so: Vault compares names
+ *   case-insensitively, and its kubernetes method knows nothing of the node at all
+ * @throws AgentError `credential-missing`, `credential-invalid` or `wrong-node`
  */
-export function readLoginParameters(auth: Exclude<Auth, { method: 'token' }>): LoginParameters {
+export function readLoginParameters(auth: Exclude<Auth, { method: 'token' }>, node: string): LoginParameters {
   switch (auth.method) {
     case 'kubernetes':
     case 'jwt': {
       const jwt = readCredential(auth.tokenFile)
-      return { parameters: { role: auth.role, jwt }, expiresAtMs: readClaims(jwt, auth.tokenFile).expiresAtMs }
+      const { expiresAtMs, nodeName = node } = readClaims(jwt, auth.tokenFile)
+      if (nodeName !== node) {
+        throw new AgentError('wrong-node', `${auth.tokenFile} is bound to ${nodeName}, NODE_NAME is ${node}`)
+      }
+      return { parameters: { role: auth.role, jwt }, expiresAtMs }
     }
     case 'approle': {
       const secret = auth.secretIdFile === undefined ? {} : { secret_id: readCredential(auth.secretIdFile) }

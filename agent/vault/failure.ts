@@ -1,10 +1,8 @@
 /** Owns translating what goes wrong on the way to Vault into reasons: system errors, TLS errors, and answers that say no. */
 import { AgentError, messageOf, systemCode } from '../errors.ts'
+import type { Operation } from '../observe/events.ts'
 import type { ReasonCode } from '../reasons.ts'
 import { parseHttpDate } from './http-date.ts'
-
-/** What a request is for: the label of the request metrics. */
-export type Operation = 'login' | 'sign' | 'issuers' | 'issuer' | 'token' | 'health'
 
 export interface Answer {
   readonly status: number

@@ -8,7 +8,8 @@ import { AgentError } from '../errors.ts'
 export interface ServiceAccountClaims {
   /** RFC 7519 `exp` in milliseconds since the epoch. */
   readonly expiresAtMs: number | undefined
-  /** `kubernetes.io`.node.uid: there from Kubernetes 1.30 on. */
+  /** `kubernetes.io`.node: there from Kubernetes 1.30 on. */
+  readonly nodeName: string | undefined
   readonly nodeUid: string | undefined
 }
 
@@ -18,10 +19,11 @@ export function readClaims(jwt: string, file: string): ServiceAccountClaims {
   if (payload === undefined) throw new AgentError('credential-invalid', `${file} does not hold a JWT`)
   const { exp } = payload
   const node = child(child(payload, 'kubernetes.io'), 'node')
-  const uid = node?.['uid']
+  const { name, uid } = node ?? {}
   return {
     // Beyond that there are no dates.
     expiresAtMs: typeof exp === 'number' && Math.abs(exp) <= 1e12 ? exp * 1000 : undefined,
+    nodeName: typeof name === 'string' ? name : undefined,
     nodeUid: typeof uid === 'string' && /^[\w.-]+$/.test(uid) ? uid : undefined,
   }
 }

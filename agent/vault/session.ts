@@ -22,6 +22,8 @@ export interface Session {
 
 export interface SessionOptions {
   readonly auth: Auth
+  /** NODE_NAME. */
+  readonly node: string
   readonly inline: boolean
   readonly api: VaultApi
   readonly clock: Clock
@@ -34,7 +36,7 @@ interface HeldToken extends Token {
   readonly obtainedAt: number
 }
 
-export function createSession({ auth, inline, api, clock, skew, emit }: SessionOptions): Session {
+export function createSession({ auth, node, inline, api, clock, skew, emit }: SessionOptions): Session {
   let held: HeldToken | undefined
   let pending: Promise<HeldToken> | undefined
 
@@ -54,7 +56,7 @@ export function createSession({ auth, inline, api, clock, skew, emit }: SessionO
 
   async function logIn(): Promise<HeldToken> {
     if (auth.method === 'token') return hold(await api.lookupToken(readStaticToken(auth)))
-    const { parameters, expiresAtMs } = readLoginParameters(auth)
+    const { parameters, expiresAtMs } = readLoginParameters(auth, node)
     emit({ type: 'credential', expiresAtMs })
     try {
       return hold(await api.login(auth.mount, parameters))
@@ -98,7 +100,7 @@ export function createSession({ auth, inline, api, clock, skew, emit }: SessionO
 
   async function useInline<Result>(call: (credentials: Credentials) => Promise<Result>): Promise<Result> {
     if (auth.method === 'token') throw new Error('inline authentication without a login method')
-    const { parameters, expiresAtMs } = readLoginParameters(auth)
+    const { parameters, expiresAtMs } = readLoginParameters(auth, node)
     emit({ type: 'credential', expiresAtMs })
     try {
       return await call(inlineHeaders(auth.mount, parameters))

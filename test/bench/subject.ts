@@ -2,10 +2,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { DevVaultProcess } from '../support/dev-vault/process.ts'
+import { memoryDirectory } from './memory-directory.ts'
 
 export interface Subject {
   readonly name: string
@@ -45,7 +45,7 @@ export async function startSubject(
   vault: DevVaultProcess,
   env: NodeJS.ProcessEnv = {},
 ): Promise<Run> {
-  const directory = mkdtempSync(join(tmpdir(), 'calico-vault-agent-bench-'))
+  const directory = mkdtempSync(join(memoryDirectory(), 'calico-vault-agent-bench-'))
   const [program, ...args] = subject.command
   const startedAt = performance.now()
   const child = spawn(program, args, {

@@ -1,5 +1,5 @@
 /** Owns what the demo's nodes connect to: a real etcd where it is built, else a small TLS server that decides as etcd does. */
-import { readFileSync } from 'node:fs'
+import { readFileSync, realpathSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { connect, createServer } from 'node:tls'
@@ -26,9 +26,10 @@ export async function startDemoEtcd(clientCaPem: string, users: readonly string[
     : await startEtcd(clientCaPem, users)
 }
 
-/** Certificate, key and CA, one read after the other as Calico's etcd client does. */
+/** Certificate, key and CA of one generation: whoever resolves the directory once never sees two. */
 function readFiles(directory: string): { cert: string; key: string; ca: string } {
-  const read = (name: string): string => readFileSync(join(directory, name), 'utf8')
+  const generation = realpathSync(join(directory, '..data'))
+  const read = (name: string): string => readFileSync(join(generation, name), 'utf8')
   return { cert: read('etcd-cert'), key: read('etcd-key'), ca: read('etcd-ca') }
 }
 

@@ -80,9 +80,14 @@ export function startNode(options: NodeOptions): DemoNode {
 }
 
 /** Runs `init` once and answers its exit code. */
-export function runInit(options: NodeOptions): Promise<{ code: number | null; directory: string; output: string }> {
+export function runInit(
+  options: NodeOptions,
+  extra: NodeJS.ProcessEnv,
+): Promise<{ code: number | null; directory: string; output: string }> {
   const directory = createTempDirectory(options.name)
-  const child = spawn(process.execPath, [main, 'init', '--wait', '2s'], { env: environmentOf(options, directory) })
+  const child = spawn(process.execPath, [main, 'init', '--wait', '2s'], {
+    env: { ...environmentOf(options, directory), ...extra },
+  })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (chunk: Buffer) => {

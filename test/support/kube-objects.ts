@@ -26,20 +26,12 @@ export interface TokenOptions {
   readonly expirationSeconds?: number
 }
 
-export async function createNamespace(kube: Kube, name: string): Promise<void> {
-  await create(kube, '/api/v1/namespaces', { metadata: { name } })
-}
-
 export async function createServiceAccount(kube: Kube, namespace: string, name: string): Promise<void> {
   await create(kube, `/api/v1/namespaces/${namespace}/serviceaccounts`, { metadata: { name } })
 }
 
 export async function createNode(kube: Kube, name: string): Promise<void> {
   await create(kube, '/api/v1/nodes', { metadata: { name } })
-}
-
-export async function deleteNode(kube: Kube, name: string): Promise<void> {
-  await expectSuccess(kube, 'DELETE', `/api/v1/nodes/${name}`)
 }
 
 /** A pod that is assigned to the node and, without a kubelet, stays Pending. */
@@ -54,11 +46,6 @@ export async function createPod(kube: Kube, { namespace, name, node, ...options 
       containers: [{ name: 'main', image: 'example.invalid/image' }],
     },
   })
-}
-
-/** At once: without a kubelet nobody would end a graceful deletion. */
-export async function deletePod(kube: Kube, namespace: string, name: string): Promise<void> {
-  await expectSuccess(kube, 'DELETE', `/api/v1/namespaces/${namespace}/pods/${name}`, { gracePeriodSeconds: 0 })
 }
 
 /** What the kubelet projects into a pod, by the same TokenRequest. */

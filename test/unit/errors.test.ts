@@ -6,7 +6,7 @@ describe('an AgentError', () => {
   test.each(Object.keys(reasons) as ReasonCode[])('%s tells how it is retried and what to do', (code) => {
     const error = new AgentError(code, 'detail')
     expect(error).toMatchObject({ name: 'AgentError', message: 'detail', code, retryAfterMs: undefined })
-    expect(['outage', 'refused', 'local']).toContain(error.retry)
+    expect(['outage', 'refused', 'local', 'awaited']).toContain(error.retry)
     expect(error.advice).toMatch(/^[A-Z].{5,}\.$/)
   })
 

@@ -21,7 +21,7 @@ const refusedTokens: Readonly<Record<string, readonly [ServiceAccountTokenOption
 
 describeEachVault('jwt node attestation', {}, (lab) => {
   it('another node’s name is refused by Vault: nothing is written, and the reason is told', async () => {
-    const { environment, directory } = createTestNode(lab(), { env: { NODE_NAME: 'node2' } })
+    const { environment, directory } = createTestNode(lab(), { env: { AGENT_COMMON_NAME: 'calico-node:node2' } })
     const agent = await startAgent(environment)
     expect(await agent.nextEvent('kept')).toMatchObject({
       reason: 'vault-request-refused',
@@ -36,7 +36,7 @@ describeEachVault('jwt node attestation', {}, (lab) => {
   })
 
   it('init on another node’s name ends with 69 and says why', async () => {
-    const { environment, directory } = createTestNode(lab(), { env: { NODE_NAME: 'node2' } })
+    const { environment, directory } = createTestNode(lab(), { env: { AGENT_COMMON_NAME: 'calico-node:node2' } })
     const agent = spawnAgent(environment, { args: ['init'], bundle: true })
     await agent.nextLine(({ reason }) => reason === 'vault-request-refused')
     agent.signal('SIGTERM')
@@ -53,10 +53,23 @@ describeEachVault('jwt node attestation', {}, (lab) => {
     await first.nextEvent('published')
     await first.stop()
     const before = snapshot(directory)
-    const agent = await startAgent({ ...environment, NODE_NAME: 'node2' })
+    const agent = await startAgent({ ...environment, AGENT_COMMON_NAME: 'calico-node:node2' })
     expect(await agent.nextEvent('kept')).toMatchObject({ reason: 'vault-request-refused' })
     expect(snapshot(directory)).toEqual(before)
   })
+
+  it.each(['node2', 'NODE1'])(
+    'NODE_NAME=%s with the token of node1: Vault is not even asked to log in',
+    async (name) => {
+      const { environment, directory } = createTestNode(lab(), { env: { NODE_NAME: name } })
+      const agent = await startAgent(environment)
+      expect(await agent.nextEvent('kept')).toMatchObject({
+        reason: 'wrong-node',
+        detail: expect.stringContaining(`is bound to node1, NODE_NAME is ${name}`) as string,
+      })
+      expect(entriesOf(directory)).toEqual([])
+    },
+  )
 
   it('a name in another case is signed by Vault and refused by the gate', async () => {
     const front = await startVaultFront(lab().vault)

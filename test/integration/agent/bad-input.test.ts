@@ -132,7 +132,7 @@ describe('bad input', () => {
       symlinkSync('nowhere', join(directory, '..data_tmp'))
       mkdirSync(join(directory, 'sub'))
       const agent = spawnAgent(environment, { args: ['init'], bundle: true })
-      expect(await agent.ended).toMatchObject({ code: 0 })
+      expect(await agent.ended, agent.output()).toMatchObject({ code: 0 })
       expect(
         entriesOf(directory)
           .filter((name) => !name.startsWith('..'))

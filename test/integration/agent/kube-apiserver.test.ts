@@ -76,7 +76,11 @@ describe.skipIf('missing' in program)(`real kube-apiserver${leftOut}`, () => {
     })
 
     it('by jwt: the token of another node gets nothing', async () => {
-      const { environment, directory } = nodeWith(lab(), await tokenOf('node2'), byJwt)
+      const { environment, directory } = nodeWith(lab(), await tokenOf('node2'), {
+        ...byJwt,
+        NODE_NAME: 'node2',
+        AGENT_COMMON_NAME: 'calico-node:node1',
+      })
       const agent = await startAgent(environment)
       expect(await agent.nextEvent('kept')).toMatchObject({ reason: 'vault-request-refused' })
       expect(entriesOf(directory)).toEqual([])

@@ -128,8 +128,9 @@ function tokenOf({ headers }: IncomingMessage): string {
 }
 
 function peerCertificateOf(incoming: IncomingMessage): X509Certificate | undefined {
-  const { raw } = (incoming.socket as TLSSocket).getPeerCertificate()
-  return raw === undefined ? undefined : new X509Certificate(raw)
+  // Null once the client has gone.
+  const certificate = (incoming.socket as TLSSocket).getPeerCertificate() as { raw?: Buffer } | null
+  return certificate?.raw === undefined ? undefined : new X509Certificate(certificate.raw)
 }
 
 /** Undefined when the client went away meanwhile. */

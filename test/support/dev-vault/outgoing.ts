@@ -24,7 +24,8 @@ export async function outgoing(url: string, options: OutgoingOptions): Promise<{
         timeout: timeoutMs,
         ...(caPem === undefined || caPem === '' ? {} : { ca: caPem }),
         headers: {
-          Accept: 'application/json',
+          // A kube-apiserver serves its keys as application/jwk-set+json and nothing else.
+          Accept: 'application/json, application/jwk-set+json',
           ...(bearer === undefined ? {} : { Authorization: `Bearer ${bearer}` }),
           ...(content === undefined
             ? {}

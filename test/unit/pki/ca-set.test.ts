@@ -142,7 +142,7 @@ describe('workingTime', () => {
     const end = (hours: number): Date => new Date(Math.floor(now / 1000) * 1000 + hours * hour)
     const ca = await createCa({ notAfter: end(caHours) })
     const leaf = await ca.issue({ commonName: 'calico-node:node1', client: true, notAfter: end(24) })
-    const live = { leaf: x509(leaf), intermediates: [], ca: [x509(ca)] }
-    expect(workingTime(live, now).notAfterMs).toBe(end(expectedHours).getTime())
+    const published = { leaf: x509(leaf), intermediates: [], ca: [x509(ca)] }
+    expect(workingTime(published, now).notAfterMs).toBe(end(expectedHours).getTime())
   })
 })

@@ -23,8 +23,8 @@ const etcdCa = await createCa({ commonName: 'etcd CA', notAfter: new Date(startM
 const holds = ({ ca }: Bundle, name: string): boolean => ca.some(({ subject }) => subject === `CN=${name}`)
 const verifies = (bundle: Bundle) => (holds(bundle, 'etcd CA') ? 'accepted' : 'etcd-untrusted-server')
 const obtained = ({ calls }: Rig): number => calls.filter((call) => call === 'obtain').length
-const spacings = ({ told }: Rig, from: number): number[] =>
-  told('kept').map(({ retryAtMs }, index, all) => retryAtMs - (all[index - 1]?.retryAtMs ?? from))
+const spacings = (rig: Rig, from: number): number[] =>
+  rig.told('kept').map(({ retryAtMs }, index, all) => retryAtMs - (all[index - 1]?.retryAtMs ?? from))
 
 describe('the first certificate of a node', () => {
   test('whose user does not exist yet: tried every few seconds with the one certificate, then published at once', async () => {

@@ -32,7 +32,7 @@ describe('jwt and kubernetes', () => {
   test.each(['jwt', 'kubernetes'] as const)('%s: role and token; a trailing newline is nothing', (method) => {
     const jwt = jwtOf({ exp: 100 })
     writeFileSync(file, `${jwt}\n`)
-    expect(readLoginParameters({ ...jwtAuth(), method })).toEqual({
+    expect(readLoginParameters({ ...jwtAuth(), method }, 'node1')).toEqual({
       parameters: { role: 'calico-node', jwt },
       expiresAtMs: 100_000,
     })
@@ -41,7 +41,7 @@ describe('jwt and kubernetes', () => {
   test('the file is read every time', () => {
     for (const exp of [100, 200]) {
       writeFileSync(file, jwtOf({ exp }))
-      expect(readLoginParameters(jwtAuth()).expiresAtMs).toBe(exp * 1000)
+      expect(readLoginParameters(jwtAuth(), 'node1').expiresAtMs).toBe(exp * 1000)
     }
   })
 
@@ -54,16 +54,28 @@ describe('jwt and kubernetes', () => {
     ['1 MB', 'CANARY'.repeat(170_000), /^credential-missing: .*1020000 bytes; more than 65536 are not read$/],
   ])('%s', (_name, content, expected) => {
     writeFileSync(file, content)
-    expect(refusal(() => readLoginParameters(jwtAuth()))).toMatch(expected)
+    expect(refusal(() => readLoginParameters(jwtAuth(), 'node1'))).toMatch(expected)
+  })
+
+  test.each([
+    ['node2', /^wrong-node: .*token is bound to node2, NODE_NAME is node1$/],
+    ['NODE1', /^wrong-node: .*token is bound to NODE1, NODE_NAME is node1$/],
+    ['node1', /^accepted$/],
+    [undefined, /^accepted$/],
+  ])('bound to the node %s', (name, expected) => {
+    writeFileSync(file, jwtOf({ 'kubernetes.io': name === undefined ? {} : { node: { name } } }))
+    expect(refusal(() => readLoginParameters(jwtAuth(), 'node1'))).toMatch(expected)
   })
 
   test('missing', () => {
-    expect(refusal(() => readLoginParameters(jwtAuth()))).toMatch(/^credential-missing: ENOENT.*token/)
+    expect(refusal(() => readLoginParameters(jwtAuth(), 'node1'))).toMatch(/^credential-missing: ENOENT.*token/)
   })
 
   test('a directory', () => {
     mkdirSync(file)
-    expect(refusal(() => readLoginParameters(jwtAuth()))).toMatch(/^credential-missing: .*token is not a regular file$/)
+    expect(refusal(() => readLoginParameters(jwtAuth(), 'node1'))).toMatch(
+      /^credential-missing: .*token is not a regular file$/,
+    )
   })
 })
 
@@ -72,18 +84,22 @@ describe('approle', () => {
     writeFileSync(file, 'role\n')
     writeFileSync(`${file}-secret`, 'secret\n')
     const auth = { method: 'approle', mount: 'approle', roleIdFile: file, secretIdFile: `${file}-secret` } as const
-    expect(readLoginParameters(auth)).toEqual({
+    expect(readLoginParameters(auth, 'node1')).toEqual({
       parameters: { role_id: 'role', secret_id: 'secret' },
       expiresAtMs: undefined,
     })
-    expect(readLoginParameters({ ...auth, secretIdFile: undefined }).parameters).toEqual({ role_id: 'role' })
-    expect(refusal(() => readLoginParameters({ ...auth, secretIdFile: `${file}-none` }))).toMatch(/^credential-missing/)
-    expect(refusal(() => readLoginParameters({ ...auth, roleIdFile: `${file}-none` }))).toMatch(/^credential-missing/)
+    expect(readLoginParameters({ ...auth, secretIdFile: undefined }, 'node1').parameters).toEqual({ role_id: 'role' })
+    expect(refusal(() => readLoginParameters({ ...auth, secretIdFile: `${file}-none` }, 'node1'))).toMatch(
+      /^credential-missing/,
+    )
+    expect(refusal(() => readLoginParameters({ ...auth, roleIdFile: `${file}-none` }, 'node1'))).toMatch(
+      /^credential-missing/,
+    )
   })
 })
 
 test('cert: the name of the role', () => {
-  const { parameters } = readLoginParameters({ method: 'cert', mount: 'cert', role: 'calico-node' })
+  const { parameters } = readLoginParameters({ method: 'cert', mount: 'cert', role: 'calico-node' }, 'node1')
   expect(parameters).toEqual({ name: 'calico-node' })
 })
 

@@ -1,11 +1,11 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { AgentError } from '../../../agent/errors.ts'
+import type { Operation } from '../../../agent/observe/events.ts'
 import { reasons } from '../../../agent/reasons.ts'
 import {
   type Answer,
   errorTexts,
-  type Operation,
   retryAfterMs,
   translateAnswer,
   translateConnectionError,

@@ -14,6 +14,7 @@ test('the claims of a pod-bound service-account token', () => {
   }
   expect(readClaims(jwtOf(payload), '/token')).toEqual({
     expiresAtMs: 1_795_221_636_000,
+    nodeName: 'node1',
     nodeUid: '43adfa72-0000-4000-8000-000000000000',
   })
 })

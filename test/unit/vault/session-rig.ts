@@ -77,7 +77,7 @@ export function sessionRig(method: 'jwt' | 'token' | 'cert' = 'jwt', inline = fa
     cert: { method: 'cert', mount: 'cert', role: 'calico-node' },
   }
   const emit = (event: AgentEvent): void => void events.push(event)
-  const session = createSession({ auth: auths[method], inline, api, clock, skew, emit })
+  const session = createSession({ auth: auths[method], node: 'node1', inline, api, clock, skew, emit })
   const use = (...refused: readonly string[]): Promise<string> =>
     session.use((credentials: Credentials) => {
       const token = credentials['X-Vault-Token'] ?? ''
