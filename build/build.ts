@@ -1,7 +1,8 @@
 /** Owns `npm run build`: the bundles in dist/ and the code cache beside them. */
 import { rmSync, writeFileSync } from 'node:fs'
-import { type BuildOptions, build } from 'esbuild'
+import { type BuildOptions, build, type Plugin } from 'esbuild'
 import { makeCodeCache } from './code-cache.ts'
+import { protoInBundle } from './proto.ts'
 import { parserModule, slimLibraries } from './slim.ts'
 
 const outdir = 'dist'
@@ -17,6 +18,15 @@ const common: BuildOptions = {
   plugins: [slimLibraries],
 }
 
+/** Modules that are bundles of their own, loaded when they are needed. */
+const apart: Plugin = {
+  name: 'apart',
+  setup: (bundle) => {
+    bundle.onResolve({ filter: /\/resident\.ts$/ }, () => ({ path: './resident.js', external: true }))
+    bundle.onResolve({ filter: /\/cli\/provision\.ts$/ }, () => ({ path: './etcd.js', external: true }))
+  },
+}
+
 rmSync(outdir, { recursive: true, force: true })
 await Promise.all([
   build({ ...common, entryPoints: { main: 'agent/start.ts' }, outdir }),
@@ -24,18 +34,17 @@ await Promise.all([
   build({ ...common, entryPoints: { resident: 'agent/resident.ts' }, outdir }),
   build({
     ...common,
+    entryPoints: { etcd: 'agent/cli/provision.ts' },
+    outdir,
+    plugins: [slimLibraries, protoInBundle],
+  }),
+  build({
+    ...common,
     entryPoints: { agent: 'agent/main.ts' },
     outdir,
     // `import('../resident.ts')` becomes a require of the other bundle.
     supported: { 'dynamic-import': false },
-    plugins: [
-      slimLibraries,
-      {
-        name: 'resident-apart',
-        setup: (bundle) =>
-          bundle.onResolve({ filter: /\/resident\.ts$/ }, () => ({ path: './resident.js', external: true })),
-      },
-    ],
+    plugins: [slimLibraries, apart],
   }),
 ])
 // The project's package.json says `module`; the bundles are CommonJS, which starts faster.
