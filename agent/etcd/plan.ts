@@ -1,6 +1,6 @@
 /** Owns the difference between what etcd holds and what it should hold, as an ordered list of single changes. Pure. */
 import { type DesiredState, rolePrefix } from './desired.ts'
-import { type Access, compareText, type Grant, rangeId } from './grants.ts'
+import { type Access, compareGrants, type Grant, isWithin, rangeId } from './grants.ts'
 
 /** Names that `provision` has made, as it recorded them in etcd (record.ts). */
 export interface Made {
@@ -45,74 +45,114 @@ export interface PlanOptions {
 }
 
 /**
- * The order: roles and rights before the users that get them, what is taken away after that, so that at no moment a user
- * lacks what it had before and should have after. A role that several users share and that is still empty is filled last:
- * etcd computes the rights of all users anew at every change (refreshRangePermCache), and with thousands of users that is
- * most of the time of an apply. Nobody can miss it before: it was empty.
+ * The order: roles and rights before the users that get them, what is taken away after that, so that a user never lacks
+ * what it had before and should have after; but a role that holds too much is given to nobody before that is taken away,
+ * and one that is to hold more is first taken from whoever is not to have it. A role that several users share and that is
+ * still empty is filled after it was given: etcd computes the rights of all users anew at every change
+ * (refreshRangePermCache), which with thousands of users is most of the time of an apply. Nobody can miss what was empty.
  */
-export function planChanges(desired: DesiredState, actual: ActualState, { prune }: PlanOptions): Plan {
-  const refusals: string[] = []
-  const notes: string[] = []
-  const [addRoles, grants, addUsers, assign, lateGrants, unassign, revoke, deleteUsers, deleteRoles] = Array.from(
-    { length: 9 },
-    (): Change[] => [],
-  ) as [Change[], Change[], Change[], Change[], Change[], Change[], Change[], Change[], Change[]]
-
+export function planChanges(desired: DesiredState, actual: ActualState, options: PlanOptions): Plan {
+  const roles = planRoles(desired, actual)
+  const users = planUsers(desired, actual, options)
+  const unwanted = planUnwanted(desired, actual, options)
+  const notes = [...users.notes, ...unwanted.notes]
+  const refusals = [...roles.refusals, ...users.refusals]
+  if (refusals.length > 0) return { phases: [], refusals, notes }
   const shared = sharedRoles(desired)
-  for (const [role, wanted] of desired.roles) {
-    const has = actual.roles.get(role)
-    if (has === undefined) addRoles.push({ do: 'add-role', role })
-    const isEmpty = has === undefined || has.length === 0
-    const difference = compareGrants(role, wanted, has ?? [])
-    ;(isEmpty && shared.has(role) ? lateGrants : grants).push(...difference.missing)
-    if (difference.foreign.length === 0) continue
-    if (actual.made.roles.has(role)) revoke.push(...difference.foreign)
-    else refusals.push(foreignRole(role, difference.foreign))
-  }
-  for (const [user, { roles }] of desired.users) {
-    const has = actual.users.get(user)
-    if (has === undefined) addUsers.push({ do: 'add-user', user })
-    if (actual.withPassword.has(user)) refusals.push(passwordUser(user))
-    for (const role of roles) if (!has?.includes(role)) assign.push({ do: 'assign-role', user, role })
-    for (const role of (has ?? []).filter((each) => !roles.includes(each)).toSorted()) {
-      // Roles below our prefix are ours to give and to take; another's role only where the user is ours, and asked for.
-      const isOurs = actual.made.users.has(user) && role !== rootRole
-      if (role.startsWith(rolePrefix) || (prune && isOurs)) unassign.push({ do: 'unassign-role', user, role })
-      else notes.push(foreignAssignment(user, role, isOurs))
-    }
-  }
-  const unwantedUsers = [...actual.made.users].filter((user) => {
-    const has = actual.users.get(user)
-    // An administrator is never removed: it may be the one who is at work here.
-    return has !== undefined && !desired.users.has(user) && !has.includes(rootRole)
-  })
-  const unwantedRoles = [...actual.made.roles].filter((role) => actual.roles.has(role) && !desired.roles.has(role))
-  if (prune) {
-    deleteUsers.push(...unwantedUsers.toSorted().map((user): Change => ({ do: 'delete-user', user })))
-    deleteRoles.push(...unwantedRoles.toSorted().map((role): Change => ({ do: 'delete-role', role })))
-  } else if (unwantedUsers.length + unwantedRoles.length > 0) {
-    notes.push(
-      `${unwantedUsers.length} users and ${unwantedRoles.length} roles that provision has made are not wanted any more; --prune removes them`,
-    )
-  }
-  const phases = [
-    addRoles,
-    grants,
-    addUsers,
-    ...byEmptyRole(assign, shared, actual),
-    lateGrants,
-    unassign,
-    revoke,
-    deleteUsers,
-    deleteRoles,
+  const isEmpty = (role: string): boolean => shared.has(role) && (actual.roles.get(role)?.length ?? 0) === 0
+  const tooWide = new Set(roles.narrow.map(({ role }) => role))
+  const assign = users.assign.filter(({ role }) => !tooWide.has(role))
+  const growing = new Set(roles.grant.map(({ role }) => role))
+  const phases: (readonly Change[])[] = [
+    users.unassign.filter(({ role }) => growing.has(role)),
+    roles.add,
+    roles.grant.filter(({ role }) => !isEmpty(role)),
+    users.add,
+    // Empty roles first: while a user has only such, computing its rights costs etcd next to nothing.
+    assign.filter(({ role }) => isEmpty(role)),
+    assign.filter(({ role }) => !isEmpty(role)),
+    roles.grant.filter(({ role }) => isEmpty(role)),
+    users.unassign.filter(({ role }) => !growing.has(role)),
+    roles.narrow,
+    users.assign.filter(({ role }) => tooWide.has(role)),
+    unwanted.users,
+    unwanted.roles,
   ]
-  return refusals.length > 0
-    ? { phases: [], refusals, notes }
-    : { phases: phases.filter(({ length }) => length > 0), refusals, notes }
+  return { phases: phases.filter(({ length }) => length > 0), refusals, notes }
 }
 
 export function changesOf({ phases }: Plan): Change[] {
   return phases.flat()
+}
+
+type Assignment = Extract<Change, { do: 'assign-role' }>
+type Granting = Extract<Change, { do: 'grant' }>
+
+function planRoles(desired: DesiredState, { roles, made }: ActualState) {
+  const add: Change[] = []
+  const grant: Granting[] = []
+  /** What takes away from a role: grants that nobody wants, and those that stay with less access. */
+  const narrow: Extract<Change, { do: 'grant' | 'revoke' }>[] = []
+  const refusals: string[] = []
+  for (const [role, wanted] of desired.roles) {
+    const has = roles.get(role) ?? []
+    if (!roles.has(role)) add.push({ do: 'add-role', role })
+    const hasById = new Map(has.map((each) => [rangeId(each), each]))
+    const wantedIds = new Set(wanted.map(rangeId))
+    for (const each of wanted) {
+      const before = hasById.get(rangeId(each))?.access
+      if (before === undefined) grant.push({ do: 'grant', role, grant: each })
+      else if (before !== each.access) {
+        const list = isWithin(before, each.access) ? grant : narrow
+        list.push({ do: 'grant', role, grant: each, before })
+      }
+    }
+    const foreign = has.filter((each) => !wantedIds.has(rangeId(each))).toSorted(compareGrants)
+    if (foreign.length > 0 && !made.roles.has(role)) refusals.push(foreignRole(role, foreign.length))
+    narrow.push(...foreign.map((each) => ({ do: 'revoke' as const, role, grant: each })))
+  }
+  return { add, grant, narrow, refusals }
+}
+
+function planUsers(desired: DesiredState, { users, made, withPassword }: ActualState, { prune }: PlanOptions) {
+  const add: Change[] = []
+  const assign: Assignment[] = []
+  const unassign: Extract<Change, { do: 'unassign-role' }>[] = []
+  const refusals: string[] = []
+  const notes: string[] = []
+  for (const [user, { roles }] of desired.users) {
+    const has = users.get(user)
+    if (has === undefined) add.push({ do: 'add-user', user })
+    if (withPassword.has(user)) refusals.push(passwordUser(user))
+    for (const role of roles) if (!has?.includes(role)) assign.push({ do: 'assign-role', user, role })
+    for (const role of (has ?? []).filter((each) => !roles.includes(each)).toSorted()) {
+      // Roles below our prefix are ours to give and to take; another's role only where the user is ours, and asked for.
+      const isOurs = made.users.has(user) && role !== rootRole
+      if (role.startsWith(rolePrefix) || (prune && isOurs)) unassign.push({ do: 'unassign-role', user, role })
+      else notes.push(foreignAssignment(user, role, isOurs))
+    }
+  }
+  return { add, assign, unassign, refusals, notes }
+}
+
+function planUnwanted(desired: DesiredState, { users, roles, made }: ActualState, { prune }: PlanOptions) {
+  const unwantedUsers = [...made.users].filter((user) => {
+    const has = users.get(user)
+    // An administrator is never removed: it may be the one who is at work here.
+    return has !== undefined && !desired.users.has(user) && !has.includes(rootRole)
+  })
+  const unwantedRoles = [...made.roles].filter((role) => roles.has(role) && !desired.roles.has(role))
+  if (prune) {
+    return {
+      users: unwantedUsers.toSorted().map((user): Change => ({ do: 'delete-user', user })),
+      roles: unwantedRoles.toSorted().map((role): Change => ({ do: 'delete-role', role })),
+      notes: [],
+    }
+  }
+  const counts = `${unwantedUsers.length} users and ${unwantedRoles.length} roles`
+  const isNone = unwantedUsers.length + unwantedRoles.length === 0
+  const notes = isNone ? [] : [`${counts} that provision has made are not wanted any more; --prune removes them`]
+  return { users: [], roles: [], notes }
 }
 
 /** Roles that more than one user is to have. */
@@ -123,39 +163,8 @@ function sharedRoles({ users }: DesiredState): ReadonlySet<string> {
   return shared
 }
 
-/** Empty roles first: while a user has only such, computing its rights costs etcd next to nothing. */
-function byEmptyRole(
-  assign: readonly Change[],
-  shared: ReadonlySet<string>,
-  { roles }: ActualState,
-): [Change[], Change[]] {
-  const isEmpty = (change: Change): boolean =>
-    change.do === 'assign-role' && shared.has(change.role) && (roles.get(change.role)?.length ?? 0) === 0
-  return [assign.filter(isEmpty), assign.filter((change) => !isEmpty(change))]
-}
-
-function compareGrants(
-  role: string,
-  wanted: readonly Grant[],
-  has: readonly Grant[],
-): { missing: Change[]; foreign: Extract<Change, { do: 'revoke' }>[] } {
-  const hasById = new Map(has.map((grant) => [rangeId(grant), grant]))
-  const wantedIds = new Set(wanted.map(rangeId))
-  const missing = wanted.flatMap((grant): Change[] => {
-    const before = hasById.get(rangeId(grant))?.access
-    if (before === grant.access) return []
-    return [{ do: 'grant', role, grant, ...(before !== undefined && { before }) }]
-  })
-  const foreign = has
-    .filter((grant) => !wantedIds.has(rangeId(grant)))
-    .toSorted((a, b) => compareText(a.key, b.key))
-    .map((grant) => ({ do: 'revoke' as const, role, grant }))
-  return { missing, foreign }
-}
-
-function foreignRole(role: string, foreign: readonly { readonly grant: Grant }[]): string {
-  const { length } = foreign
-  return `the role ${role} was not made by provision and has ${length} ${length === 1 ? 'grant' : 'grants'} that it does not want; look at it (etcdctl role get ${role}), then revoke them or delete the role`
+function foreignRole(role: string, count: number): string {
+  return `the role ${role} was not made by provision and has ${count} ${count === 1 ? 'grant' : 'grants'} that it does not want; look at it (etcdctl role get ${role}), then revoke them or delete the role`
 }
 
 function passwordUser(user: string): string {
