@@ -31,6 +31,8 @@ export async function plan(
     const look = await lookOf(api, desired, options, found)
     print(options.output === 'json' ? `${JSON.stringify(planJson(look), null, 2)}\n` : planText(look, paint))
     return found.plan.phases.length + found.plan.refusals.length > 0 ? exitCodes.differences : exitCodes.ok
+  } catch (error) {
+    throw naming(error, etcd)
   } finally {
     api.close()
   }
@@ -77,10 +79,19 @@ export async function apply(
       )
     }
     return exitCodes.ok
+  } catch (error) {
+    throw naming(error, etcd)
   } finally {
     api.close()
     bootstrap?.close()
   }
+}
+
+/** Whom etcd took us for belongs to every refusal. */
+function naming(error: unknown, { operator }: EtcdAddress): unknown {
+  if (!(error instanceof AgentError) || error.code !== 'etcd-denied') return error
+  const who = operator === '' ? 'the certificate has no common name' : `the common name is ${JSON.stringify(operator)}`
+  return new AgentError('etcd-denied', `${error.message}; ${who}`)
 }
 
 async function lookOf(
@@ -113,7 +124,10 @@ function open(
 
 function bootstrapOptions(etcd: EtcdAddress, log: (text: string) => void): BootstrapOptions & { close(): void } {
   const password = createHmac('sha256', etcd.key.reveal()).update('calico-vault-agent: the way back').digest('hex')
-  const members = etcd.endpoints.map((endpoint) => ({ endpoint, api: open({ ...etcd, endpoints: [endpoint] }) }))
+  const members = etcd.endpoints.map((endpoint) => ({
+    endpoint,
+    api: open({ ...etcd, endpoints: [endpoint] }, { patienceMs: 3000 }),
+  }))
   return {
     operator: etcd.operator,
     members,

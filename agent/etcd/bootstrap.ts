@@ -49,6 +49,8 @@ export async function enableAuth(
     if (!(await api.rolesOf(user))?.includes(rootRole)) throw lockout(`the user ${user} did not get the role root`)
   }
   log(`the user ${operator} of the operator's certificate has the role root`)
+  // Anew: a killed run of another operator would have left one with another password.
+  await api.deleteUser(wayBackUser)
   await api.addUserWithPassword(wayBackUser, options.password)
   await api.assignRole(wayBackUser, rootRole)
   await api.enableAuth()
@@ -56,7 +58,7 @@ export async function enableAuth(
   try {
     for (const member of members) await member.api.users()
   } catch (error) {
-    await goBack(options)
+    await goBack(api, options)
     throw lockout(
       `authentication was switched on and off again: the operator was not let in (${messageOf(error)}). Start every member with --client-cert-auth`,
     )
@@ -74,18 +76,19 @@ export async function finishBootstrap(
   denied: boolean,
 ): Promise<void> {
   if (!denied) return await api.deleteUser(wayBackUser)
-  await goBack(options)
+  await goBack(api, options)
   options.log('an earlier run was killed and had left the operator shut out: authentication is off again')
 }
 
-async function goBack({ withPassword }: BootstrapOptions): Promise<void> {
+async function goBack(api: EtcdBootstrapApi, { withPassword }: BootstrapOptions): Promise<void> {
   const back = withPassword(wayBackUser)
   try {
     await back.disableAuth()
-    await back.deleteUser(wayBackUser)
   } finally {
     back.close()
   }
+  // By certificate: a login with a password is an error now, and everybody may do everything again.
+  await api.deleteUser(wayBackUser)
 }
 
 async function checkMembers({ members, demandsCertificate }: BootstrapOptions): Promise<void> {

@@ -1,6 +1,6 @@
 /** Owns the single calls of `EtcdAuthApi` in terms of etcd3's raw calls: its own Role and User objects hold the private key. */
 import { randomBytes } from 'node:crypto'
-import { messageOf } from '../errors.ts'
+import { AgentError, messageOf } from '../errors.ts'
 import type { EtcdBootstrapApi, StoredKey } from './api.ts'
 import type { Call } from './client.ts'
 import { type Access, compareGrants, type KeyRange, prefixRange } from './grants.ts'
@@ -23,11 +23,11 @@ export function authCalls(call: Call): AuthCalls {
   return {
     authStatus: () =>
       call(async ({ auth }) => {
-        const answer = await orElse(auth.authStatus(), /unknown method/i, () => undefined)
+        const answer = await orElse(asAdministrator(auth.authStatus()), /unknown method/i, () => undefined)
         if (answer !== undefined)
           return { enabled: answer.enabled, revision: (answer as unknown as { authRevision: string }).authRevision }
         // etcd 3.4 has no AuthStatus. A login that nobody could make is answered by whether there are logins at all.
-        await auth.userList()
+        await asAdministrator(auth.userList())
         const enabled = await orElse(
           auth.authenticate({ name: 'calico-vault-agent', password: unguessable() }).then(() => true),
           /is not enabled|authentication failed|user name/i,
@@ -35,8 +35,8 @@ export function authCalls(call: Call): AuthCalls {
         )
         return { enabled, revision: undefined }
       }),
-    users: () => call(async ({ auth }) => (await auth.userList()).users),
-    roles: () => call(async ({ auth }) => (await auth.roleList()).roles),
+    users: () => call(async ({ auth }) => (await asAdministrator(auth.userList())).users),
+    roles: () => call(async ({ auth }) => (await asAdministrator(auth.roleList())).roles),
     rolesOf: (name) =>
       call(({ auth }) =>
         orElse(
@@ -160,6 +160,13 @@ async function orElse<Result, Other>(
     if (expected.test(messageOf(error))) return other(messageOf(error))
     throw error
   }
+}
+
+/** Of these calls, "user name not found" can only mean the one who asks; of others it may mean the one who is asked for. */
+async function asAdministrator<Result>(attempt: Promise<Result>): Promise<Result> {
+  return await orElse(attempt, /user name not found/i, () => {
+    throw new AgentError('etcd-denied', 'etcd has no user of that name')
+  })
 }
 
 function unguessable(): string {
