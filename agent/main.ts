@@ -1,15 +1,12 @@
 /** Owns the process: arguments to a command, its errors to messages, its result to the exit code. */
 import { hostname } from 'node:os'
 import { exitCodes } from './cli/exit-codes.ts'
+import { reportFailure, UsageError } from './cli/failure.ts'
 import type { CommandName } from './cli/help.ts'
 import { parseConfig } from './config/config.ts'
 import { parseDuration } from './config/duration.ts'
-import { ConfigError } from './errors.ts'
 
-const commandNames: readonly CommandName[] = ['run', 'init']
-
-/** Wrong arguments: the message, and status 64. */
-class UsageError extends Error {}
+const commandNames: readonly CommandName[] = ['run', 'init', 'provision']
 
 async function main(argv: readonly string[]): Promise<number> {
   const isNamed = argv[0] !== undefined && !argv[0].startsWith('-')
@@ -23,6 +20,10 @@ async function main(argv: readonly string[]): Promise<number> {
     const config = parseConfig(process.env, hostname())
     const { init } = await import('./cli/init.ts')
     return await init(config, waitMs)
+  }
+  if (command === 'provision') {
+    const { provision } = await import('./cli/provision.ts')
+    return await provision(args)
   }
   if (args[0] !== undefined) throw new UsageError(`run takes no ${args[0]}`)
   const config = parseConfig(process.env, hostname())
@@ -51,29 +52,12 @@ async function printVersion(): Promise<number> {
   return exitCodes.ok
 }
 
-function fail(error: unknown): number {
-  const say = (text: string): boolean => process.stderr.write(`calico-vault-agent: ${text}\n`)
-  if (error instanceof ConfigError) {
-    const { problems } = error
-    say(`the configuration has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:`)
-    for (const problem of problems) process.stderr.write(`  - ${problem}\n`)
-    process.stderr.write('  All variables: calico-vault-agent --help\n')
-    return exitCodes.config
-  }
-  if (error instanceof UsageError) {
-    say(`${error.message}; see calico-vault-agent --help`)
-    return exitCodes.usage
-  }
-  say(`this is a bug, please report it: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
-  return exitCodes.bug
-}
-
 for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
-  process.on(event, (error: unknown) => process.exit(fail(error)))
+  process.on(event, (error: unknown) => process.exit(reportFailure(error)))
 }
 
 // exit(): an open keep-alive connection or a watcher must not hold the process.
 main(process.argv.slice(2)).then(
   (code) => process.exit(code),
-  (error: unknown) => process.exit(fail(error)),
+  (error: unknown) => process.exit(reportFailure(error)),
 )

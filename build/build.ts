@@ -2,6 +2,7 @@
 import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { type BuildOptions, build, type Plugin } from 'esbuild'
 import { makeCodeCache } from './code-cache.ts'
+import { protoInBundle } from './proto.ts'
 import { parserModule, slimLibraries } from './slim.ts'
 
 /** Made beside dist/ and then renamed: a program that runs from there must not lose its files for the time of a build. */
@@ -24,6 +25,7 @@ const apart: Plugin = {
   setup: (bundle) => {
     bundle.onResolve({ filter: /\/resident\.ts$/ }, () => ({ path: './resident.js', external: true }))
     bundle.onResolve({ filter: /\/probe\/ask\.ts$/ }, () => ({ path: './probe.js', external: true }))
+    bundle.onResolve({ filter: /\/cli\/provision\.ts$/ }, () => ({ path: './etcd.js', external: true }))
   },
 }
 
@@ -33,6 +35,12 @@ await Promise.all([
   build({ ...common, entryPoints: { llhttp: parserModule }, outdir, plugins: [] }),
   build({ ...common, entryPoints: { resident: 'agent/resident.ts' }, outdir }),
   build({ ...common, entryPoints: { probe: 'agent/gate/probe/ask.ts' }, outdir }),
+  build({
+    ...common,
+    entryPoints: { etcd: 'agent/cli/provision.ts' },
+    outdir,
+    plugins: [slimLibraries, protoInBundle],
+  }),
   build({
     ...common,
     entryPoints: { agent: 'agent/main.ts' },

@@ -25,6 +25,31 @@ Ends with 69 when a target has none after --wait (default 60s).
 
   --wait DURATION   how long to try, such as 30s or 5m`,
   },
+  provision: {
+    summary: "make etcd's users, roles and grants what Calico's components need",
+    text: `Usage: calico-vault-agent provision plan|apply|export [options]
+
+plan    shows what would change in etcd. Ends with 0 where all is in step, with 2 where something differs.
+apply   does it. Safe to be killed and to be run again, also twice at once.
+export  prints the same as a shell script of etcdctl commands, without contacting etcd.
+
+  --components a,b     whom to make users for
+                       [calico-node,calico-cni,calico-kube-controllers,calicoctl]
+  --naming component   one user a component (default), or
+  --naming node        one user a component and node, whose writes reach only that node's own keys
+  --nodes n1,n2        the nodes, with --naming node
+  --nodes-file FILE    the same, one name a line; - is standard input
+  --profiles FILE      components of your own, in YAML or JSON (docs/etcd.md)
+  --prune              also remove what provision has made and nobody wants any more (plan, apply)
+  --enable-auth        also switch authentication on, never locking the operator out (apply, export)
+  --yes                do not ask (apply); needed outside a terminal
+  --output text|json   [text] (plan, apply)
+
+etcd and the operator's identity (a user with the role root) come from ETCD_ENDPOINTS, ETCD_CA_CERT_FILE, ETCD_CERT_FILE
+and ETCD_KEY_FILE. AGENT_CALICO_VERSION narrows the rights to what one version of Calico needs.
+
+Exit codes: 0 done or in step, 2 differences (plan), 64 usage, 69 etcd cannot or will not, 70 bug, 78 configuration.`,
+  },
 } as const satisfies Record<string, CommandHelp>
 
 export type CommandName = keyof typeof commandHelp
@@ -37,12 +62,12 @@ const groups: readonly (readonly [string, (name: string) => boolean])[] = [
   ],
   ['Certificate', (name) => /^(NODE_NAME|AGENT_(PKI_|COMMON_NAME|CLUSTER|TTL|RENEW_AT|KEY_))/.test(name)],
   ['Files', (name) => /^AGENT_(COMPONENT|DIR|TARGETS|FILE_|ETCD_CA_FILE|STATE_DIR|BOOTSTRAP_DIR)/.test(name)],
-  ['etcd', (name) => name === 'AGENT_ETCD_PROBE' || name.startsWith('ETCD_')],
+  ['etcd', (name) => name.startsWith('ETCD_') || name === 'AGENT_ETCD_PROBE' || name === 'AGENT_CALICO_VERSION'],
   ['Operation', () => true],
 ]
 
 export function generalHelp(): string {
-  const commands = Object.entries(commandHelp).map(([name, { summary }]) => `  ${name.padEnd(8)}${summary}`)
+  const commands = Object.entries(commandHelp).map(([name, { summary }]) => `  ${name.padEnd(11)}${summary}`)
   return [
     'Gives every Calico component on every node its own short-lived etcd certificate, signed by Vault or OpenBao.',
     '',
@@ -60,7 +85,7 @@ export function generalHelp(): string {
     'Example:',
     '  VAULT_ADDR=https://vault:8200 VAULT_CACERT=/etc/vault/ca.pem NODE_NAME=node1 AGENT_AUTH_METHOD=jwt calico-vault-agent',
     '',
-    'Exit codes: 0 done, 64 usage, 69 unavailable (init), 70 bug, 78 configuration.',
+    'Exit codes: 0 done, 2 differences (provision plan), 64 usage, 69 unavailable, 70 bug, 78 configuration.',
   ].join('\n')
 }
 

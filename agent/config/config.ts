@@ -87,7 +87,8 @@ export function parseConfig(env: Environment, hostName: string): Config {
   return deepFreeze(config)
 }
 
-function refuseUnknown(reader: EnvironmentReader, env: Environment): void {
+/** Reports misspelt variables, and those whose silent absence of effect would be dangerous. */
+export function refuseUnknown(reader: EnvironmentReader, env: Environment): void {
   const names = Object.keys(variables)
   for (const name of Object.keys(env).toSorted()) {
     const value = env[name]?.trim() ?? ''

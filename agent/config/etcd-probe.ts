@@ -1,5 +1,6 @@
 /** Owns reading whether etcd is asked before a certificate is published, and where it is. */
-import { type EnvironmentReader, quote } from './reader.ts'
+import { readEndpoints } from './etcd-endpoints.ts'
+import type { EnvironmentReader } from './reader.ts'
 
 export interface EtcdProbeConfig {
   /** `warn` publishes whatever etcd says; `require` keeps what is published when etcd refuses. */
@@ -12,24 +13,5 @@ export interface EtcdProbeConfig {
 export function readEtcdProbe(reader: EnvironmentReader): EtcdProbeConfig | undefined {
   const mode = reader.choice('AGENT_ETCD_PROBE', ['off', 'warn', 'require'])
   if (mode === 'off') return undefined
-  const text = reader.optional('ETCD_ENDPOINTS')
-  if (text === undefined) {
-    const wanted = "https://host:port of etcd's members, separated by commas"
-    return reader.problem('ETCD_ENDPOINTS', `is required with AGENT_ETCD_PROBE=${mode}: ${wanted}`)
-  }
-  const endpoints = text.split(',').map((each) => each.trim().replace(/\/$/, ''))
-  for (const endpoint of endpoints) {
-    if (endpoint.startsWith('http://')) {
-      reader.problem('ETCD_ENDPOINTS', `has ${quote(endpoint)}: without TLS etcd knows no common names; use https`)
-    } else if (!isEndpoint(endpoint)) {
-      reader.problem('ETCD_ENDPOINTS', `has ${quote(endpoint)}; each is https://host:port`)
-    }
-  }
-  return { mode, endpoints: [...new Set(endpoints)] }
-}
-
-/** With a port: Calico's client would not guess one either. */
-function isEndpoint(text: string): boolean {
-  const match = /^https:\/\/(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):(\d{1,5})$/.exec(text)
-  return match !== null && URL.canParse(text) && Number(match[2]) >= 1
+  return { mode, endpoints: readEndpoints(reader, `AGENT_ETCD_PROBE=${mode}`) }
 }

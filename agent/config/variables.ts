@@ -55,7 +55,6 @@ export const variables = {
     default: 'off',
     meaning: '`warn` or `require`: ask etcd before publishing whether it accepts the certificate',
   },
-  ETCD_ENDPOINTS: { meaning: 'for the probe: `https://host:port,…` of etcd, as Calico has it' },
   AGENT_LISTEN: { default: '0.0.0.0:9879', meaning: 'address of health and metrics; `off`' },
   AGENT_INLINE_AUTH: { default: 'off', meaning: '`on`: log in and sign in one request (OpenBao 2.4 or newer)' },
   AGENT_LOG_LEVEL: { default: 'info', meaning: 'debug, info, warn or error' },
@@ -63,6 +62,14 @@ export const variables = {
   AGENT_STATE_DIR: { meaning: 'node-local cache (0700) that survives the pod' },
   AGENT_BOOTSTRAP_DIR: { meaning: 'static Secret to start from when Vault cannot be reached' },
   AGENT_ALLOW_PLAIN_HTTP: { default: 'false', meaning: '`true`: http to Vault on other hosts, for tests only' },
+  ETCD_ENDPOINTS: { meaning: 'provision, probe: `https://host:port,…` of etcd, as Calico has it' },
+  ETCD_CA_CERT_FILE: { meaning: "provision: CA of etcd's server certificates" },
+  ETCD_CERT_FILE: { meaning: "provision: the operator's certificate; its common name is a user with the role root" },
+  ETCD_KEY_FILE: { meaning: 'provision: its private key' },
+  AGENT_CALICO_VERSION: {
+    defaultText: 'all supported ones',
+    meaning: 'provision: version of Calico, such as v3.32.1; users get only what it needs',
+  },
 } as const satisfies Record<string, Variable>
 
 export type VariableName = keyof typeof variables

@@ -1,0 +1,166 @@
+/** Owns `provision plan` and `provision apply` against etcd: look, show, ask, do, and say what was done. */
+import { createHmac } from 'node:crypto'
+import { createInterface } from 'node:readline/promises'
+import type { EtcdAddress, ProvisionConfig } from '../config/etcd.ts'
+import { AgentError } from '../errors.ts'
+import type { EtcdAuthApi } from '../etcd/api.ts'
+import { type BootstrapOptions, enableAuth, finishBootstrap } from '../etcd/bootstrap.ts'
+import { type EtcdClient, openEtcd } from '../etcd/client.ts'
+import { missingDefaults } from '../etcd/defaults.ts'
+import { type DesiredState, rolePrefix } from '../etcd/desired.ts'
+import { contains, prefixRange } from '../etcd/grants.ts'
+import { demandsCertificate } from '../etcd/handshake.ts'
+import type { Change } from '../etcd/plan.ts'
+import { type Examination, examine, reconcile } from '../etcd/reconcile.ts'
+import { exitCodes } from './exit-codes.ts'
+import type { ProvisionOptions } from './provision-options.ts'
+import { changeJson, changeLine, type Look, painter, planJson, planText } from './provision-output.ts'
+
+const now = (): number => performance.now()
+const paint = painter(process.stdout.isTTY, process.env)
+const print = (text: string): boolean => process.stdout.write(text)
+
+export async function plan(
+  { etcd }: ProvisionConfig,
+  desired: DesiredState,
+  options: ProvisionOptions,
+): Promise<number> {
+  const api = open(etcd)
+  try {
+    const found = await examine(api, desired, { prune: options.prune, now })
+    const look = await lookOf(api, desired, options, found)
+    print(options.output === 'json' ? `${JSON.stringify(planJson(look), null, 2)}\n` : planText(look, paint))
+    return found.plan.phases.length + found.plan.refusals.length > 0 ? exitCodes.differences : exitCodes.ok
+  } catch (error) {
+    throw naming(error, etcd)
+  } finally {
+    api.close()
+  }
+}
+
+export async function apply(
+  { etcd }: ProvisionConfig,
+  desired: DesiredState,
+  options: ProvisionOptions,
+): Promise<number> {
+  const api = open(etcd)
+  const isText = options.output === 'text'
+  const log = (text: string): void => void (isText ? print(`${text}\n`) : process.stderr.write(`${text}\n`))
+  const bootstrap = options.enableAuth ? bootstrapOptions(etcd, log) : undefined
+  try {
+    if (bootstrap !== undefined) await goOn(api, bootstrap)
+    const first = await examine(api, desired, { prune: options.prune, now })
+    const look = await lookOf(api, desired, options, first)
+    const enables = bootstrap !== undefined && !first.authEnabled
+    if (isText) print(planText(look, paint))
+    const isInStep = first.plan.phases.length + first.plan.refusals.length === 0
+    if (!options.yes && (!isInStep || enables) && !(await agrees(enables))) {
+      print('Nothing was changed.\n')
+      return exitCodes.ok
+    }
+    const done: Change[] = []
+    const changed = (change: Change): void => {
+      done.push(change)
+      if (isText) print(changeLine(change, paint))
+    }
+    const outcome = await reconcile(api, desired, { prune: options.prune, now, changed }, first)
+    if (enables) {
+      await enableAuth(api, bootstrap, reachesRegistry(desired))
+      // The receipt that makes the next plan quick counts only with authentication on.
+      await reconcile(api, desired, { prune: options.prune, now, changed })
+    }
+    if (isText) {
+      print(paint(`Done: ${outcome.changes} changes${enables ? ', and authentication is on' : ''}.\n`, 'bold'))
+    } else {
+      const { notes, refusals } = planJson(look) as { notes: string[]; refusals: string[] }
+      const authEnabled = first.authEnabled || enables
+      print(
+        `${JSON.stringify({ inStep: true, authEnabled, changes: done.map(changeJson), refusals, notes }, null, 2)}\n`,
+      )
+    }
+    return exitCodes.ok
+  } catch (error) {
+    throw naming(error, etcd)
+  } finally {
+    api.close()
+    bootstrap?.close()
+  }
+}
+
+/** Whom etcd took us for belongs to every refusal. */
+function naming(error: unknown, { operator }: EtcdAddress): unknown {
+  if (!(error instanceof AgentError) || error.code !== 'etcd-denied') return error
+  const who = operator === '' ? 'the certificate has no common name' : `the common name is ${JSON.stringify(operator)}`
+  return new AgentError('etcd-denied', `${error.message}; ${who}`)
+}
+
+async function lookOf(
+  api: EtcdAuthApi,
+  desired: DesiredState,
+  { naming, components }: ProvisionOptions,
+  { plan: found, authEnabled }: Examination,
+): Promise<Look> {
+  const needsDefaults = naming === 'node' && components.includes('calico-node')
+  const missing = needsDefaults ? await missingDefaults(api) : []
+  return { plan: found, authEnabled, warnings: [...desired.warnings, ...missing] }
+}
+
+async function agrees(enables: boolean): Promise<boolean> {
+  const terminal = createInterface({ input: process.stdin, output: process.stdout })
+  try {
+    const what = enables ? 'Apply this and switch authentication on?' : 'Apply this?'
+    return (await terminal.question(`${what} Only "yes" is a yes: `)).trim() === 'yes'
+  } finally {
+    terminal.close()
+  }
+}
+
+function open(
+  { endpoints, ca, cert, key }: EtcdAddress,
+  more: Partial<Parameters<typeof openEtcd>[0]> = {},
+): EtcdClient {
+  return openEtcd({ endpoints, ca, cert, key: key.reveal(), ...more })
+}
+
+function bootstrapOptions(etcd: EtcdAddress, log: (text: string) => void): BootstrapOptions & { close(): void } {
+  const password = createHmac('sha256', etcd.key.reveal()).update('calico-vault-agent: the way back').digest('hex')
+  const members = etcd.endpoints.map((endpoint) => ({
+    endpoint,
+    api: open({ ...etcd, endpoints: [endpoint] }, { patienceMs: 3000 }),
+  }))
+  return {
+    operator: etcd.operator,
+    members,
+    demandsCertificate: (endpoint) => demandsCertificate(endpoint, etcd.ca),
+    password,
+    withPassword: (user) => open(etcd, { password: { user, password } }),
+    log,
+    close: () => {
+      for (const { api } of members) api.close()
+    },
+  }
+}
+
+/** What an earlier `--enable-auth` may have left when it was killed. */
+async function goOn(api: EtcdClient, bootstrap: BootstrapOptions): Promise<void> {
+  try {
+    const { enabled } = await api.authStatus()
+    if (enabled) await finishBootstrap(api, bootstrap, false)
+  } catch (error) {
+    if (!(error instanceof AgentError) || error.code !== 'etcd-denied') throw error
+    try {
+      await finishBootstrap(api, bootstrap, true)
+    } catch {
+      // No way back was left: the operator is simply no administrator here.
+      throw error
+    }
+  }
+}
+
+function reachesRegistry({ roles }: DesiredState): boolean {
+  const registry = prefixRange('/registry/')
+  return [...roles].some(
+    ([role, grants]) =>
+      role.startsWith(rolePrefix) && grants.some((grant) => grant.access === 'readwrite' && contains(grant, registry)),
+  )
+}

@@ -1,0 +1,118 @@
+/** Owns the arguments of `provision`: which there are, which go together, and what is wrong with them. */
+import { parseArgs } from 'node:util'
+import { suggestName } from '../config/variables.ts'
+import { messageOf } from '../errors.ts'
+import { checkNodeNames } from '../etcd/nodes.ts'
+import { defaultComponents, type Naming } from '../etcd/profile-table.ts'
+import { UsageError } from './failure.ts'
+
+export interface ProvisionOptions {
+  readonly action: Action
+  readonly components: readonly string[]
+  readonly naming: Naming
+  readonly nodes: readonly string[]
+  /** `-` is standard input. */
+  readonly nodesFile: string | undefined
+  readonly profilesFile: string | undefined
+  readonly prune: boolean
+  readonly yes: boolean
+  readonly enableAuth: boolean
+  readonly output: 'text' | 'json'
+}
+
+const actions = ['plan', 'apply', 'export'] as const
+export type Action = (typeof actions)[number]
+
+const flags = {
+  components: { type: 'string' },
+  naming: { type: 'string' },
+  nodes: { type: 'string' },
+  'nodes-file': { type: 'string' },
+  profiles: { type: 'string' },
+  prune: { type: 'boolean' },
+  yes: { type: 'boolean' },
+  'enable-auth': { type: 'boolean' },
+  output: { type: 'string' },
+} as const
+
+/** Flags that mean something for some actions only: silently ignored, they would promise what does not happen. */
+const only: Readonly<Partial<Record<keyof typeof flags, readonly Action[]>>> = {
+  prune: ['plan', 'apply'],
+  yes: ['apply'],
+  'enable-auth': ['apply', 'export'],
+  output: ['plan', 'apply'],
+}
+
+/** @throws UsageError */
+export function parseProvisionOptions(argv: readonly string[]): ProvisionOptions {
+  const { values, positionals } = parsed(argv)
+  const [name, ...rest] = positionals
+  const action = actions.find((each) => each === name)
+  if (action === undefined) throw new UsageError(`provision needs one of ${actions.join(', ')}`)
+  if (rest[0] !== undefined) throw new UsageError(`provision ${action} takes no ${rest[0]}`)
+  for (const [flag, allowed] of Object.entries(only)) {
+    if (values[flag as keyof typeof flags] !== undefined && !allowed.includes(action)) {
+      throw new UsageError(`--${flag} has no meaning for provision ${action}`)
+    }
+  }
+  const naming = choice('naming', values.naming, ['component', 'node'])
+  const given = checkNodeNames(list('nodes', values.nodes))
+  if (given.problems[0] !== undefined) throw new UsageError(`--nodes: ${given.problems.join('; ')}`)
+  const nodesFile = filled('nodes-file', values['nodes-file'])
+  if (naming === 'component' && (values.nodes ?? nodesFile) !== undefined) {
+    throw new UsageError('--nodes and --nodes-file need --naming node')
+  }
+  if (naming === 'node' && values.nodes === undefined && nodesFile === undefined) {
+    throw new UsageError('--naming node needs --nodes or --nodes-file')
+  }
+  return {
+    action,
+    components: values.components === undefined ? defaultComponents : list('components', values.components),
+    naming,
+    nodes: given.names,
+    nodesFile,
+    profilesFile: filled('profiles', values.profiles),
+    prune: values.prune ?? false,
+    yes: values.yes ?? false,
+    enableAuth: values['enable-auth'] ?? false,
+    output: choice('output', values.output, ['text', 'json']),
+  }
+}
+
+/** @throws UsageError when a component has no profile */
+export function checkComponents(components: readonly string[], known: readonly string[]): void {
+  for (const component of components) {
+    if (known.includes(component)) continue
+    const suggestion = suggestName(component, known)
+    const hint = suggestion === undefined ? `there are ${known.join(', ')}` : `did you mean ${suggestion}?`
+    throw new UsageError(`there is no component ${JSON.stringify(component)}; ${hint}`)
+  }
+}
+
+function parsed(argv: readonly string[]) {
+  try {
+    return parseArgs({ args: [...argv], options: flags, allowPositionals: true, strict: true })
+  } catch (error) {
+    // `Unknown option '--x'. To specify a positional …`: the first sentence says it.
+    throw new UsageError(`provision: ${messageOf(error).split('. ', 1)[0]}`)
+  }
+}
+
+function list(name: string, text: string | undefined): string[] {
+  if (text === undefined) return []
+  const items = text.split(',').map((each) => each.trim())
+  if (items.includes('')) throw new UsageError(`--${name} has an empty name in ${JSON.stringify(text)}`)
+  return [...new Set(items)]
+}
+
+function filled(name: string, text: string | undefined): string | undefined {
+  if (text === '') throw new UsageError(`--${name} is empty`)
+  return text
+}
+
+function choice<const T extends string>(name: string, text: string | undefined, choices: readonly [T, ...T[]]): T {
+  if (text === undefined) return choices[0]
+  const found = choices.find((each) => each === text)
+  if (found === undefined) throw new UsageError(`--${name} is ${choices.join(' or ')}, not ${JSON.stringify(text)}`)
+  return found
+}

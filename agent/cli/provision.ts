@@ -1,0 +1,105 @@
+/**
+ * Owns the command `provision`, and the bundle dist/etcd.js that is loaded for it alone: etcd3 and yaml would cost every
+ * sidecar memory that only this command needs.
+ */
+import { text as readAll } from 'node:stream/consumers'
+import { parseCalicoVersionVariable, parseProvisionConfig, readOperator } from '../config/etcd.ts'
+import { ConfigError, messageOf } from '../errors.ts'
+import { type DesiredState, desiredState } from '../etcd/desired.ts'
+import { checkNodeNames, parseNodeNames } from '../etcd/nodes.ts'
+import { parseProfiles } from '../etcd/profile-file.ts'
+import { builtInProfiles, type Profile } from '../etcd/profile-table.ts'
+import { etcdctlScript } from '../etcd/script.ts'
+import { readSmallFile, systemFiles } from '../store/files.ts'
+import { version } from '../version.ts'
+import { exitCodes } from './exit-codes.ts'
+import { reportFailure, UsageError } from './failure.ts'
+import { apply, plan } from './provision-etcd.ts'
+import { checkComponents, type ProvisionOptions, parseProvisionOptions } from './provision-options.ts'
+
+/** A list of more nodes than Kubernetes can have is no list of nodes. */
+const maxNodesFileBytes = 16 * 1024 * 1024
+
+export async function provision(argv: readonly string[]): Promise<number> {
+  try {
+    // grpc-js names the TLS server by its address; Node says on standard error that RFC 6066 has no addresses there.
+    process.noDeprecation = true
+    const options = parseProvisionOptions(argv)
+    if (options.action === 'apply') refuseUnasked(options)
+    if (options.action === 'export') return await exportScript(options)
+    const config = parseProvisionConfig(process.env)
+    const desired = await readDesired(options, config.version)
+    return options.action === 'plan' ? await plan(config, desired, options) : await apply(config, desired, options)
+  } catch (error) {
+    return reportFailure(error)
+  }
+}
+
+function refuseUnasked({ yes, nodesFile }: ProvisionOptions): void {
+  if (yes) return
+  if (!process.stdin.isTTY || !process.stdout.isTTY)
+    throw new UsageError('provision apply needs --yes outside a terminal')
+  if (nodesFile === '-') throw new UsageError('--nodes-file - needs --yes: standard input cannot be asked any more')
+}
+
+async function exportScript(options: ProvisionOptions): Promise<number> {
+  const desired = await readDesired(options, parseCalicoVersionVariable(process.env))
+  const operator = options.enableAuth ? readOperator(process.env) : undefined
+  process.stdout.write(etcdctlScript(desired, { version, operator }))
+  return exitCodes.ok
+}
+
+async function readDesired(options: ProvisionOptions, calicoVersion: number | undefined): Promise<DesiredState> {
+  const problems: string[] = []
+  const profiles = readProfiles(options.profilesFile, problems)
+  const nodes = await readNodes(options, problems)
+  if (problems.length > 0) throw new ConfigError(problems)
+  checkComponents(options.components, Object.keys(profiles))
+  return desiredState({
+    profiles,
+    components: options.components,
+    naming: options.naming,
+    nodes,
+    version: calicoVersion,
+  })
+}
+
+function readProfiles(file: string | undefined, problems: string[]): Readonly<Record<string, Profile>> {
+  if (file === undefined) return builtInProfiles
+  try {
+    const { profiles, problems: found } = parseProfiles(readSmallFile(systemFiles, file))
+    problems.push(...found.map((problem) => `${file}:${problem}`))
+    for (const name of Object.keys(profiles)) {
+      if (Object.hasOwn(builtInProfiles, name))
+        problems.push(`${file}: the profile ${name} is built in; use another name`)
+    }
+    return { ...builtInProfiles, ...profiles }
+  } catch (error) {
+    problems.push(`--profiles: ${messageOf(error)}`)
+    return builtInProfiles
+  }
+}
+
+async function readNodes(
+  { nodesFile, nodes, naming }: ProvisionOptions,
+  problems: string[],
+): Promise<readonly string[]> {
+  if (naming === 'component') return []
+  try {
+    const text = nodesFile === undefined ? '' : await readNodesText(nodesFile)
+    const read = parseNodeNames(text)
+    // Again with both: two names may collide only together.
+    const all = checkNodeNames([...nodes, ...read.names])
+    problems.push(...all.problems.map((problem) => `--nodes-file: ${problem}`))
+    // An empty list with --prune would remove every node's users: a file that could not be written in time looks like that.
+    if (all.names.length === 0) problems.push(`--nodes-file: ${nodesFile ?? ''} names no node`)
+    return all.names
+  } catch (error) {
+    problems.push(`--nodes-file: ${messageOf(error)}`)
+    return []
+  }
+}
+
+async function readNodesText(file: string): Promise<string> {
+  return file === '-' ? await readAll(process.stdin) : readSmallFile(systemFiles, file, maxNodesFileBytes)
+}

@@ -1,0 +1,177 @@
+/** Owns the difference between what etcd holds and what it should hold, as an ordered list of single changes. Pure. */
+import { type DesiredState, rolePrefix } from './desired.ts'
+import { type Access, compareGrants, type Grant, isWithin, rangeId } from './grants.ts'
+
+/** Names that `provision` has made, as it recorded them in etcd (record.ts). */
+export interface Made {
+  readonly users: ReadonlySet<string>
+  readonly roles: ReadonlySet<string>
+}
+
+export interface ActualState {
+  /** Of every user that is wanted or ours; others need not be there. */
+  readonly users: ReadonlyMap<string, readonly string[]>
+  readonly roles: ReadonlyMap<string, readonly Grant[]>
+  readonly made: Made
+  /** Wanted users with a password: whoever knows it needs no certificate. */
+  readonly withPassword: ReadonlySet<string>
+}
+
+export type Change =
+  | { readonly do: 'add-role'; readonly role: string }
+  | { readonly do: 'grant'; readonly role: string; readonly grant: Grant; readonly before?: Access }
+  | { readonly do: 'add-user'; readonly user: string }
+  | { readonly do: 'assign-role'; readonly user: string; readonly role: string }
+  | { readonly do: 'unassign-role'; readonly user: string; readonly role: string }
+  | { readonly do: 'revoke'; readonly role: string; readonly grant: Grant }
+  | { readonly do: 'delete-user'; readonly user: string }
+  | { readonly do: 'delete-role'; readonly role: string }
+
+export interface Plan {
+  /** In phases: all of one may be made at once, and none before those of the phase before. Empty phases are left out. */
+  readonly phases: readonly (readonly Change[])[]
+  /** Why nothing may be changed at all; a sentence each. */
+  readonly refusals: readonly string[]
+  /** What is left alone, and what to do about it by hand. */
+  readonly notes: readonly string[]
+}
+
+/** etcd's own role of administrators. */
+export const rootRole = 'root'
+
+export interface PlanOptions {
+  /** Also take away what `provision` has made and nobody wants any more. */
+  readonly prune: boolean
+}
+
+/**
+ * The order: roles and rights before the users that get them, what is taken away after that, so that a user never lacks
+ * what it had before and should have after; but a role that holds too much is given to nobody before that is taken away,
+ * and one that is to hold more is first taken from whoever is not to have it. A role that several users share and that is
+ * still empty is filled after it was given: etcd computes the rights of all users anew at every change
+ * (refreshRangePermCache), which with thousands of users is most of the time of an apply. Nobody can miss what was empty.
+ */
+export function planChanges(desired: DesiredState, actual: ActualState, options: PlanOptions): Plan {
+  const roles = planRoles(desired, actual)
+  const users = planUsers(desired, actual, options)
+  const unwanted = planUnwanted(desired, actual, options)
+  const notes = [...users.notes, ...unwanted.notes]
+  const refusals = [...roles.refusals, ...users.refusals]
+  if (refusals.length > 0) return { phases: [], refusals, notes }
+  const shared = sharedRoles(desired)
+  const isEmpty = (role: string): boolean => shared.has(role) && (actual.roles.get(role)?.length ?? 0) === 0
+  const tooWide = new Set(roles.narrow.map(({ role }) => role))
+  const assign = users.assign.filter(({ role }) => !tooWide.has(role))
+  const growing = new Set(roles.grant.map(({ role }) => role))
+  const phases: (readonly Change[])[] = [
+    users.unassign.filter(({ role }) => growing.has(role)),
+    roles.add,
+    roles.grant.filter(({ role }) => !isEmpty(role)),
+    users.add,
+    // Empty roles first: while a user has only such, computing its rights costs etcd next to nothing.
+    assign.filter(({ role }) => isEmpty(role)),
+    assign.filter(({ role }) => !isEmpty(role)),
+    roles.grant.filter(({ role }) => isEmpty(role)),
+    users.unassign.filter(({ role }) => !growing.has(role)),
+    roles.narrow,
+    users.assign.filter(({ role }) => tooWide.has(role)),
+    unwanted.users,
+    unwanted.roles,
+  ]
+  return { phases: phases.filter(({ length }) => length > 0), refusals, notes }
+}
+
+export function changesOf({ phases }: Plan): Change[] {
+  return phases.flat()
+}
+
+type Assignment = Extract<Change, { do: 'assign-role' }>
+type Granting = Extract<Change, { do: 'grant' }>
+
+function planRoles(desired: DesiredState, { roles, made }: ActualState) {
+  const add: Change[] = []
+  const grant: Granting[] = []
+  /** What takes away from a role: grants that nobody wants, and those that stay with less access. */
+  const narrow: Extract<Change, { do: 'grant' | 'revoke' }>[] = []
+  const refusals: string[] = []
+  for (const [role, wanted] of desired.roles) {
+    const has = roles.get(role) ?? []
+    if (!roles.has(role)) add.push({ do: 'add-role', role })
+    const hasById = new Map(has.map((each) => [rangeId(each), each]))
+    const wantedIds = new Set(wanted.map(rangeId))
+    for (const each of wanted) {
+      const before = hasById.get(rangeId(each))?.access
+      if (before === undefined) grant.push({ do: 'grant', role, grant: each })
+      else if (before !== each.access) {
+        const list = isWithin(before, each.access) ? grant : narrow
+        list.push({ do: 'grant', role, grant: each, before })
+      }
+    }
+    const foreign = has.filter((each) => !wantedIds.has(rangeId(each))).toSorted(compareGrants)
+    if (foreign.length > 0 && !made.roles.has(role)) refusals.push(foreignRole(role, foreign.length))
+    narrow.push(...foreign.map((each) => ({ do: 'revoke' as const, role, grant: each })))
+  }
+  return { add, grant, narrow, refusals }
+}
+
+function planUsers(desired: DesiredState, { users, made, withPassword }: ActualState, { prune }: PlanOptions) {
+  const add: Change[] = []
+  const assign: Assignment[] = []
+  const unassign: Extract<Change, { do: 'unassign-role' }>[] = []
+  const refusals: string[] = []
+  const notes: string[] = []
+  for (const [user, { roles }] of desired.users) {
+    const has = users.get(user)
+    if (has === undefined) add.push({ do: 'add-user', user })
+    if (withPassword.has(user)) refusals.push(passwordUser(user))
+    for (const role of roles) if (!has?.includes(role)) assign.push({ do: 'assign-role', user, role })
+    for (const role of (has ?? []).filter((each) => !roles.includes(each)).toSorted()) {
+      // Roles below our prefix are ours to give and to take; another's role only where the user is ours, and asked for.
+      const isOurs = made.users.has(user) && role !== rootRole
+      if (role.startsWith(rolePrefix) || (prune && isOurs)) unassign.push({ do: 'unassign-role', user, role })
+      else notes.push(foreignAssignment(user, role, isOurs))
+    }
+  }
+  return { add, assign, unassign, refusals, notes }
+}
+
+function planUnwanted(desired: DesiredState, { users, roles, made }: ActualState, { prune }: PlanOptions) {
+  const unwantedUsers = [...made.users].filter((user) => {
+    const has = users.get(user)
+    // An administrator is never removed: it may be the one who is at work here.
+    return has !== undefined && !desired.users.has(user) && !has.includes(rootRole)
+  })
+  const unwantedRoles = [...made.roles].filter((role) => roles.has(role) && !desired.roles.has(role))
+  if (prune) {
+    return {
+      users: unwantedUsers.toSorted().map((user): Change => ({ do: 'delete-user', user })),
+      roles: unwantedRoles.toSorted().map((role): Change => ({ do: 'delete-role', role })),
+      notes: [],
+    }
+  }
+  const counts = `${unwantedUsers.length} users and ${unwantedRoles.length} roles`
+  const isNone = unwantedUsers.length + unwantedRoles.length === 0
+  const notes = isNone ? [] : [`${counts} that provision has made are not wanted any more; --prune removes them`]
+  return { users: [], roles: [], notes }
+}
+
+/** Roles that more than one user is to have. */
+function sharedRoles({ users }: DesiredState): ReadonlySet<string> {
+  const seen = new Set<string>()
+  const shared = new Set<string>()
+  for (const { roles } of users.values()) for (const role of roles) (seen.has(role) ? shared : seen).add(role)
+  return shared
+}
+
+function foreignRole(role: string, count: number): string {
+  return `the role ${role} was not made by provision and has ${count} ${count === 1 ? 'grant' : 'grants'} that it does not want; look at it (etcdctl role get ${role}), then revoke them or delete the role`
+}
+
+function passwordUser(user: string): string {
+  return `the user ${user} has a password: whoever knows it needs no certificate; delete the user (etcdctl user delete ${user}) and apply again, which makes it without one`
+}
+
+function foreignAssignment(user: string, role: string, isOurs: boolean): string {
+  const why = isOurs ? '--prune takes it away' : `etcdctl user revoke-role ${user} ${role} takes it away`
+  return `the user ${user} also has the role ${role}, which provision did not give; ${why}`
+}

@@ -1,0 +1,48 @@
+/** Owns doing many calls with bounded concurrency, and fewer at once where etcd is slow. */
+
+const most = 16
+/**
+ * A change costs etcd more the more users it has (docs/etcd.md), and blocks everything else meanwhile. Above this the queue
+ * in front of etcd only makes Calico's own requests wait, and ours time out.
+ */
+const slowMs = 500
+
+export interface PoolOptions {
+  readonly now: () => number
+  readonly most?: number
+}
+
+/** Ends with the first failure, once the calls under way have ended; later items are not begun then. */
+export async function forEach<Item>(
+  items: readonly Item[],
+  options: PoolOptions,
+  work: (item: Item) => Promise<void>,
+): Promise<void> {
+  const ceiling = options.most ?? most
+  let limit = ceiling
+  let next = 0
+  let running = 0
+  let failure: { readonly error: unknown } | undefined
+  await new Promise<void>((resolve) => {
+    const fill = (): void => {
+      while (failure === undefined && running < limit && next < items.length) {
+        running++
+        void one(items[next++] as Item)
+      }
+      if (running === 0) resolve()
+    }
+    const one = async (item: Item): Promise<void> => {
+      const startedAt = options.now()
+      try {
+        await work(item)
+        limit = options.now() - startedAt > slowMs ? Math.max(1, Math.floor(limit / 2)) : Math.min(ceiling, limit + 1)
+      } catch (error) {
+        failure ??= { error }
+      }
+      running--
+      fill()
+    }
+    fill()
+  })
+  if (failure !== undefined) throw (failure as { readonly error: unknown }).error
+}

@@ -1,0 +1,88 @@
+/** kill -9 at every single call of an apply on real etcd, before and after etcd did it: the next apply completes it. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type DesiredState, desiredState } from '../../../agent/etcd/desired.ts'
+import { builtInProfiles } from '../../../agent/etcd/profile-table.ts'
+import { examine, reconcile } from '../../../agent/etcd/reconcile.ts'
+import { etcdAuth } from '../../support/etcd-auth.ts'
+import { killedAtCall } from '../../support/etcd-model.ts'
+import type { RealEtcd } from '../../support/real-etcd.ts'
+import { clientOf, etcdVersions, operatorFiles, startMembers, titleOf } from './rig.ts'
+
+const desired = desiredState({
+  profiles: builtInProfiles,
+  components: ['calico-cni'],
+  naming: 'node',
+  nodes: ['node1', 'node2'],
+  version: undefined,
+})
+const nothing: DesiredState = { roles: new Map(), users: new Map(), warnings: [] }
+const options = { prune: true, changed: () => {}, now: () => performance.now(), most: 4 }
+
+for (const version of etcdVersions) {
+  describe.skipIf(version.missing !== undefined)(titleOf(version), () => {
+    let etcd: RealEtcd
+    let api: ReturnType<typeof clientOf>
+
+    beforeAll(async () => {
+      ;[etcd] = (await startMembers(version)) as [RealEtcd]
+      const root = await etcd.client('root')
+      await etcdAuth(root).enable()
+      api = clientOf(root)
+    })
+    afterAll(async () => {
+      api?.close()
+      await etcd?.stop()
+    })
+
+    it.each(['before', 'after'] as const)(
+      'at every call, %s it got through',
+      async (moment) => {
+        for (let call = 1; ; call++) {
+          const killed = killedAtCall(api, call, moment === 'after')
+          const end = await reconcile(killed, desired, options).then(
+            () => 'done',
+            (error: Error) => error.message,
+          )
+          if (end === 'done') {
+            expect(call, 'the calls of an apply with two nodes').toBeGreaterThan(30)
+            break
+          }
+          expect(end).toBe('killed')
+          await reconcile(api, desired, options)
+          expect((await examine(api, desired, options)).plan.phases).toEqual([])
+          await reconcile(api, nothing, options)
+          expect({ call, users: await api.users(), roles: await api.roles() }).toEqual({
+            call,
+            users: ['root'],
+            roles: ['root'],
+          })
+        }
+      },
+      120_000,
+    )
+
+    it('the process itself, at some of its lines', async () => {
+      const operator = operatorFiles(await etcd.client('root'))
+      const args = [
+        'apply',
+        '--yes',
+        '--prune',
+        '--naming',
+        'node',
+        '--nodes',
+        'a,b,c,d,e,f',
+        '--components',
+        'calico-node',
+      ]
+      try {
+        for (const line of ['add the role', 'grant readwrite', 'add the user', 'give the role']) {
+          expect((await operator.provision(args, { killAt: `: ${line}` })).code).toBeNull()
+        }
+        expect((await operator.provision(args)).code).toBe(0)
+        expect((await operator.provision(['plan', ...args.slice(2)])).code).toBe(0)
+      } finally {
+        operator.remove()
+      }
+    })
+  })
+}

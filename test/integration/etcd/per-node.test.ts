@@ -1,0 +1,170 @@
+/** Per-node naming on real etcd: what the key of one node can and cannot do to another, and what comes and goes. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { etcdAuth } from '../../support/etcd-auth.ts'
+import { etcdGet, etcdPut } from '../../support/etcd-grpc.ts'
+import type { RealEtcd } from '../../support/real-etcd.ts'
+import { etcdVersions, type Operator, operatorFiles, startMembers, titleOf } from './rig.ts'
+
+const P = '/calico/resources/v3/projectcalico.org/'
+const components = 'calico-node,calico-cni'
+
+for (const version of etcdVersions) {
+  describe.skipIf(version.missing !== undefined)(titleOf(version), () => {
+    let etcd: RealEtcd
+    let operator: Operator
+    const provision = (...args: string[]) => operator.provision(args, { env: { AGENT_CALICO_VERSION: 'v3.32.1' } })
+    const naming = (nodes: string) => ['--naming', 'node', '--nodes', nodes, '--components', components]
+    const put = async (user: string, key: string) => {
+      const answer = await etcdPut(await etcd.client(user), key, '{}')
+      return answer.ok ? 'ok' : answer.code
+    }
+    const denied = 7
+
+    beforeAll(async () => {
+      ;[etcd] = (await startMembers(version)) as [RealEtcd]
+      operator = operatorFiles(await etcd.client('admin'))
+      const { code, stderr } = await provision('apply', '--enable-auth', '--yes', ...naming('node1,node11,node2'))
+      expect(stderr).toBe('')
+      expect(code).toBe(0)
+    })
+    afterAll(async () => {
+      operator?.remove()
+      await etcd?.stop()
+    })
+
+    const own = (node: string): string[] => [
+      `${P}nodes/${node}`,
+      `${P}felixconfigurations/node.${node}`,
+      `/calico/felix/v1/host/${node}/endpoint`,
+      `/calico/felix/v2/no-region/host/${node}/status`,
+      `/calico/ipam/v2/host/${node}/ipv4/block/10.0.0.0-26`,
+    ]
+
+    it('a node writes its own keys', async () => {
+      for (const key of own('node1')) expect([key, await put('calico-node:node1', key)]).toEqual([key, 'ok'])
+    })
+
+    it.each(['node2', 'node11', 'node', 'node1.example'])('and not those of %s', async (other) => {
+      for (const key of own(other)) expect([key, await put('calico-node:node1', key)]).toEqual([key, denied])
+    })
+
+    it('nor what belongs to the cluster, except what cannot be withheld', async () => {
+      for (const key of [
+        'ippools/a',
+        'felixconfigurations/default',
+        'bgpconfigurations/default',
+        'clusterinformations/default',
+      ]) {
+        expect([key, await put('calico-node:node1', `${P}${key}`)]).toEqual([key, denied])
+      }
+      for (const key of ['workloadendpoints/ns/node2-k8s-a-eth0', 'globalnetworkpolicies/a', 'tiers/mine']) {
+        expect([key, await put('calico-node:node1', `${P}${key}`)]).toEqual([key, denied])
+      }
+      // docs/etcd.md, "What cannot be scoped".
+      for (const key of [`${P}tiers/default`, '/calico/ipam/v2/handle/of-another', '/calico/ipam/v2/assignment/a']) {
+        expect([key, await put('calico-node:node1', key)]).toEqual([key, 'ok'])
+      }
+    })
+
+    it('and reads what Felix and confd read', async () => {
+      const identity = await etcd.client('calico-node:node1')
+      for (const key of [`${P}nodes/node2`, `${P}globalnetworkpolicies/a`, '/calico/ipam/v2/host/node2/a']) {
+        expect(await etcdGet(identity, key)).toMatchObject({ ok: true })
+      }
+      expect(await etcdGet(identity, '/registry/secrets/a')).toMatchObject({ ok: false })
+    })
+
+    it("the CNI's key cannot claim another node's blocks, but any workload endpoint", async () => {
+      const block = (node: string) => `/calico/ipam/v2/host/${node}/ipv4/block/10.0.0.0-26`
+      expect(await put('calico-cni:node1', block('node1'))).toBe('ok')
+      expect(await put('calico-cni:node1', block('node11'))).toBe(denied)
+      expect(await put('calico-cni:node1', `${P}nodes/node1`)).toBe(denied)
+      expect(await put('calico-cni:node1', `${P}workloadendpoints/ns/node2-k8s-a-eth0`)).toBe('ok')
+    })
+
+    it('says which defaults are missing', async () => {
+      const plan = async () => (await provision('plan', ...naming('node1,node11,node2'))).stdout
+      const before = await plan()
+      expect(before).toContain('there is no IP pool')
+      expect(before).toContain('there is no FelixConfiguration "default"')
+      expect(before).toContain('there is no BGPConfiguration "default"')
+      const root = await etcd.client('admin')
+      await etcdPut(root, `${P}felixconfigurations/default`, '{"spec":{"logSeverityScreen":"Info"}}')
+      await etcdPut(root, `${P}ippools/default-ipv4-ippool`, '{}')
+      const between = await plan()
+      expect(between).toContain('the FelixConfiguration "default" lacks reportingInterval')
+      expect(between).not.toContain('IP pool')
+      await etcdPut(
+        root,
+        `${P}felixconfigurations/default`,
+        '{"spec":{"logSeverityScreen":"Info","reportingInterval":"0s"}}',
+      )
+      await etcdPut(root, `${P}bgpconfigurations/default`, '{}')
+      await etcdPut(root, `${P}clusterinformations/default`, '{}')
+      expect(await plan()).toBe('In step: nothing to do.\n')
+    })
+
+    it('a node that is gone stays until --prune, and what provision did not make stays for ever', async () => {
+      const auth = etcdAuth(await etcd.client('admin'))
+      await auth.addUser('calico-node:by-hand')
+      await auth.addRole('calico-vault-agent/by-hand')
+      const kept = await provision('apply', '--yes', ...naming('node1,node11'))
+      expect(kept.stdout).toContain(
+        '2 users and 2 roles that provision has made are not wanted any more; --prune removes them',
+      )
+      expect(await put('calico-node:node2', `${P}nodes/node2`)).toBe('ok')
+
+      const plan = await provision('plan', '--prune', ...naming('node1,node11'))
+      expect(plan.code).toBe(2)
+      expect(plan.stdout).toContain('4 to take away')
+      expect((await provision('apply', '--prune', '--yes', ...naming('node1,node11'))).code).toBe(0)
+      expect(await put('calico-node:node2', `${P}nodes/node2`)).toBe(denied)
+      expect((await auth.users()).toSorted()).toEqual(
+        [
+          'admin',
+          'calico-cni:node1',
+          'calico-cni:node11',
+          'calico-node:by-hand',
+          'calico-node:node1',
+          'calico-node:node11',
+          'root',
+        ].toSorted(),
+      )
+      expect(await auth.roles()).toContain('calico-vault-agent/by-hand')
+      expect((await provision('plan', '--prune', ...naming('node1,node11'))).code).toBe(0)
+    })
+
+    it('repairs what somebody has changed', async () => {
+      const auth = etcdAuth(await etcd.client('admin'))
+      await auth.grantPrefix('calico-vault-agent/calico-node:node1', 'readwrite', '/')
+      await auth.revokeRole('calico-node:node1', 'calico-vault-agent/calico-node:*')
+      await auth.deleteUser('calico-cni:node1')
+      const { stdout } = await provision('apply', '--yes', ...naming('node1,node11'))
+      expect(stdout).toContain('Done: 5 changes.')
+      expect(stdout).toContain(
+        '- role calico-vault-agent/calico-node:node1: revoke readwrite /* (its profile does not need it)',
+      )
+      expect((await provision('plan', ...naming('node1,node11'))).code).toBe(0)
+      expect(await put('calico-node:node1', '/registry/a')).toBe(denied)
+    })
+
+    it('moves to the naming by component and back without a moment without rights', async () => {
+      expect((await provision('apply', '--yes', '--components', components)).code).toBe(0)
+      expect(await put('calico-node', `${P}nodes/node1`)).toBe('ok')
+      expect(await put('calico-node:node1', `${P}nodes/node1`)).toBe('ok')
+      expect((await provision('apply', '--yes', '--prune', ...naming('node1,node11'))).code).toBe(0)
+      expect(await put('calico-node', `${P}nodes/node1`)).toBe(denied)
+      expect(await put('calico-node:node1', `${P}nodes/node1`)).toBe('ok')
+    })
+
+    it('two applies at once end in step', async () => {
+      const nodes = Array.from({ length: 12 }, (_, index) => `twin${index}`).join(',')
+      const both = await Promise.all([1, 2].map(() => provision('apply', '--yes', '--prune', ...naming(nodes))))
+      expect(both.map(({ code, stderr }) => ({ code, stderr }))).toEqual([
+        { code: 0, stderr: '' },
+        { code: 0, stderr: '' },
+      ])
+      expect((await provision('plan', '--prune', ...naming(nodes))).code).toBe(0)
+    })
+  })
+}

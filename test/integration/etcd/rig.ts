@@ -1,0 +1,108 @@
+/** Owns what the tests of `provision` on real etcd share: the versions of etcd, an operator, and the command itself. */
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openEtcd } from '../../../agent/etcd/client.ts'
+import { locateServer } from '../../servers/locate.ts'
+import type { EtcdIdentity } from '../../support/etcd-grpc.ts'
+import { type RealEtcd, type RealEtcdOptions, startRealEtcdCluster } from '../../support/real-etcd.ts'
+
+export interface EtcdVersion {
+  readonly name: string
+  /** Undefined: what `locateServer` finds, our own build of 3.6. */
+  readonly program: string | undefined
+  /** Why it is not there. */
+  readonly missing: string | undefined
+}
+
+const own = locateServer('etcd')
+/** Debian's etcd-server, where it is installed; the build of 3.6 must not hide it. */
+const packaged = locateServer('etcd', { PATH: process.env['PATH'], CALICO_VAULT_AGENT_CACHE: '/nonexistent' })
+
+export const etcdVersions: readonly EtcdVersion[] = [
+  { name: 'etcd of npm run servers', program: undefined, missing: 'missing' in own ? own.missing : undefined },
+  'missing' in packaged
+    ? { name: 'etcd of the system', program: undefined, missing: packaged.missing }
+    : { name: 'etcd of the system', program: packaged.path, missing: undefined },
+]
+
+export function titleOf({ name, missing }: EtcdVersion): string {
+  return missing === undefined ? name : `${name} (left out: ${missing})`
+}
+
+export async function startMembers(version: EtcdVersion, size = 1, options: RealEtcdOptions = {}): Promise<RealEtcd[]> {
+  const before = process.env['ETCD_BIN']
+  // Only while it is located: the variable belongs to whoever runs the tests.
+  if (version.program !== undefined) process.env['ETCD_BIN'] = version.program
+  try {
+    return await startRealEtcdCluster(size, options)
+  } finally {
+    if (before === undefined) delete process.env['ETCD_BIN']
+    else process.env['ETCD_BIN'] = before
+  }
+}
+
+export interface Ended {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface Operator {
+  readonly env: Readonly<Record<string, string>>
+  /** `calico-vault-agent provision …` from the sources, to its end. */
+  provision(args: readonly string[], more?: RunOptions): Promise<Ended>
+  remove(): void
+}
+
+export interface RunOptions {
+  readonly env?: Readonly<Record<string, string | undefined>>
+  readonly input?: string
+  /** SIGKILL as soon as standard output holds this. */
+  readonly killAt?: string
+}
+
+export function operatorFiles({ endpoint, ca, cert = '', key = '' }: EtcdIdentity, endpoints = endpoint): Operator {
+  const directory = mkdtempSync(join(tmpdir(), 'provision-'))
+  const file = (name: string, text: string): string => {
+    writeFileSync(join(directory, name), text, { mode: 0o600 })
+    return join(directory, name)
+  }
+  const env = {
+    ETCD_ENDPOINTS: endpoints,
+    ETCD_CA_CERT_FILE: file('ca.pem', ca),
+    ETCD_CERT_FILE: file('cert.pem', cert),
+    ETCD_KEY_FILE: file('key.pem', key),
+  }
+  return {
+    env,
+    provision: (args, more = {}) => runProvision(args, { ...more, env: { ...env, ...more.env } }),
+    remove: () => rmSync(directory, { recursive: true, force: true }),
+  }
+}
+
+export function runProvision(args: readonly string[], { env = {}, input, killAt }: RunOptions): Promise<Ended> {
+  const child = spawn(process.execPath, [join(import.meta.dirname, '../../../agent/main.ts'), 'provision', ...args], {
+    env: { PATH: process.env['PATH'], ...env },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  })
+  child.stdin.on('error', () => {})
+  child.stdin.end(input ?? '')
+  const texts = { stdout: '', stderr: '' }
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].on('data', (chunk: Buffer) => {
+      texts[name] += chunk.toString()
+      if (killAt !== undefined && texts.stdout.includes(killAt)) child.kill('SIGKILL')
+    })
+  }
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', (code) => resolve({ code, ...texts }))
+  })
+}
+
+export function clientOf(identity: Required<EtcdIdentity>, more: Partial<Parameters<typeof openEtcd>[0]> = {}) {
+  const { endpoint, ca, cert, key } = identity
+  return openEtcd({ endpoints: [endpoint], ca, cert, key, ...more })
+}

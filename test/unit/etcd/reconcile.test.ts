@@ -1,0 +1,169 @@
+/** Any state of etcd, any desired state, kills at every call, two at once: on a model with etcd's rules. */
+import * as fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { AgentError } from '../../../agent/errors.ts'
+import { type DesiredState, rolePrefix } from '../../../agent/etcd/desired.ts'
+import { type Change, changesOf } from '../../../agent/etcd/plan.ts'
+import { examine, reconcile } from '../../../agent/etcd/reconcile.ts'
+import { killedAtCall } from '../../support/etcd-model.ts'
+import { desire, desiredRights, modelOf, options, rightsOf, state, userNames } from './states.ts'
+
+describe('any state and any desired state', () => {
+  it('plan, apply, and the plan is empty; a second apply does nothing', async () => {
+    await fc.assert(
+      fc.asyncProperty(state, desire, fc.boolean(), async (given, desired, prune) => {
+        const model = await modelOf(given)
+        const { plan } = await examine(model, desired, options(prune))
+        const before = JSON.stringify([...model.content.users.keys(), ...model.content.roles.keys()])
+        if (plan.refusals.length > 0) {
+          await expect(reconcile(model, desired, options(prune))).rejects.toThrow(AgentError)
+          expect(JSON.stringify([...model.content.users.keys(), ...model.content.roles.keys()])).toBe(before)
+          return
+        }
+        const { changes } = await reconcile(model, desired, options(prune))
+        expect(changes).toBe(changesOf(plan).length)
+        const after = await examine(model, desired, options(prune))
+        expect(after.plan.phases).toEqual([])
+        expect(after.record, 'a receipt stands for reading everything').toBeUndefined()
+        const { revision } = model
+        expect((await reconcile(model, desired, options(prune))).changes).toBe(0)
+        expect(model.revision).toBe(revision)
+      }),
+      { numRuns: 1500 },
+    )
+  })
+
+  it('at no moment does a user have more than before and after, nor less than both', async () => {
+    await fc.assert(
+      fc.asyncProperty(state, desire, fc.boolean(), async (given, desired, prune) => {
+        const model = await modelOf({ ...given, withPassword: [] })
+        const before = new Map(userNames.map((user) => [user, rightsOf(model, user)]))
+        const changes = changesOf((await examine(model, desired, options(prune))).plan)
+        // Where "more" and "less" exclude each other, a user rather lacks something for a moment: a role that held too much
+        // is given late, and one that is to hold more is taken away early.
+        const roleOf = (change: Change): string => ('role' in change ? change.role : '')
+        const granted = changes.filter(({ do: what }) => what === 'grant' || what === 'revoke').map(roleOf)
+        // Neither does a grant that turns reading into writing have a moment with both.
+        const swaps = changes.some((each) => each.do === 'grant' && each.before !== undefined)
+        const waits = changes.some(
+          (each) => each.do.endsWith('assign-role') && (swaps || granted.includes(roleOf(each))),
+        )
+        const check = (): void => {
+          for (const user of userNames) {
+            const [had, wanted, has] = [
+              before.get(user) ?? new Set<string>(),
+              desiredRights(desired, user),
+              rightsOf(model, user),
+            ]
+            // A user that is not wanted may lose anything; a role that it shares may get what others want of it.
+            if (!desired.users.has(user)) continue
+            for (const right of has) expect(had.has(right) || wanted.has(right)).toBe(true)
+            for (const right of had) if (wanted.has(right) && !waits) expect(has.has(right)).toBe(true)
+          }
+        }
+        await reconcile(model, desired, options(prune, check)).catch((error: unknown) => {
+          expect(error).toBeInstanceOf(AgentError)
+        })
+      }),
+      { numRuns: 800 },
+    )
+  })
+
+  it('an apply that only removes never grants anything', async () => {
+    await fc.assert(
+      fc.asyncProperty(state, async (given) => {
+        const model = await modelOf({ ...given, withPassword: [] })
+        const before = new Map(userNames.map((user) => [user, rightsOf(model, user)]))
+        const nothing: DesiredState = { roles: new Map(), users: new Map(), warnings: [] }
+        await reconcile(
+          model,
+          nothing,
+          options(true, ({ do: what }) => {
+            expect(['unassign-role', 'revoke', 'delete-user', 'delete-role']).toContain(what)
+            for (const user of userNames) {
+              for (const right of rightsOf(model, user)) expect(before.get(user)?.has(right)).toBe(true)
+            }
+          }),
+        )
+      }),
+      { numRuns: 400 },
+    )
+  })
+
+  it('never touches a user or role that it did not make, except wanted users of the same name', async () => {
+    await fc.assert(
+      fc.asyncProperty(state, desire, async (given, desired) => {
+        const model = await modelOf({ ...given, withPassword: [] })
+        const foreignRoles = [...model.content.roles].filter(
+          ([role]) => !given.madeRoles.includes(role) || !role.startsWith(rolePrefix),
+        )
+        const before = new Map(foreignRoles.map(([role, list]) => [role, [...list.keys()]]))
+        const foreignUsers = Object.keys(given.users).filter((user) => !given.madeUsers.includes(user))
+        await reconcile(model, desired, options(true)).catch(() => {})
+        for (const user of foreignUsers) expect(model.content.users.has(user)).toBe(true)
+        for (const [role, list] of before)
+          expect([...(model.content.roles.get(role)?.keys() ?? [])]).toEqual(expect.arrayContaining(list))
+      }),
+      { numRuns: 400 },
+    )
+  })
+})
+
+describe('killed at any call', () => {
+  it.each(['before', 'after'] as const)(
+    '%s it got through: the next apply completes it and owns everything',
+    async (moment) => {
+      await fc.assert(
+        fc.asyncProperty(state, desire, async (given, desired) => {
+          for (let call = 1; ; call++) {
+            const model = await modelOf({ ...given, withPassword: [] })
+            const killed = killedAtCall(model, call, moment === 'after')
+            const end = await reconcile(killed, desired, options(true)).then(
+              () => 'done',
+              (error: Error) => error.message,
+            )
+            if (end !== 'killed') return
+            if ((await examine(model, desired, options(true))).plan.refusals.length > 0) return
+            const known = new Set(Object.keys({ ...given.users, ...given.roles }))
+            await reconcile(model, desired, options(true))
+            expect((await examine(model, desired, options(true))).plan.phases).toEqual([])
+            // What the killed one had made has an owner: wanting nothing leaves nothing that was not there before.
+            await reconcile(model, { roles: new Map(), users: new Map(), warnings: [] }, options(true))
+            for (const name of [...model.content.users.keys(), ...model.content.roles.keys()])
+              expect(known.has(name)).toBe(true)
+          }
+        }),
+        { numRuns: 40 },
+      )
+    },
+  )
+})
+
+describe('two at once', () => {
+  it('of the same mind end in step', async () => {
+    await fc.assert(
+      fc.asyncProperty(state, desire, fc.scheduler(), async (given, desired, scheduler) => {
+        const model = await modelOf({ ...given, withPassword: [] })
+        const slow = new Proxy(model, {
+          get(target, name) {
+            const value: unknown = Reflect.get(target, name)
+            if (typeof value !== 'function') return value
+            return scheduler.scheduleFunction(async (...args: unknown[]) =>
+              (value as (...all: unknown[]) => Promise<unknown>).apply(target, args),
+            )
+          },
+        })
+        const both = Promise.allSettled([
+          reconcile(slow, desired, options(true)),
+          reconcile(slow, desired, options(true)),
+        ])
+        await scheduler.waitFor(both)
+        const results = await both
+        const { plan } = await examine(model, desired, options(true))
+        expect(plan.phases).toEqual([])
+        if (plan.refusals.length === 0) expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled'])
+      }),
+      { numRuns: 60 },
+    )
+  })
+})
