@@ -84,14 +84,18 @@ export const reasons = {
   'etcd-rejected-certificate': probe(
     'refused',
     'etcd does not accept the certificate',
-    "Add the issuing CA to etcd's --trusted-ca-file; check --client-crl-file and etcd's clock.",
+    "Add the issuing CA to etcd's --trusted-ca-file; check etcd's clock.",
   ),
   'etcd-untrusted-server': probe(
     'refused',
     "the certificate of etcd's server cannot be verified with the CA set that would be published",
     "Name the CA of etcd's servers in AGENT_ETCD_CA_FILE, and check that ETCD_ENDPOINTS uses the names in their certificates.",
   ),
-  'etcd-bad-answer': probe('outage', 'what answers there is not etcd', 'Check ETCD_ENDPOINTS.'),
+  'etcd-bad-answer': probe(
+    'outage',
+    'what was asked does not answer as etcd does',
+    'Check ETCD_ENDPOINTS. etcd closes the connection of a revoked certificate (--client-crl-file) without a word.',
+  ),
   'etcd-unheard': probe(
     'outage',
     'etcd could not be asked whether it accepts the certificate',

@@ -19,6 +19,8 @@ const maxAnswerBytes = 64 * 1024
 /** One byte of flags, four of length. */
 const frameHeadBytes = 5
 
+const closedText = 'the connection was closed without an answer'
+
 /** Calls over the socket until that is destroyed. */
 export function openCalls(endpoint: string, socket: TLSSocket): UnaryCall {
   const session = connect(endpoint, { createConnection: () => socket, settings: { enablePush: false } })
@@ -27,7 +29,7 @@ export function openCalls(endpoint: string, socket: TLSSocket): UnaryCall {
     failure ??= error
   })
   const closed = new Promise<never>((_, reject) => {
-    session.once('close', () => reject(failure ?? new NotEtcdError('the connection was closed without an answer')))
+    session.once('close', () => reject(failure ?? new NotEtcdError(closedText)))
   })
   // The end of a session that nobody waits for is the regular one.
   closed.catch(() => {})
@@ -56,7 +58,7 @@ function exchange(session: ClientHttp2Session, path: string, message: Buffer): P
     const chunks: Buffer[] = []
     let bytes = 0
     // A failed call has its status among the headers, a good one in the trailers.
-    let last: IncomingHttpHeaders = {}
+    let last: IncomingHttpHeaders | undefined
     stream.on('response', (headers) => {
       last = headers
       const { ':status': status, 'content-type': type } = headers
@@ -73,7 +75,8 @@ function exchange(session: ClientHttp2Session, path: string, message: Buffer): P
     })
     stream.on('error', reject)
     stream.on('close', () => {
-      const status = last['grpc-status']
+      const status = last?.['grpc-status']
+      if (last === undefined) return reject(new NotEtcdError(closedText))
       if (status === undefined) return reject(new NotEtcdError('an answer without a gRPC status'))
       const text = decodeText([last['grpc-message'] ?? ''].flat().join(' '))
       resolve({ status: Number(status), text, message: Buffer.concat(chunks).subarray(frameHeadBytes) })

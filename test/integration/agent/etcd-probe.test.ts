@@ -215,6 +215,14 @@ describeEachVault(`the probe on a real etcd${leftOut}`, {}, (lab) => {
       await patient.nextLine(({ event }) => event === 'published')
     })
 
+    it('init waits for the user, and ends with 69 and the reason where nobody adds it', async () => {
+      const { environment, directory } = nodeWith()
+      const agent = spawnAgent(environment, { bundle: true, args: ['init', '--wait', '2s'] })
+      expect(await agent.ended).toEqual({ code: 69, signal: null })
+      expect(agent.stderr()).toMatch(/there is no user calico-node:node1\n {2}Add the user without a password/)
+      expect(entriesOf(directory)).toEqual([])
+    })
+
     it('the built program asks, too', async () => {
       await addUser()
       const { environment, directory } = nodeWith({ AGENT_LOG_LEVEL: 'debug' })
