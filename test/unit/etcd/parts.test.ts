@@ -16,7 +16,7 @@ describe('names of nodes', () => {
     })
   })
 
-  it.each(['a/b', '.a', 'a..', 'ä', `${'a'.repeat(254)}`, 'a:b', '*'])('%s is none', (name) => {
+  it.each(['a/b', '.a', 'a..', 'ä', 'a'.repeat(254), 'a:b', '*'])('%s is none', (name) => {
     expect(parseNodeNames(name).problems).toHaveLength(1)
   })
 
