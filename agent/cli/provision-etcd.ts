@@ -10,6 +10,7 @@ import { missingDefaults } from '../etcd/defaults.ts'
 import { type DesiredState, rolePrefix } from '../etcd/desired.ts'
 import { contains, prefixRange } from '../etcd/grants.ts'
 import { demandsCertificate } from '../etcd/handshake.ts'
+import { createMemory } from '../etcd/memory.ts'
 import type { Change } from '../etcd/plan.ts'
 import { type Examination, examine, reconcile } from '../etcd/reconcile.ts'
 import { exitCodes } from './exit-codes.ts'
@@ -49,7 +50,8 @@ export async function apply(
   const bootstrap = options.enableAuth ? bootstrapOptions(etcd, log) : undefined
   try {
     if (bootstrap !== undefined) await goOn(api, bootstrap)
-    const first = await examine(api, desired, { prune: options.prune, now })
+    const memory = createMemory()
+    const first = await examine(api, desired, { prune: options.prune, now, memory })
     const look = await lookOf(api, desired, options, first)
     const enables = bootstrap !== undefined && !first.authEnabled
     if (isText) print(planText(look, paint))
@@ -63,11 +65,11 @@ export async function apply(
       done.push(change)
       if (isText) print(changeLine(change, paint))
     }
-    const outcome = await reconcile(api, desired, { prune: options.prune, now, changed }, first)
+    const outcome = await reconcile(api, desired, { prune: options.prune, now, memory, changed }, first)
     if (enables) {
       await enableAuth(api, bootstrap, reachesRegistry(desired))
       // The receipt that makes the next plan quick counts only with authentication on.
-      await reconcile(api, desired, { prune: options.prune, now, changed })
+      await reconcile(api, desired, { prune: options.prune, now, memory, changed })
     }
     if (isText) {
       print(paint(`Done: ${outcome.changes} changes${enables ? ', and authentication is on' : ''}.\n`, 'bold'))

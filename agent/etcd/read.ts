@@ -1,31 +1,38 @@
 /** Owns reading the users, roles and grants that a plan is made of: those that are wanted and those that are ours. */
 import type { EtcdAuthApi } from './api.ts'
 import type { DesiredState } from './desired.ts'
-import type { Grant } from './grants.ts'
+import type { Known } from './memory.ts'
 import type { ActualState, Made } from './plan.ts'
 import { forEach, type PoolOptions } from './pool.ts'
 
-/** One call for each user and role: etcd has no other way, and each goes through its log. */
+/** The names alone; the details come with `readActual`. */
+export async function readNames(api: EtcdAuthApi, revision: string | undefined): Promise<Known> {
+  const [users, roles] = await Promise.all([api.users(), api.roles()])
+  return {
+    // Without a count of etcd's, no later one ever equals this.
+    revision: revision ?? '-1',
+    userNames: new Set(users),
+    roleNames: new Set(roles),
+    users: new Map(),
+    roles: new Map(),
+    withPassword: new Set(),
+  }
+}
+
+/** Completes `known`. One call for each user and role: etcd has no other way, and each goes through its log. */
 export async function readActual(
   api: EtcdAuthApi,
+  known: Known,
   desired: Pick<DesiredState, 'users' | 'roles'>,
   made: Made,
   pool: PoolOptions,
 ): Promise<ActualState> {
-  const [userNames, roleNames] = await Promise.all([api.users(), api.roles()])
-  const users = new Map<string, readonly string[]>()
-  const roles = new Map<string, readonly Grant[]>()
-  const withPassword = new Set<string>()
-  const relevant = (
-    names: readonly string[],
-    wanted: ReadonlyMap<string, unknown>,
-    ours: ReadonlySet<string>,
-  ): string[] => names.filter((name) => wanted.has(name) || ours.has(name))
-  await forEach(relevant(roleNames, desired.roles, made.roles), pool, async (role) => {
+  const { users, roles, withPassword } = known
+  await forEach(missing(known.roleNames, roles, desired.roles, made.roles), pool, async (role) => {
     const grants = await api.grantsOf(role)
     if (grants !== undefined) roles.set(role, grants)
   })
-  await forEach(relevant(userNames, desired.users, made.users), pool, async (user) => {
+  await forEach(missing(known.userNames, users, desired.users, made.users), pool, async (user) => {
     const has = await api.rolesOf(user)
     if (has === undefined) return
     users.set(user, has)
@@ -33,4 +40,13 @@ export async function readActual(
     if (!made.users.has(user) && (await api.passwordOf(user)) === 'set') withPassword.add(user)
   })
   return { users, roles, made, withPassword }
+}
+
+function missing(
+  names: ReadonlySet<string>,
+  read: ReadonlyMap<string, unknown>,
+  wanted: ReadonlyMap<string, unknown>,
+  ours: ReadonlySet<string>,
+): string[] {
+  return [...names].filter((name) => !read.has(name) && (wanted.has(name) || ours.has(name)))
 }

@@ -6,13 +6,21 @@ import { AgentError } from '../errors.ts'
 import type { EtcdAuthApi } from './api.ts'
 import { applyChanges } from './apply.ts'
 import type { DesiredState } from './desired.ts'
-import { type Change, changesOf, type Plan, planChanges } from './plan.ts'
+import { createMemory, type Memory, rememberChange } from './memory.ts'
+import { type Change, type Made, type Plan, planChanges } from './plan.ts'
 import type { PoolOptions } from './pool.ts'
-import { readActual } from './read.ts'
+import { readActual, readNames } from './read.ts'
 import { digestOf, type Record, readReceipt, readRecord, recordLine, tidy, writeReceipt } from './record.ts'
 
-export interface ReconcileOptions extends PoolOptions {
+export interface ExamineOptions extends PoolOptions {
   readonly prune: boolean
+  /** Of whoever reconciles more than once: then a change of a few nodes costs calls for these alone. */
+  readonly memory?: Memory
+  /** Read everything, whatever memory and receipt say. */
+  readonly fresh?: boolean
+}
+
+export interface ReconcileOptions extends ExamineOptions {
   /** Called after each change that was made. */
   readonly changed: (change: Change) => void
 }
@@ -29,19 +37,20 @@ export interface Examination {
 /** Each round repairs what a second one at work has done in between; two of the same mind agree in the second. */
 const mostRounds = 6
 
+const nothingMade: Made = { users: new Set(), roles: new Set() }
+
 /**
- * What differs. Where a receipt says that all was in step at the auth revision that etcd still has, that is three calls
- * instead of one for every user and role. Only with authentication on: without it, anybody could have written the receipt.
+ * What differs. Where `memory` still fits etcd's count of changes, nothing is read that is known already. Where a receipt says
+ * that all was in step at the count that etcd still has, that is three calls instead of one for every user and role; it only
+ * counts with authentication on: without it, anybody could have written it.
  */
-export async function examine(
-  api: EtcdAuthApi,
-  desired: DesiredState,
-  options: Pick<ReconcileOptions, 'prune'> & PoolOptions,
-): Promise<Examination> {
+export async function examine(api: EtcdAuthApi, desired: DesiredState, options: ExamineOptions): Promise<Examination> {
+  const { memory = createMemory(), fresh = false, prune } = options
   const { enabled, revision } = await api.authStatus()
-  if (enabled && revision !== undefined) {
+  if (fresh || revision === undefined || memory.known?.revision !== revision) memory.known = undefined
+  if (memory.known === undefined && !fresh && enabled && revision !== undefined) {
     const receipt = await readReceipt(api)
-    if (receipt?.revision === revision && receipt.digest === digestOf(desired, options.prune)) {
+    if (receipt?.revision === revision && receipt.digest === digestOf(desired, prune)) {
       return {
         plan: { phases: [], refusals: [], notes: receipt.notes },
         revision,
@@ -51,7 +60,9 @@ export async function examine(
     }
   }
   const record = await readRecord(api)
-  const actual = await readActual(api, desired, record.made, options)
+  const known = memory.known ?? (await readNames(api, revision))
+  const actual = await readActual(api, known, desired, record.made, options)
+  memory.known = known
   return { plan: planChanges(desired, actual, options), revision, authEnabled: enabled, record }
 }
 
@@ -72,28 +83,30 @@ export async function reconcile(
 ): Promise<Outcome> {
   let changes = 0
   const gone = new Set<string>()
-  let found = first ?? (await examine(api, desired, options))
+  const memory = options.memory ?? createMemory()
+  let found = first ?? (await examine(api, desired, { ...options, memory }))
   for (let round = 1; round <= mostRounds; round++) {
     const { plan, record } = found
     if (plan.refusals.length > 0) throw new AgentError('etcd-conflict', plan.refusals.join('\n'))
-    const planned = changesOf(plan)
-    if (planned.length === 0) {
+    if (plan.phases.length === 0) {
       if (record !== undefined) await settle(api, desired, options, { ...found, record }, gone)
       return { changes, notes: plan.notes }
     }
-    const made = record?.made ?? { users: new Set(), roles: new Set() }
     const changed = (change: Change): void => {
       changes++
+      if (memory.known !== undefined) rememberChange(memory.known, change)
       for (const line of goneLines(change)) gone.add(line)
       options.changed(change)
     }
     try {
-      await applyChanges(api, plan, made, { ...options, changed })
+      await applyChanges(api, plan, record?.made ?? nothingMade, { ...options, changed })
     } catch (error) {
+      // Of a change without an answer nobody knows whether it was made.
+      memory.known = undefined
       // A user or role went away between the look and the change: look again.
       if (!(error instanceof AgentError && error.code === 'etcd-contended')) throw error
     }
-    found = await examine(api, desired, options)
+    found = await examine(api, desired, { ...options, memory, fresh: false })
   }
   throw new AgentError('etcd-contended', `still not in step after ${mostRounds} rounds`)
 }

@@ -52,8 +52,11 @@ export async function remember(api: EtcdAuthApi, lines: readonly string[]): Prom
 
 /** Takes out lines whose user or role is gone, and writes many small keys into few. Somebody else's change wins. */
 export async function tidy(api: EtcdAuthApi, { keys }: Record, gone: ReadonlySet<string>): Promise<void> {
-  const touched =
-    keys.length > tidyAbove ? keys : keys.filter(({ value }) => value.split('\n').some((line) => gone.has(line)))
+  const linesOf = ({ value }: StoredKey): string[] => value.split('\n')
+  const small = keys.filter((key) => linesOf(key).length < namesPerKey / 2)
+  const touched = keys.filter(
+    (key) => (small.length > tidyAbove && small.includes(key)) || linesOf(key).some((line) => gone.has(line)),
+  )
   // A transaction of etcd may have 128 operations.
   for (let from = 0; from < touched.length; from += 32) {
     const old = touched.slice(from, from + 32)

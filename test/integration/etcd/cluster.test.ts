@@ -50,7 +50,7 @@ for (const version of etcdVersions) {
       expect(leader).toBeDefined()
       expect(outcome.changes).toBeGreaterThan(100)
       // Still one member down.
-      expect((await examine(api, desired, { prune: true, now })).plan.phases).toEqual([])
+      expect((await examine(api, desired, { prune: true, now, fresh: true })).plan.phases).toEqual([])
       await leader?.restart()
     }, 60_000)
 
@@ -75,7 +75,7 @@ for (const version of etcdVersions) {
       expect(['etcd-timeout', 'etcd-no-leader', 'etcd-unreachable']).toContain((failure as { code?: string }).code)
       await Promise.all(lost.map((member) => member.restart()))
       await reconcile(api, desired, { prune: false, changed: () => {}, now })
-      expect((await examine(api, desired, { prune: false, now })).plan.phases).toEqual([])
+      expect((await examine(api, desired, { prune: false, now, fresh: true })).plan.phases).toEqual([])
     }, 90_000)
   })
 }

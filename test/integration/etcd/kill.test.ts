@@ -49,7 +49,7 @@ for (const version of etcdVersions) {
           }
           expect(end).toBe('killed')
           await reconcile(api, desired, options)
-          expect((await examine(api, desired, options)).plan.phases).toEqual([])
+          expect((await examine(api, desired, { ...options, fresh: true })).plan.phases).toEqual([])
           await reconcile(api, nothing, options)
           expect({ call, users: await api.users(), roles: await api.roles() }).toEqual({
             call,

@@ -2,10 +2,13 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { AgentError } from '../../../agent/errors.ts'
-import { type DesiredState, rolePrefix } from '../../../agent/etcd/desired.ts'
+import { type DesiredState, desiredState, rolePrefix } from '../../../agent/etcd/desired.ts'
+import { exactKey } from '../../../agent/etcd/grants.ts'
+import { createMemory } from '../../../agent/etcd/memory.ts'
 import { type Change, changesOf } from '../../../agent/etcd/plan.ts'
+import { builtInProfiles } from '../../../agent/etcd/profile-table.ts'
 import { examine, reconcile } from '../../../agent/etcd/reconcile.ts'
-import { killedAtCall } from '../../support/etcd-model.ts'
+import { createEtcdModel, type EtcdModel, killedAtCall } from '../../support/etcd-model.ts'
 import { desire, desiredRights, modelOf, options, rightsOf, state, userNames } from './states.ts'
 
 describe('any state and any desired state', () => {
@@ -25,6 +28,9 @@ describe('any state and any desired state', () => {
         const after = await examine(model, desired, options(prune))
         expect(after.plan.phases).toEqual([])
         expect(after.record, 'a receipt stands for reading everything').toBeUndefined()
+        // Neither the receipt nor the memory may say so where it is not true.
+        const fresh = await examine(model, desired, { ...options(prune), fresh: true })
+        expect(fresh.plan.phases).toEqual([])
         const { revision } = model
         expect((await reconcile(model, desired, options(prune))).changes).toBe(0)
         expect(model.revision).toBe(revision)
@@ -126,7 +132,7 @@ describe('killed at any call', () => {
             if ((await examine(model, desired, options(true))).plan.refusals.length > 0) return
             const known = new Set(Object.keys({ ...given.users, ...given.roles }))
             await reconcile(model, desired, options(true))
-            expect((await examine(model, desired, options(true))).plan.phases).toEqual([])
+            expect((await examine(model, desired, { ...options(true), fresh: true })).plan.phases).toEqual([])
             // What the killed one had made has an owner: wanting nothing leaves nothing that was not there before.
             await reconcile(model, { roles: new Map(), users: new Map(), warnings: [] }, options(true))
             for (const name of [...model.content.users.keys(), ...model.content.roles.keys()])
@@ -137,6 +143,63 @@ describe('killed at any call', () => {
       )
     },
   )
+})
+
+describe('with a memory', () => {
+  it('one desired state after the other, and somebody else at work between them', async () => {
+    const meddle = fc.constantFrom<(model: EtcdModel) => Promise<unknown>>(
+      async () => {},
+      (model) => model.deleteUser('calico-cni'),
+      (model) => model.deleteRole(`${rolePrefix}calico-cni`),
+      async (model) => {
+        await model.addUser('calico-cni')
+        await model.assignRole('calico-cni', 'root')
+      },
+      async (model) => {
+        await model.addRole(`${rolePrefix}calico-cni`)
+        await model.grant(`${rolePrefix}calico-cni`, { access: 'readwrite', ...exactKey('/a/c') })
+      },
+    )
+    await fc.assert(
+      fc.asyncProperty(
+        state,
+        fc.array(fc.tuple(desire, meddle), { minLength: 2, maxLength: 5 }),
+        async (given, steps) => {
+          const model = await modelOf({ ...given, withPassword: [] })
+          const memory = createMemory()
+          for (const [desired, interfere] of steps) {
+            await interfere(model)
+            const outcome = await reconcile(model, desired, { ...options(true), memory }).catch(
+              (error: unknown) => error,
+            )
+            const { plan } = await examine(model, desired, { ...options(true), fresh: true })
+            if (outcome instanceof AgentError) expect(plan.refusals).not.toEqual([])
+            else expect(plan).toMatchObject({ phases: [], refusals: [] })
+          }
+        },
+      ),
+      { numRuns: 500 },
+    )
+  })
+
+  it('a change of one node asks etcd for that node alone', async () => {
+    const model = createEtcdModel()
+    const nodes = Array.from({ length: 50 }, (_, index) => `node${index}`)
+    const desiredFor = (names: readonly string[]) =>
+      desiredState({
+        profiles: builtInProfiles,
+        components: ['calico-cni'],
+        naming: 'node',
+        nodes: names,
+        version: undefined,
+      })
+    const memory = createMemory()
+    await reconcile(model, desiredFor(nodes), { ...options(true), memory })
+    const counted = killedAtCall(model, Number.POSITIVE_INFINITY, true)
+    const { changes } = await reconcile(counted, desiredFor([...nodes.slice(1), 'new']), { ...options(true), memory })
+    expect(changes).toBe(7)
+    expect(counted.calls()).toBeLessThan(changes + 12)
+  })
 })
 
 describe('two at once', () => {
@@ -159,7 +222,7 @@ describe('two at once', () => {
         ])
         await scheduler.waitFor(both)
         const results = await both
-        const { plan } = await examine(model, desired, options(true))
+        const { plan } = await examine(model, desired, { ...options(true), fresh: true })
         expect(plan.phases).toEqual([])
         if (plan.refusals.length === 0) expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled'])
       }),

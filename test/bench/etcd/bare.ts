@@ -1,0 +1,48 @@
+/** Owns the bare write rate: the changes of a plan as plain etcd3 calls, without plan, record or check. */
+import { Etcd3 } from 'etcd3'
+import { type Change, type Plan } from '../../../agent/etcd/plan.ts'
+import type { EtcdIdentity } from '../../support/etcd-grpc.ts'
+import { rounded } from '../summary.ts'
+
+const atOnce = 16
+
+export async function measureBareWrites(
+  { endpoint, ca, cert, key }: Required<EtcdIdentity>,
+  plan: Plan,
+): Promise<number> {
+  const etcd = new Etcd3({
+    hosts: endpoint,
+    credentials: { rootCertificate: Buffer.from(ca), privateKey: Buffer.from(key), certChain: Buffer.from(cert) },
+  })
+  const startedAt = performance.now()
+  for (const phase of plan.phases) {
+    const left = phase.values()
+    const worker = async (): Promise<void> => {
+      for (const change of left) await write(etcd, change)
+    }
+    await Promise.all(Array.from({ length: atOnce }, worker))
+  }
+  etcd.close()
+  return rounded((performance.now() - startedAt) / 1000)
+}
+
+async function write({ auth }: Etcd3, change: Change): Promise<unknown> {
+  switch (change.do) {
+    case 'add-role':
+      return await auth.roleAdd({ name: change.role })
+    case 'grant': {
+      const { access, key, end } = change.grant
+      const permType = access === 'read' ? 'Read' : 'Readwrite'
+      return await auth.roleGrantPermission({
+        name: change.role,
+        perm: { permType, key: Buffer.from(key), range_end: Buffer.from(end) },
+      })
+    }
+    case 'add-user':
+      return await auth.userAdd({ name: change.user, options: { no_password: true } })
+    case 'assign-role':
+      return await auth.userGrantRole({ user: change.user, role: change.role })
+    default:
+      throw new Error(`a first apply does not ${change.do}`)
+  }
+}
