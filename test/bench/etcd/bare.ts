@@ -42,7 +42,10 @@ async function write({ auth }: Etcd3, change: Change): Promise<unknown> {
       return await auth.userAdd({ name: change.user, options: { no_password: true } })
     case 'assign-role':
       return await auth.userGrantRole({ user: change.user, role: change.role })
-    default:
+    case 'revoke':
+    case 'unassign-role':
+    case 'delete-user':
+    case 'delete-role':
       throw new Error(`a first apply does not ${change.do}`)
   }
 }
