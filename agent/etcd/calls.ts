@@ -50,7 +50,7 @@ export function authCalls(call: Call): AuthCalls {
         const answer = await orElse(auth.roleGet({ role }), /role name not found/i, () => undefined)
         return answer?.perm
           .map(({ permType, key, range_end: end }) => ({
-            access: accesses[String(permType).toUpperCase()] ?? 'readwrite',
+            access: accesses[permType.toUpperCase()] ?? 'readwrite',
             key: key.toString('latin1'),
             end: end.toString('latin1'),
           }))

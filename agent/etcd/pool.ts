@@ -22,10 +22,10 @@ export async function forEach<Item>(
   let limit = ceiling
   let next = 0
   let running = 0
-  let failure: { readonly error: unknown } | undefined
+  const failures: unknown[] = []
   await new Promise<void>((resolve) => {
     const fill = (): void => {
-      while (failure === undefined && running < limit && next < items.length) {
+      while (failures.length === 0 && running < limit && next < items.length) {
         running++
         void one(items[next++] as Item)
       }
@@ -37,12 +37,12 @@ export async function forEach<Item>(
         await work(item)
         limit = options.now() - startedAt > slowMs ? Math.max(1, Math.floor(limit / 2)) : Math.min(ceiling, limit + 1)
       } catch (error) {
-        failure ??= { error }
+        failures.push(error)
       }
       running--
       fill()
     }
     fill()
   })
-  if (failure !== undefined) throw (failure as { readonly error: unknown }).error
+  if (failures.length > 0) throw failures[0]
 }

@@ -15,7 +15,7 @@ export function isNeeded(row: Row, naming: Naming, version: CalicoVersion | unde
 /** The two roles of a component: what all its users share, and what only the user of `node` has. */
 export interface ProfileGrants {
   readonly shared: readonly Grant[]
-  ofNode(node: string): readonly Grant[]
+  readonly ofNode: (node: string) => readonly Grant[]
 }
 
 export function grantsOf(profile: Profile, naming: Naming, version: CalicoVersion | undefined): ProfileGrants {

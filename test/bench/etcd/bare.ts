@@ -1,6 +1,6 @@
 /** Owns the bare write rate: the changes of a plan as plain etcd3 calls, without plan, record or check. */
 import { Etcd3 } from 'etcd3'
-import { type Change, type Plan } from '../../../agent/etcd/plan.ts'
+import type { Change, Plan } from '../../../agent/etcd/plan.ts'
 import type { EtcdIdentity } from '../../support/etcd-grpc.ts'
 import { rounded } from '../summary.ts'
 
@@ -42,7 +42,10 @@ async function write({ auth }: Etcd3, change: Change): Promise<unknown> {
       return await auth.userAdd({ name: change.user, options: { no_password: true } })
     case 'assign-role':
       return await auth.userGrantRole({ user: change.user, role: change.role })
-    default:
+    case 'revoke':
+    case 'unassign-role':
+    case 'delete-user':
+    case 'delete-role':
       throw new Error(`a first apply does not ${change.do}`)
   }
 }
