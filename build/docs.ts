@@ -5,15 +5,17 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { type Variable, variables } from '../agent/config/variables.ts'
+import { builtInProfiles, type Row } from '../agent/etcd/profile-table.ts'
 import { type Reason, reasons } from '../agent/reasons.ts'
 
 /** File and the tables in it. */
 export const documents: Readonly<Record<string, readonly (keyof typeof tables)[]>> = {
   'README.md': ['variables'],
   'docs/architecture.md': ['reasons'],
+  'docs/etcd.md': ['profiles'],
 }
 
-const tables = { variables: variableTable, reasons: reasonTable }
+const tables = { variables: variableTable, reasons: reasonTable, profiles: profileTables }
 
 function variableTable(): string {
   const rows = Object.entries<Variable>(variables).map(([name, { default: value, defaultText, meaning }]) => {
@@ -28,6 +30,34 @@ function reasonTable(): string {
     .filter(([, { about }]) => about !== 'renewal')
     .map(([code, { about, says, retry, advice }]) => `| \`${code}\` | ${about} | ${says} | ${retry} | ${advice} |`)
   return ['| code | about | what it says | retried as | what to do |', '|---|---|---|---|---|', ...rows].join('\n')
+}
+
+/** One table a component; `P` shortens the prefix that most keys have. */
+function profileTables(): string {
+  return Object.entries(builtInProfiles)
+    .map(([name, { scope, about, rows }]) => {
+      const where = scope === 'node' ? 'on every node' : 'once in a cluster'
+      const lines = rows.map(
+        (row) =>
+          `| \`${row.keys.replace('/calico/resources/v3/projectcalico.org/', 'P ')}\` | ${row.access === 'read' ? 'R' : 'RW'} | ${row.naming ?? 'both'} | ${versionsOf(row)} | ${row.source} |`,
+      )
+      return [
+        `**${name}** (${where}): ${about}.`,
+        '',
+        '| keys | | naming | Calico | source |',
+        '|---|---|---|---|---|',
+        ...lines,
+        '',
+      ].join('\n')
+    })
+    .join('\n')
+    .trimEnd()
+}
+
+function versionsOf({ since, until }: Row): string {
+  if (since !== undefined && until !== undefined) return `v${since} to v${until}`
+  if (since !== undefined) return `from v${since}`
+  return until === undefined ? 'all' : `to v${until}`
 }
 
 /** The document with its tables as they are in the code now. */

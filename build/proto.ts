@@ -24,7 +24,8 @@ export const protoInBundle: Plugin = {
 
 function protoJson(file: string): string {
   // proto-loader's own parser, so that it is the same version.
-  const resolve = createRequire(require.resolve('@grpc/proto-loader'))
+  const ofEtcd = createRequire(require.resolve('etcd3'))
+  const resolve = createRequire(ofEtcd.resolve('@grpc/proto-loader'))
   const protobuf = resolve('protobufjs') as {
     Root: new () => { loadSync(file: string, options: object): { toJSON(): object } }
   }

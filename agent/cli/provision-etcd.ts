@@ -33,7 +33,7 @@ export async function plan(
     print(options.output === 'json' ? `${JSON.stringify(planJson(look), null, 2)}\n` : planText(look, paint))
     return found.plan.phases.length + found.plan.refusals.length > 0 ? exitCodes.differences : exitCodes.ok
   } catch (error) {
-    throw nameOperator(error, etcd)
+    throw withOperator(error, etcd)
   } finally {
     api.close()
   }
@@ -82,7 +82,7 @@ export async function apply(
     }
     return exitCodes.ok
   } catch (error) {
-    throw nameOperator(error, etcd)
+    throw withOperator(error, etcd)
   } finally {
     api.close()
     bootstrap?.close()
@@ -90,7 +90,7 @@ export async function apply(
 }
 
 /** Whom etcd took us for belongs to every refusal. */
-function nameOperator(error: unknown, { operator }: EtcdAddress): unknown {
+function withOperator(error: unknown, { operator }: EtcdAddress): unknown {
   if (!(error instanceof AgentError) || error.code !== 'etcd-denied') return error
   const who = operator === '' ? 'the certificate has no common name' : `the common name is ${JSON.stringify(operator)}`
   return new AgentError('etcd-denied', `${error.message}; ${who}`)

@@ -1,6 +1,6 @@
 /**
  * Owns the table of what each component needs in etcd: one row a key or range, with the Calico versions that need it and
- * where that is known from. The README's and docs/etcd.md's tables are made of it.
+ * where that is known from. docs/etcd.md's tables are made of it.
  */
 import type { Access } from './grants.ts'
 
@@ -99,7 +99,7 @@ export const builtInProfiles: Readonly<Record<string, Profile>> = {
   },
   'calico-cni': {
     scope: 'node',
-    about: 'the CNI plugin, from its own kubeconfig-like files on the host',
+    about: 'the CNI plugin, with the copy of its certificate on the host',
     rows: [
       rw('/calico/ipam/v2/*', docs, byComponent),
       rw(P('workloadendpoints/*'), `${docs}; the namespace comes before the node, so it cannot be scoped`),

@@ -89,7 +89,7 @@ describe('without etcd', () => {
 })
 
 for (const version of etcdVersions) {
-  describe.skipIf(version.missing !== undefined)(titleOf(version), () => {
+  describe.skipIf(version.missing !== undefined)(`provision on ${titleOf(version)}`, () => {
     let etcd: RealEtcd
     let admin: Operator
 

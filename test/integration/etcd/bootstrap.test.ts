@@ -46,7 +46,7 @@ const expected: readonly (readonly [key: string, rights: string])[] = [
 const users = ['calico-node', 'calico-cni', 'calico-kube-controllers', 'calicoctl']
 
 for (const version of etcdVersions) {
-  describe.skipIf(version.missing !== undefined)(titleOf(version), () => {
+  describe.skipIf(version.missing !== undefined)(`provision on ${titleOf(version)}`, () => {
     let etcd: RealEtcd
     let operator: Operator
     const provision = (...args: string[]) => operator.provision(args, { env: { AGENT_CALICO_VERSION: 'v3.32.1' } })

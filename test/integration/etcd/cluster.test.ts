@@ -20,7 +20,7 @@ const named = (prefix: string) => Array.from({ length: 10 }, (_, index) => `${pr
 const now = () => performance.now()
 
 for (const version of etcdVersions) {
-  describe.skipIf(version.missing !== undefined)(titleOf(version), () => {
+  describe.skipIf(version.missing !== undefined)(`provision on ${titleOf(version)}`, () => {
     let members: RealEtcd[]
     let api: ReturnType<typeof clientOf>
 

@@ -23,7 +23,7 @@ describe('export', () => {
 
 for (const version of etcdVersions) {
   const title = hasEtcdctl ? titleOf(version) : `${titleOf(version)} (left out: etcdctl is not installed)`
-  describe.skipIf(version.missing !== undefined || !hasEtcdctl)(title, () => {
+  describe.skipIf(version.missing !== undefined || !hasEtcdctl)(`export on ${title}`, () => {
     let etcd: RealEtcd
     let operator: Operator
 

@@ -28,7 +28,7 @@ async function started(version: (typeof etcdVersions)[number], operatorName?: st
 }
 
 for (const version of etcdVersions) {
-  describe.skipIf(version.missing !== undefined)(titleOf(version), () => {
+  describe.skipIf(version.missing !== undefined)(`provision on ${titleOf(version)}`, () => {
     it('a certificate without a common name', async () => {
       const { etcd, operator } = await started(version)
       const { code, stderr } = await operator.provision(enable)
@@ -134,7 +134,7 @@ describe.skipIf(system?.missing !== undefined)(
       )
       await auth.grantRole(wayBackUser, 'root')
       await auth.enable()
-      await expect(auth.users()).rejects.toThrow()
+      await expect(auth.users()).rejects.toThrow('etcd UserList')
       const { stdout, stderr, code } = await operator.provision(enable)
       expect(stdout).toContain('had left the operator shut out: authentication is off again')
       expect(stderr).toContain('switched on and off again')

@@ -31,7 +31,8 @@ describe('ranges', () => {
   it('contain each other where every key of the one is in the other', () => {
     fc.assert(
       fc.property(range, range, key, (outer, inner, at) => {
-        if (contains(outer, inner) && contains(inner, exactKey(at))) expect(contains(outer, exactKey(at))).toBe(true)
+        const isInside = contains(outer, inner) && contains(inner, exactKey(at))
+        expect(!isInside || contains(outer, exactKey(at))).toBe(true)
       }),
     )
   })

@@ -65,7 +65,7 @@ describe('the pool', () => {
   })
 
   it('with nothing to do ends', async () => {
-    await forEach([], { now: () => 0 }, async () => {})
+    await expect(forEach([], { now: () => 0 }, async () => {})).resolves.toBeUndefined()
   })
 })
 
