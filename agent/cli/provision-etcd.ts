@@ -55,8 +55,9 @@ export async function apply(
     const look = await lookOf(api, desired, options, first)
     const enables = bootstrap !== undefined && !first.authEnabled
     if (isText) print(planText(look, paint))
-    const isInStep = first.plan.phases.length + first.plan.refusals.length === 0
-    if (!options.yes && (!isInStep || enables) && !(await agrees(enables))) {
+    // Where the plan is refused there is nothing to agree to.
+    const asks = !options.yes && first.plan.refusals.length === 0 && (first.plan.phases.length > 0 || enables)
+    if (asks && !(await agrees(enables))) {
       print('Nothing was changed.\n')
       return exitCodes.ok
     }

@@ -89,6 +89,14 @@ for (const version of etcdVersions) {
       expect(again.code).toBe(0)
     })
 
+    it('the built bundle sees the same', async () => {
+      const { code, stdout, stderr } = await operator.provision(['plan'], {
+        env: { AGENT_CALICO_VERSION: 'v3.32.1' },
+        bundle: true,
+      })
+      expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: 'In step: nothing to do.\n', stderr: '' })
+    })
+
     it.each(users.map((user, column) => [user, column] as const))(
       '%s reaches exactly its ranges',
       async (user, column) => {

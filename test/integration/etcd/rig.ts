@@ -61,6 +61,8 @@ export interface RunOptions {
   readonly input?: string
   /** SIGKILL as soon as standard output holds this. */
   readonly killAt?: string
+  /** dist/main.js, which `npm test` has built. Default: the sources. */
+  readonly bundle?: boolean
 }
 
 export function operatorFiles({ endpoint, ca, cert = '', key = '' }: EtcdIdentity, endpoints = endpoint): Operator {
@@ -82,11 +84,18 @@ export function operatorFiles({ endpoint, ca, cert = '', key = '' }: EtcdIdentit
   }
 }
 
-export function runProvision(args: readonly string[], { env = {}, input, killAt }: RunOptions): Promise<Ended> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, '../../../agent/main.ts'), 'provision', ...args], {
-    env: { PATH: process.env['PATH'], ...env },
-    stdio: ['pipe', 'pipe', 'pipe'],
-  })
+export function runProvision(
+  args: readonly string[],
+  { env = {}, input, killAt, bundle = false }: RunOptions,
+): Promise<Ended> {
+  const child = spawn(
+    process.execPath,
+    [join(import.meta.dirname, '../../..', bundle ? 'dist/main.js' : 'agent/main.ts'), 'provision', ...args],
+    {
+      env: { PATH: process.env['PATH'], ...env },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    },
+  )
   child.stdin.on('error', () => {})
   child.stdin.end(input ?? '')
   const texts = { stdout: '', stderr: '' }

@@ -1,0 +1,58 @@
+/** On a terminal `apply` asks, and only "yes" is a yes. The terminal is that of script(1). */
+import { spawn, spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { locateServer } from '../../servers/locate.ts'
+import { etcdAuth } from '../../support/etcd-auth.ts'
+import { type RealEtcd, startRealEtcd } from '../../support/real-etcd.ts'
+import { type Operator, operatorFiles } from './rig.ts'
+
+const etcdProgram = locateServer('etcd')
+const hasScript = spawnSync('script', ['--version']).status === 0
+const leftOut = hasScript && !('missing' in etcdProgram) ? '' : ' (left out: no etcd, or no script(1))'
+
+describe.skipIf(leftOut !== '')(`apply on a terminal${leftOut}`, () => {
+  let etcd: RealEtcd
+  let operator: Operator
+  beforeAll(async () => {
+    etcd = await startRealEtcd()
+    operator = operatorFiles(await etcd.client('admin'))
+  })
+  afterAll(async () => {
+    operator?.remove()
+    await etcd?.stop()
+  })
+
+  /** Types `answer` when it is asked. */
+  const apply = (answer: string) =>
+    new Promise<string>((resolve, reject) => {
+      const command = `${process.execPath} ${join(import.meta.dirname, '../../../agent/main.ts')} provision apply --components calicoctl`
+      const child = spawn('script', ['-qec', command, '/dev/null'], {
+        env: { PATH: process.env['PATH'], TERM: 'xterm', ...operator.env },
+        stdio: ['pipe', 'pipe', 'inherit'],
+      })
+      let text = ''
+      child.stdout.on('data', (chunk: Buffer) => {
+        text += chunk.toString()
+        if (text.includes('is a yes:') && child.stdin.writable) child.stdin.end(`${answer}\n`)
+      })
+      child.once('error', reject)
+      child.once('close', (code) => resolve(`${text}\nexit ${code}`))
+    })
+
+  it('shows the plan in colour and changes nothing without a yes', async () => {
+    for (const answer of ['', 'y', 'YES', 'no']) {
+      const text = await apply(answer)
+      expect(text).toContain('\x1b[32m+\x1b[0m role calico-vault-agent/calicoctl')
+      expect(text).toContain('Nothing was changed.')
+      expect(text).toContain('exit 0')
+    }
+    expect(await etcdAuth(await etcd.client('x')).users()).toEqual([])
+  })
+
+  it('does it after a yes, and asks nothing when all is in step', async () => {
+    expect(await apply('yes')).toContain('Done: 5 changes.')
+    expect(await etcdAuth(await etcd.client('x')).users()).toEqual(['calicoctl'])
+    expect(await apply('no')).not.toContain('is a yes:')
+  })
+})
