@@ -7,7 +7,7 @@
 export type RetryClass = 'outage' | 'refused' | 'local'
 
 export interface Reason {
-  readonly about: 'renewal' | 'gate' | 'vault' | 'auth' | 'store' | 'file' | 'etcd'
+  readonly about: 'renewal' | 'gate' | 'vault' | 'auth' | 'store' | 'file' | 'etcd' | 'kube'
   readonly retry: RetryClass
   /** What happened, as a clause that follows the name of the thing. */
   readonly says: string
@@ -21,6 +21,7 @@ const outage = (says: string, advice: string): Reason => ({ about: 'vault', retr
 const refused = (says: string, advice: string): Reason => ({ about: 'vault', retry: 'refused', says, advice })
 const auth = (says: string, advice: string): Reason => ({ about: 'auth', retry: 'local', says, advice })
 const etcd = (retry: RetryClass, says: string, advice: string): Reason => ({ about: 'etcd', retry, says, advice })
+const kube = (retry: RetryClass, says: string, advice: string): Reason => ({ about: 'kube', retry, says, advice })
 const store = (says: string, advice: string): Reason => ({ about: 'store', retry: 'local', says, advice })
 
 export const reasons = {
@@ -179,6 +180,44 @@ export const reasons = {
     'Nothing was switched on. Do what the message says and run the command again.',
   ),
 
+  'kube-unreachable': kube(
+    'outage',
+    'the Kubernetes API cannot be reached',
+    'Check network policies, and that the API server runs. Users of new nodes are made as soon as it answers.',
+  ),
+  'kube-tls': kube(
+    'outage',
+    "the Kubernetes API's TLS certificate is not accepted",
+    'Check ca.crt in AGENT_KUBERNETES_DIR, and that nothing stands between the pod and the API server.',
+  ),
+  'kube-timeout': kube('outage', 'the Kubernetes API did not answer in time', 'Usually passes by itself.'),
+  'kube-busy': kube('outage', 'the Kubernetes API is overloaded or not ready', 'Usually passes by itself.'),
+  'kube-expired': kube(
+    'outage',
+    'the Kubernetes API has forgotten the changes since the last one that was seen',
+    'Nothing to do: all nodes are listed again.',
+  ),
+  'kube-bad-answer': kube(
+    'outage',
+    'the answer is not what the Kubernetes API promises',
+    'Nothing is taken from it. Check that KUBERNETES_SERVICE_HOST names an API server and no proxy.',
+  ),
+  'kube-unauthorized': kube(
+    'refused',
+    'the Kubernetes API does not know the service-account token',
+    'Check that the token in AGENT_KUBERNETES_DIR is of this cluster and for its API.',
+  ),
+  'kube-denied': kube(
+    'refused',
+    'the service account may not list and watch nodes',
+    'Bind it to a ClusterRole with list and watch of nodes (docs/etcd.md).',
+  ),
+  'nodes-invalid': {
+    about: 'file',
+    retry: 'local',
+    says: 'the list of nodes cannot be used',
+    advice: 'Correct it: nothing is taken from it until then, and nobody is removed.',
+  },
   'file-invalid': {
     about: 'file',
     retry: 'local',

@@ -6,13 +6,13 @@ import { AgentError } from '../errors.ts'
 import type { EtcdAuthApi } from './api.ts'
 import { applyChanges } from './apply.ts'
 import type { DesiredState } from './desired.ts'
-import { type Change, changesOf, type Plan, planChanges } from './plan.ts'
+import { type Change, changesOf, type Made, type Plan, type Prune, planChanges } from './plan.ts'
 import type { PoolOptions } from './pool.ts'
 import { readActual } from './read.ts'
 import { digestOf, type Record, readReceipt, readRecord, recordLine, tidy, writeReceipt } from './record.ts'
 
 export interface ReconcileOptions extends PoolOptions {
-  readonly prune: boolean
+  readonly prune: Prune
   /** Called after each change that was made. */
   readonly changed: (change: Change) => void
 }
@@ -51,8 +51,16 @@ export async function examine(
     }
   }
   const record = await readRecord(api)
-  const actual = await readActual(api, desired, record.made, options)
+  const actual = await readActual(api, desired, relevantTo(desired, options.prune, record.made), options)
   return { plan: planChanges(desired, actual, options), revision, authEnabled: enabled, record }
+}
+
+/** With a list of what may go, nothing else that is ours need be read: one new node among thousands is a few calls. */
+function relevantTo({ users, roles }: DesiredState, prune: Prune, made: Made): Made {
+  if (typeof prune === 'boolean') return made
+  const among = (names: ReadonlySet<string>, wanted: ReadonlyMap<string, unknown>): Set<string> =>
+    new Set([...names].filter((name) => wanted.has(name) || prune.has(name)))
+  return { users: among(made.users, users), roles: among(made.roles, roles) }
 }
 
 export interface Outcome {

@@ -6,7 +6,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import type { EtcdAuthApi, StoredKey } from './api.ts'
 import { type DesiredState, rolePrefix } from './desired.ts'
 import { rangeId } from './grants.ts'
-import type { Made } from './plan.ts'
+import type { Made, Prune } from './plan.ts'
 
 /** Outside of every range of a profile: only a user with the role root gets here. */
 export const recordPrefix = '/calico-vault-agent/provision/'
@@ -97,8 +97,9 @@ export async function writeReceipt(api: EtcdAuthApi, receipt: Receipt): Promise<
   if (value.length < 256 * 1024) await api.put(receiptKey, value)
 }
 
-export function digestOf({ roles, users }: DesiredState, prune: boolean): string {
-  const hash = createHash('sha256').update(`1 ${prune}\n`)
+export function digestOf({ roles, users }: DesiredState, prune: Prune): string {
+  const pruned = typeof prune === 'boolean' ? String(prune) : JSON.stringify([...prune].toSorted())
+  const hash = createHash('sha256').update(`1 ${pruned}\n`)
   for (const role of [...roles.keys()].toSorted()) {
     const grants = roles.get(role) ?? []
     hash.update(`role ${role} ${grants.map((grant) => `${grant.access} ${rangeId(grant)}`).join(' ')}\n`)

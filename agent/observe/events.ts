@@ -5,6 +5,7 @@
 
 import type { ReasonCode } from '../reasons.ts'
 import type { Operation } from '../vault/failure.ts'
+import type { ProvisionEvent } from './provision-events.ts'
 
 export interface TargetName {
   readonly component: string
@@ -22,6 +23,7 @@ export interface PublishedCertificate {
 }
 
 export type AgentEvent =
+  | ProvisionEvent
   | { type: 'started'; version: string; node: string; authMethod: string; targets: readonly TargetName[] }
   | { type: 'listening'; address: string }
   | { type: 'listen-failed'; detail: string }

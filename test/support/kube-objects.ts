@@ -80,6 +80,15 @@ export async function allowTokenReview(kube: Kube, namespace: string, serviceAcc
   await bindClusterRole(kube, 'system:auth-delegator', { kind: 'ServiceAccount', name: serviceAccount, namespace })
 }
 
+/** Lets the service account see the nodes, and nothing else. */
+export async function allowNodes(kube: Kube, namespace: string, serviceAccount: string): Promise<void> {
+  await create(kube, '/apis/rbac.authorization.k8s.io/v1/clusterroles', {
+    metadata: { name: 'test-nodes' },
+    rules: [{ apiGroups: [''], resources: ['nodes'], verbs: ['list', 'watch'] }],
+  })
+  await bindClusterRole(kube, 'test-nodes', { kind: 'ServiceAccount', name: serviceAccount, namespace })
+}
+
 /** Lets anybody read the keys that tokens are checked with: Vault shows no token when it fetches a `jwks_url`. */
 export async function allowAnonymousIssuerDiscovery(kube: Kube): Promise<void> {
   await bindClusterRole(kube, 'system:service-account-issuer-discovery', {
