@@ -64,7 +64,7 @@ export const variables = {
   ETCD_KEY_FILE: { meaning: 'provision: its private key' },
   AGENT_KUBERNETES_DIR: {
     default: '/var/run/secrets/kubernetes.io/serviceaccount',
-    meaning: 'provision watch: token and ca.crt for the Kubernetes API, read again when needed',
+    meaning: 'provision watch: token and ca.crt for the Kubernetes API',
   },
   AGENT_CALICO_VERSION: {
     defaultText: 'all supported ones',
