@@ -1,0 +1,84 @@
+import { describe, expect, it } from 'vitest'
+import { changeLine, painter, planJson, planText } from '../../../agent/cli/provision-output.ts'
+import { prefixRange } from '../../../agent/etcd/grants.ts'
+import type { Plan } from '../../../agent/etcd/plan.ts'
+
+const grant = { access: 'read' as const, ...prefixRange('/calico/') }
+const plan: Plan = {
+  phases: [
+    [{ do: 'add-role', role: 'r1' }],
+    [
+      { do: 'grant', role: 'r1', grant },
+      { do: 'grant', role: 'r2', grant, before: 'readwrite' },
+    ],
+    [{ do: 'add-user', user: 'u1' }],
+    [{ do: 'assign-role', user: 'u1', role: 'r1' }],
+    [{ do: 'revoke', role: 'r2', grant: { ...grant, ...prefixRange('/') } }],
+    [{ do: 'delete-user', user: 'u2' }],
+    [{ do: 'delete-role', role: 'r3' }],
+  ],
+  refusals: [],
+  notes: ['a note'],
+}
+const plain = painter(false, {})
+
+describe('a plan', () => {
+  it('as text: each user and role once, what happens to it, and the count', () => {
+    expect(planText({ plan, warnings: ['a warning'], authEnabled: true }, plain)).toBe(`+ role r1
+    + grant read /calico/*
+~ role r2
+    ~ readwrite becomes read /calico/* (its profile needs just that)
+    - revoke read /* (its profile does not need it)
++ user u1
+    + add the user, without a password
+    + give the role r1
+- user u2
+    - delete the user (provision made it, and it is not wanted any more)
+- role r3
+
+Note: a note.
+Note: a warning.
+Plan: 4 to add, 1 to change, 3 to take away.
+`)
+  })
+
+  it('as JSON', () => {
+    const json = planJson({ plan, warnings: ['a warning'], authEnabled: true }) as { changes: object[] }
+    expect(json).toMatchObject({ inStep: false, authEnabled: true, refusals: [], notes: ['a note', 'a warning'] })
+    expect(json.changes).toHaveLength(8)
+    expect(json.changes[1]).toEqual({
+      do: 'grant',
+      role: 'r1',
+      access: 'read',
+      keys: '/calico/*',
+      why: 'its profile needs it',
+    })
+  })
+
+  it('that is empty, or refused', () => {
+    const empty = { phases: [], refusals: [], notes: [] }
+    expect(planText({ plan: empty, warnings: [], authEnabled: true }, plain)).toBe('In step: nothing to do.\n')
+    expect(planText({ plan: { ...empty, refusals: ['no'] }, warnings: [], authEnabled: true }, plain)).toBe(
+      'Refused: no.\nNothing can be applied before that is solved.\n',
+    )
+  })
+
+  it('says that authentication is off', () => {
+    expect(planText({ plan, warnings: [], authEnabled: false }, plain)).toContain('authentication is off')
+  })
+})
+
+describe('colour', () => {
+  it('is for terminals, unless NO_COLOR or a dumb one', () => {
+    expect(painter(true, {})('x', '+')).toBe('\x1b[32mx\x1b[0m')
+    expect(painter(true, { NO_COLOR: '1' })('x', '+')).toBe('x')
+    expect(painter(true, { TERM: 'dumb' })('x', '+')).toBe('x')
+    expect(painter(false, {})('x', '-')).toBe('x')
+  })
+})
+
+it('a change that was made is one line: to whom, what, why', () => {
+  expect(changeLine({ do: 'unassign-role', user: 'u1', role: 'r1' }, plain)).toBe(
+    '- user u1: take away the role r1 (the user is not to have it)\n',
+  )
+})
