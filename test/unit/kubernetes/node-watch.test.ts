@@ -1,8 +1,8 @@
 /** The watch of nodes against an API server of the test's own: what it lists, where it goes on, and when it lists again. */
 import { afterEach, describe, expect, it } from 'vitest'
+import { AgentError } from '../../../agent/errors.ts'
 import type { WatchEvent } from '../../../agent/kubernetes/answers.ts'
 import type { KubeApi } from '../../../agent/kubernetes/api.ts'
-import { AgentError } from '../../../agent/errors.ts'
 import { createKubeNodes } from '../../../agent/kubernetes/node-watch.ts'
 import { createFakeClock } from '../../support/fake-clock.ts'
 
