@@ -40,7 +40,7 @@ describe.skipIf(missing !== undefined)(
         '--components',
         'calicoctl',
       ])
-      expect([code, stderr]).toEqual([0, ''])
+      if (code !== 0) throw new Error(stderr)
       // Nobody is removed while the list is empty, nor more than half at once.
       for (const name of ['stays1', 'stays2', 'stays3']) await createNode(kube, name)
     }, 120_000)
