@@ -6,7 +6,8 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { type Variable, variables } from '../agent/config/variables.ts'
 import { builtInProfiles, type Row } from '../agent/etcd/profile-table.ts'
-import { type Reason, reasons } from '../agent/reasons.ts'
+import type { Reason } from '../agent/reason.ts'
+import { reasons } from '../agent/reasons.ts'
 
 /** File and the tables in it. */
 export const documents: Readonly<Record<string, readonly (keyof typeof tables)[]>> = {

@@ -39,9 +39,12 @@ export interface Plan {
 /** etcd's own role of administrators. */
 export const rootRole = 'root'
 
+/** True: everything that `provision` has made and nobody wants any more. A set: of that, only these users and roles. */
+export type Prune = boolean | ReadonlySet<string>
+
 export interface PlanOptions {
-  /** Also take away what `provision` has made and nobody wants any more. */
-  readonly prune: boolean
+  /** What else to take away. */
+  readonly prune: Prune
 }
 
 /**
@@ -128,7 +131,7 @@ function planUsers(desired: DesiredState, { users, made, withPassword }: ActualS
     for (const role of (has ?? []).filter((each) => !roles.includes(each)).toSorted()) {
       // Roles below our prefix are ours to give and to take; another's role only where the user is ours, and asked for.
       const isOurs = made.users.has(user) && role !== rootRole
-      if (role.startsWith(rolePrefix) || (prune && isOurs)) unassign.push({ do: 'unassign-role', user, role })
+      if (role.startsWith(rolePrefix) || (prune !== false && isOurs)) unassign.push({ do: 'unassign-role', user, role })
       else notes.push(foreignAssignment(user, role, isOurs))
     }
   }
@@ -142,10 +145,13 @@ function planUnwanted(desired: DesiredState, { users, roles, made }: ActualState
     return has !== undefined && !desired.users.has(user) && !has.includes(rootRole)
   })
   const unwantedRoles = [...made.roles].filter((role) => roles.has(role) && !desired.roles.has(role))
-  if (prune) {
+  if (prune !== false) {
+    const goes = (name: string): boolean => prune === true || prune.has(name)
+    const goneUsers = unwantedUsers.filter(goes).toSorted()
+    const goneRoles = unwantedRoles.filter(goes).toSorted()
     return {
-      users: unwantedUsers.toSorted().map((user): Change => ({ do: 'delete-user', user })),
-      roles: unwantedRoles.toSorted().map((role): Change => ({ do: 'delete-role', role })),
+      users: goneUsers.map((user): Change => ({ do: 'delete-user', user })),
+      roles: goneRoles.map((role): Change => ({ do: 'delete-role', role })),
       notes: [],
     }
   }

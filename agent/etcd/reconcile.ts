@@ -7,13 +7,13 @@ import type { EtcdAuthApi } from './api.ts'
 import { applyChanges } from './apply.ts'
 import type { DesiredState } from './desired.ts'
 import { createMemory, type Memory, rememberChange } from './memory.ts'
-import { type Change, type Made, type Plan, planChanges } from './plan.ts'
+import { type Change, type Made, type Plan, type Prune, planChanges } from './plan.ts'
 import type { PoolOptions } from './pool.ts'
 import { readActual, readNames } from './read.ts'
 import { digestOf, type Record, readReceipt, readRecord, recordLine, tidy, writeReceipt } from './record.ts'
 
 export interface ExamineOptions extends PoolOptions {
-  readonly prune: boolean
+  readonly prune: Prune
   /** Of whoever reconciles more than once: then a change of a few nodes costs calls for these alone. */
   readonly memory?: Memory
   /** Read everything, whatever memory and receipt say. */
@@ -48,7 +48,7 @@ export async function examine(api: EtcdAuthApi, desired: DesiredState, options: 
   const { memory = createMemory(), fresh = false, prune } = options
   const { enabled, revision } = await api.authStatus()
   if (fresh || revision === undefined || memory.known?.revision !== revision) memory.known = undefined
-  if (memory.known === undefined && !fresh && enabled && revision !== undefined) {
+  if (memory.known === undefined && !fresh && enabled && revision !== undefined && typeof prune === 'boolean') {
     const receipt = await readReceipt(api)
     if (receipt?.revision === revision && receipt.digest === digestOf(desired, prune)) {
       return {
@@ -61,9 +61,17 @@ export async function examine(api: EtcdAuthApi, desired: DesiredState, options: 
   }
   const record = await readRecord(api)
   const known = memory.known ?? (await readNames(api, revision))
-  const actual = await readActual(api, known, desired, record.made, options)
+  const actual = await readActual(api, known, desired, relevantTo(desired, prune, record.made), options)
   memory.known = known
   return { plan: planChanges(desired, actual, options), revision, authEnabled: enabled, record }
+}
+
+/** With a list of what may go, nothing else that is ours need be read: one new node among thousands is a few calls. */
+function relevantTo({ users, roles }: DesiredState, prune: Prune, made: Made): Made {
+  if (typeof prune === 'boolean') return made
+  const among = (names: ReadonlySet<string>, wanted: ReadonlyMap<string, unknown>): Set<string> =>
+    new Set([...names].filter((name) => wanted.has(name) || prune.has(name)))
+  return { users: among(made.users, users), roles: among(made.roles, roles) }
 }
 
 export interface Outcome {
@@ -120,11 +128,13 @@ async function settle(
   gone: ReadonlySet<string>,
 ): Promise<void> {
   await tidy(api, record, gone)
-  if (revision === undefined) return
+  const { prune } = options
+  // Whoever names what may go looks at parts, and has a memory.
+  if (revision === undefined || typeof prune !== 'boolean') return
   // Somebody may have changed something while we looked.
   const { enabled, revision: now } = await api.authStatus()
   if (enabled && now === revision) {
-    await writeReceipt(api, { revision, digest: digestOf(desired, options.prune), notes: plan.notes })
+    await writeReceipt(api, { revision, digest: digestOf(desired, prune), notes: plan.notes })
   }
 }
 
