@@ -1,0 +1,69 @@
+/** Owns what a row of the fault matrix is: what is done to a running agent, what it must say, and how soon it must be over. */
+import type { ReasonCode } from '../../agent/reasons.ts'
+import type { Lab } from '../integration/agent/lab.ts'
+import type { AgentProcess } from '../support/agent-process.ts'
+import type { FaultProxy } from '../support/fault-proxy.ts'
+import type { RealEtcd } from '../support/real-etcd.ts'
+import type { RealVault } from '../support/real-vault.ts'
+import type { OnEnd } from '../support/temp-dir.ts'
+
+/** Everything that a fault can be done to. The agent is the built program, as a process. */
+export interface Stage {
+  readonly lab: Lab
+  readonly vault: RealVault
+  /** Between the agent and Vault. */
+  readonly proxy: FaultProxy
+  readonly node: string
+  /** Of the agent's target. */
+  readonly directory: string
+  readonly tokenFile: string
+  /** Empty, for whatever a row needs. */
+  readonly scratch: string
+  /** As many as the row asks for, with authentication and the agent's user. */
+  readonly etcd: readonly RealEtcd[]
+  readonly agent: AgentProcess
+  readonly onEnd: OnEnd
+}
+
+export interface FaultRow {
+  readonly group: string
+  readonly name: string
+  /**
+   * The reasons of which one must be told in the log, in /readyz and in the metrics. Empty: the fault must not be felt, and a
+   * renewal in the middle of it succeeds.
+   */
+  readonly reasons: readonly ReasonCode[]
+  /** From the end of the fault to the next certificate, without anybody's help. */
+  readonly recoversWithinSeconds?: number
+  /** For faults that others would feel. Default: one Vault for all of them. */
+  readonly hasOwnVault?: boolean
+  readonly etcdMembers?: number
+  /** Added to the environment of the agent. */
+  readonly env?: (stage: Omit<Stage, 'agent'>) => Readonly<Record<string, string>>
+  /** Instead of a directory in memory. */
+  readonly directory?: (onEnd: OnEnd) => string
+  /** What starts the agent (agent-process.ts). */
+  readonly wrapper?: (stage: Omit<Stage, 'agent'>) => readonly string[]
+  /** Why it cannot be done on this machine. */
+  readonly leftOut?: string | undefined
+  readonly inject: (stage: Stage) => unknown
+  readonly recover: (stage: Stage) => unknown
+}
+
+/** What became of a row: its line of the table. */
+export interface Outcome {
+  readonly group: string
+  readonly name: string
+  /** Told reason, or what happened instead. */
+  readonly outcome: string
+  /** Until log, /readyz and metrics had told it. */
+  readonly visibleAfterSeconds?: number
+  readonly recoveredAfterSeconds?: number
+  readonly recoversWithinSeconds?: number
+  /** In the busiest minute. */
+  readonly requestsPerMinute?: number
+  readonly lost: number
+  readonly bad: number
+  /** Every promise that was not kept. */
+  readonly problems: readonly string[]
+}
