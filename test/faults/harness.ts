@@ -7,18 +7,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { type ReasonCode, reasons } from '../../agent/reasons.ts'
 import type { AgentProcess, LoggedLine } from '../support/agent-process.ts'
 import { at } from '../support/https-json.ts'
-import type { OnEnd } from '../support/temp-dir.ts'
-import type { FaultRow, Outcome, Stage } from './row.ts'
-import { createStage, type FaultLab } from './stage.ts'
+import type { FaultRow, Outcome, RunOptions, Stage } from './row.ts'
+import { createStage } from './stage.ts'
 import { type DirectoryWatch, watchDirectory } from './watch.ts'
-
-export interface RunOptions {
-  readonly lab: FaultLab
-  readonly node: string
-  /** How long the fault lasts after its reason was told. */
-  readonly holdMs: number
-  readonly onEnd: OnEnd
-}
 
 const visibleWithinSeconds = 10
 /** Three quick tries and one more in the first minute, each with at most a look at the issuers, a login and two signatures. */

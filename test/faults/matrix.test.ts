@@ -1,7 +1,6 @@
 /** The fault matrix in short: every fault lasts until its reason has been told. `npm run faults` holds each for longer. */
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { locateServer } from '../servers/locate.ts'
-import { runRow } from './harness.ts'
 import type { Outcome } from './row.ts'
 import { rows } from './rows/rows.ts'
 import { type FaultLab, startFaultLab } from './stage.ts'
@@ -17,9 +16,7 @@ declare module 'vitest' {
 }
 
 const vault = locateServer('vault')
-const etcd = locateServer('etcd')
 const missing = 'missing' in vault ? vault.missing : undefined
-const missingEtcd = 'missing' in etcd ? etcd.missing : undefined
 const holdMs = inject('faultHoldMs') ?? 0
 
 describe.skipIf(missing !== undefined)(`faults${missing === undefined ? '' : ` (left out: ${missing})`}`, () => {
@@ -30,12 +27,16 @@ describe.skipIf(missing !== undefined)(`faults${missing === undefined ? '' : ` (
   afterAll(() => lab?.stop())
 
   for (const [index, row] of rows.entries()) {
-    const leftOut = row.leftOut ?? (row.etcdMembers === undefined ? undefined : missingEtcd)
-    const title = `${row.group}: ${row.name}${leftOut === undefined ? '' : ` (left out: ${leftOut})`}`
-    test.concurrent.skipIf(leftOut !== undefined)(title, { timeout: 180_000 }, async ({ task, onTestFinished }) => {
-      const outcome = await runRow(row, { lab, node: `node${index}`, holdMs, onEnd: onTestFinished })
-      task.meta.outcome = outcome
-      expect(outcome.problems).toEqual([])
-    })
+    const { group, name, leftOut } = row
+    const title = `${group}: ${name}${leftOut === undefined ? '' : ` (left out: ${leftOut})`}`
+    test.skipIf(leftOut !== undefined)(
+      title,
+      { concurrent: true, timeout: 180_000 },
+      async ({ task, onTestFinished }) => {
+        const outcome = await row.run({ lab, node: `node${index}`, holdMs, onEnd: onTestFinished })
+        task.meta.outcome = outcome
+        expect(outcome.problems).toEqual([])
+      },
+    )
   }
 })

@@ -1,15 +1,15 @@
 /** Owns what a row of the fault matrix is: what is done to a running agent, what it must say, and how soon it must be over. */
 import type { ReasonCode } from '../../agent/reasons.ts'
-import type { Lab } from '../integration/agent/lab.ts'
 import type { AgentProcess } from '../support/agent-process.ts'
 import type { FaultProxy } from '../support/fault-proxy.ts'
 import type { RealEtcd } from '../support/real-etcd.ts'
 import type { RealVault } from '../support/real-vault.ts'
 import type { OnEnd } from '../support/temp-dir.ts'
+import type { FaultLab } from './stage.ts'
 
 /** Everything that a fault can be done to. The agent is the built program, as a process. */
 export interface Stage {
-  readonly lab: Lab
+  readonly lab: FaultLab
   readonly vault: RealVault
   /** Between the agent and Vault. */
   readonly proxy: FaultProxy
@@ -22,8 +22,13 @@ export interface Stage {
   /** As many as the row asks for, with authentication and the agent's user. */
   readonly etcd: readonly RealEtcd[]
   readonly agent: AgentProcess
+  /** Another process with the same environment; the first one is over. */
+  startAgain(): AgentProcess
   readonly onEnd: OnEnd
 }
+
+/** What a row may use before the agent runs. */
+export type Setting = Omit<Stage, 'agent' | 'startAgain'>
 
 export interface FaultRow {
   readonly group: string
@@ -39,15 +44,30 @@ export interface FaultRow {
   readonly hasOwnVault?: boolean
   readonly etcdMembers?: number
   /** Added to the environment of the agent. */
-  readonly env?: (stage: Omit<Stage, 'agent'>) => Readonly<Record<string, string>>
+  readonly env?: (stage: Setting) => Readonly<Record<string, string>>
   /** Instead of a directory in memory. */
   readonly directory?: (onEnd: OnEnd) => string
   /** What starts the agent (agent-process.ts). */
-  readonly wrapper?: (stage: Omit<Stage, 'agent'>) => readonly string[]
+  readonly wrapper?: (stage: Setting) => readonly string[]
   /** Why it cannot be done on this machine. */
   readonly leftOut?: string | undefined
   readonly inject: (stage: Stage) => unknown
   readonly recover: (stage: Stage) => unknown
+}
+
+export interface RunOptions {
+  /** With the Vault that rows share. */
+  readonly lab: FaultLab
+  /** A name that no other row uses. */
+  readonly node: string
+  /** How long a fault lasts after its reason was told; 0 in the short form. */
+  readonly holdMs: number
+  readonly onEnd: OnEnd
+}
+
+/** A row as it is run: most are a FaultRow (harness.ts), some need a way of their own. */
+export interface MatrixRow extends Pick<FaultRow, 'group' | 'name' | 'leftOut'> {
+  run(options: RunOptions): Promise<Outcome>
 }
 
 /** What became of a row: its line of the table. */

@@ -30,26 +30,26 @@ export async function createStage(row: FaultRow, shared: FaultLab, node: string,
   const proxy = await startFaultProxy(lab.vault)
   onEnd(() => proxy.stop())
   const etcd = await startEtcd(row.etcdMembers ?? 0, lab, node)
-  onEnd(() => Promise.all(etcd.map((member) => member.stop())))
+  onEnd(async () => void (await Promise.all(etcd.map((member) => member.stop()))))
   const place = createTestNode(lab, { node, at: proxy, onEnd })
   const directory = row.directory?.(onEnd) ?? place.directory
   const scratch = join(place.root, 'scratch')
   mkdirSync(scratch)
   const { tokenFile } = place
   const stage = { lab, vault: lab.vault, proxy, node, directory, tokenFile, scratch, etcd, onEnd }
-  const agent = spawnAgent(
-    {
-      ...place.environment,
-      AGENT_DIR: directory,
-      VAULT_CLIENT_TIMEOUT: vaultTimeout,
-      AGENT_LOG_LEVEL: 'debug',
-      ...etcdEnvironment(etcd),
-      ...row.env?.(stage),
-    },
-    { bundle: true, wrapper: row.wrapper?.(stage) ?? [], onEnd, patienceMs: 120_000 },
-  )
+  const environment = {
+    ...place.environment,
+    AGENT_DIR: directory,
+    VAULT_CLIENT_TIMEOUT: vaultTimeout,
+    AGENT_LOG_LEVEL: 'debug',
+    ...etcdEnvironment(etcd),
+    ...row.env?.(stage),
+  }
+  const wrapper = row.wrapper?.(stage) ?? []
+  const startAgain = () => spawnAgent(environment, { bundle: true, wrapper, onEnd, patienceMs: 15_000 })
+  const agent = startAgain()
   await agent.nextLine(({ event }) => event === 'published')
-  return { ...stage, agent }
+  return { ...stage, agent, startAgain }
 }
 
 async function startEtcd(members: number, { setup }: Lab, node: string): Promise<RealEtcd[]> {

@@ -11,6 +11,7 @@ import { type AgentEvent, createEventHub } from '../../agent/observe/events.ts'
 import { createHealth, type ProbeAnswer } from '../../agent/observe/health.ts'
 import { createMetrics } from '../../agent/observe/metrics.ts'
 import { watchFiles } from '../../agent/store/watch.ts'
+import type { OnEnd } from './temp-dir.ts'
 
 export type AgentEnvironment = Readonly<Record<string, string>>
 
@@ -18,6 +19,8 @@ export interface AgentInProcessOptions {
   readonly clock?: Clock
   /** Watches files as `run` does; resolves once no change can be missed. */
   readonly watch?: boolean
+  /** Default: the end of the test that runs now. */
+  readonly onEnd?: OnEnd
 }
 
 export interface AgentInProcess {
@@ -45,7 +48,7 @@ const patienceMs = 10_000
 
 export async function startAgent(
   environment: AgentEnvironment,
-  { clock = systemClock, watch = false }: AgentInProcessOptions = {},
+  { clock = systemClock, watch = false, onEnd = onTestFinished }: AgentInProcessOptions = {},
 ): Promise<AgentInProcess> {
   const config = parseConfig(environment, 'no-node-name')
   const components = config.targets.map(({ component }) => component)
@@ -76,7 +79,7 @@ export async function startAgent(
     stopping.abort()
     await running
   }
-  onTestFinished(stop)
+  onEnd(stop)
 
   const nextEvent: AgentInProcess['nextEvent'] = (type, fits = () => true) =>
     new Promise((resolve, reject) => {

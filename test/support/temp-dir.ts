@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 
 /** Registers what is to be done at the end. Concurrent tests hand over their context's, as vitest asks. */
-export type OnEnd = (end: () => unknown) => void
+export type OnEnd = (end: () => void | Promise<void>) => void
 
 /** In memory where the system has it so: fsync on a disk takes milliseconds. */
 const base = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()

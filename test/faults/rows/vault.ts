@@ -106,7 +106,18 @@ export const vaultRows: readonly FaultRow[] = [
   },
   {
     group,
-    name: 'stands still (SIGSTOP), as with a storage that does not answer',
+    name: 'its storage takes five seconds for each operation',
+    reasons: ['vault-timeout', 'vault-server-error'],
+    hasOwnVault: true,
+    async inject(stage) {
+      await forgetTokens(stage)
+      process.kill(stage.vault.pid, 'SIGUSR1')
+    },
+    recover: ({ vault }) => process.kill(vault.pid, 'SIGUSR2'),
+  },
+  {
+    group,
+    name: 'stands still (SIGSTOP)',
     reasons: ['vault-timeout'],
     hasOwnVault: true,
     inject: ({ vault }) => process.kill(vault.pid, 'SIGSTOP'),

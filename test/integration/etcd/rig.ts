@@ -63,6 +63,8 @@ export interface RunOptions {
   readonly killAt?: string
   /** dist/main.js, which `npm test` has built. Default: the sources. */
   readonly bundle?: boolean
+  /** What starts it, in front of node. */
+  readonly wrapper?: readonly string[]
 }
 
 export function operatorFiles({ endpoint, ca, cert = '', key = '' }: EtcdIdentity, endpoints = endpoint): Operator {
@@ -86,16 +88,14 @@ export function operatorFiles({ endpoint, ca, cert = '', key = '' }: EtcdIdentit
 
 export function runProvision(
   args: readonly string[],
-  { env = {}, input, killAt, bundle = false }: RunOptions,
+  { env = {}, input, killAt, bundle = false, wrapper = [] }: RunOptions,
 ): Promise<Ended> {
-  const child = spawn(
-    process.execPath,
-    [join(import.meta.dirname, '../../..', bundle ? 'dist/main.js' : 'agent/main.ts'), 'provision', ...args],
-    {
-      env: { PATH: process.env['PATH'], ...env },
-      stdio: ['pipe', 'pipe', 'pipe'],
-    },
-  )
+  const main = join(import.meta.dirname, '../../..', bundle ? 'dist/main.js' : 'agent/main.ts')
+  const [program = process.execPath, ...rest] = [...wrapper, process.execPath, main, 'provision', ...args]
+  const child = spawn(program, rest, {
+    env: { PATH: process.env['PATH'], ...env },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  })
   child.stdin.on('error', () => {})
   child.stdin.end(input ?? '')
   const texts = { stdout: '', stderr: '' }
