@@ -31,7 +31,7 @@ describe.skipIf(missing !== undefined)(`faults${missing === undefined ? '' : ` (
     const title = `${group}: ${name}${leftOut === undefined ? '' : ` (left out: ${leftOut})`}`
     test.skipIf(leftOut !== undefined)(
       title,
-      { concurrent: true, timeout: 180_000 },
+      { concurrent: true, timeout: 400_000 },
       async ({ task, onTestFinished }) => {
         const outcome = await row.run({ lab, node: `node${index}`, holdMs, onEnd: onTestFinished })
         task.meta.outcome = outcome

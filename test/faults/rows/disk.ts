@@ -8,6 +8,9 @@ import type { FaultRow, Stage } from '../row.ts'
 
 const leftOut = canMount ? undefined : 'needs root, to mount a small file system'
 
+/** The watcher sees a file go, but not a remount: then it is the next try, within five minutes. */
+const recoversWithinSeconds = 300
+
 function onFileSystem(
   name: string,
   reason: ReasonCode,
@@ -15,7 +18,7 @@ function onFileSystem(
   { inject, recover }: Pick<FaultRow, 'inject' | 'recover'>,
 ): FaultRow {
   const directory: FaultRow['directory'] = (onEnd) => tempFileSystem(options, onEnd)
-  return { group: 'disk', name, reasons: [reason], leftOut, directory, inject, recover }
+  return { group: 'disk', name, reasons: [reason], recoversWithinSeconds, leftOut, directory, inject, recover }
 }
 
 /** Files of this size until no other one fits. */
