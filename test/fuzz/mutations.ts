@@ -67,9 +67,11 @@ export function brokenJson(sample: unknown): fc.Arbitrary<unknown> {
     for (const { at, value, remove } of changes) {
       const places = placesOf(root)
       const place = places[Math.floor(at * (places.length + 1)) - 1]
-      if (place === undefined) root = value
+      // Each place gets its own: a later change must not reach into a shared one.
+      const own: unknown = structuredClone(value)
+      if (place === undefined) root = own
       else if (remove) Reflect.deleteProperty(place.holder, place.name)
-      else Reflect.set(place.holder, place.name, value)
+      else Reflect.set(place.holder, place.name, own)
     }
     return root
   })

@@ -6,6 +6,7 @@ import { clockRows } from './clock.ts'
 import { credentialRows } from './credentials.ts'
 import { diskRows } from './disk.ts'
 import { etcdRows } from './etcd.ts'
+import { killRows } from './kill.ts'
 import { networkRows } from './network.ts'
 import { processRows } from './process.ts'
 import { vaultRows } from './vault.ts'
@@ -17,6 +18,7 @@ export const rows: readonly MatrixRow[] = [
   ...[...vaultRows, ...networkRows, ...credentialRows, ...etcdRows, ...diskRows].map(asMatrixRow),
   ...clockRows,
   ...processRows,
+  ...killRows,
 ]
 
 function asMatrixRow(row: FaultRow): MatrixRow {
