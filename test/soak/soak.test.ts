@@ -10,7 +10,8 @@ import { locateServer } from '../servers/locate.ts'
 import { startAgent } from '../support/agent-in-process.ts'
 import { type AgentProcess, spawnAgent } from '../support/agent-process.ts'
 import { type RealEtcd, startRealEtcd } from '../support/real-etcd.ts'
-import { startRealVault } from '../support/real-vault.ts'
+import { type RealVault, startRealVault } from '../support/real-vault.ts'
+import { type FleetFigures, runFleet } from './fleet.ts'
 import { type EtcdHandshakes, startEtcdHandshakes, startReader } from './readers.ts'
 
 /** What `npm run soak` prints. */
@@ -28,13 +29,16 @@ declare module 'vitest' {
   interface ProvidedContext {
     /** Undefined in `npm test`. */
     soakRotations: number | undefined
+    fleetAgents: number | undefined
   }
   interface TaskMeta {
     soak?: Partial<SoakFigures>
+    fleet?: FleetFigures
   }
 }
 
 const rotations = inject('soakRotations') ?? 40
+const agents = inject('fleetAgents') ?? 20
 const isLong = inject('soakRotations') !== undefined
 const missing = ['vault' as const, 'etcd' as const]
   .map((name) => locateServer(name))
@@ -43,10 +47,12 @@ const missing = ['vault' as const, 'etcd' as const]
 const warmPart = 0.4
 
 describe.skipIf(missing !== undefined)(`soak${missing === undefined ? '' : ` (left out: ${missing})`}`, () => {
+  let vault: RealVault
   let lab: Lab
   let etcd: RealEtcd
   beforeAll(async () => {
-    lab = { ...(await startLab(await startRealVault(), {})), isReal: true }
+    vault = await startRealVault()
+    lab = { ...(await startLab(vault, {})), isReal: true }
     etcd = await startRealEtcd({ clientCaPem: `${lab.setup.rootPem}\n` })
   })
   afterAll(async () => {
@@ -110,6 +116,19 @@ describe.skipIf(missing !== undefined)(`soak${missing === undefined ? '' : ` (le
       torn: { resolvedOnce: tornResolved, byName: -1, byNameWithKeyReuse: tornByName },
     }
     expect({ tornByName, tornResolved, missingByName }).toEqual({ tornByName: 0, tornResolved: 0, missingByName: 0 })
+  })
+
+  test('a fleet that starts at once is served, and renews before anything ends (agents in one process)', async ({
+    task,
+  }) => {
+    const figures = await runFleet(lab, vault.pid, {
+      agents,
+      lifetimeSeconds: isLong ? 60 : 6,
+      certificatesEach: isLong ? 3 : 2,
+    })
+    task.meta.fleet = figures
+    expect(figures.failures).toBe(0)
+    expect(figures.leastLeftSeconds).toBeGreaterThan(0)
   })
 
   test('timers do not grow (agent in process)', async () => {
