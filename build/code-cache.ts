@@ -1,4 +1,7 @@
-/** Owns the last step of the build: a development Vault, one run of the agent against it, and the cache of its code. */
+/**
+ * Owns the last step of the build: a development Vault, one run of the agent against it, and the cache of its code. V8 takes it
+ * only from the very Node that made it, so the image makes it again with its own: `node build/code-cache.ts DIRECTORY`.
+ */
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -6,7 +9,7 @@ import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { startDevVaultProcess } from '../test/support/dev-vault/process.ts'
 
-/** Writes `agent.cache` beside the bundle in `outdir`. */
+/** Writes `agent.cache` beside the bundle in `outdir`: the same bytes for the same bundle and the same Node. */
 export async function makeCodeCache(outdir: string): Promise<void> {
   const scratch = mkdtempSync(join(tmpdir(), 'calico-vault-agent-build-'))
   const vault = await startDevVaultProcess()
@@ -26,9 +29,12 @@ export async function makeCodeCache(outdir: string): Promise<void> {
   }
 }
 
+if (process.argv[1] === fileURLToPath(import.meta.url)) await makeCodeCache(process.argv[2] ?? 'dist')
+
 function record(outdir: string, env: NodeJS.ProcessEnv): Promise<void> {
   const recorder = fileURLToPath(new URL('record-cache.ts', import.meta.url))
-  const args = [recorder, join(outdir, 'agent.js'), join(outdir, 'agent.cache')]
+  // V8 salts its hashes at random, and they are in the cache; the seed is no part of what must be the same when it is read.
+  const args = ['--random-seed=1', recorder, join(outdir, 'agent.js'), join(outdir, 'agent.cache')]
   const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'ignore', 'inherit'] })
   return new Promise((done, failed) => {
     child.on('error', failed)
