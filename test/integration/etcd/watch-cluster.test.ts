@@ -12,7 +12,7 @@ for (const version of etcdVersions) {
   describe.skipIf(version.missing !== undefined)(`provision watch on ${titleOf(version)}`, () => {
     it('makes and removes users while a member is down', async () => {
       const members = await startMembers(version, 3)
-      onTestFinished(() => Promise.all(members.map((member) => member.stop())).then(() => {}))
+      onTestFinished(async () => void (await Promise.all(members.map((member) => member.stop()))))
       const [first, ...others] = members
       if (first === undefined) throw new Error('no member')
       const root = await first.client('root')
