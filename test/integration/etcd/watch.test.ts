@@ -12,12 +12,11 @@ import { type KubeApiserver, startKubeApiserver } from '../../support/real-kube-
 import { startTcpFront } from '../../support/tcp-front.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 import { etcdVersions, type Operator, operatorFiles, startMembers } from './rig.ts'
-import { kubeEnvironment, putOwn, writeServiceAccount } from './watch-rig.ts'
+import { denied, kubeEnvironment, putOwn, writeServiceAccount } from './watch-rig.ts'
 
 const [version] = etcdVersions
 const program = locateServer('kube-apiserver')
 const missing = version?.missing ?? ('missing' in program ? program.missing : undefined)
-const denied = 7
 
 describe.skipIf(missing !== undefined)(
   `provision watch${missing === undefined ? '' : ` (left out: ${missing})`}`,
