@@ -11,7 +11,7 @@ import { parserModule, slimLibraries } from './slim.ts'
 /** Made beside dist/ and then renamed: a program that runs from there must not lose its files for the time of a build. */
 const outdir = 'dist.new'
 
-const common: BuildOptions = {
+const common = {
   bundle: true,
   minify: true,
   platform: 'node',
@@ -21,7 +21,7 @@ const common: BuildOptions = {
   logLevel: 'warning',
   metafile: true,
   plugins: [slimLibraries],
-}
+} satisfies BuildOptions
 
 /** Modules that are bundles of their own, loaded when they are needed. */
 const apart: Plugin = {

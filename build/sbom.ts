@@ -1,7 +1,8 @@
 /** Owns the bill of materials (CycloneDX): made from what the bundles contain, not from what is installed. */
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
 
 /** What of a CycloneDX document is read here. */
 export interface Sbom {
@@ -28,7 +29,8 @@ interface LicenseText {
   readonly encoding?: 'base64'
 }
 
-const tool = join(import.meta.dirname, '../node_modules/.bin/cyclonedx-esbuild')
+const library = createRequire(import.meta.url).resolve('@cyclonedx/cyclonedx-esbuild')
+const tool = join(dirname(library), '../bin/cyclonedx-esbuild-cli.js')
 
 /** Writes the document for the metafile of a build, the same bytes for the same contents, and answers it. */
 export function makeSbom(metafile: string, file: string): Sbom {

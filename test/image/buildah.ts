@@ -1,5 +1,5 @@
 /** Owns building images with buildah, without a container engine and without a registry: a store of its own, gone at the end. */
-import { execFileSync, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -40,10 +40,10 @@ export function startContainer(options: ContainerOptions): Container {
   const bundle = tempDir()
   mkdirSync(join(bundle, 'state'))
   writeFileSync(join(bundle, 'config.json'), JSON.stringify(runtimeConfig(options)))
-  const crun = (...args: string[]): string[] => [
-    ...['unshare', '--mount', 'sh', '-c', withoutUnifiedCgroups, 'crun'],
-    ...['--root', join(bundle, 'state'), '--cgroup-manager', 'disabled', ...args],
-  ]
+  const always = ['--root', join(bundle, 'state'), '--cgroup-manager', 'disabled']
+  const crun = (...args: string[]): string[] => {
+    return ['unshare', '--mount', 'sh', '-c', withoutUnifiedCgroups, 'crun', ...always, ...args]
+  }
   const ask = ([program = '', ...args]: string[]): string => execFileSync(program, args, { encoding: 'utf8' })
   const agent = spawnAgent({}, { command: crun('run', '--bundle', bundle, id) })
   // Before the agent's own end, which waits for the container's.
@@ -55,7 +55,15 @@ export function startContainer(options: ContainerOptions): Container {
 const withoutUnifiedCgroups = 'umount /sys/fs/cgroup/unified 2>/dev/null; exec "$0" "$@"'
 
 /** https://github.com/opencontainers/runtime-spec/blob/main/config.md */
-function runtimeConfig({ image, root, uid, args, entrypoint, environment = {}, mounts = [] }: ContainerOptions): object {
+function runtimeConfig({
+  image,
+  root,
+  uid,
+  args,
+  entrypoint,
+  environment = {},
+  mounts = [],
+}: ContainerOptions): object {
   const none = { bounding: [], effective: [], inheritable: [], permitted: [], ambient: [] }
   return {
     ociVersion: '1.0.2',

@@ -1,6 +1,17 @@
 /** Proves what docs/image.md promises, on the image that the Dockerfile makes, in containers of it, against a real Vault. */
 import { execFileSync } from 'node:child_process'
-import { chmodSync, chownSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -37,7 +48,8 @@ describe.skipIf(missing !== undefined)(`the image${missing === undefined ? '' : 
     rmSync(scratch, { recursive: true })
   })
 
-  const start = (options: Partial<ContainerOptions>): Container => startContainer({ image, root, uid: 10_001, ...options })
+  const start = (options: Partial<ContainerOptions>): Container =>
+    startContainer({ image, root, uid: 10_001, ...options })
 
   it('holds Node, what it is linked with, the licences, and the agent: no shell, nothing set-uid', () => {
     const allowed = [
@@ -54,7 +66,9 @@ describe.skipIf(missing !== undefined)(`the image${missing === undefined ? '' : 
   it('holds the files of dist/, as they are built outside, owned by root', () => {
     expect(readdirSync(join(root, 'app')).toSorted()).toEqual([...inDist, 'LICENSE'].toSorted())
     for (const file of inDist.filter((name) => name !== 'agent.cache')) {
-      expect(readFileSync(join(root, 'app', file), 'utf8'), file).toBe(readFileSync(join(project, 'dist', file), 'utf8'))
+      expect(readFileSync(join(root, 'app', file), 'utf8'), file).toBe(
+        readFileSync(join(project, 'dist', file), 'utf8'),
+      )
       expect(statSync(join(root, 'app', file))).toMatchObject({ uid: 0, gid: 0 })
     }
   })
