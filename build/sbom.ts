@@ -29,8 +29,8 @@ interface LicenseText {
   readonly encoding?: 'base64'
 }
 
-const library = createRequire(import.meta.url).resolve('@cyclonedx/cyclonedx-esbuild')
-const tool = join(dirname(library), '../bin/cyclonedx-esbuild-cli.js')
+const require = createRequire(import.meta.url)
+const tool = join(dirname(require.resolve('@cyclonedx/cyclonedx-esbuild')), '../bin/cyclonedx-esbuild-cli.js')
 
 /** Writes the document for the metafile of a build, the same bytes for the same contents, and answers it. */
 export function makeSbom(metafile: string, file: string): Sbom {

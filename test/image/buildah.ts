@@ -3,7 +3,8 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { makeNodeBase } from './node-base.ts'
+import { canMount } from '../support/temp-dir.ts'
+import { makeNodeBase, nodeArchive } from './node-base.ts'
 
 export interface ImageStore {
   /** The name of an image with Node 24, npm and a shell: `NODE` of the Dockerfile. */
@@ -40,9 +41,15 @@ const needed = ['buildah', 'crun', 'debootstrap', 'unshare']
 
 /** What is missing to build and run images here, in words for a test's title. */
 export function missingForImages(): string | undefined {
-  if (process.getuid?.() !== 0) return 'not root'
+  if (!canMount) return 'mounting is not allowed'
   const missing = needed.filter((program) => spawnSync(program, ['--version']).error !== undefined)
-  return missing.length > 0 ? `no ${missing.join(', ')}` : undefined
+  if (missing.length > 0) return `no ${missing.join(', ')}`
+  try {
+    nodeArchive()
+    return undefined
+  } catch (error) {
+    return `no base: ${error instanceof Error ? error.message : String(error)}`
+  }
 }
 
 export function openImageStore(): ImageStore {

@@ -34,6 +34,9 @@ describe.skipIf(missing !== undefined)(`the image${missing === undefined ? '' : 
   let store: ImageStore
   let id: string
   let image: Image
+  /** To be looked at. */
+  let files: string
+  /** To be run: the runtime makes what things are mounted on. */
   let root: string
   const scratch = mkdtempSync(join(tmpdir(), 'calico-vault-agent-image-'))
 
@@ -41,6 +44,7 @@ describe.skipIf(missing !== undefined)(`the image${missing === undefined ? '' : 
     store = openImageStore()
     id = store.build(project)
     image = store.inspect(id)
+    files = store.mount(id)
     root = store.mount(id)
   })
   afterAll(() => {
@@ -58,23 +62,23 @@ describe.skipIf(missing !== undefined)(`the image${missing === undefined ? '' : 
       /^lib(64)?\/([\w-]+\/)?(ld-linux-[\w-]+|lib(c|m|dl|pthread|gcc_s|stdc\+\+|atomic))\.so\.\d$/,
       /^usr\/share\/doc\/[\w-]+\/copyright$/,
     ]
-    const files = filesOf(root)
-    expect(files.filter((file) => !allowed.some((pattern) => pattern.test(file)))).toEqual([])
-    expect(files.filter((file) => (statSync(join(root, file)).mode & 0o6022) !== 0)).toEqual([])
+    const found = filesOf(files)
+    expect(found.filter((file) => !allowed.some((pattern) => pattern.test(file)))).toEqual([])
+    expect(found.filter((file) => (statSync(join(files, file)).mode & 0o6022) !== 0)).toEqual([])
   })
 
   it('holds the files of dist/, as they are built outside, owned by root', () => {
-    expect(readdirSync(join(root, 'app')).toSorted()).toEqual([...inDist, 'LICENSE'].toSorted())
+    expect(readdirSync(join(files, 'app')).toSorted()).toEqual([...inDist, 'LICENSE'].toSorted())
     for (const file of inDist.filter((name) => name !== 'agent.cache')) {
-      expect(readFileSync(join(root, 'app', file), 'utf8'), file).toBe(
+      expect(readFileSync(join(files, 'app', file), 'utf8'), file).toBe(
         readFileSync(join(project, 'dist', file), 'utf8'),
       )
-      expect(statSync(join(root, 'app', file))).toMatchObject({ uid: 0, gid: 0 })
+      expect(statSync(join(files, 'app', file))).toMatchObject({ uid: 0, gid: 0 })
     }
   })
 
   it('adds at most 2 MB to its base', () => {
-    const sizes = readdirSync(join(root, 'app')).map((file) => statSync(join(root, 'app', file)).size)
+    const sizes = readdirSync(join(files, 'app')).map((file) => statSync(join(files, 'app', file)).size)
     const bytes = sizes.reduce((sum, size) => sum + size, 0)
     console.log(`the agent's layer: ${(bytes / megabyte).toFixed(2)} MB`)
     expect(bytes).toBeLessThan(2 * megabyte)

@@ -3,20 +3,42 @@
  * project's own Node and this machine's npm. The tree is kept in the cache between runs.
  */
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, cpSync, existsSync, mkdirSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { cacheDirectory } from '../servers/locate.ts'
 
 const debian = 'bookworm'
 const nodePackage = resolve(import.meta.dirname, '../../node_modules/node/node_modules')
 
+/** The path of the tree as an archive, which takes half a minute and Debian's mirror where it is not in the cache. */
+export function nodeArchive(): string {
+  const archive = join(cacheDirectory('images'), `node-${process.versions.node}-${debian}-${process.arch}.tar`)
+  if (existsSync(archive)) return archive
+  const scratch = mkdtempSync(join(tmpdir(), 'calico-vault-agent-debian-'))
+  try {
+    makeArchive(archive, join(scratch, 'root'))
+  } finally {
+    rmSync(scratch, { recursive: true, force: true })
+  }
+  return archive
+}
+
 /** @param build makes an image of a directory with a Dockerfile, and answers its name */
 export function makeNodeBase(directory: string, build: (context: string) => string): string {
-  const archive = join(cacheDirectory('images'), `node-${process.versions.node}-${debian}-${process.arch}.tar`)
-  if (!existsSync(archive)) makeArchive(archive, join(directory, 'debian'))
   const context = join(directory, 'node')
   mkdirSync(context)
-  copyFileSync(archive, join(context, 'root.tar'))
+  copyFileSync(nodeArchive(), join(context, 'root.tar'))
   const certificates = certificatesOfHost()
   const lines = ['FROM scratch', 'ADD root.tar /']
   if (certificates !== undefined) {
@@ -28,7 +50,7 @@ export function makeNodeBase(directory: string, build: (context: string) => stri
 }
 
 function makeArchive(archive: string, tree: string): void {
-  execFileSync('debootstrap', ['--variant=minbase', debian, tree], { stdio: ['ignore', 'ignore', 'inherit'] })
+  execFileSync('debootstrap', ['--variant=minbase', debian, tree], { stdio: ['ignore', 'ignore', 'pipe'] })
   const local = join(tree, 'usr/local')
   const [npm, node] = [join(local, 'lib/node_modules/npm'), join(local, 'bin/node')]
   copyFileSync(process.execPath, node)
@@ -39,7 +61,6 @@ function makeArchive(archive: string, tree: string): void {
   const temporary = `${archive}.${process.pid}.tmp`
   execFileSync('tar', ['--create', '--file', temporary, '--directory', tree, '.'])
   renameSync(temporary, archive)
-  rmSync(tree, { recursive: true })
 }
 
 /** The root of the npm on the PATH: two directories above its program. */
