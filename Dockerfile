@@ -1,4 +1,4 @@
-# The agent on Node 24 and nothing else: no shell, no package manager, nobody's home. docs/image.md tells how to build and run it.
+# The agent on Node 24 and nothing else: no shell, no package manager. docs/image.md tells how to build and run it.
 #
 # NODE is what builds: Debian with Node 24 and npm in /usr/local. BASE is what runs: any image with Node 24, by default the one
 # that is put together below from NODE's own node and the libraries that it is linked with.

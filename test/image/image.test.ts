@@ -38,9 +38,10 @@ describe.skipIf(missing !== undefined)(`the image${missing === undefined ? '' : 
   let files: string
   /** To be run: the runtime makes what things are mounted on. */
   let root: string
-  const scratch = mkdtempSync(join(tmpdir(), 'calico-vault-agent-image-'))
+  let copy: string
 
   beforeAll(() => {
+    copy = mkdtempSync(join(tmpdir(), 'calico-vault-agent-copy-'))
     store = openImageStore()
     id = store.build(project)
     image = store.inspect(id)
@@ -49,7 +50,7 @@ describe.skipIf(missing !== undefined)(`the image${missing === undefined ? '' : 
   })
   afterAll(() => {
     store?.remove()
-    rmSync(scratch, { recursive: true })
+    rmSync(copy, { recursive: true, force: true })
   })
 
   const start = (options: Partial<ContainerOptions>): Container =>
@@ -124,7 +125,6 @@ describe.skipIf(missing !== undefined)(`the image${missing === undefined ? '' : 
   })
 
   it('is the same layer when the same sources are built again: elsewhere, later, with nothing kept', () => {
-    const copy = join(scratch, 'copy')
     cpSync(project, copy, { recursive: true, filter: (source) => !/\/(node_modules|dist|\.git)$/.test(source) })
     for (const file of filesOf(copy)) utimesSync(join(copy, file), 1_700_000_000, 1_700_000_000)
     expect(store.inspect(store.build(copy, { afresh: true })).rootfs.diff_ids.at(-1)).toBe(image.rootfs.diff_ids.at(-1))
