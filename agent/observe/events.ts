@@ -36,6 +36,8 @@ export type AgentEvent =
   | { type: 'clock-skew'; skewMs: number }
   | { type: 'credential'; expiresAtMs: number | undefined }
   | { type: 'login'; method: string; mount: string; expiresAtMs: number | undefined }
+  /** A token that was handed to us: how long it lives was looked up, or made longer. */
+  | { type: 'token'; expiresAtMs: number | undefined }
   | { type: 'issued'; component: string; serialNumber: string; keyReused: boolean; reason: ReasonCode }
   | { type: 'found'; component: string; certificate: PublishedCertificate }
   | { type: 'published'; component: string; reason: ReasonCode; durationMs: number; certificate: PublishedCertificate }

@@ -154,6 +154,8 @@ export function createMetrics({ components, version, clock, provision }: Metrics
       case 'login':
         logins.inc({ method: event.method })
         return tokenExpiry.set((event.expiresAtMs ?? 0) / 1000)
+      case 'token':
+        return tokenExpiry.set((event.expiresAtMs ?? 0) / 1000)
       case 'credential':
         return credentialExpiry.set((event.expiresAtMs ?? 0) / 1000)
       case 'clock-skew':

@@ -102,7 +102,9 @@ function leaks({ agent, proxy, tokenFile }: Stage, watch: DirectoryWatch, said: 
   const places = {
     output: agent.output(),
     answers: said.join('\n'),
-    process: ['cmdline', 'environ', 'comm'].map((name) => readFileSync(`/proc/${agent.pid}/${name}`, 'utf8')).join(),
+    process: ['cmdline', 'environ', 'comm']
+      .map((name) => readFileSync(`/proc/${agent.processId}/${name}`, 'utf8'))
+      .join(),
   }
   const jwt = readText(tokenFile).split('.')
   const secrets = [...proxy.tokens, ...watch.keyLines, ...jwt.slice(1)].filter((text) => text.length > 20)

@@ -76,7 +76,11 @@ describe.skipIf(missing !== undefined)(`soak${missing === undefined ? '' : ` (le
     const samples: Sample[] = []
     for (let rotation = 1; rotation <= rotations; rotation++) {
       await rotate(agent)
-      samples.push({ rotation, rssKiB: readMemory(agent.pid).rss * 1024, descriptors: descriptorsOf(agent.pid) })
+      samples.push({
+        rotation,
+        rssKiB: readMemory(agent.processId).rss * 1024,
+        descriptors: descriptorsOf(agent.processId),
+      })
     }
     await handshakes.stop()
     await reader.stop()

@@ -37,10 +37,12 @@ export interface AgentProcessOptions {
   readonly onEnd?: OnEnd
   /** How long a log line is waited for. Default: ten seconds. */
   readonly patienceMs?: number
+  /** What is started instead of node and the agent's file, such as a container of it. */
+  readonly command?: readonly string[]
 }
 
 export interface AgentProcess {
-  readonly pid: number
+  readonly processId: number
   readonly lines: readonly LoggedLine[]
   readonly ended: Promise<AgentEnd>
   /** Standard output and error, all of it. */
@@ -72,12 +74,13 @@ export function spawnAgent(
     bundle = false,
     uid,
     wrapper = [],
+    command,
     onEnd = onTestFinished,
     patienceMs = 10_000,
   }: AgentProcessOptions = {},
 ): AgentProcess {
   const main = join(root, bundle ? 'dist/main.js' : 'agent/main.ts')
-  const [program = process.execPath, ...rest] = [...wrapper, process.execPath, main, ...args]
+  const [program = process.execPath, ...rest] = command ?? [...wrapper, process.execPath, main, ...args]
   const child = spawn(program, rest, {
     env: { PATH: process.env['PATH'], AGENT_LISTEN: '127.0.0.1:0', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -139,7 +142,7 @@ export function spawnAgent(
     })
 
   return {
-    pid: child.pid ?? -1,
+    processId: child.pid ?? -1,
     lines,
     ended,
     output: () => texts.output,

@@ -43,7 +43,7 @@ function killed(name: string, kill: (stage: Stage) => Promise<void>, leftOut?: s
 
 /** The kernel ends the process: its memory group gets less than it uses. */
 async function outOfMemory({ agent, onEnd }: Stage): Promise<void> {
-  const own = join(memoryGroups, `calico-vault-agent-${agent.pid}`)
+  const own = join(memoryGroups, `calico-vault-agent-${agent.processId}`)
   mkdirSync(own)
   onEnd(async () => {
     await agent.ended
@@ -51,7 +51,7 @@ async function outOfMemory({ agent, onEnd }: Stage): Promise<void> {
   })
   writeFileSync(join(own, 'memory.swappiness'), '0')
   writeFileSync(join(own, 'memory.limit_in_bytes'), '1M')
-  writeFileSync(join(own, 'cgroup.procs'), String(agent.pid))
+  writeFileSync(join(own, 'cgroup.procs'), String(agent.processId))
   // Whatever it does next needs a page.
   agent.signal('SIGHUP')
   await agent.ended
