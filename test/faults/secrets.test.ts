@@ -41,7 +41,7 @@ const logins: Readonly<Record<string, (lab: Lab, node: TestNode) => Promise<[Env
       VAULT_CLIENT_KEY: file(node, 'client-key.pem', privateKeyPem),
     }
     return [
-      { AGENT_AUTH_METHOD: 'cert', AGENT_AUTH_TOKEN_FILE: undefined, ...files },
+      { AGENT_AUTH_METHOD: 'cert', AGENT_AUTH_ROLE: 'nodes', AGENT_AUTH_TOKEN_FILE: undefined, ...files },
       [privateKeyPem.split('\n')[1] ?? ''],
     ]
   },
@@ -65,9 +65,9 @@ describe('secrets', () => {
         async (_, loginOf) => {
           const node = createTestNode(lab())
           const [login, secrets] = await loginOf(lab(), node)
-          // The first signature is refused, with the secrets in the refusal.
+          // The first signature fails, with secrets in the words of the failure; the next try is soon.
           const refusal = { errors: [`hvs.${'s'.repeat(30)} may not`, readFileSync(node.tokenFile, 'utf8')] }
-          dev.faults.inject({ match: 'pki/sign', times: 1, status: 400, body: refusal })
+          dev.faults.inject({ match: 'pki/sign', times: 1, status: 500, body: refusal })
           const agent = spawnAgent(changed(node.environment, { ...login, AGENT_LOG_LEVEL: 'debug' }), {
             bundle: true,
             args: [command],
