@@ -21,7 +21,7 @@ export interface SoakFigures {
   readonly rssMiB: { readonly warm: number; readonly end: number; readonly slopeKiBPerRotation: number }
   readonly descriptors: { readonly warm: number; readonly end: number }
   readonly pairsRead: number
-  readonly torn: { readonly resolvedOnce: number; readonly byName: number; readonly byNameWithKeyReuse: number }
+  readonly torn: { readonly resolvedOnce: number; readonly byName: number }
   readonly etcdHandshakes: { readonly count: number; readonly failures: number }
 }
 
@@ -95,7 +95,7 @@ describe.skipIf(missing !== undefined)(`soak${missing === undefined ? '' : ` (le
       rssMiB: { warm: first.rssKiB / 1024, end: last.rssKiB / 1024, slopeKiBPerRotation: slope },
       descriptors: { warm: first.descriptors, end: last.descriptors },
       pairsRead: found.pairs,
-      torn: { resolvedOnce: found.tornResolved, byName: found.tornByName, byNameWithKeyReuse: -1 },
+      torn: { resolvedOnce: found.tornResolved, byName: found.tornByName },
       etcdHandshakes: { count: handshakes.count, failures: handshakes.failures.length },
     }
     expect(found.tornResolved).toBe(0)
@@ -111,15 +111,19 @@ describe.skipIf(missing !== undefined)(`soak${missing === undefined ? '' : ` (le
     const { agent, directory } = await start({ AGENT_KEY_REUSE: '1000' })
     const reader = startReader(directory)
     onTestFinished(() => reader.stop())
+    const handshakes = startEtcdHandshakes(directory, etcd.endpoint)
     for (let rotation = 1; rotation <= Math.min(rotations, 900); rotation++) await rotate(agent)
     await expect.poll(() => reader.found.pairs, { timeout: 20_000 }).toBeGreaterThan(1000)
     await reader.stop()
+    await handshakes.stop()
     const { tornByName, tornResolved, missingByName, pairs } = reader.found
     task.meta.soak = {
       pairsRead: pairs,
-      torn: { resolvedOnce: tornResolved, byName: -1, byNameWithKeyReuse: tornByName },
+      torn: { resolvedOnce: tornResolved, byName: tornByName },
+      etcdHandshakes: { count: handshakes.count, failures: handshakes.failures.length },
     }
     expect({ tornByName, tornResolved, missingByName }).toEqual({ tornByName: 0, tornResolved: 0, missingByName: 0 })
+    expect(handshakes.failures).toEqual([])
   })
 
   test('a fleet that starts at once is served, and renews before anything ends (agents in one process)', async ({

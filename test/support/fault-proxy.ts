@@ -34,6 +34,8 @@ export interface FaultProxy {
   readonly ca: TestCa
   readonly caFile: string
   readonly requests: readonly PassedRequest[]
+  /** When each TCP connection was taken, in milliseconds since the epoch. */
+  readonly connections: readonly number[]
   /** Every token that a request or an answer has shown. */
   readonly tokens: ReadonlySet<string>
   /** Undefined: passes on. Connections that are open end with the change. */
@@ -54,6 +56,7 @@ export async function startFaultProxy(vault: Pick<VaultServer, 'address' | 'caPe
   const good = await serverIdentity(ca)
   const open = new Set<Socket>()
   const requests: PassedRequest[] = []
+  const connections: number[] = []
   const tokens = new Set<string>()
   let target = vault
   let fault: ProxyFault = {}
@@ -61,6 +64,8 @@ export async function startFaultProxy(vault: Pick<VaultServer, 'address' | 'caPe
   let port = 0
 
   function accept(socket: Socket): void {
+    connections.push(preciseNow())
+    socket.setNoDelay(true)
     open.add(socket)
     socket.on('error', () => {})
     socket.on('close', () => open.delete(socket))
@@ -75,6 +80,7 @@ export async function startFaultProxy(vault: Pick<VaultServer, 'address' | 'caPe
     const { hostname, port: vaultPort } = new URL(target.address)
     const upstream = connect({ host: hostname, port: Number(vaultPort), ca: target.caPem })
     open.add(upstream)
+    upstream.setNoDelay(true)
     upstream.on('error', () => below.destroy())
     upstream.on('close', () => {
       open.delete(upstream)
@@ -83,7 +89,7 @@ export async function startFaultProxy(vault: Pick<VaultServer, 'address' | 'caPe
     below.on('close', () => upstream.destroy())
     client.on('data', (chunk: Buffer) => {
       const path = requestPath(chunk)
-      if (path !== undefined) requests.push({ atMs: Date.now(), path })
+      if (path !== undefined) requests.push({ atMs: preciseNow(), path })
       keepTokens(chunk)
       if (fault.onRequest !== undefined) fault.onRequest(client)
       else upstream.write(chunk)
@@ -113,6 +119,7 @@ export async function startFaultProxy(vault: Pick<VaultServer, 'address' | 'caPe
     ca,
     caFile,
     requests,
+    connections,
     tokens,
     setFault(next = {}) {
       fault = next
@@ -159,6 +166,11 @@ export async function serverIdentity(
     ...(notAfter === undefined ? {} : { notBefore: new Date(notAfter.getTime() - 3_600_000), notAfter }),
   })
   return { key: leaf.privateKeyPem, cert: leaf.certificatePem }
+}
+
+/** Milliseconds since the epoch with their fractions. */
+function preciseNow(): number {
+  return performance.timeOrigin + performance.now()
 }
 
 function requestPath(chunk: Buffer): string | undefined {

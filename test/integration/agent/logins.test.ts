@@ -50,7 +50,9 @@ describeEachVault('logins', {}, (lab) => {
     const agent = await startAgent(changed(node.environment, await environmentOf(lab(), node.root)))
     await agent.nextEvent('published', ({ reason }) => reason === 'never-published')
     // A token that was handed to us is no login.
-    expect(await agent.metric(`vault_logins_total{method="${method}"}`)).toBe(method === 'token from a file' ? undefined : 1)
+    expect(await agent.metric(`vault_logins_total{method="${method}"}`)).toBe(
+      method === 'token from a file' ? undefined : 1,
+    )
     expect(readPublished(node.directory)).toMatchObject({
       commonName: 'calico-node:node1',
       caNames: ['Calico etcd clients'],
