@@ -6,7 +6,7 @@ const { values: options } = parseArgs({
   options: { cases: { type: 'string', default: '100000' }, seed: { type: 'string' } },
 })
 const { isGood, tests } = await runTests({
-  files: ['test/fuzz/parsers.test.ts'],
+  files: ['test/fuzz/'],
   provide: {
     fuzzCases: Number(options.cases),
     ...(options.seed === undefined ? {} : { fuzzSeed: Number(options.seed) }),
