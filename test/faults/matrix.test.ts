@@ -17,6 +17,9 @@ declare module 'vitest' {
 
 const vault = locateServer('vault')
 const missing = 'missing' in vault ? vault.missing : undefined
+// Each server that a row starts listens for the end of this process.
+process.setMaxListeners(100)
+
 const holdMs = inject('faultHoldMs') ?? 0
 
 describe.skipIf(missing !== undefined)(`faults${missing === undefined ? '' : ` (left out: ${missing})`}`, () => {
