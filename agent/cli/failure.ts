@@ -23,7 +23,7 @@ export function reportFailure(error: unknown): number {
   if (error instanceof AgentError) {
     say(`${reasons[error.code].says} (${error.code})`)
     for (const line of error.message.split('\n')) process.stderr.write(`  ${line}\n`)
-    process.stderr.write(`  ${error.advice}\n`)
+    process.stderr.write(`  ${error.advice}\n  More: ${error.runbook}\n`)
     return exitCodes.unavailable
   }
   say(`this is a bug, please report it: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)

@@ -1,5 +1,6 @@
 /** Owns how events read: level, message and fields of the log line. Never a secret: events hold none. */
 import { formatDuration } from '../config/duration.ts'
+import { runbookOf } from '../reason.ts'
 import { type ReasonCode, reasons } from '../reasons.ts'
 import type { AgentEvent, PublishedCertificate } from './events.ts'
 import { describeProvision } from './provision-describe.ts'
@@ -102,6 +103,7 @@ function describeKept(event: Extract<AgentEvent, { type: 'kept' }>, nowMs: numbe
     component,
     reason,
     error: detail,
+    runbook: runbookOf(reason),
     retryAt: iso(retryAtMs),
     notAfter: iso(notAfterMs),
   })
@@ -120,7 +122,7 @@ function describeProbed(event: Extract<AgentEvent, { type: 'probed' }>): LogLine
     return line('debug', `${component}: etcd accepts the certificate`, { component, outcome, detail, durationMs })
   }
   const { says, advice } = reasons[outcome]
-  const fields = { component, reason: outcome, error: detail, durationMs }
+  const fields = { component, reason: outcome, error: detail, runbook: runbookOf(outcome), durationMs }
   if (verdict !== 'anyway') return line('debug', `${component}: ${says}`, fields)
   return line('warn', `${component}: ${says}; published all the same. ${advice}`, fields)
 }
@@ -131,7 +133,12 @@ function failure(
   event: { component: string; reason: ReasonCode; detail: string },
 ): LogLine {
   const { component, reason, detail } = event
-  return line(level, `${message}: ${reasons[reason].says}`, { component, reason, error: detail })
+  return line(level, `${message}: ${reasons[reason].says}`, {
+    component,
+    reason,
+    error: detail,
+    runbook: runbookOf(reason),
+  })
 }
 
 function next({ notAfterMs, renewAtMs }: PublishedCertificate, nowMs: number): string {

@@ -71,6 +71,7 @@ test('fields are what the event says, times as ISO 8601, durations rounded', () 
   expect(describe(sampleEvents.kept, sampleNow)?.fields).toEqual({
     component: 'calico-node',
     reason: 'vault-sealed',
+    runbook: 'docs/runbook.md#vault-sealed',
     error: 'POST https://vault:8200/v1/auth/jwt/login: 503 Vault is sealed',
     retryAt: '2026-11-21T12:00:05.000Z',
     notAfter: '2026-11-21T14:00:00.000Z',
