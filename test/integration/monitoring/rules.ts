@@ -1,0 +1,84 @@
+/** Owns running the alerting rules over recorded series, in Prometheus' own rule tester (promtool). */
+import { execFile, spawnSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parse, stringify } from 'yaml'
+import { tempDir } from '../../support/temp-dir.ts'
+import type { InputSeries } from './recording.ts'
+
+export interface AlertRule {
+  readonly alert: string
+  readonly expr: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly annotations: Readonly<Record<string, string>>
+}
+
+export interface Rules {
+  readonly groups: readonly { readonly name: string; readonly rules: readonly AlertRule[] }[]
+}
+
+const rulesFile = join(import.meta.dirname, '../../../manifests/monitoring/prometheus-rule.yaml')
+export const hasPromtool = spawnSync('promtool', ['--version']).status === 0
+
+export function readRules(): Rules {
+  return (parse(readFileSync(rulesFile, 'utf8')) as { spec: Rules }).spec
+}
+
+export const alertRules: readonly AlertRule[] = readRules().groups.flatMap(({ rules }) => rules)
+
+/** Alerts that fire, and how many of each. */
+export type Firing = Readonly<Record<string, number>>
+
+export interface RuleTest {
+  readonly series: readonly InputSeries[]
+  /** Exactly these fire, by minute. */
+  readonly firing: Readonly<Record<number, Firing>>
+  /** Annotations of an alert, as they are sent. */
+  readonly sends?: readonly {
+    readonly minute: number
+    readonly alert: string
+    readonly labels: Readonly<Record<string, string>>
+    readonly annotations: Readonly<Record<string, string>>
+  }[]
+}
+
+/** Rejects with promtool's words where something else fires. */
+export async function testRules({ series, firing, sends = [] }: RuleTest): Promise<void> {
+  const directory = tempDir()
+  writeFileSync(join(directory, 'rules.yaml'), stringify(readRules()))
+  const test = {
+    rule_files: ['rules.yaml'],
+    evaluation_interval: '1m',
+    tests: [
+      {
+        interval: '1m',
+        input_series: series,
+        promql_expr_test: Object.entries(firing).map(([minute, alerts]) => ({
+          expr: 'count by (alertname) (ALERTS{alertstate="firing"})',
+          eval_time: `${minute}m`,
+          exp_samples: Object.entries(alerts).map(([alertname, value]) => ({
+            labels: `{alertname="${alertname}"}`,
+            value,
+          })),
+        })),
+        alert_rule_test: sends.map(({ minute, alert, labels, annotations }) => ({
+          eval_time: `${minute}m`,
+          alertname: alert,
+          exp_alerts: [{ exp_labels: labels, exp_annotations: annotations }],
+        })),
+      },
+    ],
+  }
+  // Long lines stay lines: promtool reads YAML 1.1.
+  writeFileSync(join(directory, 'test.yaml'), stringify(test, { lineWidth: 0 }))
+  await promtool(['test', 'rules', join(directory, 'test.yaml')])
+}
+
+export async function promtool(args: readonly string[]): Promise<string> {
+  return await new Promise((resolve, reject) => {
+    execFile('promtool', args, { timeout: 60_000, maxBuffer: 1 << 26 }, (error, stdout, stderr) => {
+      if (error === null) resolve(stdout)
+      else reject(new Error(`promtool ${args[0]}: ${stdout}${stderr}`, { cause: error }))
+    })
+  })
+}
