@@ -115,6 +115,7 @@ export function createMetrics({ components, version, clock, credentialExpiryMs, 
     for (const reason of Object.keys(reasons) as ReasonCode[]) {
       if (reasons[reason].about === 'gate') rejections.inc({ component, reason }, 0)
     }
+    renewals.inc({ component, reason: 'renewal-due' }, 0)
     for (const each of [nextTry, caChanged]) each.set({ component }, 0)
   }
 

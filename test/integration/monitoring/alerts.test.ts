@@ -2,8 +2,9 @@
 import { describe, expect, it } from 'vitest'
 import { createMetrics } from '../../../agent/observe/metrics.ts'
 import { createFakeClock } from '../../support/fake-clock.ts'
+import { hasPromtool } from '../../support/promtool.ts'
 import { constant, createRecording, type Recording, targetOf } from './recording.ts'
-import { alertRules, hasPromtool, type RuleTest, testRules } from './rules.ts'
+import { alertRules, type RuleTest, testRules } from './rules.ts'
 import { simulateNode } from './simulated-node.ts'
 
 const leftOut = hasPromtool ? '' : ' (left out: no promtool)'

@@ -1,8 +1,8 @@
 /** Owns running the alerting rules over recorded series, in Prometheus' own rule tester (promtool). */
-import { execFile, spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse, stringify } from 'yaml'
+import { runPromtool } from '../../support/promtool.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 import type { InputSeries } from './recording.ts'
 
@@ -18,7 +18,6 @@ export interface Rules {
 }
 
 const rulesFile = join(import.meta.dirname, '../../../manifests/monitoring/prometheus-rule.yaml')
-export const hasPromtool = spawnSync('promtool', ['--version']).status === 0
 
 export function readRules(): Rules {
   return (parse(readFileSync(rulesFile, 'utf8')) as { spec: Rules }).spec
@@ -71,14 +70,5 @@ export async function testRules({ series, firing, sends = [] }: RuleTest): Promi
   }
   // Long lines stay lines: promtool reads YAML 1.1.
   writeFileSync(join(directory, 'test.yaml'), stringify(test, { lineWidth: 0 }))
-  await promtool(['test', 'rules', join(directory, 'test.yaml')])
-}
-
-export async function promtool(args: readonly string[]): Promise<string> {
-  return await new Promise((resolve, reject) => {
-    execFile('promtool', args, { timeout: 60_000, maxBuffer: 1 << 26 }, (error, stdout, stderr) => {
-      if (error === null) resolve(stdout)
-      else reject(new Error(`promtool ${args[0]}: ${stdout}${stderr}`, { cause: error }))
-    })
-  })
+  await runPromtool(['test', 'rules', join(directory, 'test.yaml')])
 }

@@ -237,7 +237,7 @@ test('the families are all there is, with their labels', () => {
 test('two agents in one process do not share their numbers', async () => {
   tell(sampleEvents.published)
   const other = createMetrics({ components: ['calico-node'], version: '1', clock })
-  expect((await other.expose('')).text).not.toContain('renewal-due')
+  expect((await other.expose('')).text).toContain('reason="renewal-due"} 0')
 })
 
 test('probes are counted by their answer; what is published unproven stays marked until etcd has accepted its successor', async () => {
