@@ -5,6 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { parse } from 'yaml'
 import { systemClock } from '../agent/clock.ts'
 import { groupVariables } from '../agent/config/variable-groups.ts'
 import { builtInProfiles, type Row } from '../agent/etcd/profile-table.ts'
@@ -12,15 +13,33 @@ import { createMetrics } from '../agent/observe/metrics.ts'
 import { type Reason, runbookOf } from '../agent/reason.ts'
 import { reasons } from '../agent/reasons.ts'
 
+interface PrometheusRule {
+  readonly spec: { readonly groups: readonly { readonly rules: readonly AlertRule[] }[] }
+}
+
+interface AlertRule {
+  readonly alert: string
+  readonly for?: string
+  readonly labels: { readonly severity: string }
+  readonly annotations: { readonly description: string }
+}
+
 /** File and the tables in it. */
 export const documents: Readonly<Record<string, readonly (keyof typeof tables)[]>> = {
   'docs/architecture.md': ['reasons'],
   'docs/configuration.md': ['variables'],
   'docs/etcd.md': ['profiles'],
   'docs/metrics.md': ['metrics'],
+  'docs/monitoring.md': ['alerts'],
 }
 
-const tables = { variables: variableTables, metrics: metricTable, reasons: reasonTable, profiles: profileTables }
+const tables = {
+  variables: variableTables,
+  metrics: metricTable,
+  alerts: alertTable,
+  reasons: reasonTable,
+  profiles: profileTables,
+}
 
 function variableTables(): string {
   const sections = groupVariables().map(({ title, variables }) => {
@@ -43,6 +62,17 @@ function metricTable(): string {
       return `| \`${name.replace(/^calico_vault_agent_/, '')}\` | ${type} | ${labels === '' ? '–' : labels} | ${help} |`
     })
   return ['| metric | type | labels | meaning |', '|---|---|---|---|', ...rows].join('\n')
+}
+
+function alertTable(): string {
+  const { spec } = parse(readFileSync('manifests/monitoring/prometheus-rule.yaml', 'utf8')) as PrometheusRule
+  const rows = spec.groups
+    .flatMap(({ rules }) => rules)
+    .map(({ alert, for: after = 'at once', labels, annotations }) => {
+      const link = `[${alert}](${basename(runbookOf(alert))})`
+      return `| ${link} | ${labels.severity} | ${after} | ${annotations.description} |`
+    })
+  return ['| alert | severity | after | what it says |', '|---|---|---|---|', ...rows].join('\n')
 }
 
 function reasonTable(): string {

@@ -67,7 +67,7 @@ test.each(alertRules)('$alert says how bad it is, and where to read on', ({ aler
   expect(['critical', 'warning', 'info']).toContain(labels['severity'])
   expect([runbookOf(alert), 'docs/runbook.md#{{ $labels.reason }}']).toContain(annotations['runbook_url'])
   expect(annotations['summary']).toMatch(/^\S.{10,}$/)
-  expect(annotations['description']).toMatch(/^[A-Z].*\.$/)
+  expect(annotations['description']).toMatch(/^\S.*\.$/)
 })
 
 describe.skipIf(!hasPromtool)(`promtool${hasPromtool ? '' : ' (left out: it is not installed)'}`, () => {
