@@ -5,24 +5,13 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parse } from 'yaml'
 import { systemClock } from '../agent/clock.ts'
 import { groupVariables } from '../agent/config/variable-groups.ts'
 import { builtInProfiles, type Row } from '../agent/etcd/profile-table.ts'
 import { createMetrics } from '../agent/observe/metrics.ts'
 import { type Reason, runbookOf } from '../agent/reason.ts'
 import { reasons } from '../agent/reasons.ts'
-
-interface PrometheusRule {
-  readonly spec: { readonly groups: readonly { readonly rules: readonly AlertRule[] }[] }
-}
-
-interface AlertRule {
-  readonly alert: string
-  readonly for?: string
-  readonly labels: { readonly severity: string }
-  readonly annotations: { readonly description: string }
-}
+import { readAlerts } from './alert-rules.ts'
 
 /** File and the tables in it. */
 export const documents: Readonly<Record<string, readonly (keyof typeof tables)[]>> = {
@@ -65,13 +54,10 @@ function metricTable(): string {
 }
 
 function alertTable(): string {
-  const { spec } = parse(readFileSync('manifests/monitoring/prometheus-rule.yaml', 'utf8')) as PrometheusRule
-  const rows = spec.groups
-    .flatMap(({ rules }) => rules)
-    .map(({ alert, for: after = 'at once', labels, annotations }) => {
-      const link = `[${alert}](${basename(runbookOf(alert))})`
-      return `| ${link} | ${labels.severity} | ${after} | ${annotations.description} |`
-    })
+  const rows = readAlerts().map(({ alert, for: after = 'at once', labels, annotations }) => {
+    const link = `[${alert}](${basename(runbookOf(alert))})`
+    return `| ${link} | ${labels.severity} | ${after} | ${annotations.description} |`
+  })
   return ['| alert | severity | after | what it says |', '|---|---|---|---|', ...rows].join('\n')
 }
 

@@ -2,10 +2,10 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { parse } from 'yaml'
 import { variables } from '../../agent/config/variables.ts'
 import { runbookOf } from '../../agent/reason.ts'
 import { type ReasonCode, reasons } from '../../agent/reasons.ts'
+import { readAlerts } from '../../build/alert-rules.ts'
 
 const text = readFileSync('docs/runbook.md', 'utf8')
 const sections = new Map(
@@ -14,10 +14,7 @@ const sections = new Map(
     .slice(1)
     .map((section) => [section.slice(0, section.indexOf('\n')), section.slice(section.indexOf('\n') + 1)]),
 )
-const rules = parse(readFileSync('manifests/monitoring/prometheus-rule.yaml', 'utf8')) as {
-  spec: { groups: { rules: { alert: string }[] }[] }
-}
-const alerts = rules.spec.groups.flatMap((group) => group.rules.map(({ alert }) => alert))
+const alerts = readAlerts().map(({ alert }) => alert)
 const codes = Object.keys(reasons) as ReasonCode[]
 
 /** As GitHub makes them of headings. */

@@ -1,11 +1,11 @@
 /** Proves of every alert that it fires on what a real agent says when it should, and not otherwise. */
 import { describe, expect, it } from 'vitest'
-import { createMetrics } from '../../../agent/observe/metrics.ts'
-import { createFakeClock } from '../../support/fake-clock.ts'
+import { readAlerts } from '../../../build/alert-rules.ts'
 import { hasPromtool } from '../../support/promtool.ts'
-import { constant, createRecording, type Recording, targetOf } from './recording.ts'
-import { alertRules, type RuleTest, testRules } from './rules.ts'
+import { constant, type Recording, recordMinutes, targetOf } from './recording.ts'
+import { type RuleTest, testRules } from './rules.ts'
 import { simulateNode } from './simulated-node.ts'
+import { provisioned, simulateProvision } from './simulated-provision.ts'
 
 const leftOut = hasPromtool ? '' : ' (left out: no promtool)'
 const shown = new Set<string>()
@@ -190,10 +190,7 @@ describe.skipIf(!hasPromtool)(`the alerts${leftOut}`, () => {
     const { agent, clock, recording, pass } = await simulateNode()
     await pass(10)
     await agent.stop()
-    for (let minute = 0; minute < 30; minute++) {
-      recording.add(await agent.scrape())
-      clock.advance(60_000)
-    }
+    await recordMinutes(recording, 30, agent.scrape, clock)
     await check({
       series: alone(recording),
       firing: { 24: {}, 35: { CalicoVaultAgentStalled: 1, CalicoVaultAgentTokenStale: 1 } },
@@ -224,37 +221,23 @@ describe.skipIf(!hasPromtool)(`the alerts${leftOut}`, () => {
     })
   })
 
-  it('tell of a provision watch that does not know the nodes, does not reach etcd, or keeps users back', async () => {
-    const startMs = Date.UTC(2026, 2, 1)
-    const clock = createFakeClock(startMs)
-    const metrics = createMetrics({
-      components: [],
-      version: '1',
-      clock,
-      provision: { usersPerNode: 2, otherUsers: 1 },
-    })
-    const recording = createRecording(startMs)
-    const pass = async (minutes: number): Promise<void> => {
-      for (let minute = 0; minute < minutes; minute++) {
-        recording.add((await metrics.expose('')).text)
-        clock.advance(60_000)
-      }
-    }
-    const done = { type: 'provision-done', isFull: true, changes: 0, nodes: 10, pending: 0, durationMs: 5 } as const
-    metrics.listener({ type: 'provision-source-reached', source: 'Kubernetes', nodes: 10 })
-    metrics.listener({ ...done, held: 0 })
+  it('tell of a provision watch that does not know the nodes, does not reach etcd, keeps users back, or meets users of others', async () => {
+    const { listener, recording, pass } = simulateProvision()
+    listener({ type: 'provision-source-reached', source: 'Kubernetes', nodes: 10 })
+    listener(provisioned({}))
     await pass(30)
-    metrics.listener({ ...done, held: 7 })
+    listener(provisioned({ held: 7, conflicts: 2 }))
     await pass(35)
-    metrics.listener({ type: 'provision-source-failed', reason: 'kube-unreachable', detail: '', retryAtMs: 0 })
+    listener({ type: 'provision-source-failed', reason: 'kube-unreachable', detail: '', retryAtMs: 0 })
     await pass(25)
     await check({
       series: recording.as({ job: 'kube-system/calico-provisioner', instance: 'provisioner' }),
       firing: {
         29: {},
-        64: { CalicoVaultAgentProvisionRemovalsHeld: 1 },
+        64: { CalicoVaultAgentProvisionRemovalsHeld: 1, CalicoVaultAgentProvisionConflicts: 1 },
         88: {
           CalicoVaultAgentProvisionRemovalsHeld: 1,
+          CalicoVaultAgentProvisionConflicts: 1,
           CalicoVaultAgentProvisionSourceDown: 1,
           CalicoVaultAgentProvisionStale: 1,
         },
@@ -263,6 +246,10 @@ describe.skipIf(!hasPromtool)(`the alerts${leftOut}`, () => {
   })
 
   it('are all shown above', () => {
-    expect([...shown].toSorted()).toEqual(alertRules.map(({ alert }) => alert).toSorted())
+    expect([...shown].toSorted()).toEqual(
+      readAlerts()
+        .map(({ alert }) => alert)
+        .toSorted(),
+    )
   })
 })

@@ -6,12 +6,13 @@ import { stringify } from 'yaml'
 import { systemClock } from '../../../agent/clock.ts'
 import { createMetrics } from '../../../agent/observe/metrics.ts'
 import { runbookOf } from '../../../agent/reason.ts'
+import { readAlerts, readRules } from '../../../build/alert-rules.ts'
 import { fillIn, readDashboard } from '../../support/grafana-dashboard.ts'
 import { hasPromtool, runPromtool } from '../../support/promtool.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 import { targetOf } from './recording.ts'
-import { alertRules, readRules } from './rules.ts'
 
+const alertRules = readAlerts()
 const provision = { usersPerNode: 1, otherUsers: 1 }
 const families = createMetrics({ components: [], version: '', clock: systemClock, provision }).families()
 
@@ -64,10 +65,10 @@ test.each(queries)('$title: $expr asks for what there is', ({ expr, legendFormat
 })
 
 test.each(alertRules)('$alert says how bad it is, and where to read on', ({ alert, labels, annotations }) => {
-  expect(['critical', 'warning', 'info']).toContain(labels['severity'])
-  expect([runbookOf(alert), 'docs/runbook.md#{{ $labels.reason }}']).toContain(annotations['runbook_url'])
-  expect(annotations['summary']).toMatch(/^\S.{10,}$/)
-  expect(annotations['description']).toMatch(/^\S.*\.$/)
+  expect(['critical', 'warning', 'info']).toContain(labels.severity)
+  expect([runbookOf(alert), 'docs/runbook.md#{{ $labels.reason }}']).toContain(annotations.runbook_url)
+  expect(annotations.summary).toMatch(/^\S.{10,}$/)
+  expect(annotations.description).toMatch(/^\S.*\.$/)
 })
 
 describe.skipIf(!hasPromtool)(`promtool${hasPromtool ? '' : ' (left out: it is not installed)'}`, () => {

@@ -3,6 +3,7 @@
  * tests. Those begin at the epoch, so moments are moved there.
  * @see https://prometheus.io/docs/prometheus/latest/configuration/unit_testing_rules/#series
  */
+import type { FakeClock } from '../../support/fake-clock.ts'
 import { parseExposition } from '../../unit/observe/exposition.ts'
 
 /** Labels that Prometheus adds to everything from one agent. */
@@ -49,6 +50,19 @@ export function createRecording(startMs: number): Recording {
         values: scrapes.map((_, minute) => valueAt(sample, minute)).join(' '),
       }))
     },
+  }
+}
+
+/** Scrapes once a minute while nothing else happens. */
+export async function recordMinutes(
+  recording: Recording,
+  minutes: number,
+  scrape: () => Promise<string>,
+  clock: Pick<FakeClock, 'advance'>,
+): Promise<void> {
+  for (let minute = 0; minute < minutes; minute++) {
+    recording.add(await scrape())
+    clock.advance(60_000)
   }
 }
 

@@ -1,29 +1,11 @@
 /** Owns running the alerting rules over recorded series, in Prometheus' own rule tester (promtool). */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parse, stringify } from 'yaml'
+import { stringify } from 'yaml'
+import { readRules } from '../../../build/alert-rules.ts'
 import { runPromtool } from '../../support/promtool.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 import type { InputSeries } from './recording.ts'
-
-export interface AlertRule {
-  readonly alert: string
-  readonly expr: string
-  readonly labels: Readonly<Record<string, string>>
-  readonly annotations: Readonly<Record<string, string>>
-}
-
-export interface Rules {
-  readonly groups: readonly { readonly name: string; readonly rules: readonly AlertRule[] }[]
-}
-
-const rulesFile = join(import.meta.dirname, '../../../manifests/monitoring/prometheus-rule.yaml')
-
-export function readRules(): Rules {
-  return (parse(readFileSync(rulesFile, 'utf8')) as { spec: Rules }).spec
-}
-
-export const alertRules: readonly AlertRule[] = readRules().groups.flatMap(({ rules }) => rules)
 
 /** Alerts that fire, and how many of each. */
 export type Firing = Readonly<Record<string, number>>
