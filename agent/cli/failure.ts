@@ -7,7 +7,8 @@ import { exitCodes } from './exit-codes.ts'
 export class UsageError extends Error {}
 
 /** Each bundle has its own copy of the classes, so each reports what was thrown in it. */
-export function reportFailure(error: unknown): number {
+/** @param command whose help a wrong argument is explained by */
+export function reportFailure(error: unknown, command?: string): number {
   const say = (text: string): boolean => process.stderr.write(`calico-vault-agent: ${text}\n`)
   if (error instanceof ConfigError) {
     const { problems } = error
@@ -17,7 +18,7 @@ export function reportFailure(error: unknown): number {
     return exitCodes.config
   }
   if (error instanceof UsageError) {
-    say(`${error.message}; see calico-vault-agent --help`)
+    say(`${error.message}; see calico-vault-agent ${command === undefined ? '' : `${command} `}--help`)
     return exitCodes.usage
   }
   if (error instanceof AgentError) {

@@ -25,9 +25,13 @@ export function describe(event: AgentEvent, nowMs: number): LogLine | undefined 
     case 'listening':
       return line('info', `health and metrics on ${event.address}`, { address: event.address })
     case 'listen-failed':
-      return line('error', `health and metrics cannot be served: ${event.detail}; trying again`, {
-        error: event.detail,
-      })
+      return line(
+        'error',
+        `health and metrics cannot be served: ${event.detail}; trying again. Free the port, or set AGENT_LISTEN`,
+        {
+          error: event.detail,
+        },
+      )
     case 'long-name': {
       const { component, node, commonName, length } = event
       const message = `the common name has ${length} bytes, more than the 64 of X.520; Vault and etcd take it, strict TLS libraries may not (see {node_uid})`
@@ -76,9 +80,13 @@ export function describe(event: AgentEvent, nowMs: number): LogLine | undefined 
     case 'state-failed':
       return failure('warn', `${event.component}: the cached or static certificate is of no use`, event)
     case 'watch-failed':
-      return line('warn', `files are not watched: ${event.detail}; they are still read before each use`, {
-        error: event.detail,
-      })
+      return line(
+        'warn',
+        `files are not watched: ${event.detail}; they are still read before each use. Raise fs.inotify.max_user_watches and max_user_instances on the node`,
+        {
+          error: event.detail,
+        },
+      )
     case 'stopped':
       return line('info', `stopped by ${event.signal}`, { signal: event.signal })
     case 'clock-skew':
@@ -133,7 +141,8 @@ function failure(
   event: { component: string; reason: ReasonCode; detail: string },
 ): LogLine {
   const { component, reason, detail } = event
-  return line(level, `${message}: ${reasons[reason].says}`, {
+  const { says, advice } = reasons[reason]
+  return line(level, `${message}: ${says}. ${advice}`, {
     component,
     reason,
     error: detail,

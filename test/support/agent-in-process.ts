@@ -40,7 +40,7 @@ export interface AgentInProcess {
   /** The value of one sample, such as `ca_certificates{component="calico-node"}`; undefined where there is none. */
   metric(sample: string): Promise<number | undefined>
   /** What a scrape reads. */
-  scrape(): Promise<string>
+  readonly scrape: () => Promise<string>
   stop(): Promise<void>
 }
 

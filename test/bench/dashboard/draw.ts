@@ -158,7 +158,7 @@ function drawLines(drawn: DrawnPanel, box: Box, parts: Parts): void {
       xAxisIndex: index,
       yAxisIndex: index,
       data: isStacked ? onGrid(values, times) : values.map(([hours, value]) => [hours, value]),
-      color: palette[at % palette.length] as string,
+      color: palette[at % palette.length],
       ...(isStacked ? { stack: panel.title } : {}),
       ...(isBars
         ? { barWidth: 4 }
@@ -193,12 +193,12 @@ function secondsAxis(series: DrawnPanel['series']): object {
 function drawHeatmap(drawn: DrawnPanel, box: Box, parts: Parts): void {
   const series = drawn.series.toSorted((one, other) => Number.parseFloat(one.name) - Number.parseFloat(other.name))
   const rows = series.map(({ name }) => name)
-  const index = addAxes({ ...drawn, series: [] }, { ...box, height: box.height }, parts, {
+  const index = addAxes({ ...drawn, series: [] }, box, parts, {
     type: 'category',
     data: rows,
     splitLine: { show: false },
     axisLabel: { color: faint, fontSize: 11 },
-  } as Part<'yAxis'>)
+  })
   const times = timesOf(series)
   parts.xAxis[index] = {
     gridIndex: index,

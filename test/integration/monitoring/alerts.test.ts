@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { readAlerts } from '../../../build/alert-rules.ts'
 import { hasPromtool } from '../../support/promtool.ts'
-import { constant, type Recording, recordMinutes, targetOf } from './recording.ts'
+import { constant, podOf, type Recording, recordMinutes, targetOf } from './recording.ts'
 import { type RuleTest, testRules } from './rules.ts'
 import { simulateNode } from './simulated-node.ts'
 import { provisioned, simulateProvision } from './simulated-provision.ts'
@@ -200,19 +200,12 @@ describe.skipIf(!hasPromtool)(`the alerts${leftOut}`, () => {
   it('tell of an agent that cannot be scraped, and of a calico-node without one', async () => {
     const { recording, pass } = await simulateNode()
     await pass(30)
-    const pods = ['node1', 'node2', 'node3'].flatMap((node) => {
-      const { namespace = '', pod = '' } = targetOf(node)
-      const info = { namespace, pod, node, created_by_kind: 'DaemonSet', created_by_name: 'calico-node' }
-      const phase = node === 'node3' ? 'Pending' : 'Running'
-      return [
-        constant('kube_pod_info', info, 1, 30),
-        constant('kube_pod_status_phase', { namespace, pod, phase }, 1, 30),
-      ]
-    })
     await check({
       series: [
         ...alone(recording),
-        ...pods,
+        ...podOf('node1', 'Running', 30),
+        ...podOf('node2', 'Running', 30),
+        ...podOf('node3', 'Pending', 30),
         constant('up', targetOf('node1'), 1, 30),
         constant('up', targetOf('node4'), 0, 30),
         constant('up', { job: 'kube-system/other', instance: 'other' }, 0, 30),

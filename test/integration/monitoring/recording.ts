@@ -82,6 +82,16 @@ export function targetOf(node: string): TargetLabels {
   }
 }
 
+/** What kube-state-metrics says of the pod of calico-node on a node. */
+export function podOf(node: string, phase: 'Running' | 'Pending', minutes: number): InputSeries[] {
+  const { namespace = '', pod = '' } = targetOf(node)
+  const owner = { created_by_kind: 'DaemonSet', created_by_name: 'calico-node' }
+  return [
+    constant('kube_pod_info', { namespace, pod, node, ...owner }, 1, minutes),
+    constant('kube_pod_status_phase', { namespace, pod, phase }, 1, minutes),
+  ]
+}
+
 function withLabels(sample: string, labels: TargetLabels): string {
   const [, name = '', own = ''] = /^(\w+)(?:\{(.*)\})?$/.exec(sample) ?? []
   const added = Object.entries(labels).map(([label, value]) => `${label}=${JSON.stringify(value)}`)

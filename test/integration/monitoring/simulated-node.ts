@@ -22,9 +22,9 @@ export interface SimulatedNode {
   readonly recording: Recording
   readonly kubelet: { renewsToken: boolean }
   /** Lets minutes pass, each with a scrape at its end. */
-  pass(minutes: number): Promise<void>
+  readonly pass: (minutes: number) => Promise<void>
   /** The recorded minute in which a moment of the metrics lies. */
-  minuteOf(metric: string): Promise<number>
+  readonly minuteOf: (metric: string) => Promise<number>
 }
 
 export interface SimulatedNodeOptions {
@@ -39,10 +39,11 @@ const tokenSeconds = 600
 
 export async function simulateNode({ env = {}, prepare }: SimulatedNodeOptions = {}): Promise<SimulatedNode> {
   const clock = createFakeClock(startMs)
-  const now = clock.now
+  const now = (): number => clock.now()
   const vault = await startDevVault({ now })
   onTestFinished(() => vault.stop())
-  const { issuer, publicKeyPem, token } = createServiceAccountIssuer({ now })
+  const accounts = createServiceAccountIssuer({ now })
+  const { issuer, publicKeyPem } = accounts
   await setUpVault(vault, { jwt: { issuer, publicKeyPem } })
   const api = vaultApi(vault)
   onTestFinished(() => api.close())
@@ -51,7 +52,7 @@ export async function simulateNode({ env = {}, prepare }: SimulatedNodeOptions =
   const tokenFile = join(root, 'token')
   mkdirSync(directory)
   const kubelet = { renewsToken: true }
-  const renewToken = (): void => writeFileSync(tokenFile, token({ expiresInSeconds: tokenSeconds }))
+  const renewToken = (): void => writeFileSync(tokenFile, accounts.token({ expiresInSeconds: tokenSeconds }))
   renewToken()
   await prepare?.(vault)
   const agent = await startAgent(

@@ -7,7 +7,7 @@ import { createRecording, type Recording, recordMinutes } from './recording.ts'
 export interface SimulatedProvision {
   readonly listener: Listener
   readonly recording: Recording
-  pass(minutes: number): Promise<void>
+  readonly pass: (minutes: number) => Promise<void>
 }
 
 const startMs = Date.UTC(2026, 2, 1)

@@ -170,31 +170,6 @@ describe('the next try', () => {
   })
 })
 
-test('Vault: requests by operation and outcome, logins, tokens, skew', async () => {
-  tell(sampleEvents['vault-request'], {
-    ...sampleEvents['vault-request'],
-    outcome: 'vault-timeout',
-    durationMs: 10_001,
-  })
-  tell(sampleEvents.login, sampleEvents.credential, sampleEvents['clock-skew'], sampleEvents.heartbeat)
-  const { samples } = await scrape()
-  const read = (key: string) => samples.get(prefix + key)
-  expect(read('vault_requests_total{operation="sign",outcome="ok"}')).toBe(1)
-  expect(read('vault_requests_total{operation="sign",outcome="vault-timeout"}')).toBe(1)
-  expect(read('vault_request_failures_total{operation="sign"}')).toBe(1)
-  expect(read('vault_request_failures_total{operation="login"}')).toBe(0)
-  expect(read('vault_request_duration_seconds_count{operation="sign"}')).toBe(2)
-  expect(read('vault_request_duration_seconds_bucket{le="10",operation="sign"}')).toBe(1)
-  expect(read('vault_logins_total{method="jwt"}')).toBe(1)
-  expect(read('vault_token_expiry_timestamp_seconds')).toBe(sampleNow / 1000 + 900)
-  expect(read('service_account_token_expiry_timestamp_seconds')).toBe(sampleNow / 1000 + 3600)
-  expect(read('clock_skew_seconds')).toBe(-2.5)
-  expect(read('heartbeat_timestamp_seconds{component="calico-node"}')).toBe(sampleNow / 1000)
-  tell({ ...sampleEvents.login, expiresAtMs: undefined }, { ...sampleEvents.credential, expiresAtMs: undefined })
-  expect(await value('vault_token_expiry_timestamp_seconds', '')).toBe(0)
-  expect(await value('service_account_token_expiry_timestamp_seconds', '')).toBe(0)
-})
-
 test('what fails now is one series, of the last reason, until it has passed', async () => {
   const failing = async () =>
     [...(await scrape()).samples.keys()].filter((key) => key.startsWith(`${prefix}renewal_failing`))
@@ -213,15 +188,6 @@ test('what fails now is one series, of the last reason, until it has passed', as
 test('looks at the CA certificates that failed are counted by reason', async () => {
   tell(sampleEvents['ca-refresh-failed'])
   expect(await value('ca_refresh_failures_total', '{component="calico-node",reason="vault-timeout"}')).toBe(1)
-})
-
-test('the end of the service-account token is that of the file, whichever was used last', async () => {
-  let expiryMs: number | undefined = sampleNow
-  metrics = createMetrics({ components: [], version: '1', clock, credentialExpiryMs: () => expiryMs })
-  tell(sampleEvents.credential)
-  expect(await value('service_account_token_expiry_timestamp_seconds', '')).toBe(sampleNow / 1000)
-  expiryMs = undefined
-  expect(await value('service_account_token_expiry_timestamp_seconds', '')).toBe(0)
 })
 
 test('the families are all there is, with their labels', () => {
