@@ -15,11 +15,11 @@ import { readAlerts } from './alert-rules.ts'
 
 /** File and the tables in it. */
 export const documents: Readonly<Record<string, readonly (keyof typeof tables)[]>> = {
-  'docs/architecture.md': ['reasons'],
   'docs/configuration.md': ['variables'],
   'docs/etcd.md': ['profiles'],
   'docs/metrics.md': ['metrics'],
   'docs/monitoring.md': ['alerts'],
+  'docs/runbook.md': ['reasons'],
 }
 
 const tables = {
@@ -65,8 +65,7 @@ function reasonTable(): string {
   const rows = Object.entries<Reason>(reasons)
     .filter(([, { about }]) => about !== 'renewal')
     .map(([code, { about, says, retry, advice }]) => {
-      const link = `[\`${code}\`](${basename(runbookOf(code))})`
-      return `| ${link} | ${about} | ${says} | ${retry} | ${advice} |`
+      return `| [\`${code}\`](#${code}) | ${about} | ${says} | ${retry} | ${advice} |`
     })
   return ['| code | about | what it says | retried as | what to do |', '|---|---|---|---|---|', ...rows].join('\n')
 }
