@@ -6,8 +6,10 @@ import { exitCodes } from './exit-codes.ts'
 /** Wrong arguments: the message, and status 64. */
 export class UsageError extends Error {}
 
-/** Each bundle has its own copy of the classes, so each reports what was thrown in it. */
-/** @param command whose help a wrong argument is explained by */
+/**
+ * Each bundle has its own copy of the classes, so each reports what was thrown in it.
+ * @param command whose help explains a wrong argument
+ */
 export function reportFailure(error: unknown, command?: string): number {
   const say = (text: string): boolean => process.stderr.write(`calico-vault-agent: ${text}\n`)
   if (error instanceof ConfigError) {

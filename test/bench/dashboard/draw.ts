@@ -176,7 +176,7 @@ function drawLines(drawn: DrawnPanel, box: Box, parts: Parts): void {
     top: box.top + box.height - 26,
     width: box.width - 20,
     type: 'scroll',
-    itemGap: 18,
+    itemGap: 28,
     itemWidth: 14,
     itemHeight: 3,
     icon: 'rect',
