@@ -32,4 +32,5 @@ if (options.write && isGood) {
   const text = readFileSync(document, 'utf8')
   writeFileSync(document, withTable(text, toMarkdown(outcomes, leftOut)))
 }
-process.exitCode = isGood ? 0 : 1
+// Where nothing could be tried, nothing was shown.
+process.exitCode = isGood && outcomes.length > 0 ? 0 : 1
