@@ -63,7 +63,7 @@ describe('a bad file', () => {
     ['profiles:\n  a: {ranges: [{access: read}]}', '2:16 a range needs keys'],
     [
       'profiles:\n  a: {ranges: [{access: read, keys: /a, key: /b}]}',
-      '2:41 a range has no "key"; it has access, keys, since, until',
+      '2:41 a range has no "key"; did you mean keys?',
     ],
     ['profiles:\n  a: {ranges: [{access: rw, keys: /a}]}', '2:25 access must be one of read, write, readwrite'],
     ['profiles:\n  a: {ranges: [{access: read, keys: 1}]}', '2:37 keys must be a text'],
