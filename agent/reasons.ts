@@ -7,7 +7,7 @@
 export type RetryClass = 'outage' | 'refused' | 'local' | 'awaited'
 
 export interface Reason {
-  readonly about: 'renewal' | 'gate' | 'vault' | 'auth' | 'store' | 'file' | 'etcd'
+  readonly about: 'renewal' | 'gate' | 'vault' | 'auth' | 'store' | 'file' | 'etcd' | 'setup'
   readonly retry: RetryClass
   /** What happened, as a clause that follows the name of the thing. */
   readonly says: string
@@ -22,6 +22,7 @@ const outage = (says: string, advice: string): Reason => ({ about: 'vault', retr
 const refused = (says: string, advice: string): Reason => ({ about: 'vault', retry: 'refused', says, advice })
 const auth = (says: string, advice: string): Reason => ({ about: 'auth', retry: 'local', says, advice })
 const etcd = (retry: RetryClass, says: string, advice: string): Reason => ({ about: 'etcd', retry, says, advice })
+const setup = (says: string, advice: string): Reason => ({ about: 'setup', retry: 'refused', says, advice })
 const store = (says: string, advice: string): Reason => ({ about: 'store', retry: 'local', says, advice })
 
 export const reasons = {
@@ -222,6 +223,19 @@ export const reasons = {
     'refused',
     'enabling authentication now would lock somebody out',
     'Nothing was switched on. Do what the message says and run the command again.',
+  ),
+
+  'setup-denied': setup(
+    'the token may not set Vault up',
+    'Use the token of an administrator, or give it the policy manifests/vault/operator.hcl.',
+  ),
+  'setup-conflict': setup(
+    'Vault holds something that setup-vault did not make and will not change',
+    'Do what the message says; --adopt takes over what is there.',
+  ),
+  'setup-contended': setup(
+    'Vault does not keep what was just written',
+    'Look for a second setup-vault or Terraform with other values; a server that is too old forgets fields that it does not know.',
   ),
 
   'file-invalid': {

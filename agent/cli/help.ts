@@ -50,6 +50,26 @@ and ETCD_KEY_FILE. AGENT_CALICO_VERSION narrows the rights to what one version o
 
 Exit codes: 0 done or in step, 2 differences (plan), 64 usage, 69 etcd cannot or will not, 70 bug, 78 configuration.`,
   },
+  'setup-vault': {
+    summary: 'make Vault what the agent needs: PKI, roles, policies, logins',
+    text: `Usage: calico-vault-agent setup-vault plan|apply|export [options]
+
+plan    shows what would change in Vault. Ends with 0 where all is in step, with 2 where something differs.
+apply   does it. Safe to be killed and to be run again, also twice at once.
+export  prints the same for review and for other tools, without contacting Vault.
+
+  --file FILE          what is wanted, in YAML (docs/vault.md) [setup-vault.yaml]
+  --adopt              take over what setup-vault did not make (plan, apply)
+  --write-secrets      also write what Vault does not show: the reviewer's token (plan, apply)
+  --yes                do not ask (apply); needed outside a terminal
+  --output text|json   [text] (plan, apply)
+  --format shell|terraform|hcl|json|env
+                       a script of vault commands; Terraform; the policies; the requests; the agent's variables [shell]
+
+Vault and the operator's token come from VAULT_ADDR, VAULT_CACERT, VAULT_NAMESPACE and VAULT_TOKEN.
+
+Exit codes: 0 done or in step, 2 differences (plan), 64 usage, 69 Vault cannot or will not, 70 bug, 78 configuration.`,
+  },
 } as const satisfies Record<string, CommandHelp>
 
 export type CommandName = keyof typeof commandHelp
@@ -67,7 +87,7 @@ const groups: readonly (readonly [string, (name: string) => boolean])[] = [
 ]
 
 export function generalHelp(): string {
-  const commands = Object.entries(commandHelp).map(([name, { summary }]) => `  ${name.padEnd(11)}${summary}`)
+  const commands = Object.entries(commandHelp).map(([name, { summary }]) => `  ${name.padEnd(12)}${summary}`)
   return [
     'Gives every Calico component on every node its own short-lived etcd certificate, signed by Vault or OpenBao.',
     '',
@@ -85,7 +105,7 @@ export function generalHelp(): string {
     'Example:',
     '  VAULT_ADDR=https://vault:8200 VAULT_CACERT=/etc/vault/ca.pem NODE_NAME=node1 AGENT_AUTH_METHOD=jwt calico-vault-agent',
     '',
-    'Exit codes: 0 done, 2 differences (provision plan), 64 usage, 69 unavailable, 70 bug, 78 configuration.',
+    'Exit codes: 0 done, 2 differences (plan), 64 usage, 69 unavailable, 70 bug, 78 configuration.',
   ].join('\n')
 }
 

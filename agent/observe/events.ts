@@ -8,7 +8,7 @@ import type { Verdict } from '../gate/probe/verdict.ts'
 import type { ReasonCode } from '../reasons.ts'
 
 /** What a request to Vault is for: the label of the request metrics. */
-export type Operation = 'login' | 'sign' | 'issuers' | 'issuer' | 'token' | 'health'
+export type Operation = 'login' | 'sign' | 'issuers' | 'issuer' | 'token' | 'health' | 'setup'
 
 export interface TargetName {
   readonly component: string
