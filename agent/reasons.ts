@@ -229,6 +229,10 @@ export const reasons = {
     'the token may not set Vault up',
     'Use the token of an administrator, or give it the policy manifests/vault/operator.hcl.',
   ),
+  'setup-refused': setup(
+    'Vault does not take what the setup comes to',
+    'Correct the file and apply again; what was done until here stays done.',
+  ),
   'setup-conflict': setup(
     'Vault holds something that setup-vault did not make and will not change',
     'Do what the message says; --adopt takes over what is there.',

@@ -63,8 +63,8 @@ export  prints the same for review and for other tools, without contacting Vault
   --write-secrets      also write what Vault does not show: the reviewer's token (plan, apply)
   --yes                do not ask (apply); needed outside a terminal
   --output text|json   [text] (plan, apply)
-  --format shell|terraform|hcl|json|env
-                       a script of vault commands; Terraform; the policies; the requests; the agent's variables [shell]
+  --format FORMAT      shell: a script of vault commands (default); terraform; hcl: the policies; json: the requests;
+                       env: the variables of each agent; operator: a policy for the token of apply (export)
 
 Vault and the operator's token come from VAULT_ADDR, VAULT_CACERT, VAULT_NAMESPACE and VAULT_TOKEN.
 

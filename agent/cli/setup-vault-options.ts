@@ -1,8 +1,6 @@
 /** Owns the arguments of `setup-vault`. */
+import { type ExportFormat, exportFormats } from '../vault-setup/export.ts'
 import { choice, filled, parseAction, parseArguments, refuseMeaningless } from './arguments.ts'
-
-export const exportFormats = ['shell', 'terraform', 'hcl', 'json', 'env'] as const
-export type ExportFormat = (typeof exportFormats)[number]
 
 const actions = ['plan', 'apply', 'export'] as const
 type Action = (typeof actions)[number]

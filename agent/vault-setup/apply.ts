@@ -74,8 +74,9 @@ async function writeChanges(
       await api.write(path, bodyOf(change))
     } catch (error) {
       // Another run may have been first: whether it is still to be done, the next look tells.
-      if (error instanceof AgentError && error.code === 'vault-request-refused' && tries.get(path) === 1) return
-      throw error
+      if (!(error instanceof AgentError) || error.code !== 'vault-request-refused') throw error
+      if (tries.get(path) === 1) return
+      throw new AgentError('setup-refused', error.message, { cause: error })
     }
     changed(change)
     // Now the accessor is known, which the rest of this plan lacks.

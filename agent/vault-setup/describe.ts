@@ -1,7 +1,7 @@
 /** Owns how a change reads: to what it happens, and field by field what becomes of it. One source for plan, log and JSON. */
 import { createHash } from 'node:crypto'
 import type { Change } from './changes.ts'
-import type { Difference } from './differences.ts'
+import { type Difference, isEmpty } from './differences.ts'
 import type { Resource } from './resources.ts'
 
 export interface ChangeText {
@@ -47,7 +47,13 @@ function describeWrite({ resource, isNew, differences }: Extract<Change, { do: '
     return { sign, subject, lines: lineDiff(String(before ?? ''), String(after)) }
   }
   if (!isNew) return { sign, subject, lines: differences.map(changedLine) }
-  return { sign, subject, lines: differences.filter(({ after }) => after !== '').map(addedLine) }
+  const off = differences.filter(({ after }) => isEmpty(after)).map(({ field }) => field)
+  const lines = differences.filter(({ after }) => !isEmpty(after)).map(addedLine)
+  return {
+    sign,
+    subject,
+    lines: off.length === 0 ? lines : [...lines, { sign, text: `off or empty: ${off.join(', ')}` }],
+  }
 }
 
 function added(subject: string, body: Readonly<Record<string, unknown>>): ChangeText {

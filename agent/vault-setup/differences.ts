@@ -32,7 +32,7 @@ function isSame(before: unknown, after: unknown): boolean {
   return isDeepStrictEqual(normal(before), normal(after))
 }
 
-function isEmpty(value: unknown): boolean {
+export function isEmpty(value: unknown): boolean {
   if (value === undefined || value === null || value === '' || value === false || value === 0) return true
   return typeof value === 'object' && Object.keys(value).length === 0
 }

@@ -92,7 +92,7 @@ function policyRoutes(state: State): Route[] {
 
 function decodePolicy(text: string): string {
   if (text === '') throw refusal("'policy' parameter not supplied or empty")
-  return text.trimStart().startsWith('{') ? text : Buffer.from(text, 'base64').toString()
+  return /^[\w+/=\s]+$/.test(text) ? Buffer.from(text, 'base64').toString() : text
 }
 
 function capabilitiesSelf(state: State, { data, token, request }: Call): LogicalAnswer {
