@@ -70,27 +70,20 @@ describeSetup('setup-vault apply', (rig) => {
     }
   })
 
-  it.each(['+ auth method', '+ secrets engine', '+ root CA', '+ PKI role', '+ configuration', '+ login role'])(
-    'killed after "%s", the next one completes it',
-    async (text) => {
-      const cluster = text.replaceAll(/\W+/g, '').toLowerCase()
-      const operator = createOperator(rig(), jwtYaml(cluster, rig()))
-      // The path in parentheses stands in the lines of what was done, and not in the plan above them.
-      const path = { '+ auth method': '(sys/auth/', '+ secrets engine': '(sys/mounts/', '+ root CA': 'internal)' }[text]
-      await operator.runWith(
-        {
-          killAt:
-            path ??
-            { '+ PKI role': '/roles/calico-node)', '+ configuration': '/config)' }[text] ??
-            '/role/calico-node)',
-        },
-        'apply',
-        '--yes',
-      )
-      expect(await operator.run('apply', '--yes')).toEqual(ended(0, 'Done: '))
-      expect(await planOf(operator)).toMatchObject({ inStep: true })
-    },
-  )
+  it.each([
+    ['the auth mount', '(sys/auth/'],
+    ['the PKI mount', '(sys/mounts/'],
+    ['the root', '/root/generate/internal)'],
+    ['a PKI role', '/roles/calico-node)'],
+    ['the configuration of the logins', '/config)'],
+    ['a login role', '/role/calico-node)'],
+  ])('killed after %s, the next one completes it', async (what, done) => {
+    const operator = createOperator(rig(), jwtYaml(what.replaceAll(' ', '-').toLowerCase(), rig()))
+    // The path in parentheses stands in the lines of what was done, and not in the plan above them.
+    await operator.runWith({ killAt: done }, 'apply', '--yes')
+    expect(await operator.run('apply', '--yes')).toEqual(ended(0, 'Done: '))
+    expect(await planOf(operator)).toMatchObject({ inStep: true })
+  })
 
   it('an existing PKI mount is used as it is: only the roles of our names, and never those of somebody else', async () => {
     const { api } = rig()

@@ -1,11 +1,11 @@
 /** Owns what the tests of `setup-vault` share: a Vault with nothing on it, a cluster's key, the files of a setup, and the command. */
-import { writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll } from 'vitest'
 import { type Ended, type RunOptions, runCommand } from '../../support/command.ts'
 import { describeVault, type VaultSubject, vaultSubjects } from '../../support/each-vault.ts'
 import { createServiceAccountIssuer, type ServiceAccountIssuer } from '../../support/service-account.ts'
-import { tempDir } from '../../support/temp-dir.ts'
 import { type VaultApi, vaultApi } from '../../support/vault-api.ts'
 import type { VaultServer } from '../../support/vault-server.ts'
 
@@ -14,6 +14,8 @@ export interface Rig {
   readonly vault: VaultServer
   readonly api: VaultApi
   readonly accounts: ServiceAccountIssuer
+  /** For the files of operators; gone with the Vault. */
+  readonly directory: string
 }
 
 export type Cases = (rig: () => Rig) => void
@@ -24,11 +26,13 @@ export function describeSetup(title: string, cases: Cases, subjects: readonly Va
       let rig: Rig | undefined
       beforeAll(async () => {
         const vault = await start()
-        rig = { isReal, vault, api: vaultApi(vault), accounts: createServiceAccountIssuer() }
+        const directory = mkdtempSync(join(tmpdir(), 'setup-vault-'))
+        rig = { isReal, vault, api: vaultApi(vault), accounts: createServiceAccountIssuer(), directory }
       })
       afterAll(async () => {
         rig?.api.close()
         await rig?.vault.stop()
+        if (rig !== undefined) rmSync(rig.directory, { recursive: true })
       })
       cases(() => {
         if (rig === undefined) throw new Error('the Vault did not start')
@@ -57,9 +61,9 @@ export interface Operator {
   runWith(options: RunOptions, action: string, ...args: string[]): Promise<Ended>
 }
 
-/** The file of a setup, and the public key of the cluster beside it; gone after the test. */
-export function createOperator({ vault, accounts }: Rig, yaml: string): Operator {
-  const directory = tempDir()
+/** The file of a setup, and the public key of the cluster beside it. */
+export function createOperator({ vault, accounts, directory: parent }: Rig, yaml: string): Operator {
+  const directory = mkdtempSync(join(parent, 'operator-'))
   const file = join(directory, 'setup-vault.yaml')
   writeFileSync(file, yaml)
   writeFileSync(join(directory, 'sa.pub'), accounts.publicKeyPem)
