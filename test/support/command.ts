@@ -17,18 +17,22 @@ export interface RunOptions {
   readonly bundle?: boolean
 }
 
-export function runCommand(
+export async function runCommand(args: readonly string[], options: RunOptions): Promise<Ended> {
+  const main = join(import.meta.dirname, '../..', options.bundle === true ? 'dist/main.js' : 'agent/main.ts')
+  return await runProgram(process.execPath, [main, ...args], options)
+}
+
+/** Does not block: what the program talks to may be in this very process. */
+export function runProgram(
+  program: string,
   args: readonly string[],
-  { env = {}, input, killAt, bundle = false }: RunOptions,
+  { env = {}, cwd, input, killAt }: RunOptions & { readonly cwd?: string },
 ): Promise<Ended> {
-  const child = spawn(
-    process.execPath,
-    [join(import.meta.dirname, '../..', bundle ? 'dist/main.js' : 'agent/main.ts'), ...args],
-    {
-      env: { PATH: process.env['PATH'], ...env },
-      stdio: ['pipe', 'pipe', 'pipe'],
-    },
-  )
+  const child = spawn(program, args, {
+    env: { PATH: process.env['PATH'], ...env },
+    stdio: ['pipe', 'pipe', 'pipe'],
+    ...(cwd === undefined ? {} : { cwd }),
+  })
   child.stdin.on('error', () => {})
   child.stdin.end(input ?? '')
   const texts = { stdout: '', stderr: '' }

@@ -103,7 +103,9 @@ function capabilitiesSelf(state: State, { data, token, request }: Call): Logical
       const withoutParameters = rules.map((rule) => ({ ...rule, required: [], allowed: {}, denied: {} }))
       return isAllowed(withoutParameters, { ...request, operation, path, data: {} })
     })
-    return [path, operations.length === 0 ? ['deny'] : operations]
+    const isSudo = rules.some((rule) => rule.path === path && rule.capabilities.includes('sudo'))
+    const all = [...operations, ...(isSudo ? ['sudo'] : [])]
+    return [path, all.length === 0 ? ['deny'] : all]
   })
   const table = Object.fromEntries(result) as object
   return { data: table, topLevel: table }
