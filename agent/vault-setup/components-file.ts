@@ -1,5 +1,5 @@
 /** Owns the part of the file about components: whose pods they are, whose login serves them, and how they are named. */
-import type { Node } from 'yaml'
+import { isScalar, type Node } from 'yaml'
 import { type Problem, readChoice, readEntries, readMap, readText } from '../config/yaml.ts'
 import { builtInProfiles, defaultComponents, type Naming, type Profile, type Scope } from '../etcd/profile-table.ts'
 import type { ComponentSetup } from './setup.ts'
@@ -11,7 +11,7 @@ interface Defaults {
 }
 
 /** The CNI plugin has no agent of its own: calico-node's keeps its certificate on the host. */
-const servedBy: Readonly<Record<string, string>> = { 'calico-cni': 'calico-node' }
+const servedBy: ReadonlyMap<string, string> = new Map([['calico-cni', 'calico-node']])
 
 /** calico-node may create tokens for it (the RBAC of Calico's manifest), bound to whatever it likes. */
 const refusedServiceAccount = 'calico-cni-plugin'
@@ -23,12 +23,10 @@ export function readComponents(node: Node | undefined, defaults: Defaults, probl
   const components = [...(entries ?? [])].map(([name, { key, value }]) => {
     checkName(key, 'the name of a component', name, problem)
     const known = ['scope', 'login', 'namespace', 'serviceAccount', 'pods', 'ttl']
-    return component(
-      name,
-      readMap(value, `component ${name}`, known, problem) ?? new Map<string, Node>(),
-      defaults,
-      problem,
-    )
+    // `calico-node:` with nothing behind it is one with the defaults.
+    const isBare = isScalar(value) && value.value === null
+    const fields = isBare ? undefined : readMap(value, `component ${name}`, known, problem)
+    return component(name, fields ?? new Map<string, Node>(), defaults, problem)
   })
   refuseBadLogins(components, (name) => entries?.get(name)?.key, problem)
   return components
@@ -40,9 +38,9 @@ function component(
   { naming, ttlSeconds }: Defaults,
   problem: Problem,
 ): ComponentSetup {
-  const profiles: Readonly<Record<string, Profile>> = builtInProfiles
-  const scope = readChoice<Scope>(fields.get('scope'), 'scope', ['node', 'cluster'], problem) ?? profiles[name]?.scope
-  const login = readText(fields.get('login'), 'login', problem) ?? servedBy[name] ?? name
+  const profile: Profile | undefined = Object.entries(builtInProfiles).find(([each]) => each === name)?.[1]
+  const scope = readChoice<Scope>(fields.get('scope'), 'scope', ['node', 'cluster'], problem) ?? profile?.scope
+  const login = readText(fields.get('login'), 'login', problem) ?? servedBy.get(name) ?? name
   const serviceAccount = readText(fields.get('serviceAccount'), 'serviceAccount', problem) ?? name
   if (login !== name) {
     for (const field of ['namespace', 'serviceAccount', 'pods'] as const) {

@@ -1,11 +1,15 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { documents, renderDocument } from '../../build/docs.ts'
+import { documents, renderDocument, renderedFiles } from '../../build/docs.ts'
 
 describe('the documentation', () => {
   it.each(Object.entries(documents))('%s holds the tables of the code (npm run docs)', (file, names) => {
     const text = readFileSync(file, 'utf8')
     expect(renderDocument(text, names)).toBe(text)
+  })
+
+  it.each(Object.entries(renderedFiles()))('%s is made of the code (npm run docs)', (file, text) => {
+    expect(readFileSync(file, 'utf8')).toBe(text)
   })
 
   it('names only npm scripts that exist', () => {
