@@ -1,5 +1,6 @@
 /** Owns the one error type of the program: an expected failure with a reason code. Anything else that is thrown is a bug. */
-import { type ReasonCode, type RetryClass, reasons } from './reasons.ts'
+import type { RetryClass } from './reason.ts'
+import { type ReasonCode, reasons } from './reasons.ts'
 
 /** An expected failure. It is translated from the outside error where that is caught, and never deeper. */
 export class AgentError extends Error {

@@ -2,18 +2,10 @@
  * Owns the closed set of reasons: why a certificate is renewed, why a candidate is refused, why an attempt failed.
  * One code is at the same time the error code, the metric label, the log field and the anchor in docs/runbook.md.
  */
-
-/** How an attempt that ended with this reason is tried again (rotation/backoff.ts): each class has its own ladder. */
-export type RetryClass = 'outage' | 'refused' | 'local' | 'awaited'
-
-export interface Reason {
-  readonly about: 'renewal' | 'gate' | 'vault' | 'auth' | 'store' | 'file' | 'etcd' | 'setup'
-  readonly retry: RetryClass
-  /** What happened, as a clause that follows the name of the thing. */
-  readonly says: string
-  /** What an operator should do. */
-  readonly advice: string
-}
+import { etcdReasons } from './etcd/reasons.ts'
+import { kubeReasons } from './kubernetes/reasons.ts'
+import type { Reason, RetryClass } from './reason.ts'
+import { setupReasons } from './vault-setup/reasons.ts'
 
 const renewal = (says: string): Reason => ({ about: 'renewal', retry: 'local', says, advice: 'Nothing to do.' })
 const gate = (says: string, advice: string): Reason => ({ about: 'gate', retry: 'refused', says, advice })
@@ -21,8 +13,6 @@ const probe = (retry: RetryClass, says: string, advice: string): Reason => ({ ab
 const outage = (says: string, advice: string): Reason => ({ about: 'vault', retry: 'outage', says, advice })
 const refused = (says: string, advice: string): Reason => ({ about: 'vault', retry: 'refused', says, advice })
 const auth = (says: string, advice: string): Reason => ({ about: 'auth', retry: 'local', says, advice })
-const etcd = (retry: RetryClass, says: string, advice: string): Reason => ({ about: 'etcd', retry, says, advice })
-const setup = (says: string, advice: string): Reason => ({ about: 'setup', retry: 'refused', says, advice })
 const store = (says: string, advice: string): Reason => ({ about: 'store', retry: 'local', says, advice })
 
 export const reasons = {
@@ -176,72 +166,15 @@ export const reasons = {
   ),
   'directory-failed': store('a file operation failed', 'Look at the system error in the message.'),
 
-  'etcd-unreachable': etcd(
-    'outage',
-    'no member of etcd can be reached',
-    'Check ETCD_ENDPOINTS, network policies and that etcd runs.',
-  ),
-  'etcd-tls': etcd(
-    'outage',
-    "etcd's TLS certificate is not accepted, or etcd refuses ours",
-    "Check ETCD_CA_CERT_FILE (the CA of etcd's server certificates), ETCD_CERT_FILE and ETCD_KEY_FILE.",
-  ),
-  'etcd-timeout': etcd('outage', 'etcd did not answer in time', 'Check the load of etcd and its disk.'),
-  'etcd-no-leader': etcd(
-    'outage',
-    'etcd has no leader: more than half of its members must be up',
-    'Bring the members back; then run the same command again, which goes on where this one stopped.',
-  ),
-  'etcd-busy': etcd('outage', 'etcd asked to try the request again', 'Usually passes by itself.'),
-  'etcd-no-space': etcd(
-    'refused',
-    'the database of etcd is full',
-    'Compact and defragment etcd, raise its quota, and disarm the alarm NOSPACE.',
-  ),
-  'etcd-denied': etcd(
-    'refused',
-    'etcd does not let this certificate do it',
-    'Use the certificate of a user with the role root; its common name is the name of the user.',
-  ),
-  'etcd-refused': etcd('refused', 'etcd refused the request', 'Look at the message.'),
-  'etcd-too-old': etcd(
-    'refused',
-    'this etcd has no users without a password',
-    'Use etcd 3.4 or newer; 3.5.33, 3.6.14 or newer is recommended.',
-  ),
-  'etcd-conflict': etcd(
-    'refused',
-    'etcd holds something that provision did not make and will not change',
-    'Do what the message says, or use other names.',
-  ),
-  'etcd-contended': etcd(
-    'outage',
-    'somebody else keeps changing the same users and roles',
-    'Look for a second provision with other components, naming or nodes.',
-  ),
-  'etcd-lockout': etcd(
-    'refused',
-    'enabling authentication now would lock somebody out',
-    'Nothing was switched on. Do what the message says and run the command again.',
-  ),
-
-  'setup-denied': setup(
-    'the token may not set Vault up',
-    'Use the token of an administrator, or give it the policy manifests/vault/operator.hcl.',
-  ),
-  'setup-refused': setup(
-    'Vault does not take what the setup comes to',
-    'Correct the file and apply again; what was done until here stays done.',
-  ),
-  'setup-conflict': setup(
-    'Vault holds something that setup-vault did not make and will not change',
-    'Do what the message says; --adopt takes over what is there.',
-  ),
-  'setup-contended': setup(
-    'Vault does not keep what was just written',
-    'Look for a second setup-vault or Terraform with other values; a server that is too old forgets fields that it does not know.',
-  ),
-
+  ...etcdReasons,
+  ...kubeReasons,
+  ...setupReasons,
+  'nodes-invalid': {
+    about: 'file',
+    retry: 'local',
+    says: 'the list of nodes cannot be used',
+    advice: 'Correct it: nothing is taken from it until then, and nobody is removed.',
+  },
   'file-invalid': {
     about: 'file',
     retry: 'local',

@@ -54,7 +54,7 @@ export function startLog({ config, hub, clock }: Pick<ResidentOptions, 'config' 
   hub.attach(createLog(config.log, clock))
 }
 
-function watched(config: Config): { files: string[]; directories: string[] } {
+export function watched(config: Config): { files: string[]; directories: string[] } {
   const { vault, auth, etcdCaFile, targets } = config
   const files = [vault.caFile, vault.clientCertFile, vault.clientKeyFile, etcdCaFile]
   if (auth.method === 'approle') files.push(auth.roleIdFile, auth.secretIdFile)

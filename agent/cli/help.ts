@@ -27,11 +27,13 @@ Ends with 69 when a target has none after --wait (default 60s).
   },
   provision: {
     summary: "make etcd's users, roles and grants what Calico's components need",
-    text: `Usage: calico-vault-agent provision plan|apply|export [options]
+    text: `Usage: calico-vault-agent provision plan|apply|export|watch [options]
 
 plan    shows what would change in etcd. Ends with 0 where all is in step, with 2 where something differs.
 apply   does it. Safe to be killed and to be run again, also twice at once.
 export  prints the same as a shell script of etcdctl commands, without contacting etcd.
+watch   keeps it so while nodes come and go, until SIGTERM: the nodes of the Kubernetes cluster that it runs in, or of
+        --nodes-file. With VAULT_ADDR its own certificate comes from Vault (component calico-provisioner, AGENT_*).
 
   --components a,b     whom to make users for
                        [calico-node,calico-cni,calico-kube-controllers,calicoctl]
@@ -39,6 +41,8 @@ export  prints the same as a shell script of etcdctl commands, without contactin
   --naming node        one user a component and node, whose writes reach only that node's own keys
   --nodes n1,n2        the nodes, with --naming node
   --nodes-file FILE    the same, one name a line; - is standard input
+  --grace DURATION     how long a node's users stay after the node is gone [1h] (watch)
+  --resync DURATION    how often everything is looked at [10m] (watch)
   --profiles FILE      components of your own, in YAML or JSON (docs/etcd.md)
   --prune              also remove what provision has made and nobody wants any more (plan, apply)
   --enable-auth        also switch authentication on, never locking the operator out (apply, export)
@@ -82,7 +86,7 @@ const groups: readonly (readonly [string, (name: string) => boolean])[] = [
   ],
   ['Certificate', (name) => /^(NODE_NAME|AGENT_(PKI_|COMMON_NAME|CLUSTER|TTL|RENEW_AT|KEY_))/.test(name)],
   ['Files', (name) => /^AGENT_(COMPONENT|DIR|TARGETS|FILE_|ETCD_CA_FILE|STATE_DIR|BOOTSTRAP_DIR)/.test(name)],
-  ['etcd', (name) => name.startsWith('ETCD_') || name === 'AGENT_ETCD_PROBE' || name === 'AGENT_CALICO_VERSION'],
+  ['etcd', (name) => /^(ETCD_|AGENT_(ETCD_PROBE|CALICO_VERSION|KUBERNETES_DIR)$)/.test(name)],
   ['Operation', () => true],
 ]
 

@@ -1,4 +1,5 @@
 /** Owns the arguments of `provision`: which there are, which go together, and what is wrong with them. */
+import { parseDuration } from '../config/duration.ts'
 import { suggestName } from '../config/variables.ts'
 import { checkNodeNames } from '../etcd/nodes.ts'
 import { defaultComponents, type Naming } from '../etcd/profile-table.ts'
@@ -17,9 +18,11 @@ export interface ProvisionOptions {
   readonly yes: boolean
   readonly enableAuth: boolean
   readonly output: 'text' | 'json'
+  readonly graceMs: number
+  readonly resyncMs: number
 }
 
-const actions = ['plan', 'apply', 'export'] as const
+const actions = ['plan', 'apply', 'export', 'watch'] as const
 export type Action = (typeof actions)[number]
 
 const flags = {
@@ -32,6 +35,8 @@ const flags = {
   yes: { type: 'boolean' },
   'enable-auth': { type: 'boolean' },
   output: { type: 'string' },
+  grace: { type: 'string' },
+  resync: { type: 'string' },
 } as const
 
 const only: Readonly<Record<string, readonly Action[]>> = {
@@ -39,6 +44,9 @@ const only: Readonly<Record<string, readonly Action[]>> = {
   yes: ['apply'],
   'enable-auth': ['apply', 'export'],
   output: ['plan', 'apply'],
+  nodes: ['plan', 'apply', 'export'],
+  grace: ['watch'],
+  resync: ['watch'],
 }
 
 /** @throws UsageError */
@@ -46,14 +54,16 @@ export function parseProvisionOptions(argv: readonly string[]): ProvisionOptions
   const { values, positionals } = parseArguments('provision', argv, flags)
   const action = parseAction('provision', positionals, actions)
   refuseMeaningless('provision', action, values, only)
-  const naming = choice('naming', values.naming, ['component', 'node'])
+  const watches = action === 'watch'
+  if (watches && values.naming === 'component') throw new UsageError('provision watch is for --naming node')
+  const naming = watches ? 'node' : choice('naming', values.naming, ['component', 'node'])
   const given = checkNodeNames(list('nodes', values.nodes))
   if (given.problems[0] !== undefined) throw new UsageError(`--nodes: ${given.problems.join('; ')}`)
   const nodesFile = filled('nodes-file', values['nodes-file'])
   if (naming === 'component' && (values.nodes ?? nodesFile) !== undefined) {
     throw new UsageError('--nodes and --nodes-file need --naming node')
   }
-  if (naming === 'node' && values.nodes === undefined && nodesFile === undefined) {
+  if (!watches && naming === 'node' && values.nodes === undefined && nodesFile === undefined) {
     throw new UsageError('--naming node needs --nodes or --nodes-file')
   }
   return {
@@ -67,6 +77,8 @@ export function parseProvisionOptions(argv: readonly string[]): ProvisionOptions
     yes: values.yes ?? false,
     enableAuth: values['enable-auth'] ?? false,
     output: choice('output', values.output, ['text', 'json']),
+    graceMs: duration('grace', values.grace, '1h', 1000),
+    resyncMs: duration('resync', values.resync, '10m', 1000),
   }
 }
 
@@ -85,4 +97,13 @@ function list(name: string, text: string | undefined): string[] {
   const items = text.split(',').map((each) => each.trim())
   if (items.includes('')) throw new UsageError(`--${name} has an empty name in ${JSON.stringify(text)}`)
   return [...new Set(items)]
+}
+
+/** A month at most: a longer one is a mistake of units. */
+function duration(name: string, text: string | undefined, preset: string, leastMs: number): number {
+  const ms = parseDuration(text ?? preset)
+  if (ms === undefined || ms < leastMs || ms > 31 * 86_400_000) {
+    throw new UsageError(`--${name} is a duration from ${leastMs / 1000}s to 744h, not ${JSON.stringify(text)}`)
+  }
+  return ms
 }

@@ -28,6 +28,11 @@ export async function provision(argv: readonly string[]): Promise<number> {
     const options = parseProvisionOptions(argv)
     if (options.action === 'apply') refuseUnanswered(options)
     if (options.action === 'export') return await exportScript(options)
+    if (options.action === 'watch') {
+      // Agent, metrics and HTTP: only for what stays.
+      const { watch } = await import('./provision-watch.ts')
+      return await watch(options, loadProfiles(options))
+    }
     const config = parseProvisionConfig(process.env)
     const desired = await readDesired(options, config.version)
     return options.action === 'plan' ? await plan(config, desired, options) : await apply(config, desired, options)
@@ -62,6 +67,14 @@ async function readDesired(options: ProvisionOptions, calicoVersion: number | un
     nodes,
     version: calicoVersion,
   })
+}
+
+function loadProfiles({ profilesFile, components }: ProvisionOptions): Readonly<Record<string, Profile>> {
+  const problems: string[] = []
+  const profiles = readProfiles(profilesFile, problems)
+  if (problems.length > 0) throw new ConfigError(problems)
+  checkComponents(components, Object.keys(profiles))
+  return profiles
 }
 
 function readProfiles(file: string | undefined, problems: string[]): Readonly<Record<string, Profile>> {

@@ -74,11 +74,7 @@ export function parseConfig(env: Environment, hostName: string): Config {
     },
     etcdCaFile: reader.absolutePath('AGENT_ETCD_CA_FILE'),
     etcdProbe: readEtcdProbe(reader),
-    listen: readListen(reader),
-    log: {
-      level: reader.choice('AGENT_LOG_LEVEL', ['debug', 'info', 'warn', 'error']),
-      format: reader.choice('AGENT_LOG_FORMAT', ['json', 'pretty']),
-    },
+    ...readObservation(reader),
     stateDirectory: reader.absolutePath('AGENT_STATE_DIR'),
     bootstrapDirectory: reader.absolutePath('AGENT_BOOTSTRAP_DIR'),
   }
@@ -120,6 +116,17 @@ function readCluster(reader: EnvironmentReader): string {
     reader.problem('AGENT_CLUSTER', `is ${quote(cluster)}; use letters, digits, '-', '.' and '_'`)
   }
   return cluster
+}
+
+/** What health, metrics and log need; also where there is no Vault. */
+export function readObservation(reader: EnvironmentReader): Pick<Config, 'listen' | 'log'> {
+  return {
+    listen: readListen(reader),
+    log: {
+      level: reader.choice('AGENT_LOG_LEVEL', ['debug', 'info', 'warn', 'error']),
+      format: reader.choice('AGENT_LOG_FORMAT', ['json', 'pretty']),
+    },
+  }
 }
 
 function readListen(reader: EnvironmentReader): Config['listen'] {

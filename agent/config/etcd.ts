@@ -53,6 +53,14 @@ export function parseCalicoVersionVariable(env: Environment): CalicoVersion | un
   return version
 }
 
+/** What does not change while `provision watch` runs: its certificate does. @throws ConfigError */
+export function parseEtcdEndpoints(env: Environment): readonly string[] {
+  const reader = new EnvironmentReader(env)
+  const endpoints = readEndpoints(reader)
+  if (reader.problems.length > 0) throw new ConfigError(reader.problems)
+  return endpoints
+}
+
 /** The user of the operator's certificate alone. @throws ConfigError */
 export function readOperator(env: Environment): string {
   const reader = new EnvironmentReader(env)

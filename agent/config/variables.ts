@@ -66,6 +66,10 @@ export const variables = {
   ETCD_CA_CERT_FILE: { meaning: "provision: CA of etcd's server certificates" },
   ETCD_CERT_FILE: { meaning: "provision: the operator's certificate; its common name is a user with the role root" },
   ETCD_KEY_FILE: { meaning: 'provision: its private key' },
+  AGENT_KUBERNETES_DIR: {
+    default: '/var/run/secrets/kubernetes.io/serviceaccount',
+    meaning: 'provision watch: token and ca.crt for the Kubernetes API',
+  },
   AGENT_CALICO_VERSION: {
     defaultText: 'all supported ones',
     meaning: 'provision: version of Calico, such as v3.32.1; users get only what it needs',

@@ -7,13 +7,15 @@ import type { EtcdAuthApi } from './api.ts'
 import { applyChanges } from './apply.ts'
 import type { DesiredState } from './desired.ts'
 import { createMemory, type Memory, rememberChange } from './memory.ts'
-import { type Change, type Made, type Plan, planChanges } from './plan.ts'
+import { type Change, type Made, type Plan, type Prune, planChanges } from './plan.ts'
 import type { PoolOptions } from './pool.ts'
 import { readActual, readNames } from './read.ts'
 import { digestOf, type Record, readReceipt, readRecord, recordLine, tidy, writeReceipt } from './record.ts'
 
 export interface ExamineOptions extends PoolOptions {
-  readonly prune: boolean
+  readonly prune: Prune
+  /** Go on without what is refused (plan.ts). */
+  readonly around?: boolean
   /** Of whoever reconciles more than once: then a change of a few nodes costs calls for these alone. */
   readonly memory?: Memory
   /** Read everything, whatever memory and receipt say. */
@@ -48,7 +50,7 @@ export async function examine(api: EtcdAuthApi, desired: DesiredState, options: 
   const { memory = createMemory(), fresh = false, prune } = options
   const { enabled, revision } = await api.authStatus()
   if (fresh || revision === undefined || memory.known?.revision !== revision) memory.known = undefined
-  if (memory.known === undefined && !fresh && enabled && revision !== undefined) {
+  if (memory.known === undefined && !fresh && enabled && revision !== undefined && typeof prune === 'boolean') {
     const receipt = await readReceipt(api)
     if (receipt?.revision === revision && receipt.digest === digestOf(desired, prune)) {
       return {
@@ -61,19 +63,29 @@ export async function examine(api: EtcdAuthApi, desired: DesiredState, options: 
   }
   const record = await readRecord(api)
   const known = memory.known ?? (await readNames(api, revision))
-  const actual = await readActual(api, known, desired, record.made, options)
+  const actual = await readActual(api, known, desired, relevantTo(desired, prune, record.made), options)
   memory.known = known
   return { plan: planChanges(desired, actual, options), revision, authEnabled: enabled, record }
+}
+
+/** With a list of what may go, nothing else that is ours need be read: one new node among thousands is a few calls. */
+function relevantTo({ users, roles }: DesiredState, prune: Prune, made: Made): Made {
+  if (typeof prune === 'boolean') return made
+  const among = (names: ReadonlySet<string>, wanted: ReadonlyMap<string, unknown>): Set<string> =>
+    new Set([...names].filter((name) => wanted.has(name) || prune.has(name)))
+  return { users: among(made.users, users), roles: among(made.roles, roles) }
 }
 
 export interface Outcome {
   readonly changes: number
   readonly notes: readonly string[]
+  /** Only with `around`: what was left out, and why. */
+  readonly refusals: readonly string[]
 }
 
 /**
  * @param first what `examine` has just found, where that was shown to somebody who said yes to it
- * @throws AgentError `etcd-conflict` before any change; anything else leaves a part done, which the next run completes
+ * @throws AgentError `etcd-conflict` before any change, but with `around`; anything else leaves a part done, which the next run completes
  */
 export async function reconcile(
   api: EtcdAuthApi,
@@ -87,10 +99,11 @@ export async function reconcile(
   let found = first ?? (await examine(api, desired, { ...options, memory }))
   for (let round = 1; round <= mostRounds; round++) {
     const { plan, record } = found
-    if (plan.refusals.length > 0) throw new AgentError('etcd-conflict', plan.refusals.join('\n'))
+    if (plan.refusals.length > 0 && options.around !== true)
+      throw new AgentError('etcd-conflict', plan.refusals.join('\n'))
     if (plan.phases.length === 0) {
       if (record !== undefined) await settle(api, desired, options, { ...found, record }, gone)
-      return { changes, notes: plan.notes }
+      return { changes, notes: plan.notes, refusals: plan.refusals }
     }
     const changed = (change: Change): void => {
       changes++
@@ -120,11 +133,13 @@ async function settle(
   gone: ReadonlySet<string>,
 ): Promise<void> {
   await tidy(api, record, gone)
-  if (revision === undefined) return
+  const { prune } = options
+  // Whoever names what may go looks at parts, and has a memory.
+  if (revision === undefined || typeof prune !== 'boolean') return
   // Somebody may have changed something while we looked.
   const { enabled, revision: now } = await api.authStatus()
   if (enabled && now === revision) {
-    await writeReceipt(api, { revision, digest: digestOf(desired, options.prune), notes: plan.notes })
+    await writeReceipt(api, { revision, digest: digestOf(desired, prune), notes: plan.notes })
   }
 }
 

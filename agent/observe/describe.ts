@@ -2,6 +2,8 @@
 import { formatDuration } from '../config/duration.ts'
 import { type ReasonCode, reasons } from '../reasons.ts'
 import type { AgentEvent, PublishedCertificate } from './events.ts'
+import { describeProvision } from './provision-describe.ts'
+import { isProvisionEvent } from './provision-events.ts'
 
 export type Level = 'debug' | 'info' | 'warn' | 'error'
 
@@ -13,6 +15,7 @@ export interface LogLine {
 
 /** The line for an event; undefined where an operator needs none. */
 export function describe(event: AgentEvent, nowMs: number): LogLine | undefined {
+  if (isProvisionEvent(event)) return describeProvision(event, nowMs)
   switch (event.type) {
     case 'started': {
       const { version, node, authMethod, targets } = event

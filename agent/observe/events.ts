@@ -6,6 +6,7 @@
 import type { Finding } from '../gate/probe/outcome.ts'
 import type { Verdict } from '../gate/probe/verdict.ts'
 import type { ReasonCode } from '../reasons.ts'
+import type { ProvisionEvent } from './provision-events.ts'
 
 /** What a request to Vault is for: the label of the request metrics. */
 export type Operation = 'login' | 'sign' | 'issuers' | 'issuer' | 'token' | 'health' | 'setup'
@@ -26,6 +27,7 @@ export interface PublishedCertificate {
 }
 
 export type AgentEvent =
+  | ProvisionEvent
   | { type: 'started'; version: string; node: string; authMethod: string; targets: readonly TargetName[] }
   | { type: 'listening'; address: string }
   | { type: 'listen-failed'; detail: string }

@@ -3,6 +3,8 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Clock } from '../clock.ts'
 import { type ReasonCode, reasons } from '../reasons.ts'
 import type { AgentEvent, Listener, PublishedCertificate } from './events.ts'
+import { isProvisionEvent } from './provision-events.ts'
+import { createProvisionMetrics, type ProvisionMetricsOptions } from './provision-metrics.ts'
 
 export interface Metrics {
   readonly listener: Listener
@@ -14,11 +16,13 @@ export interface MetricsOptions {
   readonly components: readonly string[]
   readonly version: string
   readonly clock: Clock
+  /** Set for `provision watch`. */
+  readonly provision?: ProvisionMetricsOptions
 }
 
 const prefix = 'calico_vault_agent_'
 
-export function createMetrics({ components, version, clock }: MetricsOptions): Metrics {
+export function createMetrics({ components, version, clock, provision }: MetricsOptions): Metrics {
   const registry = new Registry()
   const registers = [registry]
 
@@ -117,7 +121,10 @@ export function createMetrics({ components, version, clock }: MetricsOptions): M
     caChanged.set({ component }, certificate.ca.changedSinceStart ? 1 : 0)
   }
 
+  const provisioned = provision && createProvisionMetrics(registers, clock, provision)
+
   function listener(event: AgentEvent): void {
+    if (isProvisionEvent(event)) return provisioned?.(event)
     switch (event.type) {
       case 'found':
         nextTry.set({ component: event.component }, 0)

@@ -3,7 +3,7 @@
  * pass at once; then the spacing follows the runway, so that the end of a long outage meets a trickle and not a herd,
  * while a certificate that is about to expire is tried for more and more often.
  */
-import type { RetryClass } from '../reasons.ts'
+import type { RetryClass } from '../reason.ts'
 
 export interface BackoffState {
   readonly class: RetryClass

@@ -34,6 +34,10 @@ export async function createNode(kube: Kube, name: string): Promise<void> {
   await create(kube, '/api/v1/nodes', { metadata: { name } })
 }
 
+export async function deleteNode(kube: Kube, name: string): Promise<void> {
+  await expectSuccess(kube, 'DELETE', `/api/v1/nodes/${name}`)
+}
+
 /** A pod that is assigned to the node and, without a kubelet, stays Pending. */
 export async function createPod(kube: Kube, { namespace, name, node, ...options }: PodOptions): Promise<void> {
   await create(kube, `/api/v1/namespaces/${namespace}/pods`, {
@@ -65,6 +69,15 @@ export async function requestToken(kube: Kube, options: TokenOptions): Promise<s
 /** Lets the service account ask for token reviews, as the reviewer of Vault's kubernetes auth method must. */
 export async function allowTokenReview(kube: Kube, namespace: string, serviceAccount: string): Promise<void> {
   await bindClusterRole(kube, 'system:auth-delegator', { kind: 'ServiceAccount', name: serviceAccount, namespace })
+}
+
+/** Lets the service account see the nodes, and nothing else. */
+export async function allowNodes(kube: Kube, namespace: string, serviceAccount: string): Promise<void> {
+  await create(kube, '/apis/rbac.authorization.k8s.io/v1/clusterroles', {
+    metadata: { name: 'test-nodes' },
+    rules: [{ apiGroups: [''], resources: ['nodes'], verbs: ['list', 'watch'] }],
+  })
+  await bindClusterRole(kube, 'test-nodes', { kind: 'ServiceAccount', name: serviceAccount, namespace })
 }
 
 /** Lets anybody read the keys that tokens are checked with: Vault shows no token when it fetches a `jwks_url`. */

@@ -15,6 +15,8 @@ describe('good arguments', () => {
       yes: false,
       enableAuth: false,
       output: 'text',
+      graceMs: 3_600_000,
+      resyncMs: 600_000,
     })
   })
 
@@ -38,7 +40,7 @@ describe('good arguments', () => {
 describe('bad arguments', () => {
   it.each([
     ['', 'provision needs one of plan, apply, export'],
-    ['watch', 'provision needs one of plan, apply, export'],
+    ['follow', 'provision needs one of plan, apply, export, watch'],
     ['plan apply', 'provision plan takes no apply'],
     ['plan --all', "provision: Unknown option '--all'"],
     ['plan --components', "provision: Option '--components <value>' argument missing"],

@@ -26,6 +26,7 @@ const documented = {
   AGENT_LOG_LEVEL: 'info',
   AGENT_LOG_FORMAT: 'json',
   AGENT_ALLOW_PLAIN_HTTP: 'false',
+  AGENT_KUBERNETES_DIR: '/var/run/secrets/kubernetes.io/serviceaccount',
 }
 
 test('the defaults are those of the documentation', () => {

@@ -25,10 +25,27 @@ const lines: Readonly<Record<AgentEvent['type'], readonly [Level, RegExp] | unde
   'state-failed': ['warn', /^calico-node: the cached or static certificate is of no use: the certificate has expired$/],
   'watch-failed': ['warn', /ENOSPC: inotify; they are still read/],
   stopped: ['info', /^stopped by SIGTERM$/],
+  'provision-source-reached': ['info', /^3 nodes, told by Kubernetes at https:/],
+  'provision-source-failed': [
+    'warn',
+    /^the nodes cannot be told: the Kubernetes API cannot be reached; next try in 2\.0s\. Check/,
+  ],
+  'provision-identity': ['info', /^etcd: connected again with the new certificate as calico-provisioner$/],
+  'provision-identity-kept': ['warn', /^the new certificate for etcd is not used yet: etcd does not let/],
+  'provision-node-gone': ['info', /^the node node1 is gone; its users stay for 1h$/],
+  'provision-node-back': ['info', /^the node node1 is back and keeps its users$/],
+  'provision-node-removed': ['info', /^the node node1 stayed away; its users are removed$/],
+  'provision-change': ['info', /^user calico-node:node1: add \(it is wanted\)$/],
+  'provision-note': ['warn', /also has the role other$/],
+  'provision-held': ['warn', /^the users of 2 nodes are kept: the list of nodes is empty/],
+  'provision-done': ['info', /^etcd: 4 changes, 3 nodes with users, in 0\.1s$/],
+  'provision-failed': ['warn', /^etcd could not be brought in step: etcd has no leader.*; next try in 2\.0s\. Bring/],
   // Metrics tell them.
   'clock-skew': undefined,
   credential: undefined,
   heartbeat: undefined,
+  'provision-nodes': undefined,
+  'provision-heartbeat': undefined,
 }
 
 test.each(Object.values(sampleEvents))('$type', (event) => {

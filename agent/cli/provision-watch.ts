@@ -1,0 +1,105 @@
+/** Owns `provision watch`: its own certificate, the nodes, etcd, and what stays beside them, until a signal. */
+import { hostname } from 'node:os'
+import { createAgent } from '../agent.ts'
+import { systemClock } from '../clock.ts'
+import { parseWatchConfig, type WatchConfig } from '../config/watch.ts'
+import { AgentError, ConfigError } from '../errors.ts'
+import { openEtcd } from '../etcd/client.ts'
+import { desiredState } from '../etcd/desired.ts'
+import type { Profile } from '../etcd/profile-table.ts'
+import { createKubeNodes } from '../kubernetes/node-watch.ts'
+import { createEventHub, type EventHub } from '../observe/events.ts'
+import { createHealth } from '../observe/health.ts'
+import { createLog } from '../observe/log.ts'
+import { createMetrics } from '../observe/metrics.ts'
+import { createProvisionHealth } from '../observe/provision-health.ts'
+import { startObserveServer } from '../observe/server.ts'
+import { createEtcdConnection } from '../provision/connection.ts'
+import { createNodeFile, createNodeInput } from '../provision/node-file.ts'
+import type { NodeSource } from '../provision/node-source.ts'
+import { createProvisioner } from '../provision/provisioner.ts'
+import { watched } from '../resident.ts'
+import { watchFiles } from '../store/watch.ts'
+import { version } from '../version.ts'
+import { exitCodes } from './exit-codes.ts'
+import type { ProvisionOptions } from './provision-options.ts'
+
+const clock = systemClock
+const random = Math.random
+
+export async function watch(options: ProvisionOptions, profiles: Readonly<Record<string, Profile>>): Promise<number> {
+  const { components, nodesFile, graceMs, resyncMs } = options
+  const config = parseWatchConfig(process.env, hostname(), nodesFile === undefined)
+  const hub = createEventHub()
+  const { emit } = hub
+  const perNode = components.filter((component) => profiles[component]?.scope === 'node')
+  observe(config, hub, { usersPerNode: perNode.length, otherUsers: components.length - perNode.length })
+  const stop = new AbortController()
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => {
+      emit({ type: 'stopped', signal })
+      stop.abort()
+    })
+  }
+  const connection = createEtcdConnection({
+    read: () => readIdentity(config),
+    open: ({ endpoints, ca, cert, key }) => openEtcd({ endpoints, ca, cert, key: key.reveal() }),
+    emit,
+  })
+  const provisioner = createProvisioner({
+    source: sourceOf(config, nodesFile),
+    connection,
+    desired: (nodes) => desiredState({ profiles, components, naming: 'node', nodes, version: config.version }),
+    components: perNode,
+    graceMs,
+    resyncMs,
+    clock,
+    random,
+    emit,
+  })
+  const agent = config.agent && createAgent({ config: config.agent, clock, random, emit })
+  if (agent !== undefined) process.on('SIGHUP', () => agent.renewNow())
+  const files = config.agent === undefined ? { files: config.etcdFiles, directories: [] } : watched(config.agent)
+  const changed = (): void => {
+    agent?.lookAgain()
+    provisioner.lookAgain()
+  }
+  watchFiles(files, changed, (detail) => emit({ type: 'watch-failed', detail }))
+  await Promise.all([agent?.run(stop.signal), provisioner.run(stop.signal)])
+  connection.close()
+  return exitCodes.ok
+}
+
+function sourceOf({ kubernetes }: WatchConfig, nodesFile: string | undefined): NodeSource {
+  if (nodesFile === '-') return createNodeInput(process.stdin, clock)
+  if (nodesFile !== undefined) return createNodeFile(nodesFile, clock)
+  if (kubernetes === undefined) throw new Error('no source of nodes')
+  return createKubeNodes({ address: kubernetes, clock, random })
+}
+
+function observe(
+  { agent, log: logOptions, listen }: WatchConfig,
+  hub: EventHub,
+  provision: { readonly usersPerNode: number; readonly otherUsers: number },
+): void {
+  const targets = agent?.targets ?? []
+  const metrics = createMetrics({ components: targets.map(({ component }) => component), version, clock, provision })
+  const health = createProvisionHealth(createHealth(targets, clock, agent?.vault.timeoutMs ?? 0), clock)
+  const log = createLog(logOptions, clock)
+  hub.attach((event) => {
+    metrics.listener(event)
+    health.listener(event)
+    log(event)
+  })
+  if (listen !== undefined) startObserveServer({ listen, health, metrics, clock, emit: hub.emit })
+}
+
+/** Until the agent has published, and while a file is being replaced, that is a failure like any other. */
+function readIdentity({ readEtcd }: WatchConfig): ReturnType<WatchConfig['readEtcd']> {
+  try {
+    return readEtcd()
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    throw new AgentError('file-invalid', error.problems.join('; '))
+  }
+}

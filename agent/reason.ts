@@ -1,0 +1,13 @@
+/** Owns what a reason is made of; the reasons themselves are in reasons.ts and beside what they are about. */
+
+/** How an attempt that ended with this reason is tried again (rotation/backoff.ts): each class has its own ladder. */
+export type RetryClass = 'outage' | 'refused' | 'local' | 'awaited'
+
+export interface Reason {
+  readonly about: 'renewal' | 'gate' | 'vault' | 'auth' | 'store' | 'file' | 'etcd' | 'kube' | 'setup'
+  readonly retry: RetryClass
+  /** What happened, as a clause that follows the name of the thing. */
+  readonly says: string
+  /** What an operator should do. */
+  readonly advice: string
+}

@@ -1,0 +1,27 @@
+import { describe, expect, it } from 'vitest'
+import { parseProvisionOptions } from '../../../agent/cli/provision-options.ts'
+
+describe('the arguments of provision watch', () => {
+  it('have defaults', () => {
+    expect(parseProvisionOptions(['watch'])).toMatchObject({
+      action: 'watch',
+      naming: 'node',
+      nodesFile: undefined,
+      graceMs: 3_600_000,
+      resyncMs: 600_000,
+    })
+  })
+
+  it.each([
+    [['watch', '--naming', 'component'], 'provision watch is for --naming node'],
+    [['watch', '--nodes', 'a'], '--nodes has no meaning for provision watch'],
+    [['watch', '--prune'], '--prune has no meaning for provision watch'],
+    [['plan', '--grace', '1h'], '--grace has no meaning for provision plan'],
+    [['watch', '--grace', '0s'], '--grace is a duration from 1s to 744h, not "0s"'],
+    [['watch', '--grace', '5y'], '--grace is a duration from 1s to 744h, not "5y"'],
+    [['watch', '--resync', ''], '--resync is a duration from 1s to 744h, not ""'],
+    [['watch', '--nodes-file', ''], '--nodes-file is empty'],
+  ])('%j are refused', (argv, message) => {
+    expect(() => parseProvisionOptions(argv)).toThrow(message)
+  })
+})
