@@ -61,8 +61,12 @@ export interface Operator {
   runWith(options: RunOptions, action: string, ...args: string[]): Promise<Ended>
 }
 
+interface OperatorOptions extends Pick<Rig, 'vault' | 'directory'> {
+  readonly accounts: Pick<ServiceAccountIssuer, 'publicKeyPem'>
+}
+
 /** The file of a setup, and the public key of the cluster beside it. */
-export function createOperator({ vault, accounts, directory: parent }: Rig, yaml: string): Operator {
+export function createOperator({ vault, accounts, directory: parent }: OperatorOptions, yaml: string): Operator {
   const directory = mkdtempSync(join(parent, 'operator-'))
   const file = join(directory, 'setup-vault.yaml')
   writeFileSync(file, yaml)
