@@ -44,7 +44,8 @@ function describeWrite({ resource, isNew, differences }: Extract<Change, { do: '
   const sign = isNew ? '+' : '~'
   if (resource.kind === 'policy') {
     const [{ before, after } = { before: '', after: '' }] = differences
-    return { sign, subject, lines: lineDiff(String(before ?? ''), String(after)) }
+    const text = (value: unknown): string => (typeof value === 'string' ? value : '')
+    return { sign, subject, lines: lineDiff(text(before), text(after)) }
   }
   if (!isNew) return { sign, subject, lines: differences.map(changedLine) }
   const off = differences.filter(({ after }) => isEmpty(after)).map(({ field }) => field)

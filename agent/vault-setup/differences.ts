@@ -40,6 +40,6 @@ export function isEmpty(value: unknown): boolean {
 /** All lists here are sets. */
 function normal(value: unknown): unknown {
   if (typeof value === 'string') return value.trim()
-  if (Array.isArray(value)) return value.map(normal).toSorted()
+  if (Array.isArray(value)) return value.map((each) => JSON.stringify(normal(each))).toSorted()
   return value
 }

@@ -1,7 +1,7 @@
 /** Owns which rights the operator's token needs: for the policy that is handed out, and for saying which are missing. */
 import { AgentError } from '../errors.ts'
 import type { VaultAdmin } from './actual.ts'
-import { resourcesOf } from './resources.ts'
+import { type Fields, resourcesOf } from './resources.ts'
 import type { Setup } from './setup.ts'
 
 export type Capability = 'create' | 'read' | 'update' | 'list' | 'sudo'
@@ -38,7 +38,7 @@ export function neededRights(setup: Setup): ReadonlyMap<string, readonly Capabil
 export async function explainDenial(error: unknown, api: VaultAdmin, setup: Setup): Promise<unknown> {
   if (!(error instanceof AgentError) || error.code !== 'vault-denied') return error
   const rights = neededRights(setup)
-  const held = await api.write('sys/capabilities-self', { paths: [...rights.keys()] }).catch(() => undefined)
+  const held = await readCapabilities(api, [...rights.keys()])
   if (held === undefined) {
     return new AgentError('setup-denied', `${error.message}\nThe token is unknown, expired, or of another namespace.`)
   }
@@ -48,4 +48,14 @@ export async function explainDenial(error: unknown, api: VaultAdmin, setup: Setu
     return lacks.length === 0 ? [] : [`it lacks ${lacks.join(', ')} on ${path}`]
   })
   return new AgentError('setup-denied', [error.message, ...missing].join('\n'))
+}
+
+/** Undefined where the token may not even ask about itself, which every token may. */
+async function readCapabilities(api: VaultAdmin, paths: readonly string[]): Promise<Fields | undefined> {
+  try {
+    return await api.write('sys/capabilities-self', { paths })
+  } catch (error) {
+    if (error instanceof AgentError) return undefined
+    throw error
+  }
 }

@@ -56,7 +56,7 @@ function caCommands({ pki }: Setup): string[] {
 
 function writeCommand({ kind, name, path, fields }: Resource): string[] {
   if (kind === 'policy') {
-    return [`vault policy write ${quoted(name)} - <<'HCL'`, `${String(fields['policy']).trimEnd()}`, 'HCL']
+    return [`vault policy write ${quoted(name)} - <<'HCL'`, String(fields['policy']).trimEnd(), 'HCL']
   }
   if (kind === 'auth-config') return [`vault write ${quoted(path)} ${pairs(fields)}`]
   const json = JSON.stringify(fields, null, 2)

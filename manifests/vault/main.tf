@@ -97,10 +97,10 @@ EOT
 resource "vault_pki_secret_backend_role" "calico-node" {
   backend                            = vault_mount.pki.path
   name                               = "calico-node"
-  issuer_ref                         = "default"
   allowed_domains                    = ["calico-node:{{identity.entity.aliases.${vault_jwt_auth_backend.login.accessor}.name}}"]
   allowed_domains_template           = true
   allow_glob_domains                 = false
+  issuer_ref                         = "default"
   allow_bare_domains                 = true
   allow_subdomains                   = false
   allow_wildcard_certificates        = false
@@ -121,26 +121,26 @@ resource "vault_pki_secret_backend_role" "calico-node" {
   code_signing_flag                  = false
   email_protection_flag              = false
   basic_constraints_valid_for_non_ca = false
-  key_type                           = "ec"
-  key_bits                           = 256
   key_usage                          = ["DigitalSignature"]
   ext_key_usage                      = []
   ext_key_usage_oids                 = []
   policy_identifiers                 = []
+  no_store                           = true
+  generate_lease                     = false
+  key_type                           = "ec"
+  key_bits                           = 256
   ttl                                = "86400s"
   max_ttl                            = "86400s"
   not_before_duration                = "30s"
-  no_store                           = true
-  generate_lease                     = false
 }
 
 resource "vault_pki_secret_backend_role" "calico-cni" {
   backend                            = vault_mount.pki.path
   name                               = "calico-cni"
-  issuer_ref                         = "default"
   allowed_domains                    = ["calico-cni:{{identity.entity.aliases.${vault_jwt_auth_backend.login.accessor}.name}}"]
   allowed_domains_template           = true
   allow_glob_domains                 = false
+  issuer_ref                         = "default"
   allow_bare_domains                 = true
   allow_subdomains                   = false
   allow_wildcard_certificates        = false
@@ -161,26 +161,26 @@ resource "vault_pki_secret_backend_role" "calico-cni" {
   code_signing_flag                  = false
   email_protection_flag              = false
   basic_constraints_valid_for_non_ca = false
-  key_type                           = "ec"
-  key_bits                           = 256
   key_usage                          = ["DigitalSignature"]
   ext_key_usage                      = []
   ext_key_usage_oids                 = []
   policy_identifiers                 = []
+  no_store                           = true
+  generate_lease                     = false
+  key_type                           = "ec"
+  key_bits                           = 256
   ttl                                = "86400s"
   max_ttl                            = "86400s"
   not_before_duration                = "30s"
-  no_store                           = true
-  generate_lease                     = false
 }
 
 resource "vault_pki_secret_backend_role" "calico-kube-controllers" {
   backend                            = vault_mount.pki.path
   name                               = "calico-kube-controllers"
-  issuer_ref                         = "default"
   allowed_domains                    = ["calico-kube-controllers"]
   allowed_domains_template           = false
   allow_glob_domains                 = false
+  issuer_ref                         = "default"
   allow_bare_domains                 = true
   allow_subdomains                   = false
   allow_wildcard_certificates        = false
@@ -201,26 +201,26 @@ resource "vault_pki_secret_backend_role" "calico-kube-controllers" {
   code_signing_flag                  = false
   email_protection_flag              = false
   basic_constraints_valid_for_non_ca = false
-  key_type                           = "ec"
-  key_bits                           = 256
   key_usage                          = ["DigitalSignature"]
   ext_key_usage                      = []
   ext_key_usage_oids                 = []
   policy_identifiers                 = []
+  no_store                           = true
+  generate_lease                     = false
+  key_type                           = "ec"
+  key_bits                           = 256
   ttl                                = "86400s"
   max_ttl                            = "86400s"
   not_before_duration                = "30s"
-  no_store                           = true
-  generate_lease                     = false
 }
 
 resource "vault_pki_secret_backend_role" "calicoctl" {
   backend                            = vault_mount.pki.path
   name                               = "calicoctl"
-  issuer_ref                         = "default"
   allowed_domains                    = ["calicoctl"]
   allowed_domains_template           = false
   allow_glob_domains                 = false
+  issuer_ref                         = "default"
   allow_bare_domains                 = true
   allow_subdomains                   = false
   allow_wildcard_certificates        = false
@@ -241,17 +241,17 @@ resource "vault_pki_secret_backend_role" "calicoctl" {
   code_signing_flag                  = false
   email_protection_flag              = false
   basic_constraints_valid_for_non_ca = false
-  key_type                           = "ec"
-  key_bits                           = 256
   key_usage                          = ["DigitalSignature"]
   ext_key_usage                      = []
   ext_key_usage_oids                 = []
   policy_identifiers                 = []
+  no_store                           = true
+  generate_lease                     = false
+  key_type                           = "ec"
+  key_bits                           = 256
   ttl                                = "86400s"
   max_ttl                            = "86400s"
   not_before_duration                = "30s"
-  no_store                           = true
-  generate_lease                     = false
 }
 
 resource "vault_jwt_auth_backend" "login" {

@@ -80,12 +80,12 @@ HCL
 
 vault write pki/roles/calico-node - <<JSON
 {
-  "issuer_ref": "default",
   "allowed_domains": [
     "calico-node:{{identity.entity.aliases.$accessor.name}}"
   ],
   "allowed_domains_template": true,
   "allow_glob_domains": false,
+  "issuer_ref": "default",
   "allow_bare_domains": true,
   "allow_subdomains": false,
   "allow_wildcard_certificates": false,
@@ -109,33 +109,33 @@ vault write pki/roles/calico-node - <<JSON
   "code_signing_flag": false,
   "email_protection_flag": false,
   "basic_constraints_valid_for_non_ca": false,
-  "key_type": "ec",
-  "key_bits": 256,
   "key_usage": [
     "DigitalSignature"
   ],
   "ext_key_usage": [],
   "ext_key_usage_oids": [],
   "policy_identifiers": [],
-  "ttl": 86400,
-  "max_ttl": 86400,
-  "not_before_duration": 30,
   "not_after": "",
   "no_store": true,
   "generate_lease": false,
   "not_after_bound": "forbid",
-  "not_before_bound": "forbid"
+  "not_before_bound": "forbid",
+  "key_type": "ec",
+  "key_bits": 256,
+  "ttl": 86400,
+  "max_ttl": 86400,
+  "not_before_duration": 30
 }
 JSON
 
 vault write pki/roles/calico-cni - <<JSON
 {
-  "issuer_ref": "default",
   "allowed_domains": [
     "calico-cni:{{identity.entity.aliases.$accessor.name}}"
   ],
   "allowed_domains_template": true,
   "allow_glob_domains": false,
+  "issuer_ref": "default",
   "allow_bare_domains": true,
   "allow_subdomains": false,
   "allow_wildcard_certificates": false,
@@ -159,33 +159,33 @@ vault write pki/roles/calico-cni - <<JSON
   "code_signing_flag": false,
   "email_protection_flag": false,
   "basic_constraints_valid_for_non_ca": false,
-  "key_type": "ec",
-  "key_bits": 256,
   "key_usage": [
     "DigitalSignature"
   ],
   "ext_key_usage": [],
   "ext_key_usage_oids": [],
   "policy_identifiers": [],
-  "ttl": 86400,
-  "max_ttl": 86400,
-  "not_before_duration": 30,
   "not_after": "",
   "no_store": true,
   "generate_lease": false,
   "not_after_bound": "forbid",
-  "not_before_bound": "forbid"
+  "not_before_bound": "forbid",
+  "key_type": "ec",
+  "key_bits": 256,
+  "ttl": 86400,
+  "max_ttl": 86400,
+  "not_before_duration": 30
 }
 JSON
 
 vault write pki/roles/calico-kube-controllers - <<'JSON'
 {
-  "issuer_ref": "default",
   "allowed_domains": [
     "calico-kube-controllers"
   ],
   "allowed_domains_template": false,
   "allow_glob_domains": false,
+  "issuer_ref": "default",
   "allow_bare_domains": true,
   "allow_subdomains": false,
   "allow_wildcard_certificates": false,
@@ -209,33 +209,33 @@ vault write pki/roles/calico-kube-controllers - <<'JSON'
   "code_signing_flag": false,
   "email_protection_flag": false,
   "basic_constraints_valid_for_non_ca": false,
-  "key_type": "ec",
-  "key_bits": 256,
   "key_usage": [
     "DigitalSignature"
   ],
   "ext_key_usage": [],
   "ext_key_usage_oids": [],
   "policy_identifiers": [],
-  "ttl": 86400,
-  "max_ttl": 86400,
-  "not_before_duration": 30,
   "not_after": "",
   "no_store": true,
   "generate_lease": false,
   "not_after_bound": "forbid",
-  "not_before_bound": "forbid"
+  "not_before_bound": "forbid",
+  "key_type": "ec",
+  "key_bits": 256,
+  "ttl": 86400,
+  "max_ttl": 86400,
+  "not_before_duration": 30
 }
 JSON
 
 vault write pki/roles/calicoctl - <<'JSON'
 {
-  "issuer_ref": "default",
   "allowed_domains": [
     "calicoctl"
   ],
   "allowed_domains_template": false,
   "allow_glob_domains": false,
+  "issuer_ref": "default",
   "allow_bare_domains": true,
   "allow_subdomains": false,
   "allow_wildcard_certificates": false,
@@ -259,22 +259,22 @@ vault write pki/roles/calicoctl - <<'JSON'
   "code_signing_flag": false,
   "email_protection_flag": false,
   "basic_constraints_valid_for_non_ca": false,
-  "key_type": "ec",
-  "key_bits": 256,
   "key_usage": [
     "DigitalSignature"
   ],
   "ext_key_usage": [],
   "ext_key_usage_oids": [],
   "policy_identifiers": [],
-  "ttl": 86400,
-  "max_ttl": 86400,
-  "not_before_duration": 30,
   "not_after": "",
   "no_store": true,
   "generate_lease": false,
   "not_after_bound": "forbid",
-  "not_before_bound": "forbid"
+  "not_before_bound": "forbid",
+  "key_type": "ec",
+  "key_bits": 256,
+  "ttl": 86400,
+  "max_ttl": 86400,
+  "not_before_duration": 30
 }
 JSON
 

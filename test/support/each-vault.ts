@@ -33,5 +33,7 @@ export function describeVault(
   cases: (subject: Pick<VaultSubject, 'isReal' | 'start'>) => void,
 ): void {
   const leftOut = missing === undefined ? '' : ` (left out: ${missing})`
-  describe.skipIf(missing !== undefined)(`${title}: ${name}${leftOut}`, () => cases(subject))
+  describe.skipIf(missing !== undefined)(`${title}: ${name}${leftOut}`, () => {
+    cases(subject)
+  })
 }

@@ -63,7 +63,7 @@ async function request(method: string, path: string, body?: object): Promise<num
     process.stderr.write(`Field "${values.field}" not present in secret\n`)
     return 1
   }
-  process.stdout.write(`${String(value)}\n`)
+  process.stdout.write(`${typeof value === 'string' ? value : JSON.stringify(value)}\n`)
   return 0
 }
 

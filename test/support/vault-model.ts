@@ -85,5 +85,5 @@ export function dyingAtWrite(model: VaultModel, at: number, when: 'before' | 'af
 
 function seconds(config: Fields): Fields {
   const ttl = config['max_lease_ttl']
-  return ttl === undefined ? {} : { max_lease_ttl: Number(String(ttl).replace('s', '')) }
+  return typeof ttl === 'string' ? { max_lease_ttl: Number(ttl.replace('s', '')) } : {}
 }

@@ -57,20 +57,23 @@ describe.skipIf('missing' in program)(`real kube-apiserver${leftOut}`, () => {
   }
 
   describeEachVault('login', {}, (lab) => {
-    let directory: string
+    let operators: string
     beforeAll(async () => {
-      directory = mkdtempSync(join(tmpdir(), 'kube-setup-'))
+      operators = mkdtempSync(join(tmpdir(), 'kube-setup-'))
       // The development Vault asks for JSON, which a real API server does not have of its keys (406).
       const source = lab().isReal ? `url: ${kube.url}, caFile: ca.crt` : 'publicKeyFiles: [sa.pub]'
       await setUp('jwt', `{ issuer: ${kube.issuer}, ${source} }`)
       await setUp('kubernetes', `{ url: ${kube.url}, caFile: ca.crt, reviewerTokenFile: reviewer }`)
     })
-    afterAll(() => rmSync(directory, { recursive: true }))
+    afterAll(() => rmSync(operators, { recursive: true }))
 
     const setUp = async (method: 'jwt' | 'kubernetes', source: string): Promise<void> => {
       const { auth, pki } = mounts[method]
       const yaml = `cluster: ${method}\nauth: { method: ${method}, mount: ${auth} }\npki: { mount: ${pki} }\nkubernetes: ${source}\n`
-      const operator = createOperator({ vault: lab().vault, accounts: { publicKeyPem: keys }, directory }, yaml)
+      const operator = createOperator(
+        { vault: lab().vault, accounts: { publicKeyPem: keys }, directory: operators },
+        yaml,
+      )
       writeFileSync(join(operator.directory, 'ca.crt'), kube.caPem)
       writeFileSync(
         join(operator.directory, 'reviewer'),

@@ -14,13 +14,13 @@ export function parsePolicyHcl(text: string): { path: Record<string, Value> } {
     if (token === '' || (wanted !== undefined && token !== wanted)) throw refusal(`failed to parse policy: at ${token}`)
     return token
   }
-  const name_ = (): string => {
+  const nextText = (): string => {
     const token = take()
     return token.startsWith('"') ? (JSON.parse(token) as string) : token
   }
   const value = (): Value => {
     if (tokens[at] === '[') return list()
-    return tokens[at] === '{' ? map() : name_()
+    return tokens[at] === '{' ? map() : nextText()
   }
   const list = (): Value[] => {
     const items: Value[] = []
@@ -36,7 +36,7 @@ export function parsePolicyHcl(text: string): { path: Record<string, Value> } {
     const fields: { [name: string]: Value } = {}
     take('{')
     while (tokens[at] !== '}') {
-      const name = name_()
+      const name = nextText()
       take('=')
       fields[name] = value()
     }
@@ -45,7 +45,7 @@ export function parsePolicyHcl(text: string): { path: Record<string, Value> } {
   }
   while (at < tokens.length) {
     take('path')
-    path[name_()] = map()
+    path[nextText()] = map()
   }
   return { path }
 }

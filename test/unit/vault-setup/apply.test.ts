@@ -202,7 +202,7 @@ describe('two at once', () => {
         const { cn_validations: _, ...fields } = { ...(await model.read(path)) }
         return Object.keys(fields).length === 0 ? undefined : fields
       },
-      write: model.write,
+      write: (path: string, body: Readonly<Record<string, unknown>>) => model.write(path, body),
     }
     await expect(applySetup(forgetful, setup, files, options(false))).rejects.toMatchObject({
       code: 'setup-contended',
