@@ -31,6 +31,12 @@ describeSetup('setup-vault apply', (rig) => {
     },
   )
 
+  it('as the bundle that is shipped', async () => {
+    const operator = createOperator(rig(), jwtYaml('bundle', rig()))
+    expect(await operator.runWith({ bundle: true }, 'apply', '--yes')).toEqual(ended(0, 'Done: '))
+    expect(await operator.runWith({ bundle: true }, 'plan')).toEqual(ended(0, 'In step: nothing to do.'))
+  })
+
   it('what somebody has changed is shown field by field, and put right', async () => {
     const { api } = rig()
     const operator = createOperator(rig(), jwtYaml('drift', rig()))

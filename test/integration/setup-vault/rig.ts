@@ -10,7 +10,6 @@ import { type VaultApi, vaultApi } from '../../support/vault-api.ts'
 import type { VaultServer } from '../../support/vault-server.ts'
 
 export interface Rig {
-  readonly isReal: boolean
   readonly vault: VaultServer
   readonly api: VaultApi
   readonly accounts: ServiceAccountIssuer
@@ -22,12 +21,12 @@ export type Cases = (rig: () => Rig) => void
 
 export function describeSetup(title: string, cases: Cases, subjects: readonly VaultSubject[] = vaultSubjects): void {
   for (const subject of subjects) {
-    describeVault(subject, title, ({ isReal, start }) => {
+    describeVault(subject, title, ({ start }) => {
       let rig: Rig | undefined
       beforeAll(async () => {
         const vault = await start()
         const directory = mkdtempSync(join(tmpdir(), 'setup-vault-'))
-        rig = { isReal, vault, api: vaultApi(vault), accounts: createServiceAccountIssuer(), directory }
+        rig = { vault, api: vaultApi(vault), accounts: createServiceAccountIssuer(), directory }
       })
       afterAll(async () => {
         rig?.api.close()

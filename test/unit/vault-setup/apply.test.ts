@@ -7,7 +7,7 @@ import { applySetup, examineSetup } from '../../../agent/vault-setup/apply.ts'
 import type { Change } from '../../../agent/vault-setup/changes.ts'
 import { describeChange } from '../../../agent/vault-setup/describe.ts'
 import { resourcesOf } from '../../../agent/vault-setup/resources.ts'
-import { ownerOf, type Setup } from '../../../agent/vault-setup/setup.ts'
+import { ownerOf, policyName, type Setup } from '../../../agent/vault-setup/setup.ts'
 import { parseSetup } from '../../../agent/vault-setup/setup-file.ts'
 import { createVaultModel, dyingAtWrite, type VaultModel } from '../../support/vault-model.ts'
 
@@ -128,7 +128,7 @@ describe('any state and any setup', () => {
     )
   })
 
-  it('without --adopt, nothing that stood in a mount of somebody else is ever changed', async () => {
+  it('without --adopt, nothing of somebody else is ever changed: no mount, nothing in it, no policy, no role beside ours', async () => {
     await fc.assert(
       fc.asyncProperty(state, async (given) => {
         const model = modelOf(given)
@@ -139,7 +139,16 @@ describe('any state and any setup', () => {
             : []),
           ...(pki !== undefined && pki.description !== ownerOf(setup) ? [`sys/mounts/${setup.pki.mount}`] : []),
         ]
-        const held = [...model.content].filter(([path]) => foreign.some((each) => path.startsWith(each)))
+        const policyOf = (path: string): unknown => {
+          const component = path.slice(path.lastIndexOf('/') + 1)
+          return model.content.get(`sys/policies/acl/${policyName(setup, component)}`)?.['policy']
+        }
+        const isUnmarked = (policy: unknown): boolean => typeof policy !== 'string' || !policy.startsWith('# ')
+        const held = [...model.content].filter(([path, { policy }]) => {
+          if (path.startsWith('sys/policies/')) return isUnmarked(policy)
+          const isInExisting = setup.pki.ca.from === 'existing' && path.startsWith(`${setup.pki.mount}/roles/`)
+          return isInExisting ? isUnmarked(policyOf(path)) : foreign.some((each) => path.startsWith(each))
+        })
         await applySetup(model, setup, files, options(false)).catch(() => {})
         for (const [path, fields] of held) expect(model.content.get(path)).toBe(fields)
       }),
