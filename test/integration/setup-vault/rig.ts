@@ -55,6 +55,7 @@ ${more}`
 export interface Operator {
   readonly directory: string
   readonly file: string
+  readonly env: Readonly<Record<string, string>>
   /** `calico-vault-agent setup-vault ACTION --file FILE …`, as an administrator. */
   run(action: string, ...args: string[]): Promise<Ended>
   runWith(options: RunOptions, action: string, ...args: string[]): Promise<Ended>
@@ -73,7 +74,7 @@ export function createOperator({ vault, accounts, directory: parent }: OperatorO
   const env = { VAULT_ADDR: vault.address, VAULT_CACERT: vault.caFile, VAULT_TOKEN: vault.rootToken }
   const runWith: Operator['runWith'] = async (options, action, ...args) =>
     await runCommand(['setup-vault', action, '--file', file, ...args], { ...options, env: { ...env, ...options.env } })
-  return { directory, file, runWith, run: async (action, ...args) => await runWith({}, action, ...args) }
+  return { directory, file, env, runWith, run: async (action, ...args) => await runWith({}, action, ...args) }
 }
 
 export interface PlanJson {
