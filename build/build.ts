@@ -30,6 +30,7 @@ const apart: Plugin = {
     bundle.onResolve({ filter: /\/resident\.ts$/ }, () => ({ path: './resident.js', external: true }))
     bundle.onResolve({ filter: /\/probe\/ask\.ts$/ }, () => ({ path: './probe.js', external: true }))
     bundle.onResolve({ filter: /\/cli\/provision\.ts$/ }, () => ({ path: './etcd.js', external: true }))
+    bundle.onResolve({ filter: /\/cli\/setup-vault\.ts$/ }, () => ({ path: './setup-vault.js', external: true }))
   },
 }
 
@@ -39,6 +40,7 @@ const bundles = await Promise.all([
   build({ ...common, entryPoints: { llhttp: parserModule }, outdir, plugins: [] }),
   build({ ...common, entryPoints: { resident: 'agent/resident.ts' }, outdir }),
   build({ ...common, entryPoints: { probe: 'agent/gate/probe/ask.ts' }, outdir }),
+  build({ ...common, entryPoints: { 'setup-vault': 'agent/cli/setup-vault.ts' }, outdir }),
   build({
     ...common,
     entryPoints: { etcd: 'agent/cli/provision.ts' },
