@@ -9,6 +9,7 @@ import { AgentError, messageOf } from './errors.ts'
 import { createAdmission } from './gate/admission.ts'
 import { createEtcdProbe } from './gate/etcd-probe.ts'
 import type { Listener } from './observe/events.ts'
+import type { Bundle } from './pki/bundle.ts'
 import { parseCertificates } from './pki/certificate.ts'
 import { createPublisher, type Publisher } from './rotation/publisher.ts'
 import { createRotator, type Rotator } from './rotation/rotator.ts'
@@ -42,6 +43,8 @@ export interface Agent {
   runOnce(stop: AbortSignal): Promise<AgentError[]>
   /** Renews every target at once. */
   renewNow(): void
+  /** What stands in the component's directory and has passed the gate. */
+  published(component: string): Bundle | undefined
   /** A watched file has changed: looks at everything again. */
   lookAgain(): void
 }
@@ -140,6 +143,8 @@ export function createAgent({ config, clock, random, emit, beforeConnect }: Agen
             rotator.failure() ?? new AgentError('never-published', `${rotator.component} was not reached`),
         )
     },
+    published: (component) =>
+      rotators.find(({ rotator }) => rotator.component === component)?.publisher.published()?.bundle,
     renewNow: () => {
       for (const { rotator } of rotators) rotator.renewNow()
     },

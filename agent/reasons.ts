@@ -163,6 +163,13 @@ export const reasons = {
     'something that the agent did not make stands in the place of a file',
     'Move it away; the agent never deletes what it did not make.',
   ),
+  'host-copy-absent': {
+    ...store(
+      'install-cni has not made the directory calico-tls on the host (yet)',
+      "Check that install-cni has run and mounts this component's directory at /calico-secrets, and that AGENT_HOST_CNI_DIR is the host's /etc/cni/net.d.",
+    ),
+    retry: 'awaited',
+  },
   'directory-failed': store('a file operation failed', 'Look at the system error in the message.'),
 
   ...etcdReasons,

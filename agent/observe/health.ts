@@ -21,9 +21,22 @@ interface TargetHealth {
   renewAtMs?: number
   /** Why what is published is not known to work. */
   unproven?: { reason: ReasonCode; detail: string } | undefined
-  failure?: { reason: ReasonCode; detail: string; retryAtMs: number } | undefined
+  failure?: Failure | undefined
+  /** The CNI plugin's copy, where one is kept. */
+  hostCopy?: { path: string; inStep: boolean; notAfter?: string; failure?: object } | undefined
   /** When the loop is expected to be heard of again, by the monotonic clock: nobody dies because the wall clock was set. */
   expectedAt: number
+}
+
+interface Failure {
+  readonly reason: ReasonCode
+  readonly detail: string
+  readonly retryAtMs: number
+}
+
+function describeFailure({ reason, detail, retryAtMs }: Failure): object {
+  const { says, advice } = reasons[reason]
+  return { reason, says, detail, advice, retryAt: new Date(retryAtMs).toISOString() }
 }
 
 /** A step that talks to Vault may take several requests, each as long as its deadline. */
@@ -42,7 +55,7 @@ export function createHealth(targets: readonly TargetName[], clock: Clock, vault
   function describeTarget(target: TargetName): object {
     const state = states.get(target.component)
     if (state === undefined) return target
-    const { notAfterMs, renewAtMs, unproven, failure } = state
+    const { notAfterMs, renewAtMs, unproven, failure, hostCopy } = state
     return {
       ...target,
       ready: isReady(state),
@@ -58,17 +71,8 @@ export function createHealth(targets: readonly TargetName[], clock: Clock, vault
       ...(unproven === undefined
         ? {}
         : { unproven: { ...unproven, says: reasons[unproven.reason].says, advice: reasons[unproven.reason].advice } }),
-      ...(failure === undefined
-        ? {}
-        : {
-            failure: {
-              reason: failure.reason,
-              says: reasons[failure.reason].says,
-              detail: failure.detail,
-              advice: reasons[failure.reason].advice,
-              retryAt: new Date(failure.retryAtMs).toISOString(),
-            },
-          }),
+      ...(failure === undefined ? {} : { failure: describeFailure(failure) }),
+      ...(hostCopy === undefined ? {} : { hostCopy }),
     }
   }
 
@@ -82,6 +86,10 @@ export function createHealth(targets: readonly TargetName[], clock: Clock, vault
       if (event.type === 'found' || !event.reason.startsWith('restored-')) state.failure = undefined
     } else if (event.type === 'kept') {
       state.failure = { reason: event.reason, detail: event.detail, retryAtMs: event.retryAtMs }
+    } else if (event.type === 'host-copied') {
+      state.hostCopy = { path: event.path, inStep: true, notAfter: new Date(event.notAfterMs).toISOString() }
+    } else if (event.type === 'host-copy-failed') {
+      state.hostCopy = { path: event.path, inStep: false, failure: describeFailure(event) }
     } else if (event.type === 'probed') {
       const { outcome, detail, verdict } = event
       if (verdict === 'publish' || outcome === 'accepted') state.unproven = undefined

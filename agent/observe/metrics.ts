@@ -86,6 +86,24 @@ export function createMetrics({ components, version, clock, provision }: Metrics
     '1 where etcd-ca has changed since the agent started: consumers read it only at their start.',
     ['component'],
   )
+  const hostCopyInStep = gauge(
+    'host_copy_in_step',
+    "1 where the CNI plugin's copy holds what is published, 0 where it is stale or absent; only with AGENT_HOST_CNI_DIR.",
+    ['component'],
+  )
+  const hostCopyEnd = gauge(
+    'host_copy_not_after_timestamp_seconds',
+    "End of the certificate that was last seen in the CNI plugin's copy.",
+    ['component'],
+  )
+  const hostCopyWrites = counter('host_copy_writes_total', "Times that the CNI plugin's copy was written.", [
+    'component',
+  ])
+  const hostCopyFailures = counter(
+    'host_copy_failures_total',
+    "Looks at the CNI plugin's copy that failed, by reason.",
+    ['component', 'reason'],
+  )
   const requests = counter('vault_requests_total', 'Requests to Vault.', ['operation', 'outcome'])
   const requestSeconds = histogram(
     'vault_request_duration_seconds',
@@ -146,6 +164,13 @@ export function createMetrics({ components, version, clock, provision }: Metrics
         probes.inc({ component: event.component, outcome: event.outcome })
         if (event.verdict === 'refuse') return undefined
         return unproven.set({ component: event.component }, event.verdict === 'anyway' ? 1 : 0)
+      case 'host-copied':
+        hostCopyWrites.inc({ component: event.component }, event.written ? 1 : 0)
+        hostCopyEnd.set({ component: event.component }, event.notAfterMs / 1000)
+        return hostCopyInStep.set({ component: event.component }, 1)
+      case 'host-copy-failed':
+        hostCopyFailures.inc({ component: event.component, reason: event.reason })
+        return hostCopyInStep.set({ component: event.component }, 0)
       case 'recovered':
         return nextTry.set({ component: event.component }, 0)
       case 'vault-request':

@@ -10,6 +10,8 @@ import { type Files, syncDirectory, withFile } from './files.ts'
 export interface FileAttributes {
   /** Mode of key and certificate. */
   readonly mode: number
+  /** Default: 0444. */
+  readonly caMode?: number
   readonly uid: number | undefined
   readonly gid: number | undefined
 }
