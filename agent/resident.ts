@@ -78,8 +78,10 @@ export function keepHostCopy({ config, hub, clock, published, random }: Omit<Res
   hub.attach((event) => {
     if ((event.type === 'found' || event.type === 'published') && event.component === component) copy.lookAgain()
   })
-  const stopWatching = watchPublished(directory.path, copy.lookAgain, (detail) =>
-    hub.emit({ type: 'watch-failed', detail }),
+  const stopWatching = watchPublished(
+    directory.path,
+    () => copy.lookAgain(),
+    (detail) => hub.emit({ type: 'watch-failed', detail }),
   )
   void copy.run(stop.signal)
   return () => {

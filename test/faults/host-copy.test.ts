@@ -5,7 +5,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { AgentError } from '../../agent/errors.ts'
+import { AgentError, messageOf } from '../../agent/errors.ts'
 import type { BundleText } from '../../agent/pki/bundle.ts'
 import { openHostCniDir } from '../../agent/store/host-cni-dir.ts'
 import { openSecretDir } from '../../agent/store/secret-dir.ts'
@@ -100,7 +100,7 @@ describe.each(scenarios)('$name', (scenario) => {
       })
       // Where it came after our last look at the names, its own copies stand there.
       const found = isWhole(raced.tlsDir, [old, next]) ? [] : ['the copy is a mixture, or not there']
-      if (raced.error !== undefined) found.push(`ended with ${String(raced.error)}`)
+      if (raced.error !== undefined) found.push(`ended with ${messageOf(raced.error)}`)
       failures.push(...[...found, ...problemsAfterNextLook(raced)].map((problem) => `${startAt}: ${problem}`))
     }
     expect(failures).toEqual([])
@@ -118,7 +118,8 @@ describe.each(scenarios)('$name', (scenario) => {
         })
         // The rest of it, after us.
         while (steps?.next().done === false);
-        const found = raced.error === undefined || isExpected(raced.error) ? [] : [`ended with ${String(raced.error)}`]
+        const found =
+          raced.error === undefined || isExpected(raced.error) ? [] : [`ended with ${messageOf(raced.error)}`]
         const problems = [...found, ...problemsAfterNextLook(raced)]
         failures.push(...problems.map((problem) => `${startAt}, ${stepsEach} each: ${problem}`))
       }

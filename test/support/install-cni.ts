@@ -52,7 +52,8 @@ export function* installCniSteps({ netDir, secretsDir }: InstallCniPlaces): Gene
 }
 
 export function runInstallCni(places: InstallCniPlaces): void {
-  for (const _step of installCniSteps(places));
+  const steps = installCniSteps(places)
+  while (steps.next().done === false);
 }
 
 function isUpToDate(from: string, to: string): boolean {
