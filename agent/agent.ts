@@ -17,6 +17,7 @@ import { slotOf } from './rotation/schedule.ts'
 import { createPkiSource } from './source/pki.ts'
 import { readSmallFile, systemFiles } from './store/files.ts'
 import { openSecretDir, type SecretDir } from './store/secret-dir.ts'
+import { openTargetDir } from './store/target-dir.ts'
 import { createVaultApi } from './vault/client.ts'
 import { readNodeUid } from './vault/credentials.ts'
 import { createSession } from './vault/session.ts'
@@ -74,10 +75,13 @@ export function createAgent({ config, clock, random, emit, beforeConnect }: Agen
   function createTarget(target: Target): { rotator: Rotator; publisher: Publisher } {
     const { component } = target
     const commonName = createCommonName(config, target, emit)
+    const directory = openTargetDir(target.directory, config.files, ({ code: reason, message: detail }) =>
+      emit({ type: 'store-flaw', component, reason, detail }),
+    )
     const publisher = createPublisher({
       component,
       commonName,
-      directory: openSecretDir(target.directory, config.files),
+      directory,
       state: openStateDir(config, component),
       bootstrap:
         config.bootstrapDirectory === undefined ? undefined : openSecretDir(config.bootstrapDirectory, config.files),
@@ -93,6 +97,7 @@ export function createAgent({ config, clock, random, emit, beforeConnect }: Agen
     const rotator = createRotator({
       target,
       commonName,
+      directory,
       publisher,
       source,
       keyReuse: config.key.reuse,

@@ -170,6 +170,21 @@ export const reasons = {
     ),
     retry: 'awaited',
   },
+  'directory-in-use': {
+    ...store(
+      'another agent has the directory',
+      'Give every agent a directory of its own, or end one of them: who has it keeps it until it ends.',
+    ),
+    retry: 'awaited',
+  },
+  'directory-unlocked': store(
+    'it cannot be made sure that no other agent writes into the directory',
+    'Use a file system that has sockets; until then, see to it that no second agent gets this directory.',
+  ),
+  'generation-stuck': store(
+    'an old generation of files cannot be removed',
+    'Remove it by hand, as it holds an old private key; check its owner and the user of the agent.',
+  ),
   'directory-failed': store('a file operation failed', 'Look at the system error in the message.'),
 
   ...etcdReasons,

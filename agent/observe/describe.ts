@@ -74,6 +74,11 @@ export function describe(event: AgentEvent, nowMs: number): LogLine | undefined 
       return failure('warn', `${event.component}: ${caProblem(event.reason)}`, event)
     case 'state-failed':
       return failure('warn', `${event.component}: the cached or static certificate is of no use`, event)
+    case 'store-flaw': {
+      const { component, reason, detail } = event
+      const { says, advice } = reasons[reason]
+      return line('warn', `${component}: ${says}. ${advice}`, { component, reason, error: detail })
+    }
     case 'host-copied': {
       const { component, path, written, serialNumber, notAfterMs } = event
       const message = `${component}: the CNI plugin's copy in ${path} ${written ? 'was brought in step' : 'is in step'}`

@@ -81,6 +81,8 @@ export type AgentEvent =
       /** Whether it failed for the same reason the time before. */
       repeated: boolean
     }
+  /** Something about the directory that endangers nothing now; told once. */
+  | { type: 'store-flaw'; component: string; reason: ReasonCode; detail: string }
   | { type: 'watch-failed'; detail: string }
   | { type: 'heartbeat'; component: string; nextStepAtMs: number }
   | { type: 'stopped'; signal: string }

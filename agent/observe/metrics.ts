@@ -86,6 +86,10 @@ export function createMetrics({ components, version, clock, provision }: Metrics
     '1 where etcd-ca has changed since the agent started: consumers read it only at their start.',
     ['component'],
   )
+  const storeFlaws = counter('store_flaws_total', 'Flaws of the directory that stop nothing, by reason.', [
+    'component',
+    'reason',
+  ])
   const hostCopyInStep = gauge(
     'host_copy_in_step',
     "1 where the CNI plugin's copy holds what is published, 0 where it is stale or absent; only with AGENT_HOST_CNI_DIR.",
@@ -164,6 +168,8 @@ export function createMetrics({ components, version, clock, provision }: Metrics
         probes.inc({ component: event.component, outcome: event.outcome })
         if (event.verdict === 'refuse') return undefined
         return unproven.set({ component: event.component }, event.verdict === 'anyway' ? 1 : 0)
+      case 'store-flaw':
+        return storeFlaws.inc({ component: event.component, reason: event.reason })
       case 'host-copied':
         hostCopyWrites.inc({ component: event.component }, event.written ? 1 : 0)
         hostCopyEnd.set({ component: event.component }, event.notAfterMs / 1000)

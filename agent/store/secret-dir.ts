@@ -48,6 +48,8 @@ export interface SecretDir {
   hasAttributes(): boolean
   /** Makes the bundle visible. @throws AgentError; the old bundle or the new one is then in place, whole */
   publish(bundle: BundleText, at: Date): void
+  /** An old generation that could not be removed: it stops nothing, but holds an old key. */
+  leftOver(): AgentError | undefined
 }
 
 export function openSecretDir(path: string, attributes: FileAttributes, files: Files = systemFiles): SecretDir {
@@ -175,6 +177,7 @@ export function openSecretDir(path: string, attributes: FileAttributes, files: F
         return readPublished()
       }),
     previous: () => guarded(readPrevious),
+    leftOver: generations.leftOver,
     hasAttributes: () => guarded(() => names.every(hasAttributes)),
     publish: (bundle, at) =>
       guarded(() => {

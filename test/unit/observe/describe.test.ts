@@ -23,6 +23,7 @@ const lines: Readonly<Record<AgentEvent['type'], readonly [Level, RegExp] | unde
   recovered: ['info', /^calico-node: what failed before has passed$/],
   'ca-refresh-failed': ['warn', /^calico-node: the CA certificates could not be looked at: Vault did not answer/],
   'state-failed': ['warn', /^calico-node: the cached or static certificate is of no use: the certificate has expired$/],
+  'store-flaw': ['warn', /^calico-node: an old generation of files cannot be removed\. Remove it by hand/],
   'host-copied': [
     'info',
     /^calico-node: the CNI plugin's copy in \/host\/etc\/cni\/net\.d\/calico-tls was brought in step$/,

@@ -24,6 +24,7 @@ const types: Readonly<Record<string, string>> = {
   ca_certificates: 'gauge',
   ca_earliest_expiry_timestamp_seconds: 'gauge',
   ca_changed_since_start: 'gauge',
+  store_flaws_total: 'counter',
   host_copy_in_step: 'gauge',
   host_copy_not_after_timestamp_seconds: 'gauge',
   host_copy_writes_total: 'counter',

@@ -58,6 +58,12 @@ export const sampleEvents: { readonly [Type in EventType]: Extract<AgentEvent, {
   recovered: { type: 'recovered', component },
   'ca-refresh-failed': { type: 'ca-refresh-failed', component, reason: 'vault-timeout', detail: 'GET x: no answer' },
   'state-failed': { type: 'state-failed', component, reason: 'expired', detail: '/state: valid until …' },
+  'store-flaw': {
+    type: 'store-flaw',
+    component,
+    reason: 'generation-stuck',
+    detail: '/calico-secrets/..2026_11_21_00_00_00.000_0: EACCES: permission denied, rmdir',
+  },
   'host-copied': {
     type: 'host-copied',
     component,
