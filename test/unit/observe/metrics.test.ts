@@ -24,6 +24,7 @@ const types: Readonly<Record<string, string>> = {
   ca_certificates: 'gauge',
   ca_earliest_expiry_timestamp_seconds: 'gauge',
   ca_changed_since_start: 'gauge',
+  issuance_budget_remaining: 'gauge',
   store_flaws_total: 'counter',
   host_copy_in_step: 'gauge',
   host_copy_not_after_timestamp_seconds: 'gauge',
@@ -193,6 +194,16 @@ test('Vault: requests by operation and outcome, logins, tokens, skew', async () 
   tell({ ...sampleEvents.login, expiresAtMs: undefined }, { ...sampleEvents.credential, expiresAtMs: undefined })
   expect(await value('vault_token_expiry_timestamp_seconds', '')).toBe(0)
   expect(await value('service_account_token_expiry_timestamp_seconds', '')).toBe(0)
+})
+
+test('the budget fills up again by itself', async () => {
+  expect(await value('issuance_budget_remaining')).toBeUndefined()
+  tell(sampleEvents['issuance-budget'])
+  expect(await value('issuance_budget_remaining')).toBe(11)
+  clock.advance(60_000)
+  expect(await value('issuance_budget_remaining')).toBe(12)
+  tell({ ...sampleEvents['issuance-budget'], limit: 1, spentUntilMs: [clock.now() + 1, clock.now() + 2] })
+  expect(await value('issuance_budget_remaining')).toBe(0)
 })
 
 test("the CNI plugin's copy: in step or not, since when it would not work, and why", async () => {

@@ -11,9 +11,11 @@ import type { Finding } from '../../../agent/gate/probe/outcome.ts'
 import type { AgentEvent } from '../../../agent/observe/events.ts'
 import { type Bundle, createBundle } from '../../../agent/pki/bundle.ts'
 import { parseCertificates } from '../../../agent/pki/certificate.ts'
+import { createIssuance } from '../../../agent/rotation/issuance.ts'
 import { createPublisher, type Publisher } from '../../../agent/rotation/publisher.ts'
 import { createRotator, type Rotator } from '../../../agent/rotation/rotator.ts'
 import type { BundleSource, Candidate } from '../../../agent/source/source.ts'
+import { openIssuanceRecord } from '../../../agent/store/issuance-record.ts'
 import { openSecretDir, type SecretDir } from '../../../agent/store/secret-dir.ts'
 import { openTargetDir } from '../../../agent/store/target-dir.ts'
 import { createCa, type LeafOptions, type TestCa } from '../../support/certificates.ts'
@@ -37,6 +39,8 @@ export type EventOf<Type extends AgentEvent['type']> = Extract<AgentEvent, { typ
 
 export interface RigOptions {
   readonly keyReuse?: number
+  /** Default: none. */
+  readonly budget?: number
   readonly withState?: boolean
   readonly withBootstrap?: boolean
   /** Asks `etcd.answer` before a publication. */
@@ -162,14 +166,24 @@ export async function rotationRig(options: RigOptions = {}): Promise<Rig> {
     })
     const target = { component: 'calico-node', directory: path, pkiRole: 'calico-node', commonName: name }
     const keyReuse = options.keyReuse ?? 0
-    const rotator = createRotator({
+    const issuance = createIssuance({
       ...shared,
       target,
       commonName,
-      directory,
-      publisher,
       source,
       keyReuse,
+      budget: options.budget === undefined ? Number.POSITIVE_INFINITY : options.budget,
+      renewAt: 0.65,
+      ttlSeconds: 86_400,
+      record: openIssuanceRecord(path),
+    })
+    const rotator = createRotator({
+      ...shared,
+      component: 'calico-node',
+      directory,
+      publisher,
+      issuance,
+      source,
       pollSlot: 0,
       random: () => 0.5,
     })
@@ -233,9 +247,9 @@ export function publishedIn(path: string): { serialNumber: string; ca: string[];
   return { leaf, serialNumber: leaf.serialNumber, ca: ca.toSorted() }
 }
 
-/** What stands in the directory besides the sign that a rotator has it. */
+/** What stands in the directory besides the sign that a rotator has it, and its record. */
 export function filesIn(path: string): string[] {
-  return readdirSync(path).filter((each) => each !== '..lock')
+  return readdirSync(path).filter((each) => !['..lock', '..issued'].includes(each))
 }
 
 export function clear(path: string): void {

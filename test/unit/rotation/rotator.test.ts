@@ -21,7 +21,13 @@ describe('a start', () => {
     const { leaf, ca } = publishedIn(rig.path)
     expect([leaf.subject, ca]).toEqual([`CN=${name}`, ['CN=Old CA']])
     expect(rig.calls).toEqual(['obtain'])
-    expect(rig.events.map(({ type }) => type)).toEqual(['issued', 'published', 'heartbeat', 'heartbeat'])
+    expect(rig.events.map(({ type }) => type)).toEqual([
+      'issuance-budget',
+      'issued',
+      'published',
+      'heartbeat',
+      'heartbeat',
+    ])
     expect(rig.told('issued')).toMatchObject([{ reason: 'never-published', keyReused: false }])
     expect(rig.told('published')).toMatchObject([
       { reason: 'never-published', certificate: { serialNumber: leaf.serialNumber, ca: { changedSinceStart: false } } },
