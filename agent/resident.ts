@@ -11,10 +11,12 @@ import { createHealth } from './observe/health.ts'
 import { createLog } from './observe/log.ts'
 import { createMetrics } from './observe/metrics.ts'
 import { startObserveServer } from './observe/server.ts'
+
 import type { Bundle } from './pki/bundle.ts'
 import { createHostCopy } from './rotation/host-copy.ts'
 import { openHostCniDir } from './store/host-cni-dir.ts'
 import { watchFiles, watchPublished } from './store/watch.ts'
+import { readTokenExpiryMs } from './vault/credentials.ts'
 
 export interface ResidentOptions {
   readonly config: Config
@@ -38,7 +40,12 @@ export interface Resident {
 export function startResident(options: ResidentOptions): Resident {
   const { config, hub, clock, version, changed } = options
   const { targets, listen, vault } = config
-  const metrics = createMetrics({ components: targets.map(({ component }) => component), version, clock })
+  const metrics = createMetrics({
+    components: targets.map(({ component }) => component),
+    version,
+    clock,
+    credentialExpiryMs: () => readTokenExpiryMs(config.auth),
+  })
   const health = createHealth(targets, clock, vault.timeoutMs)
   const log = createLog(config.log, clock)
   hub.attach((event) => {

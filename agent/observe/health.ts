@@ -1,5 +1,6 @@
 /** Owns the answers to the probes, from the events alone: started, alive, ready, and why not. */
 import type { Clock } from '../clock.ts'
+import { runbookOf } from '../reason.ts'
 import { type ReasonCode, reasons } from '../reasons.ts'
 import type { Listener, TargetName } from './events.ts'
 
@@ -34,9 +35,14 @@ interface Failure {
   readonly retryAtMs: number
 }
 
-function describeFailure({ reason, detail, retryAtMs }: Failure): object {
+/** What an operator reads about a reason. */
+function explain({ reason }: { readonly reason: ReasonCode }): object {
   const { says, advice } = reasons[reason]
-  return { reason, says, detail, advice, retryAt: new Date(retryAtMs).toISOString() }
+  return { reason, says, advice, runbook: runbookOf(reason) }
+}
+
+function describeFailure(failure: Failure): object {
+  return { ...explain(failure), detail: failure.detail, retryAt: new Date(failure.retryAtMs).toISOString() }
 }
 
 /** A step that talks to Vault may take several requests, each as long as its deadline. */
@@ -68,9 +74,7 @@ export function createHealth(targets: readonly TargetName[], clock: Clock, vault
             ...(isReady(state) ? {} : { why: 'the published certificate has expired' }),
           }),
       ...(renewAtMs === undefined ? {} : { renewAt: new Date(renewAtMs).toISOString() }),
-      ...(unproven === undefined
-        ? {}
-        : { unproven: { ...unproven, says: reasons[unproven.reason].says, advice: reasons[unproven.reason].advice } }),
+      ...(unproven === undefined ? {} : { unproven: { ...explain(unproven), detail: unproven.detail } }),
       ...(failure === undefined ? {} : { failure: describeFailure(failure) }),
       ...(hostCopy === undefined ? {} : { hostCopy }),
     }
