@@ -23,13 +23,24 @@ const common = {
   plugins: [slimLibraries],
 } satisfies BuildOptions
 
+/** The commands beside the agent, of which no agent loads any: ES modules, so that what they share is there once. */
+const commands = {
+  format: 'esm',
+  splitting: true,
+  chunkNames: 'shared-[hash]',
+  outExtension: { '.js': '.mjs' },
+  // CommonJS libraries in an ES module still call this.
+  banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
+} satisfies BuildOptions
+
 /** Modules that are bundles of their own, loaded when they are needed. */
 const apart: Plugin = {
   name: 'apart',
   setup: (bundle) => {
     bundle.onResolve({ filter: /\/resident\.ts$/ }, () => ({ path: './resident.js', external: true }))
     bundle.onResolve({ filter: /\/probe\/ask\.ts$/ }, () => ({ path: './probe.js', external: true }))
-    bundle.onResolve({ filter: /\/cli\/provision\.ts$/ }, () => ({ path: './etcd.js', external: true }))
+    bundle.onResolve({ filter: /\/cli\/provision\.ts$/ }, () => ({ path: './provision.mjs', external: true }))
+    bundle.onResolve({ filter: /\/cli\/setup-vault\.ts$/ }, () => ({ path: './setup-vault.mjs', external: true }))
   },
 }
 
@@ -41,8 +52,9 @@ const bundles = await Promise.all([
   build({ ...common, entryPoints: { probe: 'agent/gate/probe/ask.ts' }, outdir }),
   build({
     ...common,
-    entryPoints: { etcd: 'agent/cli/provision.ts' },
+    entryPoints: { provision: 'agent/cli/provision.ts', 'setup-vault': 'agent/cli/setup-vault.ts' },
     outdir,
+    ...commands,
     plugins: [slimLibraries, protoInBundle],
   }),
   build({

@@ -1,6 +1,6 @@
 /**
- * Owns the parts of the documentation that are tables of the code: `npm run docs` writes them between their markers, and a
- * test holds them against the code.
+ * Owns what is made of the code for people to read: tables between their markers in the documentation, and the default
+ * configuration of Vault in manifests/vault. `npm run docs` writes it, and a test holds it against the code.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
@@ -11,6 +11,11 @@ import { builtInProfiles, type Row } from '../agent/etcd/profile-table.ts'
 import { createMetrics } from '../agent/observe/metrics.ts'
 import { type Reason, runbookOf } from '../agent/reason.ts'
 import { reasons } from '../agent/reasons.ts'
+import { exportSetup } from '../agent/vault-setup/export.ts'
+import { resourcesOf } from '../agent/vault-setup/resources.ts'
+import type { Setup } from '../agent/vault-setup/setup.ts'
+import { parseSetup } from '../agent/vault-setup/setup-file.ts'
+import { version } from '../agent/version.ts'
 import { readAlerts } from './alert-rules.ts'
 
 /** File and the tables in it. */
@@ -20,6 +25,7 @@ export const documents: Readonly<Record<string, readonly (keyof typeof tables)[]
   'docs/metrics.md': ['metrics'],
   'docs/monitoring.md': ['alerts'],
   'docs/runbook.md': ['reasons'],
+  'docs/vault.md': ['setup', 'policy', 'pki-role', 'login-role'],
 }
 
 const tables = {
@@ -28,6 +34,40 @@ const tables = {
   alerts: alertTable,
   reasons: reasonTable,
   profiles: profileTables,
+  setup: () => fenced('yaml', readFileSync(setupFile, 'utf8')),
+  policy: () => fenced('hcl', String(resourceOf('policy')['policy'])),
+  'pki-role': () => fenced('json', JSON.stringify(resourceOf('pki-role'), null, 2)),
+  'login-role': () => fenced('json', JSON.stringify(resourceOf('login-role'), null, 2)),
+}
+
+const setupFile = 'manifests/vault/setup-vault.yaml'
+
+/** Whole files by path. */
+export function renderedFiles(): Readonly<Record<string, string>> {
+  const setup = defaultSetup()
+  return {
+    'manifests/vault/setup-vault.sh': exportSetup(setup, 'shell', version),
+    'manifests/vault/main.tf': exportSetup(setup, 'terraform', version),
+    'manifests/vault/policies.hcl': exportSetup(setup, 'hcl', version),
+    'manifests/vault/operator.hcl': exportSetup(setup, 'operator', version),
+    'manifests/vault/requests.json': exportSetup(setup, 'json', version),
+    'manifests/vault/agent.env': exportSetup(setup, 'env', version),
+  }
+}
+
+function defaultSetup(): Setup {
+  const { value, problems } = parseSetup(readFileSync(setupFile, 'utf8'))
+  if (value === undefined || problems.length > 0) throw new Error(`${setupFile}: ${problems.join('; ')}`)
+  return value
+}
+
+/** Of calico-node. */
+function resourceOf(kind: string): Readonly<Record<string, unknown>> {
+  return resourcesOf(defaultSetup()).find((each) => each.kind === kind)?.fields ?? {}
+}
+
+function fenced(language: string, text: string): string {
+  return `\`\`\`${language}\n${text.trimEnd()}\n\`\`\``
 }
 
 function variableTables(): string {
@@ -113,4 +153,5 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   for (const [file, names] of Object.entries(documents)) {
     writeFileSync(file, renderDocument(readFileSync(file, 'utf8'), names))
   }
+  for (const [file, text] of Object.entries(renderedFiles())) writeFileSync(file, text)
 }

@@ -76,12 +76,40 @@ Examples:
 
 Exit codes: 0 done or in step, 2 differences (plan), 64 usage, 69 etcd cannot or will not, 70 bug, 78 configuration.`,
   },
+  'setup-vault': {
+    summary: 'make Vault what the agent needs: PKI, roles, policies, logins',
+    text: `Usage: calico-vault-agent setup-vault plan|apply|export [options]
+
+plan    shows what would change in Vault. Ends with 0 where all is in step, with 2 where something differs.
+apply   does it. Safe to be killed and to be run again, also twice at once.
+export  prints the same for review and for other tools, without contacting Vault.
+
+  --file FILE          what is wanted, in YAML (docs/vault.md) [setup-vault.yaml]
+  --adopt              take over what setup-vault did not make (plan, apply)
+  --write-secrets      also write what Vault does not show: the reviewer's token (plan, apply)
+  --yes                do not ask (apply); needed outside a terminal
+  --output text|json   [text] (plan, apply)
+  --format FORMAT      shell: a script of vault commands (default); terraform; hcl: the policies; json: the requests;
+                       env: the variables of each agent; operator: a policy for the token of apply (export)
+
+Vault and the operator's token come from VAULT_ADDR, VAULT_CACERT, VAULT_NAMESPACE and VAULT_TOKEN.
+
+Examples:
+  # what would change
+  calico-vault-agent setup-vault plan --file cluster1.yaml
+  # make it so from a script
+  calico-vault-agent setup-vault apply --file cluster1.yaml --yes
+  # have it reviewed first, and keep it in git
+  calico-vault-agent setup-vault export --format terraform > vault.tf
+
+Exit codes: 0 done or in step, 2 differences (plan), 64 usage, 69 Vault cannot or will not, 70 bug, 78 configuration.`,
+  },
 } as const satisfies Record<string, CommandHelp>
 
 export type CommandName = keyof typeof commandHelp
 
 export function generalHelp(): string {
-  const commands = Object.entries(commandHelp).map(([name, { summary }]) => `  ${name.padEnd(11)}${summary}`)
+  const commands = Object.entries(commandHelp).map(([name, { summary }]) => `  ${name.padEnd(12)}${summary}`)
   return [
     'Gives every Calico component on every node its own short-lived etcd certificate, signed by Vault or OpenBao.',
     '',
@@ -105,7 +133,7 @@ export function generalHelp(): string {
     '  calico-vault-agent provision plan --naming node --nodes node1,node2',
     '',
     'A failure is named by a code, such as vault-sealed: docs/runbook.md has a section for each.',
-    'Exit codes: 0 done, 2 differences (provision plan), 64 usage, 69 unavailable, 70 bug, 78 configuration.',
+    'Exit codes: 0 done, 2 differences (plan), 64 usage, 69 unavailable, 70 bug, 78 configuration.',
   ].join('\n')
 }
 

@@ -126,7 +126,9 @@ describe('secrets', () => {
         .filter((text) => !/"\/dev\/(null|tty)"/.test(text))
       expect(readPublished(node.directory).commonName).toBe('calico-node:node1')
       expect(writing.length).toBeGreaterThan(4)
-      expect(writing.filter((text) => !text.includes(node.directory))).toEqual([])
+      // The lock is made through a descriptor of the directory: the path of a socket is short.
+      const isOurs = (text: string): boolean => text.includes(node.directory) || text.includes('/..lock"')
+      expect(writing.filter((text) => !isOurs(text))).toEqual([])
     })
   })
 })

@@ -61,7 +61,9 @@ describe.skipIf(missing !== undefined)(`soak${missing === undefined ? '' : ` (le
   })
 
   async function start(env: Record<string, string>): Promise<{ agent: AgentProcess; directory: string }> {
-    const { environment, directory } = createTestNode(lab, { env: { ...env, AGENT_ETCD_CA_FILE: etcd.caFile } })
+    const { environment, directory } = createTestNode(lab, {
+      env: { ...env, AGENT_ETCD_CA_FILE: etcd.caFile, AGENT_ISSUANCE_BUDGET: 'off' },
+    })
     const agent = spawnAgent(environment, { bundle: true, patienceMs: 30_000 })
     await agent.nextLine(isPublished)
     return { agent, directory }
@@ -140,7 +142,7 @@ describe.skipIf(missing !== undefined)(`soak${missing === undefined ? '' : ` (le
   })
 
   test('timers do not grow (agent in process)', async () => {
-    const { environment } = createTestNode(lab)
+    const { environment } = createTestNode(lab, { env: { AGENT_ISSUANCE_BUDGET: 'off' } })
     const agent = await startAgent(environment)
     await agent.nextEvent('published')
     const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length

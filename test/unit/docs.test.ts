@@ -1,11 +1,25 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { documents, renderDocument } from '../../build/docs.ts'
+import { documents, renderDocument, renderedFiles } from '../../build/docs.ts'
 
 describe('the documentation', () => {
   it.each(Object.entries(documents))('%s holds the tables of the code (npm run docs)', (file, names) => {
     const text = readFileSync(file, 'utf8')
     expect(renderDocument(text, names)).toBe(text)
+  })
+
+  it.each(Object.entries(renderedFiles()))('%s is made of the code (npm run docs)', (file, text) => {
+    expect(readFileSync(file, 'utf8')).toBe(text)
+  })
+
+  it('names only tests that exist, where it says what proves the threat model', () => {
+    const text = readFileSync('docs/security.md', 'utf8')
+    const named = [...text.matchAll(/`((?:setup-vault|agent|etcd|unit)\/[\w/-]+)`/g)].map(([, name = '']) => name)
+    expect(named.length).toBeGreaterThan(10)
+    for (const name of new Set(named)) {
+      const file = `test/${name.startsWith('unit/') ? '' : 'integration/'}${name}.test.ts`
+      expect({ name, exists: existsSync(file) }).toEqual({ name, exists: true })
+    }
   })
 
   it('names only npm scripts that exist', () => {

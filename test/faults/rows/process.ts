@@ -101,6 +101,44 @@ const stopped: MatrixRow = {
   },
 }
 
+/** The second agent says so and keeps its hands off, until the first one is gone. */
+const twice: MatrixRow = {
+  group,
+  name: 'a second agent on the same directory',
+  async run({ lab, node, onEnd }) {
+    const stage = await createStage(nothing, lab, node, onEnd)
+    const watch = watchDirectory(stage.directory, `calico-node:${node}`)
+    onEnd(() => watch.stop())
+    const asked = stage.proxy.requests.length
+    const startedAt = performance.now()
+    const second = stage.startAgain()
+    const told = await second.nextLine(({ event }) => event === 'kept')
+    const ready = JSON.parse((await second.ask('/readyz')).text) as unknown
+    const visibleAfterSeconds = (performance.now() - startedAt) / 1000
+    const isSilent = stage.proxy.requests.length === asked
+    stage.agent.signal('SIGHUP')
+    await stage.agent.nextLine(({ event }) => event === 'published')
+    // What the first one publishes would count as what the second one is asked for.
+    const { serialNumber } = stage.agent.lines.findLast(({ event }) => event === 'published') ?? {}
+    await second.nextLine((line) => line.event === 'found' && line['serialNumber'] === serialNumber)
+    stage.agent.signal('SIGKILL')
+    await stage.agent.ended
+    const endedAt = performance.now()
+    second.signal('SIGHUP')
+    await second.nextLine(({ event }) => event === 'published')
+    const recoveredAfterSeconds = (performance.now() - endedAt) / 1000
+    const reason = at(ready, 'targets', '0', 'failure', 'reason')
+    const problems = [
+      ...(told.reason === 'directory-in-use' && reason === told.reason
+        ? []
+        : [`told as ${told.reason}, ${String(reason)}`]),
+      ...(isSilent ? [] : ['the second agent has asked Vault']),
+    ]
+    const outcome = 'directory-in-use: refuses; takes over when the first has ended'
+    return close(twice.name, outcome, watch, problems, { visibleAfterSeconds, recoveredAfterSeconds })
+  },
+}
+
 function close(
   name: string,
   outcome: string,
@@ -118,4 +156,5 @@ export const processRows: readonly MatrixRow[] = [
   killed('kill -9', async ({ agent }) => agent.signal('SIGKILL')),
   killed('out of memory', outOfMemory, canLimitMemory() ? undefined : 'needs a memory cgroup (v1) that may be written'),
   stopped,
+  twice,
 ]

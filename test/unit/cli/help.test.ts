@@ -15,7 +15,7 @@ describe('the general help', () => {
   })
 
   test.each(Object.entries(commandHelp))('names the command %s with its summary', (name, { summary }) => {
-    expect(lines).toContain(`  ${name.padEnd(11)}${summary}`)
+    expect(lines).toContain(`  ${name.padEnd(12)}${summary}`)
   })
 
   test('groups the variables, and no group is empty', () => {
