@@ -119,7 +119,7 @@ const twice: MatrixRow = {
     stage.agent.signal('SIGHUP')
     await stage.agent.nextLine(({ event }) => event === 'published')
     // What the first one publishes would count as what the second one is asked for.
-    const { serialNumber } = stage.agent.lines.findLast(({ event }) => event === 'published') ?? {}
+    const serialNumber = stage.agent.lines.findLast(({ event }) => event === 'published')?.['serialNumber']
     await second.nextLine((line) => line.event === 'found' && line['serialNumber'] === serialNumber)
     stage.agent.signal('SIGKILL')
     await stage.agent.ended
