@@ -74,6 +74,7 @@ describe.skipIf(missing !== undefined)(`soak${missing === undefined ? '' : ` (le
     const reader = startReader(directory)
     onTestFinished(() => reader.stop())
     const handshakes = startEtcdHandshakes(directory, etcd.endpoint)
+    onTestFinished(() => handshakes.stop())
     const startedAt = performance.now()
     const samples: Sample[] = []
     for (let rotation = 1; rotation <= rotations; rotation++) {
@@ -114,6 +115,7 @@ describe.skipIf(missing !== undefined)(`soak${missing === undefined ? '' : ` (le
     const reader = startReader(directory)
     onTestFinished(() => reader.stop())
     const handshakes = startEtcdHandshakes(directory, etcd.endpoint)
+    onTestFinished(() => handshakes.stop())
     for (let rotation = 1; rotation <= Math.min(rotations, 900); rotation++) await rotate(agent)
     await expect.poll(() => reader.found.pairs, { timeout: 20_000 }).toBeGreaterThan(1000)
     await reader.stop()
