@@ -9,6 +9,7 @@ import { AgentError, messageOf } from './errors.ts'
 import { createAdmission } from './gate/admission.ts'
 import { createEtcdProbe } from './gate/etcd-probe.ts'
 import type { Listener } from './observe/events.ts'
+import type { Bundle } from './pki/bundle.ts'
 import { parseCertificates } from './pki/certificate.ts'
 import { createPublisher, type Publisher } from './rotation/publisher.ts'
 import { createRotator, type Rotator } from './rotation/rotator.ts'
@@ -16,6 +17,7 @@ import { slotOf } from './rotation/schedule.ts'
 import { createPkiSource } from './source/pki.ts'
 import { readSmallFile, systemFiles } from './store/files.ts'
 import { openSecretDir, type SecretDir } from './store/secret-dir.ts'
+import { openTargetDir } from './store/target-dir.ts'
 import { createVaultApi } from './vault/client.ts'
 import { readNodeUid } from './vault/credentials.ts'
 import { createSession } from './vault/session.ts'
@@ -42,6 +44,8 @@ export interface Agent {
   runOnce(stop: AbortSignal): Promise<AgentError[]>
   /** Renews every target at once. */
   renewNow(): void
+  /** What stands in the component's directory and has passed the gate. */
+  published(component: string): Bundle | undefined
   /** A watched file has changed: looks at everything again. */
   lookAgain(): void
 }
@@ -71,10 +75,13 @@ export function createAgent({ config, clock, random, emit, beforeConnect }: Agen
   function createTarget(target: Target): { rotator: Rotator; publisher: Publisher } {
     const { component } = target
     const commonName = createCommonName(config, target, emit)
+    const directory = openTargetDir(target.directory, config.files, ({ code: reason, message: detail }) =>
+      emit({ type: 'store-flaw', component, reason, detail }),
+    )
     const publisher = createPublisher({
       component,
       commonName,
-      directory: openSecretDir(target.directory, config.files),
+      directory,
       state: openStateDir(config, component),
       bootstrap:
         config.bootstrapDirectory === undefined ? undefined : openSecretDir(config.bootstrapDirectory, config.files),
@@ -90,6 +97,7 @@ export function createAgent({ config, clock, random, emit, beforeConnect }: Agen
     const rotator = createRotator({
       target,
       commonName,
+      directory,
       publisher,
       source,
       keyReuse: config.key.reuse,
@@ -140,6 +148,8 @@ export function createAgent({ config, clock, random, emit, beforeConnect }: Agen
             rotator.failure() ?? new AgentError('never-published', `${rotator.component} was not reached`),
         )
     },
+    published: (component) =>
+      rotators.find(({ rotator }) => rotator.component === component)?.publisher.published()?.bundle,
     renewNow: () => {
       for (const { rotator } of rotators) rotator.renewNow()
     },

@@ -163,6 +163,28 @@ export const reasons = {
     'something that the agent did not make stands in the place of a file',
     'Move it away; the agent never deletes what it did not make.',
   ),
+  'host-copy-absent': {
+    ...store(
+      'install-cni has not made the directory calico-tls on the host (yet)',
+      "Check that install-cni has run and mounts this component's directory at /calico-secrets, and that AGENT_HOST_CNI_DIR is the host's /etc/cni/net.d.",
+    ),
+    retry: 'awaited',
+  },
+  'directory-in-use': {
+    ...store(
+      'another agent has the directory',
+      'Give every agent a directory of its own, or end one of them: who has it keeps it until it ends.',
+    ),
+    retry: 'awaited',
+  },
+  'directory-unlocked': store(
+    'it cannot be made sure that no other agent writes into the directory',
+    'Use a file system that has sockets; until then, see to it that no second agent gets this directory.',
+  ),
+  'generation-stuck': store(
+    'an old generation of files cannot be removed',
+    'Remove it by hand, as it holds an old private key; check its owner and the user of the agent.',
+  ),
   'directory-failed': store('a file operation failed', 'Look at the system error in the message.'),
 
   ...etcdReasons,

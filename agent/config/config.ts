@@ -3,6 +3,7 @@ import { isIPv6 } from 'node:net'
 import { ConfigError } from '../errors.ts'
 import { type Auth, readAuth } from './auth.ts'
 import { type EtcdProbeConfig, readEtcdProbe } from './etcd-probe.ts'
+import { type HostCniConfig, readHostCni } from './host-cni.ts'
 import { refusedPathProblem } from './mount.ts'
 import { nameTargets, type Target } from './names.ts'
 import { type Environment, EnvironmentReader, quote } from './reader.ts'
@@ -33,6 +34,8 @@ export interface Config {
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly format: 'json' | 'pretty' }
   readonly stateDirectory: string | undefined
   readonly bootstrapDirectory: string | undefined
+  /** Undefined: the CNI plugin's copy is none of our business. */
+  readonly hostCni: HostCniConfig | undefined
 }
 
 /**
@@ -77,6 +80,7 @@ export function parseConfig(env: Environment, hostName: string): Config {
     ...readObservation(reader),
     stateDirectory: reader.absolutePath('AGENT_STATE_DIR'),
     bootstrapDirectory: reader.absolutePath('AGENT_BOOTSTRAP_DIR'),
+    hostCni: readHostCni(reader, targets),
   }
   refuseSharedDirectories(reader, targets, { state: config.stateDirectory, bootstrap: config.bootstrapDirectory })
   if (reader.problems.length > 0) throw new ConfigError(reader.problems)

@@ -61,6 +61,8 @@ export const variables = {
   AGENT_LOG_FORMAT: { default: 'json', meaning: 'json or pretty' },
   AGENT_STATE_DIR: { meaning: 'node-local cache (0700) that survives the pod' },
   AGENT_BOOTSTRAP_DIR: { meaning: 'static Secret to start from when Vault cannot be reached' },
+  AGENT_HOST_CNI_DIR: { meaning: "the host's /etc/cni/net.d as mounted here: keeps the CNI plugin's copy in step" },
+  AGENT_HOST_CNI_COMPONENT: { default: 'calico-cni', meaning: 'target whose certificate the CNI plugin uses' },
   AGENT_ALLOW_PLAIN_HTTP: { default: 'false', meaning: '`true`: http to Vault on other hosts, for tests only' },
   ETCD_ENDPOINTS: { meaning: 'provision, probe: `https://host:port,…` of etcd, as Calico has it' },
   ETCD_CA_CERT_FILE: { meaning: "provision: CA of etcd's server certificates" },

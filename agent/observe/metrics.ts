@@ -3,6 +3,7 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Clock } from '../clock.ts'
 import { type ReasonCode, reasons } from '../reasons.ts'
 import type { AgentEvent, Listener, PublishedCertificate } from './events.ts'
+import { createHostCopyMetrics } from './host-copy-metrics.ts'
 import { isProvisionEvent } from './provision-events.ts'
 import { createProvisionMetrics, type ProvisionMetricsOptions } from './provision-metrics.ts'
 import { createVaultMetrics } from './vault-metrics.ts'
@@ -107,6 +108,10 @@ export function createMetrics({ components, version, clock, credentialExpiryMs, 
     'component',
     'reason',
   ])
+  const storeFlaws = counter('store_flaws_total', 'Flaws of the directory that stop nothing, by reason.', [
+    'component',
+    'reason',
+  ])
   const heartbeat = gauge('heartbeat_timestamp_seconds', 'When the loop of the target ran last.', ['component'])
   gauge('build_info', 'Always 1.', ['version', 'node_version']).set({ version, node_version: process.versions.node }, 1)
 
@@ -143,6 +148,7 @@ export function createMetrics({ components, version, clock, credentialExpiryMs, 
     nextTry.set({ component }, retryAtMs / 1000)
   }
 
+  const toldByHostCopy = createHostCopyMetrics(registers)
   const toldByVault = createVaultMetrics(registers, credentialExpiryMs)
   const provisioned = provision && createProvisionMetrics(registers, clock, provision)
 
@@ -169,6 +175,11 @@ export function createMetrics({ components, version, clock, credentialExpiryMs, 
         probes.inc({ component: event.component, outcome: event.outcome })
         if (event.verdict === 'refuse') return undefined
         return unproven.set({ component: event.component }, event.verdict === 'anyway' ? 1 : 0)
+      case 'store-flaw':
+        return storeFlaws.inc({ component: event.component, reason: event.reason })
+      case 'host-copied':
+      case 'host-copy-failed':
+        return toldByHostCopy(event)
       case 'recovered':
         return setFailure(event.component, undefined, 0)
       case 'ca-refresh-failed':

@@ -1,5 +1,5 @@
 /** Proves that rules and dashboard are valid, and ask for nothing that an agent does not say: a renamed metric or label fails here. */
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, test } from 'vitest'
 import { stringify } from 'yaml'
@@ -69,6 +69,14 @@ test.each(alertRules)('$alert says how bad it is, and where to read on', ({ aler
   expect([runbookOf(alert), 'docs/runbook.md#{{ $labels.reason }}']).toContain(annotations.runbook_url)
   expect(annotations.summary).toMatch(/^\S.{10,}$/)
   expect(annotations.description).toMatch(/^\S.*\.$/)
+})
+
+test.each(alertRules)('$alert is shown to fire', ({ alert }) => {
+  const tests = ['alerts.test.ts', 'fleet-alerts.test.ts'].map((file) =>
+    readFileSync(join(import.meta.dirname, file), 'utf8'),
+  )
+  // A row of a table of what fires, which is held against promtool.
+  expect(tests.join('')).toMatch(new RegExp(`\\b${alert}: [1-9]`))
 })
 
 describe.skipIf(!hasPromtool)(`promtool${hasPromtool ? '' : ' (left out: it is not installed)'}`, () => {

@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
-import { readRules } from '../../../build/alert-rules.ts'
+import { readAlerts, readRules } from '../../../build/alert-rules.ts'
 import { runPromtool } from '../../support/promtool.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 import type { InputSeries } from './recording.ts'
@@ -15,12 +15,20 @@ export interface RuleTest {
   /** Exactly these fire, by minute. */
   readonly firing: Readonly<Record<number, Firing>>
   /** Annotations of an alert, as they are sent. */
-  readonly sends?: readonly {
-    readonly minute: number
-    readonly alert: string
-    readonly labels: Readonly<Record<string, string>>
-    readonly annotations: Readonly<Record<string, string>>
-  }[]
+  readonly sends?: readonly Sent[]
+}
+
+export interface Sent {
+  readonly minute: number
+  readonly alert: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly annotations: Readonly<Record<string, string>>
+}
+
+/** An alert with the description of its rule, which has no variables. */
+export function sent(minute: number, alert: string, labels: Sent['labels'], annotations: Sent['annotations']): Sent {
+  const description = readAlerts().find((rule) => rule.alert === alert)?.annotations.description ?? ''
+  return { minute, alert, labels, annotations: { description, ...annotations } }
 }
 
 /** Rejects with promtool's words where something else fires. */

@@ -67,7 +67,7 @@ export async function simulateNode({ env = {}, prepare }: SimulatedNodeOptions =
     },
     { clock },
   )
-  await clock.nextSleep()
+  await agent.nextEvent('heartbeat')
   const recording = createRecording(startMs)
   return {
     clock,

@@ -26,8 +26,13 @@ const types: Readonly<Record<string, string>> = {
   ca_earliest_expiry_timestamp_seconds: 'gauge',
   ca_changed_since_start: 'gauge',
   ca_refresh_failures_total: 'counter',
+  store_flaws_total: 'counter',
   heartbeat_timestamp_seconds: 'gauge',
   build_info: 'gauge',
+  host_copy_in_step: 'gauge',
+  host_copy_not_after_timestamp_seconds: 'gauge',
+  host_copy_writes_total: 'counter',
+  host_copy_failures_total: 'counter',
   vault_requests_total: 'counter',
   vault_request_failures_total: 'counter',
   vault_request_duration_seconds: 'histogram',
@@ -198,6 +203,18 @@ test('the families are all there is, with their labels', () => {
     help: 'Requests to Vault.',
     labelNames: ['operation', 'outcome'],
   })
+})
+
+test("the CNI plugin's copy: in step or not, since when it would not work, and why", async () => {
+  expect(await value('host_copy_in_step')).toBeUndefined()
+  tell(sampleEvents['host-copied'])
+  expect(await value('host_copy_in_step')).toBe(1)
+  expect(await value('host_copy_writes_total')).toBe(1)
+  tell({ ...sampleEvents['host-copied'], written: false }, sampleEvents['host-copy-failed'])
+  expect(await value('host_copy_in_step')).toBe(0)
+  expect(await value('host_copy_writes_total')).toBe(1)
+  expect(await value('host_copy_not_after_timestamp_seconds')).toBe(sampleNow / 1000 + 86_400)
+  expect(await value('host_copy_failures_total', '{component="calico-node",reason="directory-read-only"}')).toBe(1)
 })
 
 test('two agents in one process do not share their numbers', async () => {

@@ -3,7 +3,7 @@
  * test says, and a clock that only the test moves.
  */
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto'
-import { mkdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { createAdmission } from '../../../agent/gate/admission.ts'
@@ -15,6 +15,7 @@ import { createPublisher, type Publisher } from '../../../agent/rotation/publish
 import { createRotator, type Rotator } from '../../../agent/rotation/rotator.ts'
 import type { BundleSource, Candidate } from '../../../agent/source/source.ts'
 import { openSecretDir, type SecretDir } from '../../../agent/store/secret-dir.ts'
+import { openTargetDir } from '../../../agent/store/target-dir.ts'
 import { createCa, type LeafOptions, type TestCa } from '../../support/certificates.ts'
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts'
 import { tempDir } from '../../support/temp-dir.ts'
@@ -143,11 +144,14 @@ export async function rotationRig(options: RigOptions = {}): Promise<Rig> {
   }
 
   function compose(): Pick<Rig, 'publisher' | 'rotator'> {
+    const directory = openTargetDir(path, { mode: 0o400, uid: undefined, gid: undefined }, (flaw) =>
+      events.push({ type: 'store-flaw', component: 'calico-node', reason: flaw.code, detail: flaw.message }),
+    )
     const publisher = createPublisher({
       ...shared,
       component: 'calico-node',
       commonName,
-      directory: open(path),
+      directory,
       state: options.withState === true ? open(statePath) : undefined,
       bootstrap: options.withBootstrap === true ? open(bootstrapPath) : undefined,
       slot: 0.5,
@@ -162,6 +166,7 @@ export async function rotationRig(options: RigOptions = {}): Promise<Rig> {
       ...shared,
       target,
       commonName,
+      directory,
       publisher,
       source,
       keyReuse,
@@ -226,6 +231,11 @@ export function publishedIn(path: string): { serialNumber: string; ca: string[];
   if (leaf?.checkPrivateKey(createPrivateKey(readFileSync(join(path, 'etcd-key')))) !== true)
     throw new Error('torn pair')
   return { leaf, serialNumber: leaf.serialNumber, ca: ca.toSorted() }
+}
+
+/** What stands in the directory besides the sign that a rotator has it. */
+export function filesIn(path: string): string[] {
+  return readdirSync(path).filter((each) => each !== '..lock')
 }
 
 export function clear(path: string): void {

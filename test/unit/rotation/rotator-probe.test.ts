@@ -1,5 +1,4 @@
 /** The rotation with a probe: what etcd refuses is kept back, asked about again, and signed only once. */
-import { readdirSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { AgentError } from '../../../agent/errors.ts'
 import type { ProbeCode } from '../../../agent/gate/probe/outcome.ts'
@@ -7,6 +6,7 @@ import type { Bundle } from '../../../agent/pki/bundle.ts'
 import { createCa } from '../../support/certificates.ts'
 import {
   clear,
+  filesIn,
   hourMs,
   newCa,
   oldCa,
@@ -32,7 +32,7 @@ describe('the first certificate of a node', () => {
     rig.etcd.answer = () => 'etcd-unknown-user'
     await rig.start()
     await rig.clock.pass(120_000)
-    expect(readdirSync(rig.path)).toEqual([])
+    expect(filesIn(rig.path)).toEqual([])
     const waits = spacings(rig, startMs)
     expect(waits.length).toBeGreaterThan(10)
     for (const wait of waits) expect(wait).toBeGreaterThanOrEqual(500)
@@ -161,7 +161,7 @@ describe("the CA of etcd's servers", () => {
     rig.etcd.answer = verifies
     await rig.start()
     await rig.clock.pass(60_000)
-    expect(readdirSync(rig.path)).toEqual([])
+    expect(filesIn(rig.path)).toEqual([])
     expect(rig.told('kept').at(-1)).toMatchObject({ reason: 'etcd-untrusted-server' })
     rig.vault.issuers = [etcdCa]
     await rig.clock.pass(60_000)
