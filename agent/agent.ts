@@ -11,11 +11,13 @@ import { createEtcdProbe } from './gate/etcd-probe.ts'
 import type { Listener } from './observe/events.ts'
 import type { Bundle } from './pki/bundle.ts'
 import { parseCertificates } from './pki/certificate.ts'
+import { createIssuance } from './rotation/issuance.ts'
 import { createPublisher, type Publisher } from './rotation/publisher.ts'
 import { createRotator, type Rotator } from './rotation/rotator.ts'
 import { slotOf } from './rotation/schedule.ts'
 import { createPkiSource } from './source/pki.ts'
 import { readSmallFile, systemFiles } from './store/files.ts'
+import { type IssuanceRecord, openIssuanceRecord } from './store/issuance-record.ts'
 import { openSecretDir, type SecretDir } from './store/secret-dir.ts'
 import { openTargetDir } from './store/target-dir.ts'
 import { createVaultApi } from './vault/client.ts'
@@ -94,13 +96,24 @@ export function createAgent({ config, clock, random, emit, beforeConnect }: Agen
       admit: probe && createAdmission({ component, probe, clock, now: skew.now, emit }),
       emit,
     })
-    const rotator = createRotator({
+    const issuance = createIssuance({
       target,
       commonName,
-      directory,
-      publisher,
       source,
       keyReuse: config.key.reuse,
+      budget: config.issuanceBudget,
+      renewAt: config.renewAt,
+      ttlSeconds: config.pki.ttlSeconds,
+      record: openRecord(config, target),
+      now: skew.now,
+      emit,
+    })
+    const rotator = createRotator({
+      component,
+      directory,
+      publisher,
+      issuance,
+      source,
       pollSlot: nodeSlot,
       clock,
       now: skew.now,
@@ -185,14 +198,32 @@ function openStateDir(config: Config, component: string): SecretDir | undefined 
   return {
     ...directory,
     publish: (bundle, at) => {
-      try {
-        mkdirSync(path, { recursive: true, mode: 0o700 })
-        chmodSync(path, 0o700)
-      } catch {
-        // publish says what is wrong with the directory.
-      }
+      makeStateDir(path)
       directory.publish(bundle, at)
     },
+  }
+}
+
+/** Where it outlives most: in the node-local cache, or else in the target's directory, which outlives the container. */
+function openRecord({ stateDirectory }: Config, { component, directory }: Target): IssuanceRecord {
+  if (stateDirectory === undefined) return openIssuanceRecord(directory)
+  const path = join(stateDirectory, component)
+  const record = openIssuanceRecord(path)
+  return {
+    ...record,
+    write: (issuedAtMs) => {
+      makeStateDir(path)
+      record.write(issuedAtMs)
+    },
+  }
+}
+
+function makeStateDir(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 })
+    chmodSync(path, 0o700)
+  } catch {
+    // Writing into it says what is wrong with it.
   }
 }
 

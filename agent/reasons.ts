@@ -140,6 +140,14 @@ export const reasons = {
     'Set AGENT_INLINE_AUTH=off, or use OpenBao 2.4 or newer.',
   ),
 
+  'budget-spent': {
+    about: 'budget',
+    retry: 'refused',
+    says: 'more certificates were made within an hour than there is any need for',
+    advice:
+      'Look in the log for why: a crash, a name that changes to and fro, a gate that refuses. It goes on by itself; AGENT_ISSUANCE_BUDGET raises the limit.',
+  },
+
   'credential-missing': auth('a file with a credential is missing or cannot be read', 'Mount it, or correct its path.'),
   'credential-invalid': auth('a credential is empty or malformed', 'Check what writes the file.'),
   'credential-expired': auth(
@@ -180,6 +188,10 @@ export const reasons = {
   'directory-unlocked': store(
     'it cannot be made sure that no other agent writes into the directory',
     'Use a file system that has sockets; until then, see to it that no second agent gets this directory.',
+  ),
+  'issuance-record': store(
+    'the record of the certificates made cannot be read or written',
+    'Check the owner of the file and the space left; until then a restart forgets what AGENT_ISSUANCE_BUDGET counts.',
   ),
   'generation-stuck': store(
     'an old generation of files cannot be removed',

@@ -45,6 +45,10 @@ export const variables = {
     default: '0.65',
     meaning: 'period of renewal as a fraction of the granted lifetime, 0.3 to 0.85',
   },
+  AGENT_ISSUANCE_BUDGET: {
+    defaultText: '12, or 4 times the schedule',
+    meaning: 'certificates that each target may have made within an hour; `off`',
+  },
   AGENT_KEY_TYPE: { default: 'ec-p256', meaning: 'ec-p256, ec-p384, rsa-2048, rsa-4096 or ed25519' },
   AGENT_KEY_REUSE: { default: '0', meaning: 'how many rotations may keep the private key' },
   AGENT_FILE_MODE: { default: '0400', meaning: 'mode of etcd-key and etcd-cert; etcd-ca is 0444' },

@@ -107,6 +107,7 @@ export function describe(event: AgentEvent, nowMs: number): LogLine | undefined 
     case 'stopped':
       return line('info', `stopped by ${event.signal}`, { signal: event.signal })
     case 'clock-skew':
+    case 'issuance-budget':
     case 'credential':
     case 'heartbeat':
       return undefined

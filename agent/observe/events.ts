@@ -38,6 +38,8 @@ export type AgentEvent =
   | { type: 'credential'; expiresAtMs: number | undefined }
   | { type: 'login'; method: string; mount: string; expiresAtMs: number | undefined }
   | { type: 'issued'; component: string; serialNumber: string; keyReused: boolean; reason: ReasonCode }
+  /** How many certificates an hour may see, and when each of those that were made stops counting. */
+  | { type: 'issuance-budget'; component: string; limit: number; spentUntilMs: readonly number[] }
   | { type: 'found'; component: string; certificate: PublishedCertificate }
   | { type: 'published'; component: string; reason: ReasonCode; durationMs: number; certificate: PublishedCertificate }
   | {

@@ -108,6 +108,19 @@ export function createMetrics({ components, version, clock, credentialExpiryMs, 
     'component',
     'reason',
   ])
+  const budgets = new Map<string, Extract<AgentEvent, { type: 'issuance-budget' }>>()
+  const budgetRemaining = new Gauge({
+    name: `${prefix}issuance_budget_remaining`,
+    help: 'Certificates that may still be made within the hour; at 0, renewals wait until they are needed to stay valid.',
+    labelNames: ['component'],
+    registers,
+    collect() {
+      for (const { component, limit, spentUntilMs } of budgets.values()) {
+        const { length } = spentUntilMs.filter((ms) => ms > clock.now())
+        budgetRemaining.set({ component }, Math.max(0, limit - length))
+      }
+    },
+  })
   const storeFlaws = counter('store_flaws_total', 'Flaws of the directory that stop nothing, by reason.', [
     'component',
     'reason',
@@ -175,6 +188,8 @@ export function createMetrics({ components, version, clock, credentialExpiryMs, 
         probes.inc({ component: event.component, outcome: event.outcome })
         if (event.verdict === 'refuse') return undefined
         return unproven.set({ component: event.component }, event.verdict === 'anyway' ? 1 : 0)
+      case 'issuance-budget':
+        return void budgets.set(event.component, event)
       case 'store-flaw':
         return storeFlaws.inc({ component: event.component, reason: event.reason })
       case 'host-copied':

@@ -4,29 +4,25 @@
  */
 import type { X509Certificate } from 'node:crypto'
 import type { Clock } from '../clock.ts'
-import type { Target } from '../config/config.ts'
 import { AgentError } from '../errors.ts'
 import type { Listener } from '../observe/events.ts'
 import { isIssuedBy } from '../pki/certificate.ts'
 import { type ReasonCode, reasons } from '../reasons.ts'
-import type { BundleSource, Candidate } from '../source/source.ts'
+import type { BundleSource } from '../source/source.ts'
 import type { TargetDir } from '../store/target-dir.ts'
 import { type BackoffState, planRetry } from './backoff.ts'
-import { createKeyReuse } from './key-reuse.ts'
+import type { Issuance } from './issuance.ts'
 import { planPoll, planStep } from './next-step.ts'
 import type { Publisher } from './publisher.ts'
 import { giveWay } from './schedule.ts'
 import { createShelf } from './shelf.ts'
 
 export interface RotatorOptions {
-  readonly target: Target
-  /** @throws AgentError where the name depends on a credential that cannot be read */
-  readonly commonName: () => string
+  readonly component: string
   readonly directory: Pick<TargetDir, 'claim' | 'release'>
   readonly publisher: Publisher
-  readonly source: BundleSource
-  /** How many rotations may keep the private key. */
-  readonly keyReuse: number
+  readonly issuance: Issuance
+  readonly source: Pick<BundleSource, 'issuers'>
   /** The node's moment of each interval in which the issuers are looked at, 0 to 1. */
   readonly pollSlot: number
   readonly clock: Clock
@@ -54,8 +50,7 @@ const longestSleepMs = 30_000
 const unheardMs = 300_000
 
 export function createRotator(options: RotatorOptions): Rotator {
-  const { target, commonName, directory, publisher, source, keyReuse, pollSlot, clock, now, random, emit } = options
-  const { component } = target
+  const { component, directory, publisher, issuance, source, pollSlot, clock, now, random, emit } = options
   /** Why a renewal is due whatever the schedule says; each request is one object, so that one that comes meanwhile is not lost. */
   let requested: { readonly reason: ReasonCode } | undefined
   // Both moments are of the monotonic clock: a wall clock that is set back must not delay them by hours.
@@ -64,25 +59,16 @@ export function createRotator(options: RotatorOptions): Rotator {
   /** When a look at the issuers last found Vault down, by the monotonic clock. */
   let outageAt: number | undefined
   let mustInspect = true
-  const keys = createKeyReuse(keyReuse)
   const shelf = createShelf({ now, publisher, source })
   let alarm = new AbortController()
 
   const wake = (): void => alarm.abort()
   const inWallTime = (at: number): number => now() + at - clock.monotonic()
 
-  async function obtain(reason: ReasonCode): Promise<Candidate> {
-    const reused = keys.reusable(publisher.published()?.bundle.key)
-    const candidate = await source.obtain(target, commonName(), reused)
-    const { serialNumber } = candidate.leaf
-    emit({ type: 'issued', component, serialNumber, keyReused: reused !== undefined, reason })
-    return candidate
-  }
-
   async function renew(reason: ReasonCode): Promise<void> {
     const served = requested
     await directory.claim() // Nothing is signed that another agent's directory would not take.
-    const candidate = (await shelf.take()) ?? (await obtain(reason))
+    const candidate = (await shelf.take()) ?? (await issuance.obtain(reason, publisher.published()))
     try {
       await publisher.publish(candidate, reason)
     } catch (error) {
@@ -90,7 +76,7 @@ export function createRotator(options: RotatorOptions): Rotator {
       throw error
     }
     shelf.clear()
-    keys.used(candidate.key)
+    issuance.used(candidate.key)
     if (requested === served) requested = undefined
     scheduleNextPoll()
   }

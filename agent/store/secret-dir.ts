@@ -177,7 +177,7 @@ export function openSecretDir(path: string, attributes: FileAttributes, files: F
         return readPublished()
       }),
     previous: () => guarded(readPrevious),
-    leftOver: generations.leftOver,
+    leftOver: () => generations.leftOver(),
     hasAttributes: () => guarded(() => names.every(hasAttributes)),
     publish: (bundle, at) =>
       guarded(() => {

@@ -6,6 +6,7 @@
 import { realpathSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { type ChokidarOptions, watch } from 'chokidar'
+import { recordName } from './issuance-record.ts'
 
 export interface Watched {
   readonly files: readonly string[]
@@ -89,6 +90,8 @@ function realDirectory(path: string): string {
 /** In a directory that is shared with others (/etc, say), only our files and the kubelet's links count. */
 function isIgnored(path: string, interesting: ReadonlyMap<string, Set<string> | undefined>): boolean {
   if (interesting.has(path)) return false
+  // Written before every request to Vault: a look at it would end the wait after a failure.
+  if (basename(path).startsWith(recordName)) return true
   const directory = dirname(path)
   if (!interesting.has(directory)) return true
   const names = interesting.get(directory)

@@ -19,8 +19,8 @@ function lockOf(directory: string): DirectoryLock {
 
 /** A process that has claimed the directory; answers what came of it. */
 async function startHolder(directory: string, wrapper: readonly string[] = []): Promise<[string, ChildProcess]> {
-  const [program = node, ...args] = [...wrapper, node, join(import.meta.dirname, 'lock-holder.ts'), directory]
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const args = [...wrapper, node, join(import.meta.dirname, 'lock-holder.ts'), directory]
+  const child = spawn(args[0] ?? node, args.slice(1), { stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = new Promise((resolve) => child.once('exit', resolve))
   onTestFinished(async () => {
     child.kill('SIGKILL')

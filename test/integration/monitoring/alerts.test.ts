@@ -119,6 +119,17 @@ describe.skipIf(!hasPromtool)(`the alerts${leftOut}`, () => {
     await testRules({ series: alone(recording), firing: { 10: {}, 18: { CalicoVaultAgentHostCopyStale: 1 } } })
   })
 
+  it('tell of a target that has certificates made again and again', async () => {
+    const { agent, recording, pass } = await simulateNode({ env: { AGENT_ISSUANCE_BUDGET: '3' } })
+    for (let renewal = 0; renewal < 2; renewal++) {
+      await pass(2)
+      agent.renewNow()
+      await agent.nextEvent('published', ({ reason }) => reason === 'renewal-requested')
+    }
+    await pass(20)
+    await testRules({ series: alone(recording), firing: { 3: {}, 15: { CalicoVaultAgentBudgetSpent: 1 } } })
+  })
+
   it('tell of a changed CA set, and of a CA that ends soon', async () => {
     const { api, recording, pass } = await simulateNode()
     await pass(10)

@@ -35,6 +35,7 @@ const defaults: Config = {
   ],
   pki: { mount: 'pki', ttlSeconds: 86_400 },
   renewAt: 0.65,
+  issuanceBudget: undefined,
   key: { type: 'ec-p256', reuse: 0 },
   files: { mode: 0o400, uid: undefined, gid: undefined },
   etcdCaFile: undefined,
@@ -157,6 +158,14 @@ describe('values', () => {
     expect(parse({ AGENT_HOST_CNI_DIR: '/host', AGENT_HOST_CNI_COMPONENT: 'calico-node' }).hostCni?.component).toBe(
       'calico-node',
     )
+  })
+
+  test.each([
+    ['1', 1],
+    ['1000', 1000],
+    ['off', Number.POSITIVE_INFINITY],
+  ])('AGENT_ISSUANCE_BUDGET=%s', (text, budget) => {
+    expect(parse({ AGENT_ISSUANCE_BUDGET: text }).issuanceBudget).toBe(budget)
   })
 
   test("as in Vault's CLI, VAULT_CACERT_BYTES wins over VAULT_CACERT", () => {

@@ -26,6 +26,7 @@ const types: Readonly<Record<string, string>> = {
   ca_earliest_expiry_timestamp_seconds: 'gauge',
   ca_changed_since_start: 'gauge',
   ca_refresh_failures_total: 'counter',
+  issuance_budget_remaining: 'gauge',
   store_flaws_total: 'counter',
   heartbeat_timestamp_seconds: 'gauge',
   build_info: 'gauge',
@@ -203,6 +204,16 @@ test('the families are all there is, with their labels', () => {
     help: 'Requests to Vault.',
     labelNames: ['operation', 'outcome'],
   })
+})
+
+test('the budget fills up again by itself', async () => {
+  expect(await value('issuance_budget_remaining')).toBeUndefined()
+  tell(sampleEvents['issuance-budget'])
+  expect(await value('issuance_budget_remaining')).toBe(11)
+  clock.advance(60_000)
+  expect(await value('issuance_budget_remaining')).toBe(12)
+  tell({ ...sampleEvents['issuance-budget'], limit: 1, spentUntilMs: [clock.now() + 1, clock.now() + 2] })
+  expect(await value('issuance_budget_remaining')).toBe(0)
 })
 
 test("the CNI plugin's copy: in step or not, since when it would not work, and why", async () => {

@@ -31,6 +31,12 @@ export const sampleEvents: { readonly [Type in EventType]: Extract<AgentEvent, {
   credential: { type: 'credential', expiresAtMs: sampleNow + hourMs },
   login: { type: 'login', method: 'jwt', mount: 'jwt', expiresAtMs: sampleNow + 900_000 },
   issued: { type: 'issued', component, serialNumber: '3BDC', keyReused: false, reason: 'renewal-due' },
+  'issuance-budget': {
+    type: 'issuance-budget',
+    component,
+    limit: 12,
+    spentUntilMs: [sampleNow, sampleNow + 60_000],
+  },
   found: { type: 'found', component, certificate: sampleCertificate },
   published: {
     type: 'published',
