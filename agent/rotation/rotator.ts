@@ -1,6 +1,6 @@
 /**
  * Owns the life of one target: obtain, judge, publish, announce, and again before it expires. Every failure keeps what is
- * published and is tried again; this is the only retry loop of the program.
+ * published and is tried again; this is the only loop that contacts Vault.
  */
 import type { X509Certificate } from 'node:crypto'
 import type { Clock } from '../clock.ts'

@@ -27,7 +27,7 @@ export interface DirectoryLock {
 interface Own {
   readonly server: Server
   /** Of the socket; it is not given to another file while we listen. */
-  readonly inode: number
+  readonly identity: string
 }
 
 const lockName = '..lock'
@@ -36,7 +36,7 @@ export function createDirectoryLock(directory: string): DirectoryLock {
   let own: Own | undefined
   let failure: AgentError | undefined
 
-  const isOwn = (): boolean => own !== undefined && inodeOf(join(directory, lockName)) === own.inode
+  const isOwn = (): boolean => own !== undefined && identityOf(join(directory, lockName)) === own.identity
 
   async function take(): Promise<Own> {
     // By its descriptor: the address of a socket may have only 107 bytes.
@@ -47,10 +47,10 @@ export function createDirectoryLock(directory: string): DirectoryLock {
       const temporary = `${lockName}_${randomUUID()}`
       const server = await listen(inDir(temporary))
       try {
-        const inode = fs.lstatSync(inDir(temporary)).ino
+        const identity = identityOf(inDir(temporary)) ?? ''
         fs.renameSync(inDir(temporary), inDir(lockName))
         removeOthers()
-        return { server, inode }
+        return { server, identity }
       } catch (cause) {
         server.close()
         if (systemCode(cause) !== 'ENOENT') throw cause
@@ -100,9 +100,11 @@ export function createDirectoryLock(directory: string): DirectoryLock {
   }
 }
 
-function inodeOf(path: string): number | undefined {
+/** Device and inode of what stands under the name. */
+function identityOf(path: string): string | undefined {
   try {
-    return fs.lstatSync(path).ino
+    const { dev, ino } = fs.lstatSync(path)
+    return `${dev}:${ino}`
   } catch {
     return undefined
   }

@@ -47,9 +47,11 @@ export function openIssuanceRecord(directory: string, files: Files = systemFiles
       }),
     write: (issuedAtMs) =>
       guarded(() => {
+        if (issuedAtMs.length === 0) return files.rmSync(path, { force: true })
         const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW
         const bytes = Buffer.from(`${JSON.stringify({ issuedAtMs })}\n`)
         withFile(files, temporary, flags, 0o600, (descriptor) => {
+          files.fchmodSync(descriptor, 0o600) // Whatever the umask is.
           for (let written = 0; written < bytes.length; ) written += files.writeSync(descriptor, bytes, written)
         })
         files.renameSync(temporary, path)

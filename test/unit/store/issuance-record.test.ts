@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as fc from 'fast-check'
-import { beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { AgentError } from '../../../agent/errors.ts'
 import { openIssuanceRecord } from '../../../agent/store/issuance-record.ts'
 import { Crash, createFaultyFiles, type FileCall } from '../../support/faulty-files.ts'
@@ -20,10 +20,11 @@ test('what was written is read by the next process; before that there is nothing
   expect(openIssuanceRecord(directory).read()).toEqual([])
   openIssuanceRecord(directory).write([1, 2, 1_795_000_000_000])
   expect(openIssuanceRecord(directory).read()).toEqual([1, 2, 1_795_000_000_000])
-  openIssuanceRecord(directory).write([])
-  expect(openIssuanceRecord(directory).read()).toEqual([])
   expect(readdirSync(directory)).toEqual(['..issued'])
   expect(statSync(path).mode & 0o777).toBe(0o600)
+  openIssuanceRecord(directory).write([])
+  expect(openIssuanceRecord(directory).read()).toEqual([])
+  expect(readdirSync(directory)).toEqual([])
 })
 
 describe('what is no record', () => {
@@ -112,6 +113,8 @@ test.each(['EROFS', 'ENOSPC', 'EACCES'])('%s is told', (code) => {
 test('is written whatever the umask and the mode of an older one', () => {
   writeFileSync(path, '{}')
   chmodSync(path, 0o400)
+  const umask = process.umask(0o777)
+  onTestFinished(() => void process.umask(umask))
   openIssuanceRecord(directory).write([1])
   expect(statSync(path).mode & 0o777).toBe(0o600)
 })
