@@ -67,7 +67,7 @@ export function startResident(options: ResidentOptions): Resident {
 }
 
 /** Where it is switched on: the CNI plugin's copy, for as long as the agent runs. Answers how to stop. */
-function keepHostCopy({ config, hub, clock, published, random }: Omit<ResidentOptions, 'version' | 'changed'>) {
+export function keepHostCopy({ config, hub, clock, published, random }: Omit<ResidentOptions, 'version' | 'changed'>) {
   const { hostCni } = config
   if (hostCni === undefined) return () => {}
   const { component } = hostCni
