@@ -1,6 +1,6 @@
 module calico-vault-agent/test/servers/kustomize
 
-go 1.22.7
+go 1.26.0
 
 require (
 	sigs.k8s.io/kustomize/api v0.18.0
