@@ -14,6 +14,7 @@ import { createMetrics } from '../../agent/observe/metrics.ts'
 import { startObserveServer } from '../../agent/observe/server.ts'
 import { createCa } from '../support/certificates.ts'
 import { upstream } from './calico.ts'
+import { everything, everythingBefore129, optional } from './everything.ts'
 import { kustomize, leftOut, render } from './kustomize.ts'
 import {
   agentsOf,
@@ -28,32 +29,24 @@ import {
 
 const manifests = join(import.meta.dirname, '../../manifests')
 const overlays = readdirSync(join(manifests, 'overlays'))
-/** Every component that no overlay has, and what can be put beside it, in one kustomization. */
-const everything = `
-resources: [../overlays/per-node-users]
-components: [${['node-cache', 'vault-in-cluster', 'calicoctl', 'pod-monitor', 'scrape-annotations', 'etcd-ca'].map((name) => `../components/${name}`).join(', ')}]
-`
-const everythingBefore129 = everything.replace(/]\n$/, ', ../components/init-and-sidecar]\n')
-
 describe.skipIf('missing' in kustomize)(`agents${leftOut}`, () => {
   const cases: [string, () => KubeObject[]][] = [
     ...overlays.map((name): [string, () => KubeObject[]] => [
       name,
       () => render(`overlays/${name}`, { calico: upstream }),
     ]),
-    ['every component', () => renderOwn(everything)],
-    ['every component, before 1.29', () => renderOwn(everythingBefore129)],
+    ['every component', everything],
+    ['every component, before 1.29', everythingBefore129],
   ]
 
   it('every component is in some case', () => {
-    const texts = [
-      ...overlays.map((name) => readFileSync(join(manifests, 'overlays', name, 'kustomization.yaml'), 'utf8')),
-      everythingBefore129,
-    ]
-    const missing = readdirSync(join(manifests, 'components')).filter(
-      (name) => !texts.some((text) => text.includes(`components/${name}`)),
+    const used = overlays
+      .map((name) => readFileSync(join(manifests, 'overlays', name, 'kustomization.yaml'), 'utf8'))
+      .join('\n')
+    const unused = readdirSync(join(manifests, 'components')).filter(
+      (name) => !used.includes(`components/${name}`) && !optional.includes(name),
     )
-    expect(missing).toEqual([])
+    expect(unused).toEqual([])
   })
 
   describe.each(cases)('%s', (_case, make) => {
@@ -192,13 +185,6 @@ describe.skipIf('missing' in kustomize)(`agents${leftOut}`, () => {
     expect(role?.rules).toEqual([{ apiGroups: [''], resources: ['nodes'], verbs: ['list', 'watch'] }])
   })
 })
-
-function renderOwn(kustomization: string): KubeObject[] {
-  return render('own', {
-    calico: upstream,
-    files: { 'own/kustomization.yaml': kustomization, 'components/etcd-ca/etcd-ca.pem': 'a CA' },
-  })
-}
 
 /** As main.ts reads them. */
 function configOf({ args = [] }: Container, env: Record<string, string>): Config {

@@ -23,7 +23,14 @@ const secrets = '/calico-secrets'
 const hostCni = '/host/etc/cni/net.d'
 
 describe.skipIf('missing' in kustomize)(`overlays${leftOut}`, () => {
-  const rendered = (overlay: string, calico = upstream) => render(`overlays/${overlay}`, { calico })
+  /** Each is asked about more than once. */
+  const known = new Map<string, KubeObject[]>()
+  const rendered = (overlay: string, calico = upstream): KubeObject[] => {
+    const key = `${overlay} ${calico}`
+    const objects = known.get(key) ?? render(`overlays/${overlay}`, { calico })
+    known.set(key, objects)
+    return objects
+  }
 
   describe.each(Object.entries(variants))('over a manifest: %s', (_name, calico) => {
     it.each(complete)('%s: each component reads its own certificate, which the agent writes', (overlay) => {
