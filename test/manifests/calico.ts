@@ -9,7 +9,7 @@ export const upstream = readFileSync(join(import.meta.dirname, 'data/calico-etcd
   'https://10.0.0.1:2379',
 )
 
-type Json = Record<string, never>
+type Json = Readonly<Record<string, unknown>>
 type Spec = Record<'initContainers' | 'containers' | 'volumes', Record<string, unknown>[]>
 
 export const variants: Readonly<Record<string, string>> = {
@@ -30,7 +30,7 @@ export const variants: Readonly<Record<string, string>> = {
   }),
   'mount-bpffs in the place of ebpf-bootstrap, as up to v3.28': upstream.replaceAll('ebpf-bootstrap', 'mount-bpffs'),
   'without the Secret, which is made by other means': documents()
-    .filter(({ kind }) => (kind as string) !== 'Secret')
+    .filter(({ kind }) => kind !== 'Secret')
     .map((each) => JSON.stringify(each))
     .join('\n---\n'),
 }
@@ -42,7 +42,7 @@ function documents(): Json[] {
 function changed(change: (kind: string, spec: Spec) => void): string {
   return documents()
     .map((each) => {
-      const { kind, spec } = each as unknown as { kind: string; spec?: { template?: { spec: Spec } } }
+      const { kind, spec } = each as { kind: string; spec?: { template?: { spec: Spec } } }
       if (spec?.template !== undefined) change(kind, spec.template.spec)
       return JSON.stringify(each)
     })

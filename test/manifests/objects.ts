@@ -98,8 +98,8 @@ export function allContainers({ initContainers = [], containers }: PodSpec): rea
   return [...initContainers, ...containers]
 }
 
-export function agentsOf(spec: PodSpec): readonly Container[] {
-  return allContainers(spec).filter(({ image }) => image === 'calico-vault-agent')
+export function agentsOf(spec: PodSpec, ofImage = 'calico-vault-agent'): readonly Container[] {
+  return allContainers(spec).filter(({ image }) => image === ofImage)
 }
 
 /** What is mounted there: the volume itself. */
