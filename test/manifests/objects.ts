@@ -78,8 +78,8 @@ export interface Workload {
 /** Everything that makes pods. */
 export function workloadsOf(objects: readonly KubeObject[]): Workload[] {
   return objects.flatMap(({ kind, metadata: { name }, spec }) => {
-    const of = kind === 'CronJob' ? (spec as { jobTemplate: { spec: object } }).jobTemplate.spec : spec
-    const template = (of as { template?: PodTemplate } | undefined)?.template
+    const jobTemplate = spec?.['jobTemplate'] as { spec: Readonly<Record<string, unknown>> } | undefined
+    const template = (jobTemplate?.spec ?? spec)?.['template'] as PodTemplate | undefined
     return template === undefined ? [] : [{ name, kind, template }]
   })
 }

@@ -80,7 +80,7 @@ describe.skipIf('missing' in kustomize)(`overlays${leftOut}`, () => {
       for (const name of ['calico-node', 'calico-kube-controllers']) {
         const { initContainers = [], containers } = workload(rendered(overlay, calico), name).template.spec
         const [first] = initContainers
-        expect(first?.name).toBe('calico-vault-agent')
+        expect(first?.name).toBe(overlay === 'init-and-sidecar' ? 'calico-vault-agent-init' : 'calico-vault-agent')
         const beside = containers.filter((each) => each.name === 'calico-vault-agent')
         if (overlay === 'init-and-sidecar') {
           expect(first).toMatchObject({ args: ['init', '--wait', '1h'] })
