@@ -11,6 +11,7 @@ import { createLog } from './observe/log.ts'
 import { createMetrics } from './observe/metrics.ts'
 import { startObserveServer } from './observe/server.ts'
 import { watchFiles } from './store/watch.ts'
+import { readTokenExpiryMs } from './vault/credentials.ts'
 
 export interface ResidentOptions {
   readonly config: Config
@@ -29,7 +30,12 @@ export interface Resident {
 
 export function startResident({ config, hub, clock, version, changed }: ResidentOptions): Resident {
   const { targets, listen, vault } = config
-  const metrics = createMetrics({ components: targets.map(({ component }) => component), version, clock })
+  const metrics = createMetrics({
+    components: targets.map(({ component }) => component),
+    version,
+    clock,
+    credentialExpiryMs: () => readTokenExpiryMs(config.auth),
+  })
   const health = createHealth(targets, clock, vault.timeoutMs)
   const log = createLog(config.log, clock)
   hub.attach((event) => {

@@ -3,33 +3,70 @@
  * test holds them against the code.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
+import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type Variable, variables } from '../agent/config/variables.ts'
+import { systemClock } from '../agent/clock.ts'
+import { groupVariables } from '../agent/config/variable-groups.ts'
 import { builtInProfiles, type Row } from '../agent/etcd/profile-table.ts'
-import type { Reason } from '../agent/reason.ts'
+import { createMetrics } from '../agent/observe/metrics.ts'
+import { type Reason, runbookOf } from '../agent/reason.ts'
 import { reasons } from '../agent/reasons.ts'
+import { readAlerts } from './alert-rules.ts'
 
 /** File and the tables in it. */
 export const documents: Readonly<Record<string, readonly (keyof typeof tables)[]>> = {
-  'README.md': ['variables'],
-  'docs/architecture.md': ['reasons'],
+  'docs/configuration.md': ['variables'],
   'docs/etcd.md': ['profiles'],
+  'docs/metrics.md': ['metrics'],
+  'docs/monitoring.md': ['alerts'],
+  'docs/runbook.md': ['reasons'],
 }
 
-const tables = { variables: variableTable, reasons: reasonTable, profiles: profileTables }
+const tables = {
+  variables: variableTables,
+  metrics: metricTable,
+  alerts: alertTable,
+  reasons: reasonTable,
+  profiles: profileTables,
+}
 
-function variableTable(): string {
-  const rows = Object.entries<Variable>(variables).map(([name, { default: value, defaultText, meaning }]) => {
-    const shown = defaultText ?? (value === undefined || value === '' ? '–' : `\`${value}\``)
-    return `| \`${name}\` | ${shown} | ${meaning} |`
+function variableTables(): string {
+  const sections = groupVariables().map(({ title, variables }) => {
+    const rows = variables.map(([name, { default: value, defaultText, meaning }]) => {
+      const shown = defaultText ?? (value === undefined || value === '' ? '–' : `\`${value}\``)
+      return `| \`${name}\` | ${shown} | ${meaning} |`
+    })
+    return [`## ${title}`, '', '| variable | default | meaning |', '|---|---|---|', ...rows].join('\n')
   })
-  return ['| variable | default | meaning |', '|---|---|---|', ...rows].join('\n')
+  return sections.join('\n\n')
+}
+
+/** All of an agent that also provisions; a process has those of what it does. */
+function metricTable(): string {
+  const provision = { usersPerNode: 0, otherUsers: 0 }
+  const rows = createMetrics({ components: [], version: '', clock: systemClock, provision })
+    .families()
+    .map(({ name, type, help, labelNames }) => {
+      const labels = labelNames.map((label) => `\`${label}\``).join(', ')
+      return `| \`${name.replace(/^calico_vault_agent_/, '')}\` | ${type} | ${labels === '' ? '–' : labels} | ${help} |`
+    })
+  return ['| metric | type | labels | meaning |', '|---|---|---|---|', ...rows].join('\n')
+}
+
+function alertTable(): string {
+  const rows = readAlerts().map(({ alert, for: after = 'at once', labels, annotations }) => {
+    const link = `[${alert}](${basename(runbookOf(alert))})`
+    return `| ${link} | ${labels.severity} | ${after} | ${annotations.description} |`
+  })
+  return ['| alert | severity | after | what it says |', '|---|---|---|---|', ...rows].join('\n')
 }
 
 function reasonTable(): string {
   const rows = Object.entries<Reason>(reasons)
     .filter(([, { about }]) => about !== 'renewal')
-    .map(([code, { about, says, retry, advice }]) => `| \`${code}\` | ${about} | ${says} | ${retry} | ${advice} |`)
+    .map(([code, { about, says, retry, advice }]) => {
+      return `| [\`${code}\`](#${code}) | ${about} | ${says} | ${retry} | ${advice} |`
+    })
   return ['| code | about | what it says | retried as | what to do |', '|---|---|---|---|---|', ...rows].join('\n')
 }
 

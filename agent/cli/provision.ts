@@ -36,7 +36,7 @@ export async function provision(argv: readonly string[]): Promise<number> {
     const desired = await readDesired(options, config.version)
     return options.action === 'plan' ? await plan(config, desired, options) : await apply(config, desired, options)
   } catch (error) {
-    return reportFailure(error)
+    return reportFailure(error, 'provision')
   }
 }
 

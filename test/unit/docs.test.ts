@@ -10,7 +10,7 @@ describe('the documentation', () => {
 
   it('names only npm scripts that exist', () => {
     const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> }
-    const texts = ['README.md', 'CONTRIBUTING.md', 'docs/architecture.md']
+    const texts = ['README.md', 'CONTRIBUTING.md', 'docs/architecture.md', 'docs/monitoring.md']
       .map((file) => readFileSync(file, 'utf8'))
       .join('\n')
     const named = [...texts.matchAll(/npm run ([\w:]+)/g)].map(([, name]) => name)

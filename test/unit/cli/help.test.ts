@@ -45,6 +45,27 @@ describe('the general help', () => {
   })
 })
 
+describe('the examples', () => {
+  const texts = {
+    general: generalHelp(),
+    ...Object.fromEntries(Object.entries(commandHelp).map(([name, { text }]) => [name, text])),
+  }
+
+  test.each(Object.entries(texts))('of %s are commands with flags and variables that exist', (_name, text) => {
+    const section = /^Examples:\n((?: {2}.*\n?)+)/m.exec(text)?.[1] ?? ''
+    const commands = section.split('\n').filter((line) => line.includes('calico-vault-agent'))
+    expect(commands.length).toBeGreaterThan(0)
+    for (const line of commands) {
+      const [, settings = '', name = 'run', rest = ''] =
+        /^ {2}(.*?)calico-vault-agent(?: (\w\S*))?(.*)$/.exec(line) ?? []
+      for (const [, variable = ''] of settings.matchAll(/([A-Z_]+)=\S+ /g)) expect(variables).toHaveProperty(variable)
+      const help = Object.entries(commandHelp).find(([each]) => each === name)?.[1].text
+      expect(help).toBeDefined()
+      for (const [flag] of rest.matchAll(/--[\w-]+/g)) expect(help).toMatch(new RegExp(`^ {2}${flag} `, 'm'))
+    }
+  })
+})
+
 test.each(Object.entries(commandHelp))('the help of %s begins with its usage', (name, { text }) => {
   expect(text).toMatch(new RegExp(`^Usage: calico-vault-agent .*${name}`))
 })
