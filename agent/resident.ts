@@ -11,7 +11,6 @@ import { createHealth } from './observe/health.ts'
 import { createLog } from './observe/log.ts'
 import { createMetrics } from './observe/metrics.ts'
 import { startObserveServer } from './observe/server.ts'
-
 import type { Bundle } from './pki/bundle.ts'
 import { createHostCopy } from './rotation/host-copy.ts'
 import { openHostCniDir } from './store/host-cni-dir.ts'
@@ -68,7 +67,7 @@ export function startResident(options: ResidentOptions): Resident {
 }
 
 /** Where it is switched on: the CNI plugin's copy, for as long as the agent runs. Answers how to stop. */
-function keepHostCopy({ config, hub, clock, published, random }: Omit<ResidentOptions, 'version' | 'changed'>) {
+export function keepHostCopy({ config, hub, clock, published, random }: Omit<ResidentOptions, 'version' | 'changed'>) {
   const { hostCni } = config
   if (hostCni === undefined) return () => {}
   const { component } = hostCni

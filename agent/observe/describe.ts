@@ -84,7 +84,12 @@ export function describe(event: AgentEvent, nowMs: number): LogLine | undefined 
     case 'store-flaw': {
       const { component, reason, detail } = event
       const { says, advice } = reasons[reason]
-      return line('warn', `${component}: ${says}. ${advice}`, { component, reason, error: detail })
+      return line('warn', `${component}: ${says}. ${advice}`, {
+        component,
+        reason,
+        error: detail,
+        runbook: runbookOf(reason),
+      })
     }
     case 'host-copied': {
       const { component, path, written, serialNumber, notAfterMs } = event
@@ -156,7 +161,14 @@ function describeHostCopyFailed(event: Extract<AgentEvent, { type: 'host-copy-fa
   // That install-cni has not run yet is how every first start of a node looks.
   const level = repeated ? 'debug' : reason === 'host-copy-absent' ? 'info' : 'warn'
   const message = `${component}: the CNI plugin's copy is not in step: ${says}; it is tried again. ${advice}`
-  return line(level, message, { component, path, reason, error: detail, retryAt: iso(retryAtMs) })
+  return line(level, message, {
+    component,
+    path,
+    reason,
+    error: detail,
+    runbook: runbookOf(reason),
+    retryAt: iso(retryAtMs),
+  })
 }
 
 function failure(
