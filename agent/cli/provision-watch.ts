@@ -84,7 +84,7 @@ function observe(
 ): void {
   const targets = agent?.targets ?? []
   const metrics = createMetrics({ components: targets.map(({ component }) => component), version, clock, provision })
-  const health = createProvisionHealth(createHealth(targets, clock, agent?.vault.timeoutMs ?? 0), clock)
+  const health = createProvisionHealth(createHealth(targets, clock, agent?.vault?.timeoutMs ?? 0), clock)
   const log = createLog(logOptions, clock)
   hub.attach((event) => {
     metrics.listener(event)

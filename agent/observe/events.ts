@@ -9,7 +9,7 @@ import type { ReasonCode } from '../reasons.ts'
 import type { ProvisionEvent } from './provision-events.ts'
 
 /** What a request to Vault is for: the label of the request metrics. */
-export type Operation = 'login' | 'sign' | 'issuers' | 'issuer' | 'token' | 'health'
+export type Operation = 'login' | 'sign' | 'issuers' | 'issuer' | 'secret' | 'token' | 'health'
 
 export interface TargetName {
   readonly component: string

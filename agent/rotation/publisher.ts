@@ -10,7 +10,7 @@ import { earliestExpiryMs, isSameCaSet, type LiveCertificate, planCaSet, working
 import { type Validity, validityOf } from '../pki/certificate.ts'
 import type { ReasonCode } from '../reasons.ts'
 import type { SecretDir } from '../store/secret-dir.ts'
-import { planRenewal, type RenewalPlan } from './schedule.ts'
+import type { RenewalPlan } from './schedule.ts'
 import { createSpares } from './spares.ts'
 
 export interface PublisherOptions {
@@ -22,9 +22,10 @@ export interface PublisherOptions {
   readonly state: SecretDir | undefined
   /** A static Secret. */
   readonly bootstrap: SecretDir | undefined
-  readonly slot: number
-  readonly renewAt: number
-  readonly ttlSeconds: number
+  /** When a certificate of this validity is renewed that was obtained at this moment. */
+  readonly plan: (validity: Validity, issuedAtMs: number) => RenewalPlan
+  /** Undefined: whoever makes the certificates decides. */
+  readonly ttlSeconds: number | undefined
   readonly clock: Clock
   /** The corrected time (vault/skew.ts). */
   readonly now: () => number
@@ -66,7 +67,7 @@ const unreadable: ReadonlySet<ReasonCode> = new Set(['malformed', 'directory-den
 const minLifetimeMs = 60_000
 
 export function createPublisher(options: PublisherOptions): Publisher {
-  const { component, commonName, directory, slot, renewAt, clock, now, etcdCa, admit, emit } = options
+  const { component, commonName, directory, plan, clock, now, etcdCa, admit, emit } = options
   const spares = createSpares(options)
   let published: Published | undefined
   let firstCa: readonly X509Certificate[] | undefined
@@ -74,7 +75,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
   const judged = (inUse: readonly LiveCertificate[]) => ({
     nowMs: now(),
     commonName: commonName(),
-    minLifetimeMs: Math.min(minLifetimeMs, options.ttlSeconds * 100),
+    minLifetimeMs: Math.min(minLifetimeMs, (options.ttlSeconds ?? Number.POSITIVE_INFINITY) * 100),
     live: inUse,
   })
 
@@ -99,13 +100,13 @@ export function createPublisher(options: PublisherOptions): Publisher {
   function adopt(bundle: Bundle, issuedAtMs?: number): PublishedCertificate {
     const isSameLeaf = published?.bundle.leaf.fingerprint256 === bundle.leaf.fingerprint256
     const validity = workingTime(bundle, now())
-    const plan = isSameLeaf && published !== undefined ? published.plan : planFor(validity, issuedAtMs)
-    published = { bundle, validity, plan }
+    const renewal = isSameLeaf && published !== undefined ? published.plan : planFor(validity, issuedAtMs)
+    published = { bundle, validity, plan: renewal }
     firstCa ??= bundle.ca
     return {
       serialNumber: bundle.leaf.serialNumber,
       ...validity,
-      renewAtMs: plan.renewAtMs,
+      renewAtMs: renewal.renewAtMs,
       ca: {
         count: bundle.ca.length,
         earliestExpiryMs: earliestExpiryMs(bundle.ca),
@@ -115,7 +116,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
   }
 
   function planFor(validity: Validity, issuedAtMs?: number): RenewalPlan {
-    return planRenewal(validity, issuedAtMs ?? validity.notBeforeMs, slot, renewAt)
+    return plan(validity, issuedAtMs ?? validity.notBeforeMs)
   }
 
   const isNotDue = (bundle: Bundle): boolean => planFor(workingTime(bundle, now())).renewAtMs > now()

@@ -7,9 +7,8 @@ import type { Clock } from '../clock.ts'
 import type { Target } from '../config/config.ts'
 import { AgentError } from '../errors.ts'
 import type { Listener } from '../observe/events.ts'
-import { isIssuedBy } from '../pki/certificate.ts'
 import { type ReasonCode, reasons } from '../reasons.ts'
-import type { BundleSource, Candidate } from '../source/source.ts'
+import type { BundleSource, Candidate, Wanted } from '../source/source.ts'
 import { type BackoffState, planRetry } from './backoff.ts'
 import { planPoll, planStep } from './next-step.ts'
 import type { Publisher } from './publisher.ts'
@@ -24,7 +23,7 @@ export interface RotatorOptions {
   readonly source: BundleSource
   /** How many rotations may keep the private key. */
   readonly keyReuse: number
-  /** The node's moment of each interval in which the issuers are looked at, 0 to 1. */
+  /** The node's moment of each interval in which the source is looked at, 0 to 1. */
   readonly pollSlot: number
   readonly clock: Clock
   /** The corrected time (vault/skew.ts). */
@@ -58,12 +57,12 @@ export function createRotator(options: RotatorOptions): Rotator {
   // Both moments are of the monotonic clock: a wall clock that is set back must not delay them by hours.
   let failed: { error: AgentError; backoff: BackoffState; retryAt: number } | undefined
   let pollAt: number | undefined
-  /** When a look at the issuers last found Vault down, by the monotonic clock. */
+  /** When a look at the source last found Vault down, by the monotonic clock. */
   let outageAt: number | undefined
   /** The key made last, and the rotations that have kept it; one that was found on disk is not reused: its age is not known. */
   let ownKey: { key: KeyObject; kept: number } | undefined
   let mustInspect = true
-  const shelf = createShelf({ now, publisher, source })
+  const shelf = createShelf({ now, publisher, source, look: () => source.look(wanted()) })
   let alarm = new AbortController()
 
   const wake = (): void => alarm.abort()
@@ -74,17 +73,31 @@ export function createRotator(options: RotatorOptions): Rotator {
     return publisher.published()?.bundle.key === ownKey.key ? ownKey.key : undefined
   }
 
-  async function obtain(reason: ReasonCode): Promise<Candidate> {
+  function wanted(): Wanted {
+    const published = publisher.published()
+    const isGood = published !== undefined && published.validity.notAfterMs > now()
+    return { target, commonName: commonName(), published: isGood ? published.bundle : undefined }
+  }
+
+  async function obtain(reason: ReasonCode): Promise<Candidate | undefined> {
     const reused = reusableKey()
-    const candidate = await source.obtain(target, commonName(), reused)
+    const candidate = await source.obtain(wanted(), reused)
+    if (candidate === undefined || !source.makes) return candidate
     const { serialNumber } = candidate.leaf
     emit({ type: 'issued', component, serialNumber, keyReused: reused !== undefined, reason })
     return candidate
   }
 
-  async function renew(reason: ReasonCode): Promise<void> {
+  /** Answers whether another certificate has been published. */
+  async function renew(reason: ReasonCode): Promise<boolean> {
     const served = requested
     const candidate = (await shelf.take()) ?? (await obtain(reason))
+    if (candidate === undefined) {
+      if (reason === 'renewal-due') throw new AgentError('nothing-newer', `${component} has been renewed nowhere`)
+      if (requested === served) requested = undefined
+      scheduleNextPoll()
+      return false
+    }
     try {
       await publisher.publish(candidate, reason)
     } catch (error) {
@@ -95,16 +108,14 @@ export function createRotator(options: RotatorOptions): Rotator {
     ownKey = { key: candidate.key, kept: candidate.key === ownKey?.key ? ownKey.kept + 1 : 0 }
     if (requested === served) requested = undefined
     scheduleNextPoll()
+    return true
   }
 
   async function poll(): Promise<void> {
     scheduleNextPoll()
-    const issuers = await source.issuers()
-    await refreshCa(issuers)
-    const published = publisher.published()
-    if (published === undefined) return
-    const { leaf } = published.bundle
-    if (!issuers.some((issuer) => isIssuedBy(leaf, issuer))) requested = { reason: 'issuer-removed' }
+    const { issuers, renew: reason } = await source.look(wanted())
+    if (issuers !== undefined) await refreshCa(issuers)
+    if (reason !== undefined) requested = { reason }
   }
 
   /** A CA set that the gate refuses must not stand in the way of a renewal. */
@@ -131,7 +142,8 @@ export function createRotator(options: RotatorOptions): Rotator {
     const published = publisher.published()
     if (published === undefined) return
     const { notBeforeMs, notAfterMs } = published.validity
-    pollAt = clock.monotonic() + planPoll(notAfterMs - notBeforeMs, pollSlot, now()) - now()
+    const intervalMs = source.lookEveryMs(notAfterMs - notBeforeMs)
+    pollAt = clock.monotonic() + planPoll(intervalMs, pollSlot, now()) - now()
   }
 
   async function keep(error: AgentError): Promise<void> {
@@ -139,7 +151,9 @@ export function createRotator(options: RotatorOptions): Rotator {
     const notAfterMs = published?.validity.notAfterMs
     const runwayMs = (notAfterMs ?? 0) - now()
     const { retry, retryAfterMs } = error
-    const [delayMs, backoff] = planRetry(failed?.backoff, { class: retry, runwayMs, retryAfterMs }, random())
+    const [plannedMs, backoff] = planRetry(failed?.backoff, { class: retry, runwayMs, retryAfterMs }, random())
+    // What somebody else makes is looked at as often as ever: they may have mended it.
+    const delayMs = source.makes ? plannedMs : Math.min(plannedMs, source.lookEveryMs(runwayMs))
     failed = { error, backoff, retryAt: clock.monotonic() + delayMs }
     const retryAtMs = now() + delayMs
     emit({ type: 'kept', component, reason: error.code, detail: error.message, retryAtMs, notAfterMs })
@@ -173,8 +187,7 @@ export function createRotator(options: RotatorOptions): Rotator {
         await pollQuietly()
         return 0
       case 'renew':
-        await renew(next.reason)
-        failed = undefined
+        if (await renew(next.reason)) failed = undefined
         return 0
     }
   }
@@ -186,7 +199,7 @@ export function createRotator(options: RotatorOptions): Rotator {
     emit({ type: 'recovered', component })
   }
 
-  /** The issuers are looked at again soon; that this look failed endangers nothing. */
+  /** The source is looked at again soon; that this look failed endangers nothing. */
   async function pollQuietly(): Promise<void> {
     try {
       await poll()
@@ -235,6 +248,7 @@ export function createRotator(options: RotatorOptions): Rotator {
     },
     lookAgain() {
       mustInspect = true
+      if (source.isLocal) pollAt = clock.monotonic()
       if (failed !== undefined) failed = { ...failed, retryAt: clock.monotonic() }
       wake()
     },

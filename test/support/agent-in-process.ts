@@ -10,6 +10,7 @@ import { describe as describeEvent, type LogLine } from '../../agent/observe/des
 import { type AgentEvent, createEventHub } from '../../agent/observe/events.ts'
 import { createHealth, type ProbeAnswer } from '../../agent/observe/health.ts'
 import { createMetrics } from '../../agent/observe/metrics.ts'
+import { watched } from '../../agent/resident.ts'
 import { watchFiles } from '../../agent/store/watch.ts'
 
 export type AgentEnvironment = Readonly<Record<string, string>>
@@ -51,7 +52,7 @@ export async function startAgent(
   const components = config.targets.map(({ component }) => component)
   const hub = createEventHub()
   const metrics = createMetrics({ components, version: 'test', clock })
-  const health = createHealth(config.targets, clock, config.vault.timeoutMs)
+  const health = createHealth(config.targets, clock, config.vault?.timeoutMs ?? 0)
   const events: AgentEvent[] = []
   const log: LogLine[] = []
   const waiting = new Set<() => void>()
@@ -119,15 +120,13 @@ export async function startAgent(
 }
 
 /** As agent/resident.ts does; here the test waits until the watch has begun. */
-async function watchAll({ vault, auth, targets }: Config, agent: Agent): Promise<() => void> {
-  const files = [vault.caFile, 'tokenFile' in auth ? auth.tokenFile : undefined].filter((file) => file !== undefined)
-  const directories = targets.map(({ directory }) => directory)
+async function watchAll(config: Config, agent: Agent): Promise<() => void> {
   const failed = (detail: string): void => {
     throw new Error(detail)
   }
   return await new Promise((resolve) => {
     const close = watchFiles(
-      { files, directories },
+      watched(config),
       () => agent.lookAgain(),
       failed,
       () => resolve(close),

@@ -13,6 +13,8 @@ import { type Bundle, createBundle } from '../../../agent/pki/bundle.ts'
 import { parseCertificates } from '../../../agent/pki/certificate.ts'
 import { createPublisher, type Publisher } from '../../../agent/rotation/publisher.ts'
 import { createRotator, type Rotator } from '../../../agent/rotation/rotator.ts'
+import { planRenewal } from '../../../agent/rotation/schedule.ts'
+import { lookEveryMs, newsOf } from '../../../agent/source/pki.ts'
 import type { BundleSource, Candidate } from '../../../agent/source/source.ts'
 import { openSecretDir, type SecretDir } from '../../../agent/store/secret-dir.ts'
 import { createCa, type LeafOptions, type TestCa } from '../../support/certificates.ts'
@@ -50,7 +52,7 @@ export interface Rig {
   readonly statePath: string
   readonly bootstrapPath: string
   /** What has been asked of the source. */
-  readonly calls: ('obtain' | 'issuers')[]
+  readonly calls: ('obtain' | 'look')[]
   /** How the source behaves; a test changes it. */
   readonly vault: {
     failure: Error | undefined
@@ -116,7 +118,7 @@ export async function rotationRig(options: RigOptions = {}): Promise<Rig> {
     }
   }
 
-  async function answer<Result>(call: 'obtain' | 'issuers', make: () => Promise<Result>): Promise<Result> {
+  async function answer<Result>(call: 'obtain' | 'look', make: () => Promise<Result>): Promise<Result> {
     calls.push(call)
     await vault.before()
     if (vault.failure !== undefined) throw vault.failure
@@ -124,8 +126,11 @@ export async function rotationRig(options: RigOptions = {}): Promise<Rig> {
   }
 
   const source: BundleSource = {
-    obtain: (_target, _commonName, key) => answer('obtain', () => candidate(vault.signer, vault.leaf, key)),
-    issuers: () => answer('issuers', () => Promise.resolve(vault.issuers.map(x509))),
+    makes: true,
+    isLocal: false,
+    lookEveryMs,
+    obtain: (_wanted, key) => answer('obtain', () => candidate(vault.signer, vault.leaf, key)),
+    look: ({ published }) => answer('look', () => Promise.resolve(newsOf(vault.issuers.map(x509), published))),
   }
 
   const open = (each: string): SecretDir => openSecretDir(each, { mode: 0o400, uid: undefined, gid: undefined })
@@ -150,8 +155,7 @@ export async function rotationRig(options: RigOptions = {}): Promise<Rig> {
       directory: open(path),
       state: options.withState === true ? open(statePath) : undefined,
       bootstrap: options.withBootstrap === true ? open(bootstrapPath) : undefined,
-      slot: 0.5,
-      renewAt: 0.65,
+      plan: (validity, issuedAtMs) => planRenewal(validity, issuedAtMs, 0.5, 0.65),
       ttlSeconds: 86_400,
       etcdCa: () => etcd.ca(),
       admit: probe && createAdmission({ ...shared, component: 'calico-node', probe }),
