@@ -6,6 +6,7 @@ import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } fr
 import { mkdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
+import { AgentError } from '../../../agent/errors.ts'
 import { createAdmission } from '../../../agent/gate/admission.ts'
 import type { Finding } from '../../../agent/gate/probe/outcome.ts'
 import type { AgentEvent } from '../../../agent/observe/events.ts'
@@ -13,7 +14,8 @@ import { type Bundle, createBundle } from '../../../agent/pki/bundle.ts'
 import { parseCertificates } from '../../../agent/pki/certificate.ts'
 import { createPublisher, type Publisher } from '../../../agent/rotation/publisher.ts'
 import { createRotator, type Rotator } from '../../../agent/rotation/rotator.ts'
-import { planRenewal } from '../../../agent/rotation/schedule.ts'
+import { planExpected, planRenewal } from '../../../agent/rotation/schedule.ts'
+import { createDeliveredSource, type Delivered } from '../../../agent/source/delivered.ts'
 import { lookEveryMs, newsOf } from '../../../agent/source/pki.ts'
 import type { BundleSource, Candidate } from '../../../agent/source/source.ts'
 import { openSecretDir, type SecretDir } from '../../../agent/store/secret-dir.ts'
@@ -40,6 +42,8 @@ export interface RigOptions {
   readonly keyReuse?: number
   readonly withState?: boolean
   readonly withBootstrap?: boolean
+  /** Certificates are made elsewhere: the source reads what the test puts `there`. */
+  readonly isDelivered?: boolean
   /** Asks `etcd.answer` before a publication. */
   readonly probe?: 'warn' | 'require'
 }
@@ -62,6 +66,8 @@ export interface Rig {
     /** Called before an answer. */
     before: () => Promise<void> | void
   }
+  /** What a source holds whose certificates are made elsewhere; undefined: nothing. */
+  readonly there: { candidate: Candidate | undefined }
   readonly etcd: {
     ca: () => readonly X509Certificate[]
     answer: (bundle: Bundle) => Finding['code']
@@ -125,13 +131,21 @@ export async function rotationRig(options: RigOptions = {}): Promise<Rig> {
     return await make()
   }
 
-  const source: BundleSource = {
+  const there: Rig['there'] = { candidate: undefined }
+  const delivering = createDeliveredSource({
+    read: () => answer('look', () => Promise.resolve(textsOf(there.candidate))),
+    isLocal: false,
+    pollMs: 300_000,
+  })
+  const signing: BundleSource = {
     makes: true,
     isLocal: false,
     lookEveryMs,
     obtain: (_wanted, key) => answer('obtain', () => candidate(vault.signer, vault.leaf, key)),
     look: ({ published }) => answer('look', () => Promise.resolve(newsOf(vault.issuers.map(x509), published))),
   }
+
+  const source = options.isDelivered === true ? delivering : signing
 
   const open = (each: string): SecretDir => openSecretDir(each, { mode: 0o400, uid: undefined, gid: undefined })
   const commonName = (): string => wanted.commonName()
@@ -155,7 +169,8 @@ export async function rotationRig(options: RigOptions = {}): Promise<Rig> {
       directory: open(path),
       state: options.withState === true ? open(statePath) : undefined,
       bootstrap: options.withBootstrap === true ? open(bootstrapPath) : undefined,
-      plan: (validity, issuedAtMs) => planRenewal(validity, issuedAtMs, 0.5, 0.65),
+      plan: (validity, issuedAtMs) =>
+        source.makes ? planRenewal(validity, issuedAtMs, 0.5, 0.65) : planExpected(validity),
       ttlSeconds: 86_400,
       etcdCa: () => etcd.ca(),
       admit: probe && createAdmission({ ...shared, component: 'calico-node', probe }),
@@ -187,6 +202,7 @@ export async function rotationRig(options: RigOptions = {}): Promise<Rig> {
     bootstrapPath,
     calls,
     vault,
+    there,
     etcd,
     wanted,
     ...compose(),
@@ -213,6 +229,13 @@ export async function rotationRig(options: RigOptions = {}): Promise<Rig> {
       events.filter((event): event is EventOf<Type> => event.type === type),
   }
   return rig
+}
+
+function textsOf(candidate: Candidate | undefined): Delivered {
+  if (candidate === undefined) throw new AgentError('source-empty', 'there: nothing')
+  const { leaf, intermediates, key, issuers } = candidate
+  const { certificate, key: secret, ca } = createBundle({ leaf, intermediates, key, ca: issuers }).text
+  return { certificate, key: secret, ca, nameOf: (part) => `there: ${part}` }
 }
 
 export const fileNames = ['etcd-cert', 'etcd-key', 'etcd-ca'] as const
