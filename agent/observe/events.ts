@@ -5,6 +5,7 @@
 
 import type { Finding } from '../gate/probe/outcome.ts'
 import type { Verdict } from '../gate/probe/verdict.ts'
+import type { CaUse } from '../pki/ca-set.ts'
 import type { ReasonCode } from '../reasons.ts'
 import type { ProvisionEvent } from './provision-events.ts'
 
@@ -23,7 +24,14 @@ export interface PublishedCertificate {
   readonly notBeforeMs: number
   readonly notAfterMs: number
   readonly renewAtMs: number
-  readonly ca: { readonly count: number; readonly earliestExpiryMs: number; readonly changedSinceStart: boolean }
+  readonly ca: {
+    readonly count: number
+    readonly earliestExpiryMs: number
+    readonly changedSinceStart: boolean
+    /** When a CA certificate was added last, as far as this process knows: whoever started later has them all. */
+    readonly addedAtMs: number
+    readonly certificates: readonly CaUse[]
+  }
 }
 
 export type AgentEvent =

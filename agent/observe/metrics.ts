@@ -22,6 +22,9 @@ export interface MetricsOptions {
 
 const prefix = 'calico_vault_agent_'
 
+/** Labels are bounded; a set with more is no set for one cluster, and `ca_certificates` tells how many there are. */
+const mostCaLabels = 20
+
 export function createMetrics({ components, version, clock, provision }: MetricsOptions): Metrics {
   const registry = new Registry()
   const registers = [registry]
@@ -86,6 +89,21 @@ export function createMetrics({ components, version, clock, provision }: Metrics
     '1 where etcd-ca has changed since the agent started: consumers read it only at their start.',
     ['component'],
   )
+  const caAdded = gauge(
+    'ca_added_timestamp_seconds',
+    'When a CA certificate was last added to etcd-ca, or found there at the start: consumers that started later have all.',
+    ['component'],
+  )
+  const caUse = gauge(
+    'ca_in_use_until_timestamp_seconds',
+    'For each CA certificate in etcd-ca: when the last certificate that chains to it ends; 0 where none does.',
+    ['component', 'fingerprint', 'subject'],
+  )
+  const caLabels = new Map<string, Record<string, string>[]>()
+  const lookFailures = counter('look_failures_total', 'Looks at the source or a CA file that failed, by reason.', [
+    'component',
+    'reason',
+  ])
   const requests = counter('vault_requests_total', 'Requests to Vault.', ['operation', 'outcome'])
   const requestSeconds = histogram(
     'vault_request_duration_seconds',
@@ -119,9 +137,22 @@ export function createMetrics({ components, version, clock, provision }: Metrics
     caCount.set({ component }, certificate.ca.count)
     caExpiry.set({ component }, certificate.ca.earliestExpiryMs / 1000)
     caChanged.set({ component }, certificate.ca.changedSinceStart ? 1 : 0)
+    caAdded.set({ component }, certificate.ca.addedAtMs / 1000)
+    setCaUses(component, certificate.ca.certificates)
   }
 
   const provisioned = provision && createProvisionMetrics(registers, clock, provision)
+
+  /** Those that have left the set leave the metric. */
+  function setCaUses(component: string, certificates: PublishedCertificate['ca']['certificates']): void {
+    for (const labels of caLabels.get(component) ?? []) caUse.remove(labels)
+    const shown = certificates.slice(0, mostCaLabels).map(({ fingerprint, subject, inUseUntilMs }) => {
+      const labels = { component, fingerprint, subject }
+      caUse.set(labels, inUseUntilMs / 1000)
+      return labels
+    })
+    caLabels.set(component, shown)
+  }
 
   function listener(event: AgentEvent): void {
     if (isProvisionEvent(event)) return provisioned?.(event)
@@ -146,6 +177,8 @@ export function createMetrics({ components, version, clock, provision }: Metrics
         probes.inc({ component: event.component, outcome: event.outcome })
         if (event.verdict === 'refuse') return undefined
         return unproven.set({ component: event.component }, event.verdict === 'anyway' ? 1 : 0)
+      case 'ca-refresh-failed':
+        return lookFailures.inc({ component: event.component, reason: event.reason })
       case 'recovered':
         return nextTry.set({ component: event.component }, 0)
       case 'vault-request':
@@ -165,7 +198,6 @@ export function createMetrics({ components, version, clock, provision }: Metrics
       case 'listen-failed':
       case 'long-name':
       case 'issued':
-      case 'ca-refresh-failed':
       case 'state-failed':
       case 'watch-failed':
       case 'stopped':

@@ -6,10 +6,11 @@ import type { Admit } from '../gate/admission.ts'
 import { judge, requirePass } from '../gate/gate.ts'
 import type { Listener, PublishedCertificate } from '../observe/events.ts'
 import { type Bundle, createBundle } from '../pki/bundle.ts'
-import { earliestExpiryMs, isSameCaSet, type LiveCertificate, planCaSet, workingTime } from '../pki/ca-set.ts'
+import { isSameCaSet, type LiveCertificate, planCaSet, workingTime } from '../pki/ca-set.ts'
 import { type Validity, validityOf } from '../pki/certificate.ts'
 import type { ReasonCode } from '../reasons.ts'
 import type { SecretDir } from '../store/secret-dir.ts'
+import { createCaHistory } from './ca-history.ts'
 import type { RenewalPlan } from './schedule.ts'
 import { createSpares } from './spares.ts'
 
@@ -70,7 +71,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
   const { component, commonName, directory, plan, clock, now, etcdCa, admit, emit } = options
   const spares = createSpares(options)
   let published: Published | undefined
-  let firstCa: readonly X509Certificate[] | undefined
+  const caHistory = createCaHistory()
 
   const judged = (inUse: readonly LiveCertificate[]) => ({
     nowMs: now(),
@@ -102,16 +103,11 @@ export function createPublisher(options: PublisherOptions): Publisher {
     const validity = workingTime(bundle, now())
     const renewal = isSameLeaf && published !== undefined ? published.plan : planFor(validity, issuedAtMs)
     published = { bundle, validity, plan: renewal }
-    firstCa ??= bundle.ca
     return {
       serialNumber: bundle.leaf.serialNumber,
       ...validity,
       renewAtMs: renewal.renewAtMs,
-      ca: {
-        count: bundle.ca.length,
-        earliestExpiryMs: earliestExpiryMs(bundle.ca),
-        changedSinceStart: !isSameCaSet(firstCa, bundle.ca),
-      },
+      ca: caHistory(bundle.ca, live(), now(), clock.now()),
     }
   }
 

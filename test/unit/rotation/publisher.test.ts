@@ -54,7 +54,19 @@ describe('publish', () => {
           notBeforeMs: startMs - 30_000,
           notAfterMs: startMs + 24 * hourMs,
           renewAtMs: plan?.renewAtMs,
-          ca: { count: 1, earliestExpiryMs: x509(oldCa).validToDate.getTime(), changedSinceStart: false },
+          ca: {
+            count: 1,
+            earliestExpiryMs: x509(oldCa).validToDate.getTime(),
+            changedSinceStart: false,
+            addedAtMs: startMs,
+            certificates: [
+              {
+                fingerprint: x509(oldCa).fingerprint256.toLowerCase().replaceAll(':', '').slice(0, 16),
+                subject: 'Old CA',
+                inUseUntilMs: startMs + 24 * hourMs,
+              },
+            ],
+          },
         },
       },
     ])
