@@ -68,8 +68,9 @@ export function findCaPhase(view: CaView, nowMs: number): CaFinding {
   const line = lineOf(defaultIssuer, issuers)
   const others = without(issuers, line)
   if (findChain(leaf, intermediates, line, nowMs) === undefined) return { phase: 'switched', concerns: others }
+  // Of the same second: rather taken for one that is about to sign than for one that may be deleted.
   const isNewer = (issuer: X509Certificate): boolean =>
-    validityOf(issuer).notBeforeMs > validityOf(defaultIssuer).notBeforeMs
+    validityOf(issuer).notBeforeMs >= validityOf(defaultIssuer).notBeforeMs
   const newer = others.filter(isNewer)
   if (newer.length > 0) return { phase: 'overlap', concerns: newer }
   if (others.length > 0) return { phase: 'retiring', concerns: others }
