@@ -6,6 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { type Variable, variables } from '../agent/config/variables.ts'
 import { builtInProfiles, type Row } from '../agent/etcd/profile-table.ts'
+import { caPhases } from '../agent/pki/ca-phase.ts'
 import type { Reason } from '../agent/reason.ts'
 import { reasons } from '../agent/reasons.ts'
 
@@ -14,9 +15,10 @@ export const documents: Readonly<Record<string, readonly (keyof typeof tables)[]
   'README.md': ['variables'],
   'docs/architecture.md': ['reasons'],
   'docs/etcd.md': ['profiles'],
+  'docs/ca-rotation.md': ['phases'],
 }
 
-const tables = { variables: variableTable, reasons: reasonTable, profiles: profileTables }
+const tables = { variables: variableTable, reasons: reasonTable, profiles: profileTables, phases: phaseTable }
 
 function variableTable(): string {
   const rows = Object.entries<Variable>(variables).map(([name, { default: value, defaultText, meaning }]) => {
@@ -31,6 +33,11 @@ function reasonTable(): string {
     .filter(([, { about }]) => about !== 'renewal')
     .map(([code, { about, says, retry, advice }]) => `| \`${code}\` | ${about} | ${says} | ${retry} | ${advice} |`)
   return ['| code | about | what it says | retried as | what to do |', '|---|---|---|---|---|', ...rows].join('\n')
+}
+
+function phaseTable(): string {
+  const rows = Object.entries(caPhases).map(([name, { says, advice }]) => `| \`${name}\` | ${says} | ${advice} |`)
+  return ['| phase | what is so | what to do |', '|---|---|---|', ...rows].join('\n')
 }
 
 /** One table a component; `P` shortens the prefix that most keys have. */
