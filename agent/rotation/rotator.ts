@@ -2,7 +2,7 @@
  * Owns the life of one target: obtain, judge, publish, announce, and again before it expires. Every failure keeps what is
  * published and is tried again; this is the only retry loop of the program.
  */
-import type { KeyObject, X509Certificate } from 'node:crypto'
+import type { X509Certificate } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import type { Target } from '../config/config.ts'
 import { AgentError } from '../errors.ts'
@@ -10,6 +10,7 @@ import type { Listener } from '../observe/events.ts'
 import { type ReasonCode, reasons } from '../reasons.ts'
 import type { BundleSource, Candidate, Wanted } from '../source/source.ts'
 import { type BackoffState, planRetry } from './backoff.ts'
+import { createKeyReuse } from './key-reuse.ts'
 import { planPoll, planStep } from './next-step.ts'
 import type { Publisher } from './publisher.ts'
 import { giveWay } from './schedule.ts'
@@ -59,19 +60,13 @@ export function createRotator(options: RotatorOptions): Rotator {
   let pollAt: number | undefined
   /** When a look at the source last found Vault down, by the monotonic clock. */
   let outageAt: number | undefined
-  /** The key made last, and the rotations that have kept it; one that was found on disk is not reused: its age is not known. */
-  let ownKey: { key: KeyObject; kept: number } | undefined
   let mustInspect = true
+  const keys = createKeyReuse(keyReuse, publisher)
   const shelf = createShelf({ now, publisher, source, look: () => source.look(wanted()) })
   let alarm = new AbortController()
 
   const wake = (): void => alarm.abort()
   const inWallTime = (at: number): number => now() + at - clock.monotonic()
-
-  function reusableKey(): KeyObject | undefined {
-    if (ownKey === undefined || ownKey.kept >= keyReuse) return undefined
-    return publisher.published()?.bundle.key === ownKey.key ? ownKey.key : undefined
-  }
 
   function wanted(): Wanted {
     const published = publisher.published()
@@ -80,7 +75,7 @@ export function createRotator(options: RotatorOptions): Rotator {
   }
 
   async function obtain(reason: ReasonCode): Promise<Candidate | undefined> {
-    const reused = reusableKey()
+    const reused = keys.next()
     const candidate = await source.obtain(wanted(), reused)
     if (candidate === undefined || !source.makes) return candidate
     const { serialNumber } = candidate.leaf
@@ -88,16 +83,7 @@ export function createRotator(options: RotatorOptions): Rotator {
     return candidate
   }
 
-  /** Answers whether another certificate has been published. */
-  async function renew(reason: ReasonCode): Promise<boolean> {
-    const served = requested
-    const candidate = (await shelf.take()) ?? (await obtain(reason))
-    if (candidate === undefined) {
-      if (reason === 'renewal-due') throw new AgentError('nothing-newer', `${component} has been renewed nowhere`)
-      if (requested === served) requested = undefined
-      scheduleNextPoll()
-      return false
-    }
+  async function publish(candidate: Candidate, reason: ReasonCode): Promise<void> {
     try {
       await publisher.publish(candidate, reason)
     } catch (error) {
@@ -105,10 +91,18 @@ export function createRotator(options: RotatorOptions): Rotator {
       throw error
     }
     shelf.clear()
-    ownKey = { key: candidate.key, kept: candidate.key === ownKey?.key ? ownKey.kept + 1 : 0 }
+    keys.published(candidate.key)
+  }
+
+  /** Answers whether another certificate has been published; a request is also served by there being nothing newer. */
+  async function renew(reason: ReasonCode): Promise<boolean> {
+    const served = requested
+    const candidate = (await shelf.take()) ?? (await obtain(reason))
+    if (candidate !== undefined) await publish(candidate, reason)
+    else if (reason === 'renewal-due') throw new AgentError('nothing-newer', 'the source holds what is published')
     if (requested === served) requested = undefined
     scheduleNextPoll()
-    return true
+    return candidate !== undefined
   }
 
   async function poll(): Promise<void> {
@@ -147,8 +141,7 @@ export function createRotator(options: RotatorOptions): Rotator {
   }
 
   async function keep(error: AgentError): Promise<void> {
-    const published = publisher.published()
-    const notAfterMs = published?.validity.notAfterMs
+    const notAfterMs = publisher.published()?.validity.notAfterMs
     const runwayMs = (notAfterMs ?? 0) - now()
     const { retry, retryAfterMs } = error
     const [plannedMs, backoff] = planRetry(failed?.backoff, { class: retry, runwayMs, retryAfterMs }, random())

@@ -80,6 +80,8 @@ const useIssuer = async ({ api }: Lab, id: string): Promise<unknown> =>
   await api.root('POST', 'pki/config/issuers', { default: id })
 const deleteIssuer = async ({ api }: Lab, id: string): Promise<unknown> => await api.root('DELETE', `pki/issuer/${id}`)
 
+const keysOf = (data: Readonly<Record<string, unknown>> | undefined): string[] => (data?.['keys'] ?? []) as string[]
+
 /** What `doctor` would say: from Vault's own lists and from the files. */
 async function phaseOf({ api }: Lab, directory: string): Promise<CaPhase> {
   const { body: list } = await api.root('GET', 'pki/issuers?list=true')
@@ -88,7 +90,7 @@ async function phaseOf({ api }: Lab, directory: string): Promise<CaPhase> {
     new X509Certificate(readText((await api.root('GET', `pki/issuer/${id}`)).body.data, 'certificate'))
   const { leaf, ca } = readPublished(directory)
   const view = {
-    issuers: await Promise.all((list.data?.['keys'] as string[]).map(read)),
+    issuers: await Promise.all(keysOf(list.data).map(read)),
     defaultIssuer: await read(readText(config.data, 'default')),
     leaf,
     intermediates: [],

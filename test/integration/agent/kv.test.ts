@@ -7,37 +7,13 @@ import { type AgentInProcess, startAgent } from '../../support/agent-in-process.
 import { spawnAgent } from '../../support/agent-process.ts'
 import { createCa, type LeafOptions, type TestCa, type TestCertificate } from '../../support/certificates.ts'
 import { createFakeClock } from '../../support/fake-clock.ts'
-import { createTestNode, describeEachVault, type Lab, type NodeOptions, type TestNode } from './lab.ts'
+import { engines, pathIn, setUpKv, writeKv } from './kv-lab.ts'
+import { createTestNode, describeEachVault, type NodeOptions, type TestNode } from './lab.ts'
 import { readPublished, snapshot } from './published.ts'
 
 const hourMs = 3_600_000
 const pollMs = 300_000
 const ago = (ms: number): Date => new Date(Math.floor(Date.now() / 1000) * 1000 - ms)
-
-interface Engine {
-  readonly version: '1' | '2'
-  readonly mount: string
-}
-
-const engines: readonly Engine[] = [
-  { version: '2', mount: 'kv2' },
-  { version: '1', mount: 'kv1' },
-]
-
-/** Mounts, and a login whose policy knows the node: its token reads the secrets of its own node only. */
-async function setUpKv({ api }: Lab): Promise<void> {
-  const { body } = await api.root('GET', 'sys/auth')
-  const { accessor } = body.data?.['jwt/'] as { accessor: string }
-  const own = `calico/{{identity.entity.aliases.${accessor}.name}}/*`
-  const readable = engines.map(({ mount, version }) => `${mount}/${version === '2' ? 'data/' : ''}${own}`)
-  const policy = { path: Object.fromEntries(readable.map((path) => [path, { capabilities: ['read'] }])) }
-  await api.root('PUT', 'sys/policies/acl/calico-kv', { policy: JSON.stringify(policy) })
-  const { body: role } = await api.root('GET', 'auth/jwt/role/calico-node')
-  await api.root('POST', 'auth/jwt/role/calico-kv', { ...role.data, token_policies: ['calico-kv'] })
-  for (const { mount, version } of engines) {
-    await api.root('POST', `sys/mounts/${mount}`, { type: 'kv', options: { version } })
-  }
-}
 
 describeEachVault('certificates in the KV engine', {}, (lab) => {
   let ca: TestCa
@@ -50,17 +26,10 @@ describeEachVault('certificates in the KV engine', {}, (lab) => {
     await ca.issue({ commonName: 'calico-node:node1', ...options })
 
   describe.each(engines)('version $version', ({ version, mount }) => {
-    const pathOf = (node: string): string => `${mount}/${version === '2' ? 'data/' : ''}calico/${node}/calico-node`
+    const pathOf = (node: string): string => pathIn({ version, mount }, `calico/${node}/calico-node`)
 
-    /** A new mount of version 2 says for a moment that it is being upgraded. */
-    async function write(fields: object, node = 'node1'): Promise<void> {
-      for (;;) {
-        const { vault, api } = lab()
-        const body = version === '2' ? { data: fields } : fields
-        const { status, text } = await api.call('POST', pathOf(node), body, { token: vault.rootToken })
-        if (status < 300) return
-        expect(text).toMatch(/Upgrading from non-versioned to versioned data/)
-      }
+    const write = async (fields: object, node = 'node1'): Promise<void> => {
+      await writeKv(lab(), { version, mount }, `calico/${node}/calico-node`, fields)
     }
 
     const fieldsOf = ({ certificatePem, privateKeyPem }: TestCertificate): Record<string, unknown> => ({

@@ -6,7 +6,6 @@ import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } fr
 import { mkdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
-import { AgentError } from '../../../agent/errors.ts'
 import { createAdmission } from '../../../agent/gate/admission.ts'
 import type { Finding } from '../../../agent/gate/probe/outcome.ts'
 import type { AgentEvent } from '../../../agent/observe/events.ts'
@@ -15,13 +14,12 @@ import { parseCertificates } from '../../../agent/pki/certificate.ts'
 import { createPublisher, type Publisher } from '../../../agent/rotation/publisher.ts'
 import { createRotator, type Rotator } from '../../../agent/rotation/rotator.ts'
 import { planExpected, planRenewal } from '../../../agent/rotation/schedule.ts'
-import { createDeliveredSource, type Delivered } from '../../../agent/source/delivered.ts'
-import { lookEveryMs, newsOf } from '../../../agent/source/pki.ts'
-import type { BundleSource, Candidate } from '../../../agent/source/source.ts'
+import type { Candidate } from '../../../agent/source/source.ts'
 import { openSecretDir, type SecretDir } from '../../../agent/store/secret-dir.ts'
 import { createCa, type LeafOptions, type TestCa } from '../../support/certificates.ts'
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts'
 import { tempDir } from '../../support/temp-dir.ts'
+import { createTestSource } from './rotation-source.ts'
 
 export const hourMs = 3_600_000
 export const name = 'calico-node:node1'
@@ -104,6 +102,7 @@ export async function rotationRig(options: RigOptions = {}): Promise<Rig> {
   const calls: Rig['calls'] = []
   const events: AgentEvent[] = []
   const vault: Rig['vault'] = { failure: undefined, signer: oldCa, issuers: [oldCa], leaf: {}, before: () => {} }
+  const there: Rig['there'] = { candidate: undefined }
   const wanted: Rig['wanted'] = { commonName: () => name }
   const etcd: Rig['etcd'] = { ca: () => [], answer: () => 'accepted', asked: [] }
 
@@ -124,28 +123,7 @@ export async function rotationRig(options: RigOptions = {}): Promise<Rig> {
     }
   }
 
-  async function answer<Result>(call: 'obtain' | 'look', make: () => Promise<Result>): Promise<Result> {
-    calls.push(call)
-    await vault.before()
-    if (vault.failure !== undefined) throw vault.failure
-    return await make()
-  }
-
-  const there: Rig['there'] = { candidate: undefined }
-  const delivering = createDeliveredSource({
-    read: () => answer('look', () => Promise.resolve(textsOf(there.candidate))),
-    isLocal: false,
-    pollMs: 300_000,
-  })
-  const signing: BundleSource = {
-    makes: true,
-    isLocal: false,
-    lookEveryMs,
-    obtain: (_wanted, key) => answer('obtain', () => candidate(vault.signer, vault.leaf, key)),
-    look: ({ published }) => answer('look', () => Promise.resolve(newsOf(vault.issuers.map(x509), published))),
-  }
-
-  const source = options.isDelivered === true ? delivering : signing
+  const source = createTestSource({ isDelivered: options.isDelivered === true, calls, vault, there, candidate })
 
   const open = (each: string): SecretDir => openSecretDir(each, { mode: 0o400, uid: undefined, gid: undefined })
   const commonName = (): string => wanted.commonName()
@@ -229,13 +207,6 @@ export async function rotationRig(options: RigOptions = {}): Promise<Rig> {
       events.filter((event): event is EventOf<Type> => event.type === type),
   }
   return rig
-}
-
-function textsOf(candidate: Candidate | undefined): Delivered {
-  if (candidate === undefined) throw new AgentError('source-empty', 'there: nothing')
-  const { leaf, intermediates, key, issuers } = candidate
-  const { certificate, key: secret, ca } = createBundle({ leaf, intermediates, key, ca: issuers }).text
-  return { certificate, key: secret, ca, nameOf: (part) => `there: ${part}` }
 }
 
 export const fileNames = ['etcd-cert', 'etcd-key', 'etcd-ca'] as const
