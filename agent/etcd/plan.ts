@@ -30,7 +30,7 @@ export type Change =
 export interface Plan {
   /** In phases: all of one may be made at once, and none before those of the phase before. Empty phases are left out. */
   readonly phases: readonly (readonly Change[])[]
-  /** Why nothing may be changed at all; a sentence each. */
+  /** Why nothing may be changed at all; a sentence each. With `around`, what was left out. */
   readonly refusals: readonly string[]
   /** What is left alone, and what to do about it by hand. */
   readonly notes: readonly string[]
@@ -45,6 +45,8 @@ export type Prune = boolean | ReadonlySet<string>
 export interface PlanOptions {
   /** What else to take away. */
   readonly prune: Prune
+  /** Leave out the users and roles that are refused, and plan the rest: one bad name must not keep all others waiting. */
+  readonly around?: boolean
 }
 
 /**
@@ -59,8 +61,12 @@ export function planChanges(desired: DesiredState, actual: ActualState, options:
   const users = planUsers(desired, actual, options)
   const unwanted = planUnwanted(desired, actual, options)
   const notes = [...users.notes, ...unwanted.notes]
-  const refusals = [...roles.refusals, ...users.refusals]
-  if (refusals.length > 0) return { phases: [], refusals, notes }
+  const refused = [...roles.refusals, ...users.refusals]
+  const refusals = refused.map(({ why }) => why)
+  if (refused.length > 0) {
+    if (options.around !== true) return { phases: [], refusals, notes }
+    return { ...planChanges(withoutRefused(desired, refused), actual, options), refusals }
+  }
   const shared = sharedRoles(desired)
   const isEmpty = (role: string): boolean => shared.has(role) && (actual.roles.get(role)?.length ?? 0) === 0
   const tooWide = new Set(roles.narrow.map(({ role }) => role))
@@ -91,12 +97,33 @@ export function changesOf({ phases }: Plan): Change[] {
 type Assignment = Extract<Change, { do: 'assign-role' }>
 type Granting = Extract<Change, { do: 'grant' }>
 
+interface Refusal {
+  readonly kind: 'user' | 'role'
+  readonly name: string
+  readonly why: string
+}
+
+/** A user goes with its role: with less than it needs it would be no use, and with a stranger's grants no good. */
+function withoutRefused(desired: DesiredState, refused: readonly Refusal[]): DesiredState {
+  const { roles, users } = desired
+  const namesOf = (kind: Refusal['kind']) =>
+    new Set(refused.filter((each) => each.kind === kind).map(({ name }) => name))
+  const [badRoles, badUsers] = [namesOf('role'), namesOf('user')]
+  return {
+    ...desired,
+    roles: new Map([...roles].filter(([role]) => !badRoles.has(role))),
+    users: new Map(
+      [...users].filter(([user, wanted]) => !badUsers.has(user) && !wanted.roles.some((role) => badRoles.has(role))),
+    ),
+  }
+}
+
 function planRoles(desired: DesiredState, { roles, made }: ActualState) {
   const add: Change[] = []
   const grant: Granting[] = []
   /** What takes away from a role: grants that nobody wants, and those that stay with less access. */
   const narrow: Extract<Change, { do: 'grant' | 'revoke' }>[] = []
-  const refusals: string[] = []
+  const refusals: Refusal[] = []
   for (const [role, wanted] of desired.roles) {
     const has = roles.get(role) ?? []
     if (!roles.has(role)) add.push({ do: 'add-role', role })
@@ -111,7 +138,9 @@ function planRoles(desired: DesiredState, { roles, made }: ActualState) {
       }
     }
     const foreign = has.filter((each) => !wantedIds.has(rangeId(each))).toSorted(compareGrants)
-    if (foreign.length > 0 && !made.roles.has(role)) refusals.push(foreignRole(role, foreign.length))
+    if (foreign.length > 0 && !made.roles.has(role)) {
+      refusals.push({ kind: 'role', name: role, why: foreignRole(role, foreign.length) })
+    }
     narrow.push(...foreign.map((each) => ({ do: 'revoke' as const, role, grant: each })))
   }
   return { add, grant, narrow, refusals }
@@ -121,12 +150,12 @@ function planUsers(desired: DesiredState, { users, made, withPassword }: ActualS
   const add: Change[] = []
   const assign: Assignment[] = []
   const unassign: Extract<Change, { do: 'unassign-role' }>[] = []
-  const refusals: string[] = []
+  const refusals: Refusal[] = []
   const notes: string[] = []
   for (const [user, { roles }] of desired.users) {
     const has = users.get(user)
     if (has === undefined) add.push({ do: 'add-user', user })
-    if (withPassword.has(user)) refusals.push(passwordUser(user))
+    if (withPassword.has(user)) refusals.push({ kind: 'user', name: user, why: passwordUser(user) })
     for (const role of roles) if (!has?.includes(role)) assign.push({ do: 'assign-role', user, role })
     for (const role of (has ?? []).filter((each) => !roles.includes(each)).toSorted()) {
       // Roles below our prefix are ours to give and to take; another's role only where the user is ours, and asked for.

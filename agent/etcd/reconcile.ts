@@ -14,6 +14,8 @@ import { digestOf, type Record, readReceipt, readRecord, recordLine, tidy, write
 
 export interface ExamineOptions extends PoolOptions {
   readonly prune: Prune
+  /** Go on without what is refused (plan.ts). */
+  readonly around?: boolean
   /** Of whoever reconciles more than once: then a change of a few nodes costs calls for these alone. */
   readonly memory?: Memory
   /** Read everything, whatever memory and receipt say. */
@@ -77,11 +79,13 @@ function relevantTo({ users, roles }: DesiredState, prune: Prune, made: Made): M
 export interface Outcome {
   readonly changes: number
   readonly notes: readonly string[]
+  /** Only with `around`: what was left out, and why. */
+  readonly refusals: readonly string[]
 }
 
 /**
  * @param first what `examine` has just found, where that was shown to somebody who said yes to it
- * @throws AgentError `etcd-conflict` before any change; anything else leaves a part done, which the next run completes
+ * @throws AgentError `etcd-conflict` before any change, but with `around`; anything else leaves a part done, which the next run completes
  */
 export async function reconcile(
   api: EtcdAuthApi,
@@ -95,10 +99,11 @@ export async function reconcile(
   let found = first ?? (await examine(api, desired, { ...options, memory }))
   for (let round = 1; round <= mostRounds; round++) {
     const { plan, record } = found
-    if (plan.refusals.length > 0) throw new AgentError('etcd-conflict', plan.refusals.join('\n'))
+    if (plan.refusals.length > 0 && options.around !== true)
+      throw new AgentError('etcd-conflict', plan.refusals.join('\n'))
     if (plan.phases.length === 0) {
       if (record !== undefined) await settle(api, desired, options, { ...found, record }, gone)
-      return { changes, notes: plan.notes }
+      return { changes, notes: plan.notes, refusals: plan.refusals }
     }
     const changed = (change: Change): void => {
       changes++

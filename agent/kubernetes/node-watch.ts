@@ -28,8 +28,10 @@ export function createKubeNodes(options: KubeNodesOptions): NodeSource {
     async run(listener, stop) {
       const state: Known = { names: new Set(), version: undefined }
       let backoff: BackoffState | undefined
+      let hasExpired = false
       const heard = (): void => {
         backoff = undefined
+        hasExpired = false
       }
       while (!stop.aborted) {
         let api: KubeApi | undefined
@@ -42,12 +44,13 @@ export function createKubeNodes(options: KubeNodesOptions): NodeSource {
           // Ending a request in the middle is a failure of any kind.
           if (stop.aborted) return
           if (!(error instanceof AgentError)) throw error
-          const isFirst = backoff === undefined
           if (error.code === 'kube-expired' || error.code === 'kube-bad-answer') state.version = undefined
           const { retry, retryAfterMs } = error
           const [delayMs, next] = planRetry(backoff, { class: retry, runwayMs: patienceMs, retryAfterMs }, random())
           backoff = next
-          const waitMs = error.code === 'kube-expired' && isFirst ? 0 : delayMs
+          // It answers, and only wants to be asked for the list; but no list that expires at once is asked for in a loop.
+          const waitMs = error.code === 'kube-expired' && !hasExpired ? 0 : delayMs
+          hasExpired = error.code === 'kube-expired'
           listener.failed(error, clock.now() + waitMs)
           if (waitMs > 0) await clock.sleep(waitMs, stop)
         } finally {

@@ -26,6 +26,8 @@ export type ProvisionEvent =
       nodes: number
       pending: number
       held: number
+      /** Users and roles of somebody else's in the place of ours. */
+      conflicts: number
       durationMs: number
     }
   | { type: 'provision-failed'; reason: ReasonCode; detail: string; retryAtMs: number }

@@ -25,6 +25,7 @@ export function createProvisionMetrics(
   const users = gauge('users', 'Users that provision keeps in etcd.')
   const pending = gauge('pending_removals', 'Nodes that are gone and still have users.')
   const held = gauge('held_removals', 'Nodes whose users are due but kept by the safety stop.')
+  const conflicts = gauge('conflicts', 'Users and roles in etcd that somebody else made and that are left alone.')
   const lastSuccess = gauge('last_success_timestamp_seconds', 'When etcd was last brought in step.')
   const changes = counter('changes_total', 'Changes made in etcd by kind.', ['kind'])
   const failures = counter('failures_total', 'Failures by reason, of etcd and of the source of node names.', ['reason'])
@@ -49,6 +50,7 @@ export function createProvisionMetrics(
         users.set(event.nodes * usersPerNode + otherUsers)
         pending.set(event.pending)
         held.set(event.held)
+        conflicts.set(event.conflicts)
         return lastSuccess.set(clock.now() / 1000)
       case 'provision-node-gone':
       case 'provision-node-back':

@@ -48,6 +48,7 @@ export function createProvisioner(options: ProvisionerOptions): Provisioner {
   let removeAt = Number.POSITIVE_INFINITY
   let failed: { readonly backoff: BackoffState; readonly retryAt: number } | undefined
   let told = { notes: '', held: '' }
+  let conflicts: ReadonlySet<string> = new Set()
   let alarm = new AbortController()
 
   const wake = (): void => {
@@ -98,15 +99,26 @@ export function createProvisioner(options: ProvisionerOptions): Provisioner {
   }
 
   function tell(outcome: StepOutcome, isFull: boolean, durationMs: number): void {
-    const { vanished, settled, remove, held, why, pending, changes, notes, owned } = outcome
+    const { vanished, settled, remove, held, why, pending, changes, notes, refusals, owned } = outcome
     for (const node of vanished) emit({ type: 'provision-node-gone', node, graceMs: options.graceMs })
     for (const node of settled) if (inPlace?.has(node)) emit({ type: 'provision-node-back', node })
     for (const node of remove) emit({ type: 'provision-node-removed', node })
     const heldText = why === undefined ? '' : `${why} ${held.length}`
     if (why !== undefined && heldText !== told.held) emit({ type: 'provision-held', why, nodes: held.length })
     if (isFull && notes.join('\n') !== told.notes) for (const text of notes) emit({ type: 'provision-note', text })
+    for (const text of refusals) if (!conflicts.has(text)) emit({ type: 'provision-note', text })
+    conflicts = new Set(isFull ? refusals : [...conflicts, ...refusals])
     told = { held: heldText, notes: isFull ? notes.join('\n') : told.notes }
-    emit({ type: 'provision-done', isFull, changes, nodes: owned, pending, held: held.length, durationMs })
+    emit({
+      type: 'provision-done',
+      isFull,
+      changes,
+      nodes: owned,
+      pending,
+      held: held.length,
+      conflicts: conflicts.size,
+      durationMs,
+    })
   }
 
   /** Does what is due; answers how long there is nothing to do. */

@@ -26,6 +26,8 @@ export interface StepOptions extends PoolOptions {
 export interface StepOutcome extends NodesPlan {
   readonly changes: number
   readonly notes: readonly string[]
+  /** Users and roles that are not as they should be, and that somebody else must look at. */
+  readonly refusals: readonly string[]
   /** Nodes with users when the step is over. */
   readonly owned: number
 }
@@ -42,9 +44,9 @@ export async function reconcileNodes(api: EtcdAuthApi, options: StepOptions): Pr
   const kept = [...new Set([...present, ...owned])].filter((node) => !removed.has(node))
   const wanted = inPlace === undefined ? kept : [...present].filter((node) => !inPlace.has(node))
   const prune = new Set(plan.remove.flatMap((node) => namesOf(node, components)))
-  const { changes, notes } = await reconcile(api, desired(wanted.toSorted()), { ...options, prune })
+  const outcome = await reconcile(api, desired(wanted.toSorted()), { ...options, prune, around: true })
   await forgetGone(api, gone, plan.remove, options)
-  return { ...plan, changes, notes, owned: kept.length }
+  return { ...plan, ...outcome, owned: kept.length }
 }
 
 /** Users and roles of one node. */

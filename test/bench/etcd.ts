@@ -1,5 +1,5 @@
 /**
- * Owns `npm run bench:etcd`: plan and apply of `provision` on a real etcd, for so many nodes with two components each, as
+ * Owns `npm run bench:etcd`: plan, apply and watch of `provision` on a real etcd, for so many nodes with two components each, as
  * one JSON on standard output. `--nodes 100,1000,10000`. Above `--apply-up-to` (1000) the users and roles are put into
  * etcd's database directly, since the time of an apply grows with the square of their number (docs/etcd.md).
  */
@@ -15,6 +15,7 @@ import { startRealEtcd } from '../support/real-etcd.ts'
 import { measureBareWrites } from './etcd/bare.ts'
 import { measureProvision, type Subject } from './etcd/measure.ts'
 import { seedEtcd } from './etcd/seed.ts'
+import { measureWatch } from './etcd/watch.ts'
 import { rounded } from './summary.ts'
 
 const { values: options } = parseArgs({
@@ -109,5 +110,7 @@ async function measureInStep(subject: Subject, nodes: readonly string[]): Promis
   await auth.addUser('another')
   const oneChangeSeconds = rounded((performance.now() - changedAt) / 1000, 3)
   say(`  one node more: ${oneNodeMore.seconds} s; one change: ${oneChangeSeconds} s`)
-  return { planInStep: plans, planReadingAll, oneNodeMore, oneChangeSeconds }
+  const watch = await measureWatch(subject, [...nodes, 'one-more'], limitSeconds)
+  say(`  watch: in step after ${watch.inStepSeconds} s; one node more: ${watch.oneNodeSeconds} s`)
+  return { planInStep: plans, planReadingAll, oneNodeMore, oneChangeSeconds, watch }
 }

@@ -24,6 +24,8 @@ export interface KubeApiserver {
   readonly issuer: string
   /** As admin. Every status is an answer. */
   request(method: string, path: string, body?: unknown): Promise<JsonResponse>
+  /** Ends it as a crash does and starts it anew, on the same data and port. It has forgotten which changes came before. */
+  restart(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -49,12 +51,14 @@ export async function startKubeApiserver(): Promise<KubeApiserver> {
   const files = await writeFiles(directory, ca, bootstrapToken)
   const port = await freePort()
   const url = `https://127.0.0.1:${port}`
-  const child = spawnServer({
-    name: 'kube-apiserver',
-    path: program.path,
-    args: apiserverArguments(etcd.endpoint, port, directory, files),
-    env: { TEST_STOP_ON_STDIN_END: '1' },
-  })
+  const spawn = () =>
+    spawnServer({
+      name: 'kube-apiserver',
+      path: program.path,
+      args: apiserverArguments(etcd.endpoint, port, directory, files),
+      env: { TEST_STOP_ON_STDIN_END: '1' },
+    })
+  let child = spawn()
   const stop = async () => {
     // SIGKILL: a graceful stop drains for seconds, and there is nothing to save.
     await child.kill()
@@ -74,24 +78,34 @@ export async function startKubeApiserver(): Promise<KubeApiserver> {
         key: admin.privateKeyPem,
       })
     await waitUntilReady(child, url, ca.certificatePem, bootstrapToken)
+    await bindAdmin(url, ca.certificatePem, bootstrapToken)
     await child.until(async () => {
       const { status } = await request('GET', '/api/v1/namespaces/kube-system')
       return status === 200 || undefined
     }, readyTimeoutMs)
-    return { ...server, adminKeyPem: admin.privateKeyPem, issuer, request, stop }
+    const restart = async () => {
+      await child.kill()
+      child = spawn()
+      await waitUntilReady(child, url, ca.certificatePem, bootstrapToken)
+    }
+    return { ...server, adminKeyPem: admin.privateKeyPem, issuer, request, restart, stop }
   } catch (error) {
     await stop()
     throw error
   }
 }
 
-/** The administrator's certificate has no group, so its user gets the rights by a binding, made with the token's. */
 async function waitUntilReady(child: ChildServer, url: string, ca: string, token: string): Promise<void> {
   const headers = { authorization: `Bearer ${token}` }
   await child.until(async () => {
     const { status } = await requestJson({ url: `${url}/readyz`, ca, headers })
     return status === 200 || undefined
   }, readyTimeoutMs)
+}
+
+/** The administrator's certificate has no group, so its user gets the rights by a binding, made with the token's. */
+async function bindAdmin(url: string, ca: string, token: string): Promise<void> {
+  const headers = { authorization: `Bearer ${token}` }
   const { status, body } = await requestJson({
     url: `${url}/apis/rbac.authorization.k8s.io/v1/clusterrolebindings`,
     method: 'POST',

@@ -7,7 +7,9 @@ import type { RealEtcd } from '../../support/real-etcd.ts'
 import type { KubeApiserver } from '../../support/real-kube-apiserver.ts'
 
 const account = { namespace: 'kube-system', serviceAccount: 'calico-provisioner' }
-export const P = '/calico/resources/v3/projectcalico.org/'
+/** gRPC's PERMISSION_DENIED. */
+export const denied = 7
+const P = '/calico/resources/v3/projectcalico.org/'
 
 /** What the kubelet mounts into the provisioner's pod. */
 export async function writeServiceAccount(kube: KubeApiserver, directory: string): Promise<void> {

@@ -108,6 +108,19 @@ describe('the nodes of Kubernetes', () => {
     expect(told).toEqual(['a b', 'kube-expired 0', 'b c', 'watch 90'])
   })
 
+  it('are listed again at once also where the version was forgotten during a cut', async () => {
+    const { told, done, clock } = play([
+      { list: ['a'], version: '5' },
+      { watch: '5', events: [], fails: new AgentError('kube-unreachable', 'cut') },
+      { watch: '5', events: [], fails: new AgentError('kube-expired', 'too old resource version') },
+      { list: ['b'], version: '90' },
+    ])
+    await clock.nextSleep()
+    clock.advance(1000)
+    await done
+    expect(told).toEqual(['a', 'kube-unreachable 1000', 'kube-expired 0', 'b', 'watch 90'])
+  })
+
   it('are listed again, later, when an event was malformed', async () => {
     const { told, done, clock } = play([
       { list: ['a'], version: '5' },

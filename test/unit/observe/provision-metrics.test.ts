@@ -26,6 +26,7 @@ test('what is told last is what they say', async () => {
   expect(await value('users')).toBe(3 * 2 + 1)
   expect(await value('pending_removals')).toBe(1)
   expect(await value('held_removals')).toBe(0)
+  expect(await value('conflicts')).toBe(1)
   expect(await value('last_success_timestamp_seconds')).toBe(sampleNow / 1000)
   expect(await value('changes_total{kind="add-user"}')).toBe(1)
   expect(await value('failures_total{reason="kube-unreachable"}')).toBe(1)

@@ -101,6 +101,7 @@ export const sampleEvents: { readonly [Type in EventType]: Extract<AgentEvent, {
     nodes: 3,
     pending: 1,
     held: 0,
+    conflicts: 1,
     durationMs: 123.456,
   },
   'provision-failed': {
