@@ -28,7 +28,7 @@ export interface PublishedCertificate {
     readonly count: number
     readonly earliestExpiryMs: number
     readonly changedSinceStart: boolean
-    /** When a CA certificate was added last, as far as this process knows: whoever started later has them all. */
+    /** When the files with the CA certificate that was added last were written, as far as this process knows: whoever started later has all. */
     readonly addedAtMs: number
     readonly certificates: readonly CaUse[]
   }

@@ -91,7 +91,7 @@ export function createMetrics({ components, version, clock, provision }: Metrics
   )
   const caAdded = gauge(
     'ca_added_timestamp_seconds',
-    'When a CA certificate was last added to etcd-ca, or found there at the start: consumers that started later have all.',
+    'When a CA certificate was last added to etcd-ca; after a restart of the agent, when that was written. Consumers that started later have all.',
     ['component'],
   )
   const caUse = gauge(

@@ -6,22 +6,22 @@ import { caUses, earliestExpiryMs, isSameCaSet, type LiveCertificate } from '../
 /**
  * Takes the set that is published now, with the certificates that may be in use; answers what there is to tell of it.
  * @param atMs the corrected time, by which certificates are judged
- * @param wallMs the wall clock, by which consumers' starts are told
+ * @param writtenAtMs when it was written, by the wall clock: consumers' starts are told by that
  */
 export type CaHistory = (
   ca: readonly X509Certificate[],
   live: readonly LiveCertificate[],
   atMs: number,
-  wallMs: number,
+  writtenAtMs: number,
 ) => PublishedCertificate['ca']
 
 export function createCaHistory(): CaHistory {
   let first: readonly X509Certificate[] | undefined
   let known: ReadonlySet<string> = new Set()
   let addedAtMs = 0
-  return (ca, live, atMs, wallMs) => {
+  return (ca, live, atMs, writtenAtMs) => {
     first ??= ca
-    if (ca.some(({ fingerprint256 }) => !known.has(fingerprint256))) addedAtMs = wallMs
+    if (ca.some(({ fingerprint256 }) => !known.has(fingerprint256))) addedAtMs = writtenAtMs
     known = new Set(ca.map(({ fingerprint256 }) => fingerprint256))
     return {
       count: ca.length,

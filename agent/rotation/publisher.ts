@@ -107,7 +107,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       serialNumber: bundle.leaf.serialNumber,
       ...validity,
       renewAtMs: renewal.renewAtMs,
-      ca: caHistory(bundle.ca, live(), now(), clock.now()),
+      ca: caHistory(bundle.ca, live(), now(), directory.writtenAtMs() ?? clock.now()),
     }
   }
 
