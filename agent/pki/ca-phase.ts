@@ -21,7 +21,7 @@ export const caPhases = {
   overlap: {
     says: 'etcd-ca holds the old and the new issuer; the old one still signs',
     advice:
-      'Once every node is here, give the new CA to etcd (--trusted-ca-file), restart consumers that started before it, then make it the default issuer.',
+      'Once every node is here: give the new CA to etcd (--trusted-ca-file); where its servers will use it too, restart consumers that started before; then make it the default issuer.',
   },
   switched: {
     says: 'the new issuer signs, but the published certificate is of the old one',

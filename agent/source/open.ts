@@ -41,7 +41,7 @@ export function openSource({ config, clock, skew, emit, nodeUid, beforeConnect }
   const access = { api, session, transport }
   const pathOf = (component: string): string => {
     const path = (chosen.kind === 'kv' && chosen.paths[component]) || ''
-    return usesNodeUid(path) ? path.replaceAll('{node_uid}', encodeURIComponent(nodeUid())) : path
+    return usesNodeUid(path) ? path.replaceAll('{node_uid}', nodeUid()) : path
   }
   return {
     source:

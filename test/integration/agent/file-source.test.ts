@@ -91,6 +91,17 @@ describe('a directory that somebody else fills', () => {
     expect(serialIn(directory)).toBe(second.serialNumber)
   })
 
+  it('without CA certificates there, AGENT_ETCD_CA_FILE is the CA set', async () => {
+    const { delivered, directory, environment } = place()
+    write(delivered, await issue())
+    rmSync(join(delivered, 'etcd-ca'))
+    const caFile = join(delivered, '..', 'ca.pem')
+    writeFileSync(caFile, ca.certificatePem)
+    const agent = await startAgent({ ...environment, AGENT_SOURCE_FIELDS: 'ca=', AGENT_ETCD_CA_FILE: caFile })
+    await agent.nextEvent('published')
+    expect(readPublished(directory).caNames).toEqual(['Made elsewhere'])
+  })
+
   it('a torn pair is not published; the rest of it is taken at once', async () => {
     const { delivered, directory, environment } = place()
     write(delivered, await issue({ notBefore: ago(2 * minuteMs) }))

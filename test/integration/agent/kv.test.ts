@@ -176,6 +176,15 @@ describeEachVault('certificates in the KV engine', {}, (lab) => {
       expect([reason, detail]).toEqual(['vault-denied', expect.stringContaining(`/v1/${pathOf('node1')}: 403`)])
     })
 
+    it('a uid of the node that would lead elsewhere is refused', async () => {
+      const { agent } = await start({ token: { nodeUid: '../node2' }, env: { AGENT_KV_PATH: 'calico/{node_uid}' } })
+      const { reason, detail } = await agent.nextEvent('kept')
+      expect([reason, detail]).toEqual([
+        'credential-invalid',
+        expect.stringContaining('has no claim kubernetes.io/node/uid'),
+      ])
+    })
+
     it('a path by the uid of the node; nothing there is waited for', async () => {
       const { agent } = await start({ env: { AGENT_KV_PATH: 'calico/node1/{node_uid}' } })
       const { reason, detail } = await agent.nextEvent('kept')
