@@ -14,18 +14,15 @@ import { parseCertificates } from './pki/certificate.ts'
 import { createIssuance } from './rotation/issuance.ts'
 import { createPublisher, type Publisher } from './rotation/publisher.ts'
 import { createRotator, type Rotator } from './rotation/rotator.ts'
-import { slotOf } from './rotation/schedule.ts'
-import { createPkiSource } from './source/pki.ts'
+import { planExpected, planRenewal, slotOf } from './rotation/schedule.ts'
+import { openSource } from './source/open.ts'
 import { readSmallFile, systemFiles } from './store/files.ts'
 import { type IssuanceRecord, openIssuanceRecord } from './store/issuance-record.ts'
 import { openSecretDir, type SecretDir } from './store/secret-dir.ts'
 import { openTargetDir } from './store/target-dir.ts'
-import { createVaultApi } from './vault/client.ts'
 import { readNodeUid } from './vault/credentials.ts'
-import { createSession } from './vault/session.ts'
 import { createSkewMeter } from './vault/skew.ts'
 import type { TlsMaterial } from './vault/tls-files.ts'
-import { createTransport } from './vault/transport.ts'
 
 export interface AgentOptions {
   readonly config: Config
@@ -55,20 +52,9 @@ export interface Agent {
 const sessionCheckMs = 30_000
 
 export function createAgent({ config, clock, random, emit, beforeConnect }: AgentOptions): Agent {
-  const { origin, namespace } = config.vault
   const skew = createSkewMeter(clock)
-  const transport = createTransport({ address: config.vault, clock, skew, emit, beforeConnect })
-  const api = createVaultApi(transport, origin, namespace)
-  const session = createSession({
-    auth: config.auth,
-    node: config.node,
-    inline: config.inlineAuth,
-    api,
-    clock,
-    skew,
-    emit,
-  })
-  const source = createPkiSource({ config, api, session, transport })
+  const nodeUid = (): string => readNodeUid(config.auth)
+  const { source, maintain, close } = openSource({ config, clock, skew, emit, nodeUid, beforeConnect })
   const stopping = new AbortController()
   const probe = config.etcdProbe && createEtcdProbe(config.etcdProbe, stopping.signal)
   const nodeSlot = slotOf({ cluster: config.cluster, node: config.node, component: '' })
@@ -76,10 +62,11 @@ export function createAgent({ config, clock, random, emit, beforeConnect }: Agen
 
   function createTarget(target: Target): { rotator: Rotator; publisher: Publisher } {
     const { component } = target
-    const commonName = createCommonName(config, target, emit)
+    const commonName = createCommonName(config, target, nodeUid, emit)
     const directory = openTargetDir(target.directory, config.files, ({ code: reason, message: detail }) =>
       emit({ type: 'store-flaw', component, reason, detail }),
     )
+    const slot = slotOf({ cluster: config.cluster, node: config.node, component })
     const publisher = createPublisher({
       component,
       commonName,
@@ -87,9 +74,9 @@ export function createAgent({ config, clock, random, emit, beforeConnect }: Agen
       state: openStateDir(config, component),
       bootstrap:
         config.bootstrapDirectory === undefined ? undefined : openSecretDir(config.bootstrapDirectory, config.files),
-      slot: slotOf({ cluster: config.cluster, node: config.node, component }),
-      renewAt: config.renewAt,
-      ttlSeconds: config.pki.ttlSeconds,
+      plan: (validity, issuedAtMs) =>
+        source.makes ? planRenewal(validity, issuedAtMs, slot, config.renewAt) : planExpected(validity),
+      ttlSeconds: source.makes ? config.pki.ttlSeconds : undefined,
       clock,
       now: skew.now,
       etcdCa: () => readEtcdCa(config.etcdCaFile),
@@ -124,11 +111,11 @@ export function createAgent({ config, clock, random, emit, beforeConnect }: Agen
   }
 
   /** A token that was handed to us must not die between two rotations. */
-  async function keepSession(stop: AbortSignal): Promise<void> {
+  async function keepSession(keepAlive: () => Promise<void>, stop: AbortSignal): Promise<void> {
     while (!stop.aborted) {
       await clock.sleep(sessionCheckMs, stop)
       try {
-        if (!stop.aborted) await session.maintain()
+        if (!stop.aborted) await keepAlive()
       } catch (error) {
         // The next rotation tells of it, if it lasts.
         if (!(error instanceof AgentError)) throw error
@@ -139,7 +126,7 @@ export function createAgent({ config, clock, random, emit, beforeConnect }: Agen
   function endWith(stop: AbortSignal): void {
     const end = (): void => {
       stopping.abort()
-      transport.destroy()
+      close()
     }
     stop.addEventListener('abort', end, { once: true })
   }
@@ -148,7 +135,7 @@ export function createAgent({ config, clock, random, emit, beforeConnect }: Agen
     async run(stop) {
       endWith(stop)
       const loops = rotators.map(({ rotator }) => rotator.run(stop))
-      if (config.auth.method === 'token') loops.push(keepSession(stop))
+      if (maintain !== undefined) loops.push(keepSession(maintain, stop))
       await Promise.all(loops)
     },
     async runOnce(stop) {
@@ -176,14 +163,14 @@ export function createAgent({ config, clock, random, emit, beforeConnect }: Agen
 const longestCommonName = 64
 
 /** The common name, complete once the service-account token has told the node's uid; warns once where it is long. */
-function createCommonName(config: Config, target: Target, emit: Listener): () => string {
+function createCommonName(config: Config, target: Target, nodeUid: () => string, emit: Listener): () => string {
   let resolved: string | undefined
   return () => {
     if (resolved === undefined) {
       const { component, commonName: template } = target
       const { node, cluster } = config
-      const nodeUid = usesNodeUid(template) ? readNodeUid(config.auth) : undefined
-      resolved = renderTemplate(template, { component, node, cluster, nodeUid })
+      const uid = usesNodeUid(template) ? nodeUid() : undefined
+      resolved = renderTemplate(template, { component, node, cluster, nodeUid: uid })
       const { length } = Buffer.from(resolved)
       if (length > longestCommonName) emit({ type: 'long-name', component, node, commonName: resolved, length })
     }

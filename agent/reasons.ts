@@ -5,6 +5,7 @@
 import { etcdReasons } from './etcd/reasons.ts'
 import { kubeReasons } from './kubernetes/reasons.ts'
 import type { Reason, RetryClass } from './reason.ts'
+import { sourceReasons } from './source/reasons.ts'
 import { setupReasons } from './vault-setup/reasons.ts'
 
 const renewal = (says: string): Reason => ({ about: 'renewal', retry: 'local', says, advice: 'Nothing to do.' })
@@ -20,6 +21,7 @@ export const reasons = {
   'renewal-due': renewal('the renewal slot of this certificate has come'),
   'renewal-requested': renewal('a renewal was asked for (SIGHUP)'),
   'issuer-removed': renewal('the issuer of the published certificate is no longer in the PKI mount'),
+  'source-changed': renewal('the source has another certificate'),
   'ca-set-changed': renewal('the set of CA certificates has changed'),
   'files-changed': renewal('the published files were changed or removed by somebody else'),
   'attributes-changed': renewal('mode or owner of the published files is not the configured one'),
@@ -28,9 +30,12 @@ export const reasons = {
 
   malformed: gate(
     'the certificate, key or CA set cannot be parsed',
-    'Look at what the PKI mount answers; if it is on disk, the next renewal replaces it.',
+    'Look at what the PKI mount or the source holds; if it is on disk, the next renewal replaces it.',
   ),
-  'key-mismatch': gate('the private key does not belong to the certificate', 'Use pki/sign, not pki/issue.'),
+  'key-mismatch': gate(
+    'the private key does not belong to the certificate',
+    'Where certificates are made elsewhere, write certificate and key in one step.',
+  ),
   'untrusted-chain': gate(
     'the certificate does not chain to the CA set that would be published with it',
     "Check the issuers of the PKI mount and AGENT_ETCD_CA_FILE; the mount must list the issuing CA's whole chain.",
@@ -130,7 +135,10 @@ export const reasons = {
     'Vault refused the login',
     'Check AGENT_AUTH_MOUNT, AGENT_AUTH_ROLE and the claims of the token against the role in Vault.',
   ),
-  'vault-denied': refused('the token may not do this', 'Check the policy of the role: update on <mount>/sign/<role>.'),
+  'vault-denied': refused(
+    'the token may not do this',
+    'Check the policy of the role: update on <mount>/sign/<role>; with AGENT_SOURCE=kv, read on the path of the secret.',
+  ),
   'vault-not-found': refused(
     'there is nothing at this path',
     'Check AGENT_PKI_MOUNT and AGENT_AUTH_MOUNT. A PKI mount without any issuer answers like this too.',
@@ -200,6 +208,7 @@ export const reasons = {
   ),
   'directory-failed': store('a file operation failed', 'Look at the system error in the message.'),
 
+  ...sourceReasons,
   ...etcdReasons,
   ...kubeReasons,
   ...setupReasons,

@@ -38,14 +38,14 @@ export interface Resident {
 
 export function startResident(options: ResidentOptions): Resident {
   const { config, hub, clock, version, changed } = options
-  const { targets, listen, vault } = config
+  const { targets, listen, vault, auth } = config
   const metrics = createMetrics({
     components: targets.map(({ component }) => component),
     version,
     clock,
-    credentialExpiryMs: () => readTokenExpiryMs(config.auth),
+    credentialExpiryMs: auth && (() => readTokenExpiryMs(auth)),
   })
-  const health = createHealth(targets, clock, vault.timeoutMs)
+  const health = createHealth(targets, clock, vault?.timeoutMs ?? 0)
   const log = createLog(config.log, clock)
   hub.attach((event) => {
     metrics.listener(event)
@@ -101,13 +101,16 @@ export function startLog({ config, hub, clock }: Pick<ResidentOptions, 'config' 
   hub.attach(createLog(config.log, clock))
 }
 
+/** Whatever is read again when it changes. */
 export function watched(config: Config): { files: string[]; directories: string[] } {
-  const { vault, auth, etcdCaFile, targets } = config
-  const files = [vault.caFile, vault.clientCertFile, vault.clientKeyFile, etcdCaFile]
-  if (auth.method === 'approle') files.push(auth.roleIdFile, auth.secretIdFile)
-  else if (auth.method !== 'cert') files.push(auth.tokenFile)
+  const { vault, auth, etcdCaFile, source, targets } = config
+  const files = [vault?.caFile, vault?.clientCertFile, vault?.clientKeyFile, etcdCaFile]
+  if (auth?.method === 'approle') files.push(auth.roleIdFile, auth.secretIdFile)
+  else if (auth !== undefined && auth.method !== 'cert') files.push(auth.tokenFile)
+  const delivered = source.kind === 'file' ? Object.values(source.directories) : []
   return {
-    files: files.filter((file) => file !== undefined && dirname(file) !== file) as string[],
-    directories: targets.map(({ directory }) => directory),
+    // The directory itself may be a link that is swapped.
+    files: [...files, ...delivered].filter((file) => file !== undefined && dirname(file) !== file) as string[],
+    directories: [...targets.map(({ directory }) => directory), ...delivered],
   }
 }

@@ -9,6 +9,7 @@ import { systemClock } from '../agent/clock.ts'
 import { groupVariables } from '../agent/config/variable-groups.ts'
 import { builtInProfiles, type Row } from '../agent/etcd/profile-table.ts'
 import { createMetrics } from '../agent/observe/metrics.ts'
+import { caPhases } from '../agent/pki/ca-phase.ts'
 import { type Reason, runbookOf } from '../agent/reason.ts'
 import { reasons } from '../agent/reasons.ts'
 import { exportSetup } from '../agent/vault-setup/export.ts'
@@ -25,6 +26,7 @@ export const documents: Readonly<Record<string, readonly (keyof typeof tables)[]
   'docs/metrics.md': ['metrics'],
   'docs/monitoring.md': ['alerts'],
   'docs/runbook.md': ['reasons'],
+  'docs/ca-rotation.md': ['phases'],
   'docs/vault.md': ['setup', 'policy', 'pki-role', 'login-role'],
 }
 
@@ -34,6 +36,7 @@ const tables = {
   alerts: alertTable,
   reasons: reasonTable,
   profiles: profileTables,
+  phases: phaseTable,
   setup: () => fenced('yaml', readFileSync(setupFile, 'utf8')),
   policy: () => fenced('hcl', String(resourceOf('policy')['policy'])),
   'pki-role': () => fenced('json', JSON.stringify(resourceOf('pki-role'), null, 2)),
@@ -108,6 +111,11 @@ function reasonTable(): string {
       return `| [\`${code}\`](#${code}) | ${about} | ${says} | ${retry} | ${advice} |`
     })
   return ['| code | about | what it says | retried as | what to do |', '|---|---|---|---|---|', ...rows].join('\n')
+}
+
+function phaseTable(): string {
+  const rows = Object.entries(caPhases).map(([name, { says, advice }]) => `| \`${name}\` | ${says} | ${advice} |`)
+  return ['| phase | what is so | what to do |', '|---|---|---|', ...rows].join('\n')
 }
 
 /** One table a component; `P` shortens the prefix that most keys have. */

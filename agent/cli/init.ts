@@ -22,7 +22,13 @@ export async function init(config: Config, waitMs: number): Promise<number> {
     emit: hub.emit,
     beforeConnect: prepareConnection,
   })
-  hub.emit({ type: 'started', version, node: config.node, authMethod: config.auth.method, targets: config.targets })
+  hub.emit({
+    type: 'started',
+    version,
+    node: config.node,
+    authMethod: config.auth?.method ?? 'none',
+    targets: config.targets,
+  })
   const deadline = setTimeout(() => stop.abort(), waitMs)
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => {

@@ -84,14 +84,15 @@ function observe(
   provision: { readonly usersPerNode: number; readonly otherUsers: number },
 ): void {
   const targets = agent?.targets ?? []
+  const auth = agent?.auth
   const metrics = createMetrics({
     components: targets.map(({ component }) => component),
     version,
     clock,
-    credentialExpiryMs: agent && (() => readTokenExpiryMs(agent.auth)),
+    credentialExpiryMs: auth && (() => readTokenExpiryMs(auth)),
     provision,
   })
-  const health = createProvisionHealth(createHealth(targets, clock, agent?.vault.timeoutMs ?? 0), clock)
+  const health = createProvisionHealth(createHealth(targets, clock, agent?.vault?.timeoutMs ?? 0), clock)
   const log = createLog(logOptions, clock)
   hub.attach((event) => {
     metrics.listener(event)

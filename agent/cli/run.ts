@@ -30,7 +30,13 @@ export async function run(config: Config): Promise<number> {
       prepareConnection(material)
     },
   })
-  emit({ type: 'started', version, node: config.node, authMethod: config.auth.method, targets: config.targets })
+  emit({
+    type: 'started',
+    version,
+    node: config.node,
+    authMethod: config.auth?.method ?? 'none',
+    targets: config.targets,
+  })
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => {
       emit({ type: 'stopped', signal })

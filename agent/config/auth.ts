@@ -29,11 +29,7 @@ const belongsTo: Readonly<Partial<Record<VariableName, readonly Auth['method'][]
 
 export function readAuth(reader: EnvironmentReader, firstComponent: string): Auth {
   const method = reader.choice('AGENT_AUTH_METHOD', ['kubernetes', 'jwt', 'approle', 'cert', 'token'])
-  for (const [name, methods] of Object.entries(belongsTo) as [VariableName, readonly string[]][]) {
-    if (reader.isSet(name) && !methods.includes(method)) {
-      reader.problem(name, `has no effect with AGENT_AUTH_METHOD=${method}; it belongs to ${methods.join(', ')}`)
-    }
-  }
+  reader.refuseMisplaced('AGENT_AUTH_METHOD', method, belongsTo)
   const mount = reader.optional('AGENT_AUTH_MOUNT') ?? method
   const role = reader.optional('AGENT_AUTH_ROLE') ?? firstComponent
   const problem = refusedPathProblem(mount)

@@ -7,6 +7,7 @@ import { type HostCniConfig, readHostCni } from './host-cni.ts'
 import { refusedPathProblem } from './mount.ts'
 import { nameTargets, type Target } from './names.ts'
 import { type Environment, EnvironmentReader, quote } from './reader.ts'
+import { readSource, readSourceKind, type SourceConfig } from './source.ts'
 import { readTargets, refuseSharedDirectories } from './targets.ts'
 import { isServiceLink, refusedVariables, suggestName, variables } from './variables.ts'
 import { readVaultAddress, type VaultAddress } from './vault.ts'
@@ -16,8 +17,10 @@ export type { Target } from './names.ts'
 export type KeyType = 'ec-p256' | 'ec-p384' | 'rsa-2048' | 'rsa-4096' | 'ed25519'
 
 export interface Config {
-  readonly vault: VaultAddress
-  readonly auth: Auth
+  /** Where certificates come from. With `file`, there is no Vault and no login. */
+  readonly source: SourceConfig
+  readonly vault: VaultAddress | undefined
+  readonly auth: Auth | undefined
   readonly inlineAuth: boolean
   readonly node: string
   readonly cluster: string
@@ -49,18 +52,21 @@ export function parseConfig(env: Environment, hostName: string): Config {
   const reader = new EnvironmentReader(env)
   refuseUnknown(reader, env)
   const targetPaths = readTargets(reader)
-  const auth = readAuth(reader, targetPaths[0]?.component ?? '')
+  const kind = readSourceKind(reader)
+  const auth = kind === 'file' ? undefined : readAuth(reader, targetPaths[0]?.component ?? '')
   const node = readNode(reader, env, hostName)
   const cluster = readCluster(reader)
-  const targets = nameTargets(reader, targetPaths, { node, cluster, method: auth.method })
+  const targets = nameTargets(reader, targetPaths, { node, cluster, method: auth?.method })
+  const knowsNodeUid = auth?.method === 'kubernetes' || auth?.method === 'jwt'
   const mount = reader.text('AGENT_PKI_MOUNT')
   const mountProblem = refusedPathProblem(mount)
   if (mountProblem !== undefined) reader.problem('AGENT_PKI_MOUNT', mountProblem)
   const inlineAuth = reader.choice('AGENT_INLINE_AUTH', ['off', 'on']) === 'on'
-  if (inlineAuth && auth.method === 'token')
+  if (inlineAuth && auth?.method === 'token')
     reader.problem('AGENT_INLINE_AUTH', 'has nothing to log in with: the method is token')
   const config: Config = {
-    vault: readVaultAddress(reader),
+    source: readSource(reader, kind, { targets, node, cluster, knowsNodeUid }),
+    vault: kind === 'file' ? undefined : readVaultAddress(reader),
     auth,
     inlineAuth,
     node,
@@ -85,7 +91,11 @@ export function parseConfig(env: Environment, hostName: string): Config {
     bootstrapDirectory: reader.absolutePath('AGENT_BOOTSTRAP_DIR'),
     hostCni: readHostCni(reader, targets),
   }
-  refuseSharedDirectories(reader, targets, { state: config.stateDirectory, bootstrap: config.bootstrapDirectory })
+  refuseSharedDirectories(reader, targets, {
+    state: config.stateDirectory,
+    bootstrap: config.bootstrapDirectory,
+    source: config.source.kind === 'file' ? Object.values(config.source.directories) : [],
+  })
   if (reader.problems.length > 0) throw new ConfigError(reader.problems)
   return deepFreeze(config)
 }

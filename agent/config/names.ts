@@ -13,7 +13,8 @@ export interface Target extends TargetPath {
 export interface NamingContext {
   readonly node: string
   readonly cluster: string
-  readonly method: Auth['method']
+  /** Undefined: there is no login. */
+  readonly method: Auth['method'] | undefined
 }
 
 /** As Vault names roles: framework.GenericNameRegex. */
@@ -40,7 +41,7 @@ export function nameTargets(
   if (usesNodeUid(commonName) && method !== 'kubernetes' && method !== 'jwt') {
     reader.problem(
       'AGENT_COMMON_NAME',
-      `uses {node_uid}, which only a service-account token has; the method is ${method}`,
+      `uses {node_uid}, which only a service-account token has; ${method === undefined ? 'there is no login' : `the method is ${method}`}`,
     )
   }
   const targets = paths.map((path) => {

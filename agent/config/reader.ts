@@ -35,6 +35,19 @@ export class EnvironmentReader {
     return this.optional(name) ?? ('default' in variable ? variable.default : '')
   }
 
+  /** Reports variables that are set although they belong to another choice: their absence of effect would go unseen. */
+  refuseMisplaced(
+    selector: VariableName,
+    chosen: string,
+    belongsTo: Readonly<Partial<Record<VariableName, readonly string[]>>>,
+  ): void {
+    for (const [name, choices] of Object.entries(belongsTo) as [VariableName, readonly string[]][]) {
+      if (this.isSet(name) && !choices.includes(chosen)) {
+        this.problem(name, `has no effect with ${selector}=${chosen}; it belongs to ${choices.join(', ')}`)
+      }
+    }
+  }
+
   choice<const Choice extends string>(name: VariableName, choices: readonly Choice[]): Choice {
     const value = this.text(name)
     const found = choices.find((choice) => choice === value)

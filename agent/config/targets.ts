@@ -51,17 +51,26 @@ function checked(
   return targets
 }
 
-/** Reports AGENT_STATE_DIR and AGENT_BOOTSTRAP_DIR where they would be the directory of a target. */
+/** Reports AGENT_STATE_DIR, AGENT_BOOTSTRAP_DIR and AGENT_SOURCE_DIR where they would be the directory of a target. */
 export function refuseSharedDirectories(
   reader: EnvironmentReader,
   targets: readonly TargetPath[],
-  { state, bootstrap }: { readonly state: string | undefined; readonly bootstrap: string | undefined },
+  {
+    state,
+    bootstrap,
+    source,
+  }: {
+    readonly state: string | undefined
+    readonly bootstrap: string | undefined
+    readonly source: readonly string[]
+  },
 ): void {
   const refuse = (name: VariableName, taken: readonly string[]): void => {
     const target = targets.find(({ directory }) => taken.map(plainPath).includes(directory))
     if (target === undefined) return
     reader.problem(name, `would use ${target.directory}, the directory of ${target.component}; name another directory`)
   }
+  refuse('AGENT_SOURCE_DIR', source)
   if (bootstrap !== undefined) refuse('AGENT_BOOTSTRAP_DIR', [bootstrap])
   if (state !== undefined) {
     refuse('AGENT_STATE_DIR', [state, ...targets.map(({ component }) => join(state, component))])

@@ -1,4 +1,4 @@
-/** Owns the templates of AGENT_COMMON_NAME and AGENT_PKI_ROLE: `{component}:{node}` and the like. */
+/** Owns the templates of AGENT_COMMON_NAME, AGENT_PKI_ROLE, AGENT_KV_PATH and AGENT_SOURCE_DIR: `{component}:{node}` and the like. */
 
 export interface TemplateValues {
   readonly component: string

@@ -8,7 +8,7 @@ export interface Variable {
 }
 
 export const variables = {
-  VAULT_ADDR: { meaning: 'URL of Vault or OpenBao; https, or http to loopback. Required' },
+  VAULT_ADDR: { meaning: 'URL of Vault or OpenBao; https, or http to loopback. Required but with AGENT_SOURCE=file' },
   VAULT_CACERT: { meaning: 'file with the CA certificates that Vault is verified with; read again when it changes' },
   VAULT_CACERT_BYTES: { meaning: 'the same as PEM text; wins over VAULT_CACERT' },
   VAULT_CLIENT_CERT: { meaning: 'client certificate for TLS to Vault; read again when it changes' },
@@ -36,6 +36,16 @@ export const variables = {
   AGENT_TARGETS: {
     meaning: 'several targets, `component=directory,…`; excludes AGENT_COMPONENT and AGENT_DIR',
   },
+  AGENT_SOURCE: { default: 'pki', meaning: '`pki`, `kv` or `file`: where certificates come from (docs/sources.md)' },
+  AGENT_SOURCE_DIR: { meaning: 'file: directory that somebody else fills; template' },
+  AGENT_SOURCE_FIELDS: {
+    defaultText: '`certificate=etcd-cert,key=etcd-key,ca=etcd-ca`',
+    meaning: 'kv, file: what the parts are called there; `ca=` for none',
+  },
+  AGENT_SOURCE_POLL: { default: '5m', meaning: 'kv, file: how often the source is looked at, 10s to 24h' },
+  AGENT_KV_MOUNT: { default: 'secret', meaning: 'kv: path of the mount' },
+  AGENT_KV_PATH: { default: 'calico/{node}/{component}', meaning: 'kv: path of the secret below the mount; template' },
+  AGENT_KV_VERSION: { default: '2', meaning: 'kv: version of the engine, 1 or 2' },
   AGENT_PKI_MOUNT: { default: 'pki', meaning: 'path of the PKI mount' },
   AGENT_PKI_ROLE: { default: '{component}', meaning: 'PKI role; template' },
   AGENT_COMMON_NAME: { default: '{component}:{node}', meaning: 'common name = etcd user; template' },

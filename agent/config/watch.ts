@@ -34,9 +34,9 @@ export function parseWatchConfig(given: Environment, hostName: string, fromKuber
     }
   }
   const env = { ...filled(given), ...(given['AGENT_TARGETS'] ? {} : withDefaults(given)) }
-  const usesVault = env['VAULT_ADDR'] !== undefined
+  const usesAgent = env['VAULT_ADDR'] !== undefined || env['AGENT_SOURCE'] === 'file'
   const reader = new EnvironmentReader(env)
-  const agent = usesVault ? attempt(() => parseConfig(env, hostName)) : undefined
+  const agent = usesAgent ? attempt(() => parseConfig(env, hostName)) : undefined
   const [target] = agent?.targets ?? []
   if (target !== undefined) {
     for (const [name, file] of Object.entries(filesIn(target.directory))) {
@@ -49,7 +49,7 @@ export function parseWatchConfig(given: Environment, hostName: string, fromKuber
   const version = attempt(() => parseCalicoVersionVariable(env))
   attempt(() => parseEtcdEndpoints(env))
   // The agent makes these files later; those of somebody else must be there.
-  if (!usesVault) attempt(() => parseProvisionConfig(env))
+  if (!usesAgent) attempt(() => parseProvisionConfig(env))
   const observation = agent ?? readObservation(reader)
   const kubernetes = fromKubernetes ? readKubernetes(reader, env) : undefined
   problems.push(...reader.problems.filter((problem) => !problems.includes(problem)))

@@ -140,7 +140,7 @@ function describeKept(event: Extract<AgentEvent, { type: 'kept' }>, nowMs: numbe
 function caProblem(reason: ReasonCode): string {
   return reasons[reason].about === 'gate'
     ? 'the new set of CA certificates is not published as it is'
-    : 'the CA certificates could not be looked at'
+    : 'the source could not be looked at'
 }
 
 function describeProbed(event: Extract<AgentEvent, { type: 'probed' }>): LogLine {
@@ -197,6 +197,7 @@ function certificateFields({ serialNumber, notBeforeMs, notAfterMs, renewAtMs, c
     notAfter: iso(notAfterMs),
     renewAt: iso(renewAtMs),
     caCount: ca.count,
+    ca: ca.certificates.map(({ fingerprint, subject }) => `${fingerprint} ${subject}`),
   }
 }
 

@@ -5,11 +5,12 @@
 
 import type { Finding } from '../gate/probe/outcome.ts'
 import type { Verdict } from '../gate/probe/verdict.ts'
+import type { CaUse } from '../pki/ca-set.ts'
 import type { ReasonCode } from '../reasons.ts'
 import type { ProvisionEvent } from './provision-events.ts'
 
 /** What a request to Vault is for: the label of the request metrics. */
-export const operations = ['login', 'sign', 'issuers', 'issuer', 'token', 'health', 'setup'] as const
+export const operations = ['login', 'sign', 'issuers', 'issuer', 'secret', 'token', 'health', 'setup'] as const
 export type Operation = (typeof operations)[number]
 
 export interface TargetName {
@@ -24,7 +25,14 @@ export interface PublishedCertificate {
   readonly notBeforeMs: number
   readonly notAfterMs: number
   readonly renewAtMs: number
-  readonly ca: { readonly count: number; readonly earliestExpiryMs: number; readonly changedSinceStart: boolean }
+  readonly ca: {
+    readonly count: number
+    readonly earliestExpiryMs: number
+    readonly changedSinceStart: boolean
+    /** When the files with the CA certificate that was added last were written, as far as this process knows: whoever started later has all. */
+    readonly addedAtMs: number
+    readonly certificates: readonly CaUse[]
+  }
 }
 
 export type AgentEvent =

@@ -2,6 +2,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Clock } from '../clock.ts'
 import { type ReasonCode, reasons } from '../reasons.ts'
+import { createCaMetrics } from './ca-metrics.ts'
 import type { AgentEvent, Listener, PublishedCertificate } from './events.ts'
 import { isProvisionEvent } from './provision-events.ts'
 import { createProvisionMetrics, type ProvisionMetricsOptions } from './provision-metrics.ts'
@@ -95,16 +96,8 @@ export function createMetrics({ components, version, clock, credentialExpiryMs, 
     [],
     [0.001, 0.005, 0.02, 0.1, 1],
   )
-  const caCount = gauge('ca_certificates', 'CA certificates in etcd-ca.', ['component'])
-  const caExpiry = gauge('ca_earliest_expiry_timestamp_seconds', 'End of the CA certificate that ends first.', [
-    'component',
-  ])
-  const caChanged = gauge(
-    'ca_changed_since_start',
-    '1 where etcd-ca has changed since the agent started: consumers read it only at their start.',
-    ['component'],
-  )
-  const caFailures = counter('ca_refresh_failures_total', 'Looks at the CA certificates that failed, by reason.', [
+  const tellCa = createCaMetrics(registers, components)
+  const caFailures = counter('ca_refresh_failures_total', 'Looks at the source or a CA file that failed, by reason.', [
     'component',
     'reason',
   ])
@@ -117,7 +110,7 @@ export function createMetrics({ components, version, clock, credentialExpiryMs, 
       if (reasons[reason].about === 'gate') rejections.inc({ component, reason }, 0)
     }
     renewals.inc({ component, reason: 'renewal-due' }, 0)
-    for (const each of [nextTry, caChanged]) each.set({ component }, 0)
+    nextTry.set({ component }, 0)
   }
 
   function setCertificate(component: string, certificate: PublishedCertificate): void {
@@ -125,9 +118,7 @@ export function createMetrics({ components, version, clock, credentialExpiryMs, 
     notBefore.set({ component }, certificate.notBeforeMs / 1000)
     notAfter.set({ component }, certificate.notAfterMs / 1000)
     nextRenewal.set({ component }, certificate.renewAtMs / 1000)
-    caCount.set({ component }, certificate.ca.count)
-    caExpiry.set({ component }, certificate.ca.earliestExpiryMs / 1000)
-    caChanged.set({ component }, certificate.ca.changedSinceStart ? 1 : 0)
+    tellCa(component, certificate.ca)
   }
 
   const failingFor = new Map<string, ReasonCode>()

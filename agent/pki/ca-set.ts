@@ -1,6 +1,6 @@
 /** Owns the CA set: which certificates stand in `etcd-ca`, and which must stay because a certificate in use needs them. */
 import type { X509Certificate } from 'node:crypto'
-import { findChain, isIssuedBy, isValidAt, type Validity, validityOf } from './certificate.ts'
+import { commonName, findChain, isIssuedBy, isValidAt, type Validity, validityOf } from './certificate.ts'
 
 /** What has been published and may still be in use: a leaf, and the CA set that it was published with. */
 export interface LiveCertificate {
@@ -40,6 +40,42 @@ export function neededCa(live: LiveCertificate, atMs: number): X509Certificate[]
     for (const each of live.ca) if (isValidAt(each, atMs) && isIssuedBy(certificate, each)) path.add(each)
   }
   return [...path]
+}
+
+/** One CA certificate of `etcd-ca`, as metrics and logs name it. */
+export interface CaUse {
+  /** The first 16 hexadecimal digits of the SHA-256 of the certificate. */
+  readonly fingerprint: string
+  /** The common name, shortened. */
+  readonly subject: string
+  /** When the last certificate that may be in use and chains to it expires; 0 where none does. */
+  readonly inUseUntilMs: number
+}
+
+/** Who needs which CA certificate for how long: an issuer that nobody needs any more may be retired. */
+export function caUses(
+  ca: readonly X509Certificate[],
+  live: readonly LiveCertificate[],
+  atMs: number,
+): readonly CaUse[] {
+  const until = new Map<string, number>()
+  for (const each of live) {
+    const { notAfterMs } = validityOf(each.leaf)
+    for (const { fingerprint256 } of neededCa(each, atMs)) {
+      until.set(fingerprint256, Math.max(until.get(fingerprint256) ?? 0, notAfterMs))
+    }
+  }
+  return ca.map((certificate) => ({
+    fingerprint: shortFingerprint(certificate),
+    subject: (commonName(certificate) ?? certificate.subject.replaceAll('\n', ', ')).slice(0, longestSubject),
+    inUseUntilMs: until.get(certificate.fingerprint256) ?? 0,
+  }))
+}
+
+const longestSubject = 64
+
+function shortFingerprint({ fingerprint256 }: X509Certificate): string {
+  return fingerprint256.replaceAll(':', '').slice(0, 16).toLowerCase()
 }
 
 export function isSameCaSet(one: readonly X509Certificate[], other: readonly X509Certificate[]): boolean {

@@ -8,7 +8,7 @@ import { formatDuration } from '../config/duration.ts'
 import { AgentError } from '../errors.ts'
 import type { Listener } from '../observe/events.ts'
 import type { ReasonCode } from '../reasons.ts'
-import type { BundleSource, Candidate } from '../source/source.ts'
+import type { BundleSource, Candidate, News, Wanted } from '../source/source.ts'
 import type { IssuanceRecord } from '../store/issuance-record.ts'
 import { planBudget, planIssuance, planRecent, windowMs } from './budget.ts'
 import { createKeyReuse } from './key-reuse.ts'
@@ -33,10 +33,12 @@ export interface IssuanceOptions {
 
 export interface Issuance {
   /**
-   * A new certificate, to replace what is published.
+   * A new certificate, to replace what is published; undefined where the source has nothing newer.
    * @throws AgentError `budget-spent`, or as the source
    */
-  obtain(reason: ReasonCode, published: Published | undefined): Promise<Candidate>
+  obtain(reason: ReasonCode, published: Published | undefined): Promise<Candidate | undefined>
+  /** Looks at the source without having anything made. @throws AgentError */
+  look(published: Published | undefined): Promise<News>
   /** The certificate with this key has been published. */
   used(key: KeyObject): void
 }
@@ -48,6 +50,11 @@ export function createIssuance(options: IssuanceOptions): Issuance {
   /** Counts where the record does not: it could not be written last. */
   let unwritten: readonly number[] | undefined
   let isFlawTold = false
+
+  function wantedFor(published: Published | undefined): Wanted {
+    const isGood = published !== undefined && published.validity.notAfterMs > now()
+    return { target, commonName: commonName(), published: isGood ? published.bundle : undefined }
+  }
 
   function tellFlaw(error: unknown): void {
     if (!(error instanceof AgentError)) throw error
@@ -95,12 +102,19 @@ export function createIssuance(options: IssuanceOptions): Issuance {
 
   return {
     used: (key) => keys.used(key),
+    look: async (published) => await source.look(wantedFor(published)),
     async obtain(reason, published) {
+      const wanted = wantedFor(published)
+      // What somebody else makes costs nothing to read.
+      if (!source.makes) return await source.obtain(wanted, undefined)
       const reused = keys.reusable(published?.bundle.key)
-      const name = commonName()
       const takeBack = spend(published)
       try {
-        const candidate = await source.obtain(target, name, reused)
+        const candidate = await source.obtain(wanted, reused)
+        if (candidate === undefined) {
+          takeBack()
+          return undefined
+        }
         const { serialNumber } = candidate.leaf
         emit({ type: 'issued', component, serialNumber, keyReused: reused !== undefined, reason })
         return candidate

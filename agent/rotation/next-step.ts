@@ -8,7 +8,7 @@ export interface TargetState {
   readonly requested: ReasonCode | undefined
   /** No attempt before this moment: the last one failed. */
   readonly retryAtMs: number | undefined
-  /** When the issuers are looked at next. */
+  /** When the source is looked at next. */
   readonly pollAtMs: number
 }
 
@@ -21,22 +21,17 @@ export function planStep(state: TargetState, nowMs: number): Step {
   const { renewAtMs, requested, retryAtMs, pollAtMs } = state
   const reason = requested ?? (renewAtMs === undefined ? 'never-published' : 'renewal-due')
   const isDue = requested !== undefined || renewAtMs === undefined || renewAtMs <= nowMs
-  // While attempts fail, each of them looks at the issuers anyway.
+  // While attempts fail, each of them looks at the source anyway.
   if (isDue)
     return retryAtMs !== undefined && retryAtMs > nowMs ? { do: 'wait', untilMs: retryAtMs } : { do: 'renew', reason }
   return pollAtMs <= nowMs ? { do: 'poll' } : { do: 'wait', untilMs: Math.min(renewAtMs, pollAtMs) }
 }
 
-const shortestPollMs = 10_000
-const longestPollMs = 3_600_000
-
 /**
- * When the issuers are looked at next: 24 times in a lifetime, at most every 10 s and at least every hour, at the node's own
- * moment of the interval.
+ * When the source is looked at next: once in every interval, at the node's own moment of it.
  * @param slot from 0 to 1 (schedule.ts)
  */
-export function planPoll(lifetimeMs: number, slot: number, nowMs: number): number {
-  const intervalMs = Math.min(Math.max(lifetimeMs / 24, shortestPollMs), longestPollMs)
+export function planPoll(intervalMs: number, slot: number, nowMs: number): number {
   const nextMs = (Math.floor(nowMs / intervalMs - slot) + 1 + slot) * intervalMs
   // At the moment itself the division may round down to the interval before.
   return nextMs > nowMs ? nextMs : nextMs + intervalMs

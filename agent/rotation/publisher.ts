@@ -6,12 +6,13 @@ import type { Admit } from '../gate/admission.ts'
 import { judge, requirePass } from '../gate/gate.ts'
 import type { Listener, PublishedCertificate } from '../observe/events.ts'
 import { type Bundle, createBundle, isSameBundle } from '../pki/bundle.ts'
-import { earliestExpiryMs, isSameCaSet, type LiveCertificate, planCaSet, workingTime } from '../pki/ca-set.ts'
+import { isSameCaSet, type LiveCertificate, planCaSet, workingTime } from '../pki/ca-set.ts'
 import { type Validity, validityOf } from '../pki/certificate.ts'
 import type { ReasonCode } from '../reasons.ts'
 import type { SecretDir } from '../store/secret-dir.ts'
 import type { TargetDir } from '../store/target-dir.ts'
-import { planRenewal, type RenewalPlan } from './schedule.ts'
+import { createCaHistory } from './ca-history.ts'
+import type { RenewalPlan } from './schedule.ts'
 import { createSpares } from './spares.ts'
 
 export interface PublisherOptions {
@@ -23,9 +24,10 @@ export interface PublisherOptions {
   readonly state: SecretDir | undefined
   /** A static Secret. */
   readonly bootstrap: SecretDir | undefined
-  readonly slot: number
-  readonly renewAt: number
-  readonly ttlSeconds: number
+  /** When a certificate of this validity is renewed that was obtained at this moment. */
+  readonly plan: (validity: Validity, issuedAtMs: number) => RenewalPlan
+  /** Undefined: whoever makes the certificates decides. */
+  readonly ttlSeconds: number | undefined
   readonly clock: Clock
   /** The corrected time (vault/skew.ts). */
   readonly now: () => number
@@ -71,17 +73,17 @@ const minLifetimeMs = 60_000
 const proveAgainMs = 300_000
 
 export function createPublisher(options: PublisherOptions): Publisher {
-  const { component, commonName, directory, slot, renewAt, clock, now, etcdCa, admit, emit } = options
+  const { component, commonName, directory, plan, clock, now, etcdCa, admit, emit } = options
   const spares = createSpares(options)
   let published: Published | undefined
-  let firstCa: readonly X509Certificate[] | undefined
+  const caHistory = createCaHistory()
   /** When etcd was last asked in vain about what is in place, by the monotonic clock. */
   let unprovenAt: number | undefined
 
   const judged = (inUse: readonly LiveCertificate[]) => ({
     nowMs: now(),
     commonName: commonName(),
-    minLifetimeMs: Math.min(minLifetimeMs, options.ttlSeconds * 100),
+    minLifetimeMs: Math.min(minLifetimeMs, (options.ttlSeconds ?? Number.POSITIVE_INFINITY) * 100),
     live: inUse,
   })
 
@@ -106,23 +108,18 @@ export function createPublisher(options: PublisherOptions): Publisher {
   function adopt(bundle: Bundle, issuedAtMs?: number): PublishedCertificate {
     const isSameLeaf = published?.bundle.leaf.fingerprint256 === bundle.leaf.fingerprint256
     const validity = workingTime(bundle, now())
-    const plan = isSameLeaf && published !== undefined ? published.plan : planFor(validity, issuedAtMs)
-    published = { bundle, validity, plan }
-    firstCa ??= bundle.ca
+    const renewal = isSameLeaf && published !== undefined ? published.plan : planFor(validity, issuedAtMs)
+    published = { bundle, validity, plan: renewal }
     return {
       serialNumber: bundle.leaf.serialNumber,
       ...validity,
-      renewAtMs: plan.renewAtMs,
-      ca: {
-        count: bundle.ca.length,
-        earliestExpiryMs: earliestExpiryMs(bundle.ca),
-        changedSinceStart: !isSameCaSet(firstCa, bundle.ca),
-      },
+      renewAtMs: renewal.renewAtMs,
+      ca: caHistory(bundle.ca, live(), now(), directory.writtenAtMs() ?? clock.now()),
     }
   }
 
   function planFor(validity: Validity, issuedAtMs?: number): RenewalPlan {
-    return planRenewal(validity, issuedAtMs ?? validity.notBeforeMs, slot, renewAt)
+    return plan(validity, issuedAtMs ?? validity.notBeforeMs)
   }
 
   const isNotDue = (bundle: Bundle): boolean => planFor(workingTime(bundle, now())).renewAtMs > now()

@@ -1,14 +1,13 @@
 /**
  * Owns the life of one target: obtain, judge, publish, announce, and again before it expires. Every failure keeps what is
- * published and is tried again; this is the only loop that contacts Vault.
+ * published and is tried again; this is the only retry loop of the program.
  */
 import type { X509Certificate } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import { AgentError } from '../errors.ts'
 import type { Listener } from '../observe/events.ts'
-import { isIssuedBy } from '../pki/certificate.ts'
 import { type ReasonCode, reasons } from '../reasons.ts'
-import type { BundleSource } from '../source/source.ts'
+import type { BundleSource, Candidate, News } from '../source/source.ts'
 import type { TargetDir } from '../store/target-dir.ts'
 import { type BackoffState, planRetry } from './backoff.ts'
 import type { Issuance } from './issuance.ts'
@@ -22,8 +21,8 @@ export interface RotatorOptions {
   readonly directory: Pick<TargetDir, 'claim' | 'release'>
   readonly publisher: Publisher
   readonly issuance: Issuance
-  readonly source: Pick<BundleSource, 'issuers'>
-  /** The node's moment of each interval in which the issuers are looked at, 0 to 1. */
+  readonly source: Pick<BundleSource, 'makes' | 'isLocal' | 'lookEveryMs'>
+  /** The node's moment of each interval in which the source is looked at, 0 to 1. */
   readonly pollSlot: number
   readonly clock: Clock
   /** The corrected time (vault/skew.ts). */
@@ -56,19 +55,20 @@ export function createRotator(options: RotatorOptions): Rotator {
   // Both moments are of the monotonic clock: a wall clock that is set back must not delay them by hours.
   let failed: { error: AgentError; backoff: BackoffState; retryAt: number } | undefined
   let pollAt: number | undefined
-  /** When a look at the issuers last found Vault down, by the monotonic clock. */
+  /** When a look at the source last found Vault down, by the monotonic clock. */
   let outageAt: number | undefined
   let mustInspect = true
-  const shelf = createShelf({ now, publisher, source })
+  const shelf = createShelf({ now, publisher, source, look })
   let alarm = new AbortController()
 
   const wake = (): void => alarm.abort()
   const inWallTime = (at: number): number => now() + at - clock.monotonic()
 
-  async function renew(reason: ReasonCode): Promise<void> {
-    const served = requested
-    await directory.claim() // Nothing is signed that another agent's directory would not take.
-    const candidate = (await shelf.take()) ?? (await issuance.obtain(reason, publisher.published()))
+  async function look(): Promise<News> {
+    return await issuance.look(publisher.published())
+  }
+
+  async function publish(candidate: Candidate, reason: ReasonCode): Promise<void> {
     try {
       await publisher.publish(candidate, reason)
     } catch (error) {
@@ -77,18 +77,25 @@ export function createRotator(options: RotatorOptions): Rotator {
     }
     shelf.clear()
     issuance.used(candidate.key)
+  }
+
+  /** Answers whether another certificate has been published; a request is also served by there being nothing newer. */
+  async function renew(reason: ReasonCode): Promise<boolean> {
+    const served = requested
+    await directory.claim() // Nothing is signed that another agent's directory would not take.
+    const candidate = (await shelf.take()) ?? (await issuance.obtain(reason, publisher.published()))
+    if (candidate !== undefined) await publish(candidate, reason)
+    else if (reason === 'renewal-due') throw new AgentError('nothing-newer', 'the source holds what is published')
     if (requested === served) requested = undefined
     scheduleNextPoll()
+    return candidate !== undefined
   }
 
   async function poll(): Promise<void> {
     scheduleNextPoll()
-    const issuers = await source.issuers()
-    await refreshCa(issuers)
-    const published = publisher.published()
-    if (published === undefined) return
-    const { leaf } = published.bundle
-    if (!issuers.some((issuer) => isIssuedBy(leaf, issuer))) requested = { reason: 'issuer-removed' }
+    const { issuers, renew: reason } = await look()
+    if (issuers !== undefined) await refreshCa(issuers)
+    if (reason !== undefined) requested = { reason }
   }
 
   /** A CA set that the gate refuses must not stand in the way of a renewal. */
@@ -121,15 +128,17 @@ export function createRotator(options: RotatorOptions): Rotator {
     const published = publisher.published()
     if (published === undefined) return
     const { notBeforeMs, notAfterMs } = published.validity
-    pollAt = clock.monotonic() + planPoll(notAfterMs - notBeforeMs, pollSlot, now()) - now()
+    const intervalMs = source.lookEveryMs(notAfterMs - notBeforeMs)
+    pollAt = clock.monotonic() + planPoll(intervalMs, pollSlot, now()) - now()
   }
 
   async function keep(error: AgentError): Promise<void> {
-    const published = publisher.published()
-    const notAfterMs = published?.validity.notAfterMs
+    const notAfterMs = publisher.published()?.validity.notAfterMs
     const runwayMs = (notAfterMs ?? 0) - now()
     const { retry, retryAfterMs } = error
-    const [delayMs, backoff] = planRetry(failed?.backoff, { class: retry, runwayMs, retryAfterMs }, random())
+    const [plannedMs, backoff] = planRetry(failed?.backoff, { class: retry, runwayMs, retryAfterMs }, random())
+    // What somebody else makes is looked at as often as ever: they may have mended it.
+    const delayMs = source.makes ? plannedMs : Math.min(plannedMs, source.lookEveryMs(runwayMs))
     failed = { error, backoff, retryAt: clock.monotonic() + delayMs }
     if (error.code === 'directory-in-use') mustInspect = true // Who has it publishes there.
     const retryAtMs = now() + delayMs
@@ -167,8 +176,7 @@ export function createRotator(options: RotatorOptions): Rotator {
         await pollQuietly()
         return 0
       case 'renew':
-        await renew(next.reason)
-        failed = undefined
+        if (await renew(next.reason)) failed = undefined
         return 0
     }
   }
@@ -180,7 +188,7 @@ export function createRotator(options: RotatorOptions): Rotator {
     emit({ type: 'recovered', component })
   }
 
-  /** The issuers are looked at again soon; that this look failed endangers nothing. */
+  /** The source is looked at again soon; that this look failed endangers nothing. */
   async function pollQuietly(): Promise<void> {
     try {
       await poll()
@@ -230,6 +238,7 @@ export function createRotator(options: RotatorOptions): Rotator {
     },
     lookAgain() {
       mustInspect = true
+      if (source.isLocal) pollAt = clock.monotonic()
       if (failed !== undefined) failed = { ...failed, retryAt: clock.monotonic() }
       wake()
     },

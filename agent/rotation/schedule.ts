@@ -67,6 +67,12 @@ export function planRenewal(validity: Validity, issuedAtMs: number, slot: number
   return { renewAtMs: Math.min(slotMs, floorMs), floorMs }
 }
 
+/** When a newer certificate must be there that somebody else makes: their schedule is theirs, so that only the floor counts. */
+export function planExpected({ notBeforeMs, notAfterMs }: Validity): RenewalPlan {
+  const floorMs = notAfterMs - Math.max(notAfterMs - notBeforeMs, 0) * reserveFraction
+  return { renewAtMs: floorMs, floorMs }
+}
+
 /**
  * The lifetime without the second by which two certificates of one role differ (each end is cut to whole seconds): slots
  * are counted from the epoch, so that every second of the period would move them by hours.
@@ -78,7 +84,7 @@ function steadyLifetimeMs(lifetimeMs: number): number {
 /**
  * When the planned renewal is made, given that Vault was found down lately: an hour later where there is time, so that in
  * the hour after an outage those come first who could not renew during it.
- * @param outageAtMs when a look at the issuers last failed. Looks are an hour apart, hence two hours of memory for an hour
+ * @param outageAtMs when a look at the source last failed. Looks are an hour apart, hence two hours of memory for an hour
  *   of giving way
  */
 export function giveWay({ renewAtMs, floorMs }: RenewalPlan, outageAtMs: number | undefined): number {

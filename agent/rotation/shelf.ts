@@ -5,7 +5,7 @@
 import { AgentError } from '../errors.ts'
 import { isProbeCode } from '../gate/probe/outcome.ts'
 import { type ReasonCode, reasons } from '../reasons.ts'
-import type { BundleSource, Candidate } from '../source/source.ts'
+import type { BundleSource, Candidate, News } from '../source/source.ts'
 import type { Publisher } from './publisher.ts'
 
 export interface Shelf {
@@ -22,21 +22,25 @@ export interface ShelfOptions {
   /** The corrected time (vault/skew.ts). */
   readonly now: () => number
   readonly publisher: Pick<Publisher, 'renewAtMs'>
-  readonly source: Pick<BundleSource, 'issuers'>
+  readonly source: Pick<BundleSource, 'makes'>
+  /** Asks the source for news. @throws AgentError */
+  readonly look: () => Promise<News>
 }
 
 /** Vault may sign the next one with another issuer, or under another name: worth a try now and then. */
 const rejectedMs = 3_600_000
 
-export function createShelf({ now, publisher, source }: ShelfOptions): Shelf {
+export function createShelf({ now, publisher, source, look }: ShelfOptions): Shelf {
   let kept: { candidate: Candidate; reason: ReasonCode; sinceMs: number } | undefined
 
-  const isKept = (reason: ReasonCode): boolean => reasons[reason].about === 'store' || isProbeCode(reason)
+  /** What somebody else makes is read again: they may have written another one. */
+  const isKept = (reason: ReasonCode): boolean =>
+    source.makes && (reasons[reason].about === 'store' || isProbeCode(reason))
 
   /** Where etcd's server was not trusted, its CA may have come to the mount since. */
   async function withNewIssuers(candidate: Candidate): Promise<Candidate> {
     try {
-      return { ...candidate, issuers: [...(await source.issuers()), ...candidate.issuers] }
+      return { ...candidate, issuers: [...((await look()).issuers ?? []), ...candidate.issuers] }
     } catch (error) {
       if (!(error instanceof AgentError)) throw error
       return candidate

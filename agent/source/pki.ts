@@ -2,14 +2,14 @@
 import type { KeyObject, X509Certificate } from 'node:crypto'
 import type { Config, KeyType } from '../config/config.ts'
 import { AgentError, messageOf } from '../errors.ts'
-import { parseCertificates } from '../pki/certificate.ts'
+import { isIssuedBy, parseCertificates } from '../pki/certificate.ts'
 import { createCsr } from '../pki/csr.ts'
 import { generateKey } from '../pki/key.ts'
 import type { SignedCertificate } from '../vault/answers.ts'
 import type { VaultApi } from '../vault/client.ts'
 import type { Session } from '../vault/session.ts'
-import type { Transport } from '../vault/transport.ts'
-import type { BundleSource } from './source.ts'
+import { holding, type Transport } from '../vault/transport.ts'
+import type { BundleSource, News, Wanted } from './source.ts'
 
 export interface PkiSourceOptions {
   readonly config: Pick<Config, 'pki' | 'key'>
@@ -23,19 +23,9 @@ export function createPkiSource({ config, api, session, transport }: PkiSourceOp
   let known: ReadonlyMap<string, X509Certificate> = new Map()
   let pending: Promise<readonly X509Certificate[]> | undefined
 
-  /** One connection for all requests of the call. */
-  async function connected<Result>(call: () => Promise<Result>): Promise<Result> {
-    const release = transport.hold()
-    try {
-      return await call()
-    } finally {
-      release()
-    }
-  }
-
   /** An issuer's certificate never changes under its id, so that usually only the list is read. */
   async function readIssuers(): Promise<readonly X509Certificate[]> {
-    known = await connected(() => api.issuers(mount, known))
+    known = await holding(transport, () => api.issuers(mount, known))
     return [...known.values()]
   }
 
@@ -47,9 +37,12 @@ export function createPkiSource({ config, api, session, transport }: PkiSourceOp
   }
 
   return {
-    issuers,
-    obtain: (target, commonName, reusedKey) =>
-      connected(async () => {
+    makes: true,
+    isLocal: false,
+    lookEveryMs,
+    look: async ({ published }) => newsOf(await issuers(), published),
+    obtain: ({ target, commonName }, reusedKey) =>
+      holding(transport, async () => {
         // The issuers first: a certificate whose CA set cannot be had would be signed for nothing.
         const [mountIssuers, { key, csr }] = await Promise.all([issuers(), makeRequest(config.key.type, reusedKey)])
         const request = { mount, role: target.pkiRole, commonName, csr, ttlSeconds }
@@ -60,6 +53,20 @@ export function createPkiSource({ config, api, session, transport }: PkiSourceOp
         return { leaf, intermediates, key, issuers: [...mountIssuers, ...chain] }
       }),
   }
+}
+
+const shortestLookMs = 10_000
+const longestLookMs = 3_600_000
+
+/** The issuers are looked at 24 times in a lifetime, at most every 10 s and at least every hour. */
+export function lookEveryMs(lifetimeMs: number): number {
+  return Math.min(Math.max(lifetimeMs / 24, shortestLookMs), longestLookMs)
+}
+
+/** A certificate whose issuer the mount has forgotten is replaced while the CA set still holds it. */
+export function newsOf(issuers: readonly X509Certificate[], published: Wanted['published']): News {
+  const isOrphan = published !== undefined && !issuers.some((issuer) => isIssuedBy(published.leaf, issuer))
+  return { issuers, renew: isOrphan ? 'issuer-removed' : undefined }
 }
 
 async function makeRequest(type: KeyType, reusedKey: KeyObject | undefined): Promise<{ key: KeyObject; csr: string }> {

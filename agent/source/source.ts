@@ -1,6 +1,13 @@
-/** Owns the seam between the rotation and wherever certificates come from. */
+/**
+ * Owns the seam between the rotation and wherever certificates come from. The rotation decides when; a source says what there
+ * is. Every method throws AgentError where the source does not deliver; what is published is then kept.
+ *
+ * Sources that only read what somebody else makes need none of this themselves: see delivered.ts.
+ */
 import type { KeyObject, X509Certificate } from 'node:crypto'
 import type { Target } from '../config/config.ts'
+import type { Bundle } from '../pki/bundle.ts'
+import type { ReasonCode } from '../reasons.ts'
 
 /** A new certificate that has not passed the gate yet. */
 export interface Candidate {
@@ -11,13 +18,35 @@ export interface Candidate {
   readonly issuers: readonly X509Certificate[]
 }
 
-/** Every method throws AgentError where the source does not deliver; what is published is then kept. */
+/** What a target needs, and what it has. */
+export interface Wanted {
+  readonly target: Target
+  /** What the certificate must be for. */
+  readonly commonName: string
+  /** What is published and has not expired. */
+  readonly published: Bundle | undefined
+}
+
+/** What a look has found. Empty: everything is as it was. */
+export interface News {
+  /** The CA certificates as they are now; undefined where nothing can be said about those of the published certificate. */
+  readonly issuers?: readonly X509Certificate[]
+  /** Why another certificate is to be obtained at once. */
+  readonly renew?: ReasonCode | undefined
+}
+
 export interface BundleSource {
+  /** Whether `obtain` has a certificate made; otherwise somebody else makes them, and it reads the newest. */
+  readonly makes: boolean
+  /** Whether a look costs next to nothing, and a change of files is reason enough for one. */
+  readonly isLocal: boolean
+  /** Milliseconds from one look to the next. */
+  lookEveryMs(lifetimeMs: number): number
   /**
-   * @param commonName what the certificate must be for
-   * @param reusedKey the key to keep; a new one is made where it is undefined
+   * @param reusedKey the key to keep, where the source makes certificates; undefined: a new one
+   * @returns undefined where there is nothing newer than what is published
    */
-  obtain(target: Target, commonName: string, reusedKey: KeyObject | undefined): Promise<Candidate>
-  /** The CA certificates as they are now. */
-  issuers(): Promise<readonly X509Certificate[]>
+  obtain(wanted: Wanted, reusedKey: KeyObject | undefined): Promise<Candidate | undefined>
+  /** Looks without making anything. */
+  look(wanted: Wanted): Promise<News>
 }

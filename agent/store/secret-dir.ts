@@ -42,6 +42,8 @@ export interface SecretDir {
    * @throws AgentError `malformed`, or a reason of the store
    */
   current(): Bundle | undefined
+  /** When what is published was written, by the wall clock; undefined where nothing is. */
+  writtenAtMs(): number | undefined
   /** The generation before the published one, where it can still be read: its certificate may be in use. */
   previous(): Bundle | undefined
   /** Whether mode and owner of the published files are the configured ones. */
@@ -176,6 +178,7 @@ export function openSecretDir(path: string, attributes: FileAttributes, files: F
         files.readdirSync(path) // Says that the directory is missing, which a missing file would hide.
         return readPublished()
       }),
+    writtenAtMs: () => guarded(() => unlessCode(['ENOENT'], () => files.statSync(inDir(fileNames.ca)).mtimeMs)),
     previous: () => guarded(readPrevious),
     leftOver: () => generations.leftOver(),
     hasAttributes: () => guarded(() => names.every(hasAttributes)),

@@ -17,6 +17,12 @@ export interface SignedCertificate {
   readonly chain: readonly string[]
 }
 
+/** The fields of a secret of the KV engine, and its version where the engine counts them. */
+export interface SecretData {
+  readonly data: Readonly<Record<string, unknown>>
+  readonly version: number | undefined
+}
+
 type Fields = Readonly<Record<string, unknown>>
 
 export function readToken(body: unknown, where: string): Token {
@@ -58,6 +64,14 @@ export function readIssuer(body: unknown, where: string): string {
   const data = fields(fields(body, where, 'the answer')['data'], where, 'data')
   if (typeof data['certificate'] !== 'string') throw bad(where, 'data.certificate is not a string')
   return data['certificate']
+}
+
+export function readSecretData(body: unknown, engine: 1 | 2, where: string): SecretData {
+  const data = fields(fields(body, where, 'the answer')['data'], where, 'data')
+  if (engine === 1) return { data, version: undefined }
+  const { version } = fields(data['metadata'], where, 'data.metadata')
+  if (!Number.isSafeInteger(version)) throw bad(where, 'data.metadata.version is not a number')
+  return { data: fields(data['data'], where, 'data.data'), version: version as number }
 }
 
 function fields(value: unknown, where: string, name: string): Fields {

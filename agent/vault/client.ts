@@ -8,9 +8,11 @@ import type { Secret } from '../secret.ts'
 import {
   readIssuer,
   readIssuerIds,
+  readSecretData,
   readSigned,
   readToken,
   readTokenLookup,
+  type SecretData,
   type SignedCertificate,
   type Token,
 } from './answers.ts'
@@ -27,12 +29,25 @@ export interface SignRequest {
   readonly ttlSeconds: number
 }
 
+export interface SecretRequest {
+  readonly mount: string
+  readonly path: string
+  /** Version of the KV engine. */
+  readonly engine: 1 | 2
+}
+
+/** What a secret holds, and where that was read. */
+export interface FoundSecret extends SecretData {
+  readonly path: string
+}
+
 /** Every call throws AgentError. */
 export interface VaultApi {
   login(mount: string, parameters: Readonly<Record<string, string>>): Promise<Token>
   sign(request: SignRequest, credentials: Credentials): Promise<SignedCertificate>
   /** Certificates of all issuers of a mount, by id; known ones are not read again. */
   issuers(mount: string, known: ReadonlyMap<string, X509Certificate>): Promise<Map<string, X509Certificate>>
+  readSecret(request: SecretRequest, credentials: Credentials): Promise<FoundSecret>
   lookupToken(token: Secret): Promise<Token>
   renewToken(token: Secret): Promise<Token>
 }
@@ -88,6 +103,10 @@ export function createVaultApi(transport: Transport, origin: string, namespace: 
         certificates.set(id, certificate)
       }
       return certificates
+    },
+    async readSecret({ mount, path: name, engine }, credentials) {
+      const path = engine === 2 ? `${mount}/data/${name}` : `${mount}/${name}`
+      return { path, ...readSecretData(await get('secret', path, credentials), engine, path) }
     },
     async lookupToken(token) {
       const path = 'auth/token/lookup-self'

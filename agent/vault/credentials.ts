@@ -58,9 +58,9 @@ export function readTokenExpiryMs(auth: Auth): number | undefined {
 }
 
 /** `kubernetes.io`.node.uid of the service-account token. @throws AgentError where there is none */
-export function readNodeUid(auth: Auth): string {
-  if (auth.method !== 'kubernetes' && auth.method !== 'jwt') {
-    throw new AgentError('credential-invalid', `the method ${auth.method} has no service-account token`)
+export function readNodeUid(auth: Auth | undefined): string {
+  if (auth?.method !== 'kubernetes' && auth?.method !== 'jwt') {
+    throw new AgentError('credential-invalid', `the method ${auth?.method ?? 'none'} has no service-account token`)
   }
   const uid = readClaims(readCredential(auth.tokenFile), auth.tokenFile).nodeUid
   if (uid === undefined) {

@@ -75,7 +75,7 @@ function isTlsCode(code: string): boolean {
 /** An answer other than 200 and 204. */
 export function translateAnswer(answer: Answer, operation: Operation, where: string): AgentError {
   const code = answerReason(answer, operation)
-  const errors = errorTexts(answer.body)
+  const errors = errorTexts(answer.body) || emptyTexts(answer.body)
   const detail = `${where}: ${answer.status}${errors === '' ? '' : ` ${errors}`}`
   // Counted from the server's own date: our clock may be wrong.
   const serverMs = parseHttpDate(single(answer.headers['date'])) ?? Date.now()
@@ -94,8 +94,21 @@ function answerReason({ status, body, headers }: Answer, operation: Operation): 
     return isLogin && /invalid (secret|role)/.test(errorTexts(body)) ? 'vault-login-refused' : 'vault-server-error'
   if (isLogin) return 'vault-login-refused'
   if (status === 401 || status === 403) return 'vault-denied'
-  if (status === 404) return 'vault-not-found'
+  if (status === 404) return operation === 'secret' ? 'source-empty' : 'vault-not-found'
   return status >= 400 ? 'vault-request-refused' : 'vault-bad-answer'
+}
+
+/** Why the KV engine has nothing there: the version is deleted or destroyed, or the path is one of the other engine version. */
+function emptyTexts(body: unknown): string {
+  const at = (value: unknown, name: string): unknown =>
+    typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[name] : undefined
+  const metadata = at(at(body, 'data'), 'metadata')
+  const version = `version ${String(at(metadata, 'version'))}`
+  if (at(metadata, 'destroyed') === true) return `${version} is destroyed`
+  const deletedAt = at(metadata, 'deletion_time')
+  if (typeof deletedAt === 'string' && deletedAt !== '') return printable(`${version} was deleted at ${deletedAt}`)
+  const warnings = at(body, 'warnings')
+  return Array.isArray(warnings) ? printable(warnings.filter((each) => typeof each === 'string').join('; ')) : ''
 }
 
 /** A token of Vault or OpenBao, a JWT, a private key: no answer should repeat one, and no log would forget it. */

@@ -151,6 +151,19 @@ export function createTransport({ address, clock, skew, emit, beforeConnect }: T
   }
 }
 
+/** Makes a call with one connection for all of its requests. */
+export async function holding<Result>(
+  transport: Pick<Transport, 'hold'>,
+  call: () => Promise<Result>,
+): Promise<Result> {
+  const release = transport.hold()
+  try {
+    return await call()
+  } finally {
+    release()
+  }
+}
+
 /** The path of a 307 that stays on the origin; undefined for every other answer. */
 function sameOriginPath(answer: Answer, origin: string): string | undefined {
   const location = answer.headers['location']

@@ -97,7 +97,7 @@ describe.skipIf('missing' in kustomize)(`agents${leftOut}`, () => {
 
     it.each(agents)('%s logs in with a token for Vault alone, of ten minutes', (_name, { spec, agent }) => {
       const { auth } = configOf(agent, environmentOf(objects, agent))
-      if (auth.method !== 'jwt' && auth.method !== 'kubernetes') throw new Error(auth.method)
+      if (auth?.method !== 'jwt' && auth?.method !== 'kubernetes') throw new Error(auth?.method)
       const directory = auth.tokenFile.slice(0, auth.tokenFile.lastIndexOf('/'))
       expect(volumeAt(spec, agent, directory).projected?.sources).toEqual([
         {

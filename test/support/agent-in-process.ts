@@ -10,7 +10,7 @@ import { describe as describeEvent, type LogLine } from '../../agent/observe/des
 import { type AgentEvent, createEventHub } from '../../agent/observe/events.ts'
 import { createHealth, type ProbeAnswer } from '../../agent/observe/health.ts'
 import { createMetrics } from '../../agent/observe/metrics.ts'
-import { keepHostCopy } from '../../agent/resident.ts'
+import { keepHostCopy, watched } from '../../agent/resident.ts'
 import { watchFiles } from '../../agent/store/watch.ts'
 import { readTokenExpiryMs } from '../../agent/vault/credentials.ts'
 import type { OnEnd } from './temp-dir.ts'
@@ -57,9 +57,9 @@ export async function startAgent(
   const config = parseConfig(environment, 'no-node-name')
   const components = config.targets.map(({ component }) => component)
   const hub = createEventHub()
-  const credentialExpiryMs = (): number | undefined => readTokenExpiryMs(config.auth)
+  const credentialExpiryMs = (): number | undefined => config.auth && readTokenExpiryMs(config.auth)
   const metrics = createMetrics({ components, version: 'test', clock, credentialExpiryMs })
-  const health = createHealth(config.targets, clock, config.vault.timeoutMs)
+  const health = createHealth(config.targets, clock, config.vault?.timeoutMs ?? 0)
   const events: AgentEvent[] = []
   const log: LogLine[] = []
   const waiting = new Set<() => void>()
@@ -132,15 +132,13 @@ export async function startAgent(
 }
 
 /** As agent/resident.ts does; here the test waits until the watch has begun. */
-async function watchAll({ vault, auth, targets }: Config, agent: Agent): Promise<() => void> {
-  const files = [vault.caFile, 'tokenFile' in auth ? auth.tokenFile : undefined].filter((file) => file !== undefined)
-  const directories = targets.map(({ directory }) => directory)
+async function watchAll(config: Config, agent: Agent): Promise<() => void> {
   const failed = (detail: string): void => {
     throw new Error(detail)
   }
   return await new Promise((resolve) => {
     const close = watchFiles(
-      { files, directories },
+      watched(config),
       () => agent.lookAgain(),
       failed,
       () => resolve(close),

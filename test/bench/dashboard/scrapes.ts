@@ -61,7 +61,13 @@ export function createScrapes({ fleet, startMs, intervalMs, isWanted, write }: S
   const witness: Witness = {
     signed: (id, atMs, { notBeforeMs, notAfterMs, renewAtMs }) => {
       const isFirst = atMs - startMs < intervalMs
-      const ca = { count: 1, earliestExpiryMs: startMs + 8.64e10, changedSinceStart: false }
+      const ca = {
+        count: 1,
+        earliestExpiryMs: startMs + 8.64e10,
+        changedSinceStart: false,
+        addedAtMs: startMs,
+        certificates: [],
+      }
       const certificate = { serialNumber: '', notBeforeMs, notAfterMs, renewAtMs, ca }
       const reason = isFirst ? 'never-published' : 'renewal-due'
       tell(id, atMs, request('issuers'), request('login'), request('sign'), skew(), {

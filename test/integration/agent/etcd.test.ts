@@ -2,16 +2,14 @@
  * Proves the purpose of it all on a real etcd: the published files are the user with its role and no more, and a client that
  * reads them for every connection is never refused, over rotations and over the change of the CA.
  */
-import { createPrivateKey, createPublicKey } from 'node:crypto'
-import { readFileSync, realpathSync } from 'node:fs'
-import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { locateServer } from '../../servers/locate.ts'
 import { startAgent } from '../../support/agent-in-process.ts'
 import { etcdAuth } from '../../support/etcd-auth.ts'
-import { type EtcdIdentity, etcdGet, etcdPut } from '../../support/etcd-grpc.ts'
+import { etcdGet, etcdPut } from '../../support/etcd-grpc.ts'
 import { type RealEtcd, startRealEtcd } from '../../support/real-etcd.ts'
 import { readText } from '../../support/vault-setup-auth.ts'
+import { identityIn, startReader } from './etcd-reader.ts'
 import { createTestNode, describeEachVault } from './lab.ts'
 import { readPublished } from './published.ts'
 
@@ -93,67 +91,3 @@ describeEachVault(`real etcd${leftOut}`, {}, (lab) => {
     })
   })
 })
-
-/** The published files as Calico opens them: through the links, one generation. */
-function identityIn(directory: string, { endpoint }: RealEtcd): Required<EtcdIdentity> {
-  const generation = realpathSync(join(directory, '..data'))
-  const read = (name: string): string => readFileSync(join(generation, name), 'utf8')
-  return { endpoint, ca: read('etcd-ca'), cert: read('etcd-cert'), key: read('etcd-key') }
-}
-
-/** Connects again and again, each time with what stands in the directory. */
-function startReader(directory: string, etcd: RealEtcd) {
-  const failures: unknown[] = []
-  const keys = new Set<string>()
-  const waiting = new Set<() => void>()
-  let isPaused = false
-  let isStopped = false
-  let unpause = (): void => {}
-  let paused = (): void => {}
-
-  const loop = async (): Promise<void> => {
-    while (!isStopped) {
-      if (isPaused) {
-        paused()
-        await new Promise<void>((resolve) => {
-          unpause = resolve
-        })
-      }
-      const identity = identityIn(directory, etcd)
-      keys.add(createPublicKey(createPrivateKey(identity.key)).export({ format: 'der', type: 'spki' }).toString('hex'))
-      const answer = await etcdGet(identity, '/calico/key')
-      if (!answer.ok || answer.value !== 'value') failures.push(answer)
-      for (const notify of waiting) notify()
-    }
-  }
-  const running = loop()
-
-  return {
-    /** Resolves after so many more connections. */
-    reads: (count: number): Promise<void> =>
-      new Promise((resolve) => {
-        let left = count
-        const notify = (): void => {
-          if (--left > 0) return
-          waiting.delete(notify)
-          resolve()
-        }
-        waiting.add(notify)
-      }),
-    /** Resolves when no connection is open. */
-    pause: (): Promise<void> =>
-      new Promise((resolve) => {
-        paused = resolve
-        isPaused = true
-      }),
-    resume: (): void => {
-      isPaused = false
-      unpause()
-    },
-    stop: async () => {
-      isStopped = true
-      await running
-      return { failures, serials: keys.size }
-    },
-  }
-}

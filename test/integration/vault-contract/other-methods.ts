@@ -164,16 +164,29 @@ export function secretCases(contract: Contracted): void {
     const deleted = await read('secret/data/calico')
     expect(outcome(deleted)).toEqual(wanted({ status: 404 }))
     expect(deleted.body.data).toMatchObject({ data: null, metadata: { version: 1 } })
+    await api.root('POST', 'secret/undelete/calico', { versions: [1] })
+    expect((await read('secret/data/calico')).body.data).toMatchObject({ data: { 'etcd-cert': 'c' } })
+    await api.root('POST', 'secret/data/calico', { data: { 'etcd-cert': 'd' } })
+    await api.root('POST', 'secret/destroy/calico', { versions: [2] })
+    const destroyed = await read('secret/data/calico')
+    expect(outcome(destroyed)).toEqual(wanted({ status: 404 }))
+    expect(destroyed.body.data).toMatchObject({
+      data: null,
+      metadata: { version: 2, destroyed: true, deletion_time: '' },
+    })
     const old = await read('secret/calico')
     expect(outcome(old)).toEqual(wanted({ status: 404 }))
     expect(old.body.warnings?.[0]).toMatch(/^Invalid path for a versioned K\/V secrets engine/)
   })
 
   test('KV version 1', async () => {
-    const { api } = contract()
+    const { api, vault } = contract()
     await api.root('POST', 'sys/mounts/kv1', { type: 'kv' })
     await api.root('POST', 'kv1/calico', { 'etcd-cert': 'c' })
     expect((await api.root('GET', 'kv1/calico')).body.data).toEqual({ 'etcd-cert': 'c' })
+    // What a client that takes the mount for version 2 gets.
+    const missing = await api.call('GET', 'kv1/data/calico', undefined, { token: vault.rootToken })
+    expect([missing.status, missing.text.trim()]).toEqual([404, '{"errors":[]}'])
   })
 }
 

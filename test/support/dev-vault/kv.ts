@@ -5,7 +5,8 @@ import type { Backend, Call, LogicalAnswer, Route } from './logical.ts'
 import type { State } from './state.ts'
 
 interface Version {
-  readonly data: object
+  /** Undefined once it is destroyed. */
+  data: object | undefined
   readonly createdAtMs: number
   deletedAtMs: number | undefined
 }
@@ -39,6 +40,12 @@ function plainRoutes(): Route[] {
 
 function versionedRoutes(state: State): Route[] {
   const secrets = new Map<string, Version[]>()
+  const chosen = (call: Call): Version[] => {
+    const numbers = call.data['versions']
+    return (secrets.get(pathOf(call)) ?? []).filter(
+      (_, index) => Array.isArray(numbers) && numbers.map(Number).includes(index + 1),
+    )
+  }
   const latest = (call: Call): Version | undefined => secrets.get(pathOf(call))?.at(-1)
   return [
     { path: 'config', read: () => ({ data: { cas_required: false, delete_version_after: '0s', max_versions: 0 } }) },
@@ -59,6 +66,20 @@ function versionedRoutes(state: State): Route[] {
       },
       exists: (call) => secrets.has(pathOf(call)),
     },
+    {
+      path: 'undelete/*path',
+      update: (call) => {
+        for (const version of chosen(call)) version.deletedAtMs = undefined
+        return undefined
+      },
+    },
+    {
+      path: 'destroy/*path',
+      update: (call) => {
+        for (const version of chosen(call)) version.data = undefined
+        return undefined
+      },
+    },
     { path: 'metadata', list: () => listUnder(secrets.keys(), '') },
     {
       path: 'metadata/*path',
@@ -73,7 +94,7 @@ function readVersion(versions: readonly Version[]): LogicalAnswer | undefined {
   const version = versions.at(-1)
   if (version === undefined) return undefined
   const metadata = metadataOf(version, versions.length)
-  return version.deletedAtMs === undefined
+  return version.deletedAtMs === undefined && version.data !== undefined
     ? { data: { data: version.data, metadata } }
     : { status: 404, data: { data: null, metadata } }
 }
@@ -83,7 +104,7 @@ function metadataOf(version: Version, number: number): object {
     created_time: new Date(version.createdAtMs).toISOString(),
     custom_metadata: null,
     deletion_time: version.deletedAtMs === undefined ? '' : new Date(version.deletedAtMs).toISOString(),
-    destroyed: false,
+    destroyed: version.data === undefined,
     version: number,
   }
 }

@@ -53,7 +53,7 @@ test('what is accepted becomes paths and headers that cannot be led astray', () 
         expect(directory).toMatch(/^\//)
       }
       expect(config.pki.mount.split('/')).not.toContain('..')
-      expect(config.vault.namespace ?? 'a').toMatch(/^[\x21-\x7e]+$/)
+      expect(config.vault?.namespace ?? 'a').toMatch(/^[\x21-\x7e]+$/)
     }),
     { numRuns: 1000, maxSkipsPerRun: 1000 },
   )

@@ -34,7 +34,7 @@ test.each([
 
 test('the token of VAULT_TOKEN is kept as a secret', () => {
   const { auth } = parse({ AGENT_AUTH_METHOD: 'token', VAULT_TOKEN: ' hvs.abc\n' })
-  if (auth.method !== 'token') throw new Error('another method')
+  if (auth?.method !== 'token') throw new Error('another method')
   expect(auth.token).toBeInstanceOf(Secret)
   expect(auth.token?.reveal()).toBe('hvs.abc')
 })

@@ -6,6 +6,7 @@ import { parse, problemsOf, smallest } from './environment.ts'
 
 /** The defaults of the table in the issue; where the default depends on others, what it is for the smallest environment. */
 const defaults: Config = {
+  source: { kind: 'pki' },
   vault: {
     origin: 'https://vault.example.org:8200',
     namespace: undefined,
@@ -106,13 +107,13 @@ describe('values', () => {
     ['http://[::1]:8200', 'http://[::1]:8200'],
     ['https://VAULT.example.org:443', 'https://vault.example.org'],
   ])('VAULT_ADDR=%s', (address, origin) => {
-    expect(parse({ VAULT_ADDR: address }).vault.origin).toBe(origin)
+    expect(parse({ VAULT_ADDR: address }).vault?.origin).toBe(origin)
   })
 
   test('http to another host needs AGENT_ALLOW_PLAIN_HTTP=true', () => {
     const address = { VAULT_ADDR: 'http://vault:8200' }
     expect(problemsOf(address)).toHaveLength(1)
-    expect(parse({ ...address, AGENT_ALLOW_PLAIN_HTTP: 'true' }).vault.origin).toBe('http://vault:8200')
+    expect(parse({ ...address, AGENT_ALLOW_PLAIN_HTTP: 'true' }).vault?.origin).toBe('http://vault:8200')
   })
 
   test.each([
@@ -136,8 +137,8 @@ describe('values', () => {
     const config = parse({ AGENT_FILE_UID: '0', AGENT_FILE_GID: '999', AGENT_TTL: '1h30m', VAULT_NAMESPACE: '/a/b/' })
     expect(config.files).toEqual({ mode: 0o400, uid: 0, gid: 999 })
     expect(config.pki.ttlSeconds).toBe(5400)
-    expect(config.vault.namespace).toBe('a/b')
-    expect(parse({ VAULT_NAMESPACE: '/' }).vault.namespace).toBeUndefined()
+    expect(config.vault?.namespace).toBe('a/b')
+    expect(parse({ VAULT_NAMESPACE: '/' }).vault?.namespace).toBeUndefined()
   })
 
   test.each(['warn', 'require'] as const)('AGENT_ETCD_PROBE=%s with the endpoints of Calico', (mode) => {

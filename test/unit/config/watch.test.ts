@@ -29,6 +29,20 @@ describe('the configuration of provision watch', () => {
     expect(() => config.readEtcd()).toThrow(ConfigError)
   })
 
+  it('with certificates that somebody delivers is that of an agent without Vault', () => {
+    const delivered = {
+      ...etcd,
+      ...kube,
+      NODE_NAME: 'node1',
+      AGENT_SOURCE: 'file',
+      AGENT_SOURCE_DIR: '/delivered',
+      AGENT_DIR: '/secrets',
+    }
+    const config = parseWatchConfig(delivered, 'host', true)
+    expect(config.agent).toMatchObject({ vault: undefined, source: { kind: 'file' } })
+    expect(config.etcdFiles).toEqual(['/secrets/etcd-ca', '/secrets/etcd-cert', '/secrets/etcd-key'])
+  })
+
   it('without Vault are files that must be there', async () => {
     expect(problems(etcd)).toEqual([
       'ETCD_CA_CERT_FILE is required: a PEM file',

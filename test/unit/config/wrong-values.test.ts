@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import type { Environment } from '../../../agent/config/reader.ts'
 import { variables } from '../../../agent/config/variables.ts'
 import { problemsOf } from './environment.ts'
+import { wrongSources } from './wrong-sources.ts'
 
 const approle: Environment = { AGENT_AUTH_METHOD: 'approle', AGENT_AUTH_ROLE_ID_FILE: '/r/role-id' }
 const staticToken: Environment = { AGENT_AUTH_METHOD: 'token', VAULT_TOKEN: 'hvs.abc' }
@@ -193,6 +194,7 @@ const cases: readonly (readonly [keyof typeof variables, Environment, RegExp | s
   ],
   ['AGENT_BOOTSTRAP_DIR', { AGENT_BOOTSTRAP_DIR: 'static' }, /it must be an absolute path$/],
   ['AGENT_BOOTSTRAP_DIR', { AGENT_BOOTSTRAP_DIR: '/calico-secrets' }, /^would use \/calico-secrets, the directory of/],
+  ...wrongSources,
 ]
 
 test.each(cases)('%s in %j', (name, environment, message) => {

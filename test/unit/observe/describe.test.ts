@@ -22,7 +22,7 @@ const lines: Readonly<Record<AgentEvent['type'], readonly [Level, RegExp] | unde
   ],
   probed: ['warn', /^calico-node: etcd could not be asked .*; published all the same\. Check ETCD_ENDPOINTS/],
   recovered: ['info', /^calico-node: what failed before has passed$/],
-  'ca-refresh-failed': ['warn', /^calico-node: the CA certificates could not be looked at: Vault did not answer/],
+  'ca-refresh-failed': ['warn', /^calico-node: the source could not be looked at: Vault did not answer/],
   'state-failed': [
     'warn',
     /^calico-node: the cached or static certificate is of no use: the certificate has expired\. Check the clocks/,
@@ -81,6 +81,7 @@ test('fields are what the event says, times as ISO 8601, durations rounded', () 
     notAfter: '2026-11-22T12:00:00.000Z',
     renewAt: '2026-11-22T04:00:00.000Z',
     caCount: 2,
+    ca: ['0123456789abcdef old', 'fedcba9876543210 new'],
   })
   expect(describe(sampleEvents.kept, sampleNow)?.fields).toEqual({
     component: 'calico-node',

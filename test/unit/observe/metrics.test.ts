@@ -25,6 +25,8 @@ const types: Readonly<Record<string, string>> = {
   ca_certificates: 'gauge',
   ca_earliest_expiry_timestamp_seconds: 'gauge',
   ca_changed_since_start: 'gauge',
+  ca_added_timestamp_seconds: 'gauge',
+  ca_in_use_until_timestamp_seconds: 'gauge',
   ca_refresh_failures_total: 'counter',
   heartbeat_timestamp_seconds: 'gauge',
   build_info: 'gauge',
@@ -191,7 +193,7 @@ test('what fails now is one series, of the last reason, until it has passed', as
   expect(await failing()).toEqual([])
 })
 
-test('looks at the CA certificates that failed are counted by reason', async () => {
+test('looks at the source that failed are counted by reason', async () => {
   tell(sampleEvents['ca-refresh-failed'])
   expect(await value('ca_refresh_failures_total', '{component="calico-node",reason="vault-timeout"}')).toBe(1)
 })
@@ -226,6 +228,32 @@ test("the CNI plugin's copy: in step or not, since when it would not work, and w
   expect(await value('host_copy_writes_total')).toBe(1)
   expect(await value('host_copy_not_after_timestamp_seconds')).toBe(sampleNow / 1000 + 86_400)
   expect(await value('host_copy_failures_total', '{component="calico-node",reason="directory-read-only"}')).toBe(1)
+})
+
+test('CA certificates: one sample each while it is in the set, at most twenty', async () => {
+  const use = async (): Promise<Record<string, number>> => {
+    const { samples } = await scrape()
+    const key = `${prefix}ca_in_use_until_timestamp_seconds{`
+    return Object.fromEntries(
+      [...samples].flatMap(([name, at]) => (name.startsWith(key) ? [[name.slice(key.length), at]] : [])),
+    )
+  }
+  const { published } = sampleEvents
+  const publishedWith = (certificates: (typeof published)['certificate']['ca']['certificates']): AgentEvent => ({
+    ...published,
+    certificate: { ...published.certificate, ca: { ...published.certificate.ca, certificates } },
+  })
+  tell(published)
+  expect(await use()).toEqual({
+    'component="calico-node",fingerprint="0123456789abcdef",subject="old"}': sampleNow / 1000 + 24 * 3600,
+    'component="calico-node",fingerprint="fedcba9876543210",subject="new"}': 0,
+  })
+  expect(await value('ca_added_timestamp_seconds')).toBe(sampleNow / 1000 - 3600)
+  tell(publishedWith(published.certificate.ca.certificates.slice(1)))
+  expect(Object.keys(await use())).toEqual(['component="calico-node",fingerprint="fedcba9876543210",subject="new"}'])
+  const many = Array.from({ length: 30 }, (_, at) => ({ fingerprint: `${at}`, subject: 'x', inUseUntilMs: 0 }))
+  tell(publishedWith(many))
+  expect(Object.keys(await use())).toHaveLength(20)
 })
 
 test('two agents in one process do not share their numbers', async () => {

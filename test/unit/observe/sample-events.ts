@@ -12,7 +12,16 @@ export const sampleCertificate: PublishedCertificate = {
   notBeforeMs: sampleNow - 30_000,
   notAfterMs: sampleNow + 24 * hourMs,
   renewAtMs: sampleNow + 16 * hourMs,
-  ca: { count: 2, earliestExpiryMs: sampleNow + 1000 * hourMs, changedSinceStart: true },
+  ca: {
+    count: 2,
+    earliestExpiryMs: sampleNow + 1000 * hourMs,
+    changedSinceStart: true,
+    addedAtMs: sampleNow - hourMs,
+    certificates: [
+      { fingerprint: '0123456789abcdef', subject: 'old', inUseUntilMs: sampleNow + 24 * hourMs },
+      { fingerprint: 'fedcba9876543210', subject: 'new', inUseUntilMs: 0 },
+    ],
+  },
 }
 
 export const sampleEvents: { readonly [Type in EventType]: Extract<AgentEvent, { type: Type }> } = {

@@ -2,6 +2,7 @@ import type { X509Certificate } from 'node:crypto'
 import * as fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
 import {
+  caUses,
   earliestExpiryMs,
   isSameCaSet,
   type LiveCertificate,
@@ -127,6 +128,33 @@ test('two sets are the same whatever their order', () => {
   expect(isSameCaSet([one, two], [one])).toBe(false)
   expect(isSameCaSet([one], [two])).toBe(false)
   expect(isSameCaSet([], [])).toBe(true)
+})
+
+describe('who needs which CA', () => {
+  test('the last certificate that chains to it counts; a CA that nobody needs is in use until 0', async () => {
+    const [early, late] = [at(hour), at(2 * hour)]
+    const all = [root, oldRoot, etcdCa]
+    const inUse = [
+      await live(oldRoot, all, { notAfter: early }),
+      await live(oldRoot, all, { notAfter: late }),
+      await live(root, all, { notBefore: at(-2 * hour), notAfter: at(-hour) }),
+    ]
+    const uses = caUses(all.map(x509), inUse, now)
+    const seconds = Math.floor(late.getTime() / 1000) * 1000
+    expect(uses.map(({ subject, inUseUntilMs }) => [subject, inUseUntilMs])).toEqual([
+      ['Root', 0],
+      ['Old root', seconds],
+      ['etcd', 0],
+    ])
+    expect(x509(root).fingerprint256.replaceAll(':', '').toLowerCase()).toContain(uses[0]?.fingerprint)
+  })
+
+  test('what stands above an intermediate is needed with it', async () => {
+    const intermediate = await createCa({ commonName: 'x'.repeat(80), issuer: root })
+    const uses = caUses([x509(root), x509(intermediate)], [await live(intermediate, [root, intermediate])], now)
+    expect(uses.map(({ inUseUntilMs }) => inUseUntilMs > now)).toEqual([true, true])
+    expect(uses[1]?.subject).toBe('x'.repeat(64))
+  })
 })
 
 test('the earliest expiry is that of the CA that ends first', () => {

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { planPoll, planStep, type Step, type TargetState } from '../../../agent/rotation/next-step.ts'
+import { lookEveryMs } from '../../../agent/source/pki.ts'
 
 const now = 1_000_000
 const idle: TargetState = { renewAtMs: now + 500, requested: undefined, retryAtMs: undefined, pollAtMs: now + 300 }
@@ -83,8 +84,8 @@ describe('when the issuers are looked at', () => {
     [60_000, 10_000],
     [1, 10_000],
   ])('a lifetime of %d ms makes an interval of %d ms', (lifetimeMs, intervalMs) => {
-    const first = planPoll(lifetimeMs, 0.25, now)
-    expect(planPoll(lifetimeMs, 0.25, first) - first).toBeCloseTo(intervalMs, 3)
+    const first = planPoll(lookEveryMs(lifetimeMs), 0.25, now)
+    expect(planPoll(lookEveryMs(lifetimeMs), 0.25, first) - first).toBeCloseTo(intervalMs, 3)
   })
 
   test('property: always ahead, at most an interval, and at the same slot whenever it is asked', () => {
@@ -92,8 +93,8 @@ describe('when the issuers are looked at', () => {
     const slot = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
     fc.assert(
       fc.property(lifetime, slot, fc.integer({ min: 0, max: 4e12 }), (lifetimeMs, at, nowMs) => {
-        const pollAtMs = planPoll(lifetimeMs, at, nowMs)
         const intervalMs = Math.min(Math.max(lifetimeMs / 24, 10_000), hourMs)
+        const pollAtMs = planPoll(lookEveryMs(lifetimeMs), at, nowMs)
         expect(pollAtMs).toBeGreaterThan(nowMs - 1)
         expect(pollAtMs).toBeLessThanOrEqual(nowMs + intervalMs + 1)
         const phase = (pollAtMs / intervalMs - at) % 1

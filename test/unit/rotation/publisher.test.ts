@@ -1,4 +1,5 @@
-import { readdirSync, renameSync, rmSync } from 'node:fs'
+import { readdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { AgentError } from '../../../agent/errors.ts'
 import type { ReasonCode } from '../../../agent/reasons.ts'
@@ -43,7 +44,19 @@ describe('publish', () => {
           notBeforeMs: startMs - 30_000,
           notAfterMs: startMs + 24 * hourMs,
           renewAtMs: plan?.renewAtMs,
-          ca: { count: 1, earliestExpiryMs: x509(oldCa).validToDate.getTime(), changedSinceStart: false },
+          ca: {
+            count: 1,
+            earliestExpiryMs: x509(oldCa).validToDate.getTime(),
+            changedSinceStart: false,
+            addedAtMs: statSync(join(rig.path, 'etcd-ca')).mtimeMs,
+            certificates: [
+              {
+                fingerprint: x509(oldCa).fingerprint256.toLowerCase().replaceAll(':', '').slice(0, 16),
+                subject: 'Old CA',
+                inUseUntilMs: startMs + 24 * hourMs,
+              },
+            ],
+          },
         },
       },
     ])

@@ -13,13 +13,15 @@ import { type Bundle, createBundle } from '../../../agent/pki/bundle.ts'
 import { createIssuance } from '../../../agent/rotation/issuance.ts'
 import { createPublisher, type Publisher } from '../../../agent/rotation/publisher.ts'
 import { createRotator, type Rotator } from '../../../agent/rotation/rotator.ts'
-import type { BundleSource, Candidate } from '../../../agent/source/source.ts'
+import { planExpected, planRenewal } from '../../../agent/rotation/schedule.ts'
+import type { Candidate } from '../../../agent/source/source.ts'
 import { openIssuanceRecord } from '../../../agent/store/issuance-record.ts'
 import { openSecretDir, type SecretDir } from '../../../agent/store/secret-dir.ts'
 import { openTargetDir } from '../../../agent/store/target-dir.ts'
 import { createCa, type LeafOptions, type TestCa } from '../../support/certificates.ts'
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts'
 import { tempDir } from '../../support/temp-dir.ts'
+import { createTestSource } from './rotation-source.ts'
 
 export const hourMs = 3_600_000
 export const name = 'calico-node:node1'
@@ -42,6 +44,8 @@ export interface RigOptions {
   readonly budget?: number
   readonly withState?: boolean
   readonly withBootstrap?: boolean
+  /** Certificates are made elsewhere: the source reads what the test puts `there`. */
+  readonly isDelivered?: boolean
   /** Asks `etcd.answer` before a publication. */
   readonly probe?: 'warn' | 'require'
 }
@@ -54,7 +58,7 @@ export interface Rig {
   readonly statePath: string
   readonly bootstrapPath: string
   /** What has been asked of the source. */
-  readonly calls: ('obtain' | 'issuers')[]
+  readonly calls: ('obtain' | 'look')[]
   /** How the source behaves; a test changes it. */
   readonly vault: {
     failure: Error | undefined
@@ -64,6 +68,8 @@ export interface Rig {
     /** Called before an answer. */
     before: () => Promise<void> | void
   }
+  /** What a source holds whose certificates are made elsewhere; undefined: nothing. */
+  readonly there: { candidate: Candidate | undefined }
   readonly etcd: {
     ca: () => readonly X509Certificate[]
     answer: (bundle: Bundle) => Finding['code']
@@ -100,6 +106,7 @@ export async function rotationRig(options: RigOptions = {}): Promise<Rig> {
   const calls: Rig['calls'] = []
   const events: AgentEvent[] = []
   const vault: Rig['vault'] = { failure: undefined, signer: oldCa, issuers: [oldCa], leaf: {}, before: () => {} }
+  const there: Rig['there'] = { candidate: undefined }
   const wanted: Rig['wanted'] = { commonName: () => name }
   const etcd: Rig['etcd'] = { ca: () => [], answer: () => 'accepted', asked: [] }
 
@@ -120,17 +127,7 @@ export async function rotationRig(options: RigOptions = {}): Promise<Rig> {
     }
   }
 
-  async function answer<Result>(call: 'obtain' | 'issuers', make: () => Promise<Result>): Promise<Result> {
-    calls.push(call)
-    await vault.before()
-    if (vault.failure !== undefined) throw vault.failure
-    return await make()
-  }
-
-  const source: BundleSource = {
-    obtain: (_target, _commonName, key) => answer('obtain', () => candidate(vault.signer, vault.leaf, key)),
-    issuers: () => answer('issuers', () => Promise.resolve(vault.issuers.map(x509))),
-  }
+  const source = createTestSource({ isDelivered: options.isDelivered === true, calls, vault, there, candidate })
 
   const open = (each: string): SecretDir => openSecretDir(each, { mode: 0o400, uid: undefined, gid: undefined })
   const commonName = (): string => wanted.commonName()
@@ -157,8 +154,8 @@ export async function rotationRig(options: RigOptions = {}): Promise<Rig> {
       directory,
       state: options.withState === true ? open(statePath) : undefined,
       bootstrap: options.withBootstrap === true ? open(bootstrapPath) : undefined,
-      slot: 0.5,
-      renewAt: 0.65,
+      plan: (validity, issuedAtMs) =>
+        source.makes ? planRenewal(validity, issuedAtMs, 0.5, 0.65) : planExpected(validity),
       ttlSeconds: 86_400,
       etcdCa: () => etcd.ca(),
       admit: probe && createAdmission({ ...shared, component: 'calico-node', probe }),
@@ -201,6 +198,7 @@ export async function rotationRig(options: RigOptions = {}): Promise<Rig> {
     bootstrapPath,
     calls,
     vault,
+    there,
     etcd,
     wanted,
     ...compose(),

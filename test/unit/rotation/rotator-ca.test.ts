@@ -20,7 +20,7 @@ describe('the set of CA certificates', () => {
       reason: 'ca-set-changed',
       certificate: { ca: { count: 2, changedSinceStart: true } },
     })
-    expect(rig.calls).toEqual(['obtain', 'issuers'])
+    expect(rig.calls).toEqual(['obtain', 'look'])
   })
 
   test('is looked at once an hour, and written only when it has changed', async () => {
@@ -28,7 +28,7 @@ describe('the set of CA certificates', () => {
     await rig.start()
     const before = snapshot(rig.path)
     await rig.clock.pass(5 * hourMs)
-    expect(rig.calls).toEqual(['obtain', ...Array<string>(5).fill('issuers')])
+    expect(rig.calls).toEqual(['obtain', ...Array<string>(5).fill('look')])
     expect(snapshot(rig.path)).toEqual(before)
   })
 

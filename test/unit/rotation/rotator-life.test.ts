@@ -26,11 +26,11 @@ describe('stop', () => {
   test.each([
     ['obtain', undefined],
     ['obtain', sealed],
-    ['issuers', undefined],
-    ['issuers', sealed],
+    ['look', undefined],
+    ['look', sealed],
   ] as const)('while the source is asked (%s) ends the run with its answer (%s)', async (call, failure) => {
     const rig = await rotationRig()
-    if (call === 'issuers') await rig.start()
+    if (call === 'look') await rig.start()
     const asked = Promise.withResolvers<void>()
     const answered = Promise.withResolvers<void>()
     rig.vault.before = () => {
@@ -157,7 +157,7 @@ describe('the wall clock', () => {
     expect(snapshot(rig.path)).toEqual(before)
     expect(rig.calls.filter((call) => call === 'obtain')).toHaveLength(1)
     // The issuers are looked at as before: nothing waits for the old time to come again.
-    expect(rig.calls.filter((call) => call === 'issuers').length).toBeGreaterThanOrEqual(2)
+    expect(rig.calls.filter((call) => call === 'look').length).toBeGreaterThanOrEqual(2)
     rig.clock.setWall(Math.ceil(renewAtMs))
     await rig.clock.pass(30_000)
     expect(rig.told('published').at(-1)).toMatchObject({ reason: 'renewal-due' })

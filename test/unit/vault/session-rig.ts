@@ -70,6 +70,7 @@ export function sessionRig(method: 'jwt' | 'token' | 'cert' = 'jwt', inline = fa
     },
     sign: () => Promise.reject(new Error('not asked for')),
     issuers: () => Promise.reject(new Error('not asked for')),
+    readSecret: () => Promise.reject(new Error('not asked for')),
   }
   const auths: Readonly<Record<typeof method, Auth>> = {
     jwt: { method: 'jwt', mount: 'jwt', role: 'calico-node', tokenFile },

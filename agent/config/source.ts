@@ -1,0 +1,161 @@
+/** Owns reading where certificates come from: Vault's PKI, or somewhere they are put after they were made elsewhere. */
+import { isAbsolute, normalize } from 'node:path'
+import { refusedPathProblem } from './mount.ts'
+import { type EnvironmentReader, quote } from './reader.ts'
+import type { TargetPath } from './targets.ts'
+import { renderTemplate, templateProblem, usesNodeUid } from './template.ts'
+import type { VariableName } from './variables.ts'
+
+/** What the parts of a bundle are called in the secret or directory; no `ca`: AGENT_ETCD_CA_FILE is the CA set. */
+export interface Fields {
+  readonly certificate: string
+  readonly key: string
+  readonly ca: string | undefined
+}
+
+export type SourceConfig =
+  | { readonly kind: 'pki' }
+  | {
+      readonly kind: 'kv'
+      readonly mount: string
+      /** Version of the engine. */
+      readonly version: 1 | 2
+      /** By component; `{node_uid}` still stands where the template uses it. */
+      readonly paths: Readonly<Record<string, string>>
+      readonly fields: Fields
+      readonly pollMs: number
+    }
+  | {
+      readonly kind: 'file'
+      /** By component. */
+      readonly directories: Readonly<Record<string, string>>
+      readonly fields: Fields
+      readonly pollMs: number
+    }
+
+/** Which variables belong to which sources; set with another source, they are a mistake that would go unseen. */
+const belongsTo: Readonly<Partial<Record<VariableName, readonly SourceConfig['kind'][]>>> = {
+  AGENT_PKI_MOUNT: ['pki'],
+  AGENT_PKI_ROLE: ['pki'],
+  AGENT_TTL: ['pki'],
+  AGENT_RENEW_AT: ['pki'],
+  AGENT_KEY_TYPE: ['pki'],
+  AGENT_KEY_REUSE: ['pki'],
+  AGENT_AUTH_METHOD: ['pki', 'kv'],
+  AGENT_AUTH_MOUNT: ['pki', 'kv'],
+  AGENT_AUTH_ROLE: ['pki', 'kv'],
+  AGENT_AUTH_TOKEN_FILE: ['pki', 'kv'],
+  AGENT_AUTH_ROLE_ID_FILE: ['pki', 'kv'],
+  AGENT_AUTH_SECRET_ID_FILE: ['pki', 'kv'],
+  AGENT_VAULT_TOKEN_FILE: ['pki', 'kv'],
+  AGENT_INLINE_AUTH: ['pki', 'kv'],
+  AGENT_KV_MOUNT: ['kv'],
+  AGENT_KV_PATH: ['kv'],
+  AGENT_KV_VERSION: ['kv'],
+  AGENT_SOURCE_DIR: ['file'],
+  AGENT_SOURCE_FIELDS: ['kv', 'file'],
+  AGENT_SOURCE_POLL: ['kv', 'file'],
+}
+
+export interface SourceContext {
+  readonly targets: readonly TargetPath[]
+  readonly node: string
+  readonly cluster: string
+  /** The method of the login can tell the uid of the node. */
+  readonly knowsNodeUid: boolean
+}
+
+export function readSourceKind(reader: EnvironmentReader): SourceConfig['kind'] {
+  const kind = reader.choice('AGENT_SOURCE', ['pki', 'kv', 'file'])
+  reader.refuseMisplaced('AGENT_SOURCE', kind, belongsTo)
+  return kind
+}
+
+export function readSource(
+  reader: EnvironmentReader,
+  kind: SourceConfig['kind'],
+  context: SourceContext,
+): SourceConfig {
+  if (kind === 'pki') return { kind }
+  const common = { fields: readFields(reader), pollMs: reader.durationMs('AGENT_SOURCE_POLL', 10_000, 24 * 3_600_000) }
+  if (kind === 'file') return { kind, ...common, directories: readDirectories(reader, context) }
+  const mount = reader.text('AGENT_KV_MOUNT')
+  const problem = refusedPathProblem(mount)
+  if (problem !== undefined) reader.problem('AGENT_KV_MOUNT', problem)
+  const version = reader.choice('AGENT_KV_VERSION', ['2', '1']) === '1' ? 1 : 2
+  return { kind, ...common, mount, version, paths: readPaths(reader, context) }
+}
+
+const partNames = ['certificate', 'key', 'ca'] as const
+
+function readFields(reader: EnvironmentReader): Fields {
+  const names: Record<(typeof partNames)[number], string> = {
+    certificate: 'etcd-cert',
+    key: 'etcd-key',
+    ca: 'etcd-ca',
+  }
+  for (const pair of (reader.optional('AGENT_SOURCE_FIELDS') ?? '').split(',').filter((each) => each.trim() !== '')) {
+    const [part = '', name = '', ...rest] = pair.split('=').map((each) => each.trim())
+    const known = partNames.find((each) => each === part)
+    // It becomes the name of a file.
+    const isName = /^[\w.-]+$/.test(name) && name !== '.' && name !== '..'
+    if (known === undefined || rest.length > 0 || !(isName || (known === 'ca' && name === ''))) {
+      reader.problem(
+        'AGENT_SOURCE_FIELDS',
+        `has ${quote(pair.trim())}; it must be like certificate=tls.crt,key=tls.key,ca=ca.crt`,
+      )
+    } else {
+      names[known] = name
+    }
+  }
+  if (new Set(Object.values(names)).size < partNames.length) {
+    reader.problem('AGENT_SOURCE_FIELDS', 'gives two parts the same name')
+  }
+  if (names.ca === '' && !reader.isSet('AGENT_ETCD_CA_FILE')) {
+    reader.problem('AGENT_SOURCE_FIELDS', 'has no ca: name the file with the CA certificates in AGENT_ETCD_CA_FILE')
+  }
+  return { ...names, ca: names.ca || undefined }
+}
+
+function readPaths(reader: EnvironmentReader, context: SourceContext): Readonly<Record<string, string>> {
+  const template = reader.text('AGENT_KV_PATH')
+  const paths = renderEach(reader, 'AGENT_KV_PATH', template, context)
+  // What is put into a template has been checked, so that the template alone decides.
+  const anyPath = Object.values(paths)[0]?.replaceAll('{node_uid}', 'x') ?? ''
+  const problem = refusedPathProblem(anyPath, 'calico/{node}/{component}')
+  if (problem !== undefined && templateProblem(template) === undefined) reader.problem('AGENT_KV_PATH', problem)
+  return paths
+}
+
+function readDirectories(reader: EnvironmentReader, context: SourceContext): Readonly<Record<string, string>> {
+  const template = reader.optional('AGENT_SOURCE_DIR')
+  if (template === undefined) {
+    reader.problem('AGENT_SOURCE_DIR', 'is required with AGENT_SOURCE=file: the directory that holds the certificate')
+    return {}
+  }
+  if (!isAbsolute(template)) reader.problem('AGENT_SOURCE_DIR', `is ${quote(template)}; it must be an absolute path`)
+  const rendered = renderEach(reader, 'AGENT_SOURCE_DIR', template, context)
+  return Object.fromEntries(
+    Object.entries(rendered).map(([component, path]) => [component, normalize(path).replace(/(.)\/$/, '$1')]),
+  )
+}
+
+/** The template for each component, complete but for `{node_uid}`. */
+function renderEach(
+  reader: EnvironmentReader,
+  name: 'AGENT_KV_PATH' | 'AGENT_SOURCE_DIR',
+  template: string,
+  { targets, node, cluster, knowsNodeUid }: SourceContext,
+): Readonly<Record<string, string>> {
+  const problem = templateProblem(template)
+  if (problem !== undefined) reader.problem(name, `is ${quote(template)}: it ${problem}`)
+  if (cluster === '' && template.includes('{cluster}')) reader.problem(name, 'uses {cluster}: set AGENT_CLUSTER')
+  if (usesNodeUid(template) && !knowsNodeUid) {
+    reader.problem(name, 'uses {node_uid}, which only a service-account token has')
+  }
+  const rendered = targets.map(({ component }) => [component, renderTemplate(template, { component, node, cluster })])
+  if (new Set(rendered.map(([, path]) => path)).size < new Set(targets.map(({ component }) => component)).size) {
+    reader.problem(name, 'gives two targets the same place; use {component} in it')
+  }
+  return Object.fromEntries(rendered) as Record<string, string>
+}

@@ -1,0 +1,94 @@
+/**
+ * Owns reading certificates that are made elsewhere from a directory that configuration management, a CSI driver or a projected
+ * Secret fills. Three files are read as one: through `..data` where there is one, else again until none has changed meanwhile.
+ */
+import { readlinkSync, statSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import type { SourceConfig } from '../config/source.ts'
+import { AgentError, messageOf, systemCode } from '../errors.ts'
+import { Secret } from '../secret.ts'
+import { readSmallFile, systemFiles, UnfitFileError } from '../store/files.ts'
+import { createDeliveredSource, type Delivered, type Part } from './delivered.ts'
+import type { BundleSource } from './source.ts'
+
+/** The writer is at work; it tells when it has finished, as the directory is watched. */
+const attempts = 3
+
+export function createFileSource({
+  directories,
+  fields,
+  pollMs,
+}: Extract<SourceConfig, { kind: 'file' }>): BundleSource {
+  return createDeliveredSource({
+    isLocal: true,
+    pollMs,
+    // Synchronous inside: nothing of our own comes between.
+    read: async ({ component }) => await Promise.resolve().then(() => readWhole(directories[component] ?? '', fields)),
+  })
+}
+
+function readWhole(directory: string, fields: Readonly<Record<Part, string | undefined>>): Delivered {
+  for (let attempt = 1; ; attempt++) {
+    const place = generationOf(directory)
+    const files = Object.values(fields).flatMap((field) => (field === undefined ? [] : [join(place, field)]))
+    const before = stateOf(files)
+    try {
+      const delivered = readParts(directory, place, fields)
+      if (stateOf(files) === before && generationOf(directory) === place) return delivered
+    } catch (error) {
+      // What has just been swapped away is not missing.
+      if (generationOf(directory) === place || attempt === attempts) throw error
+    }
+    if (attempt === attempts) throw new AgentError('source-incomplete', `${directory} is just being written`)
+  }
+}
+
+/** The directory that `..data` names at this moment: its files never change. Without the link, the directory itself. */
+function generationOf(directory: string): string {
+  try {
+    return resolve(directory, readlinkSync(join(directory, '..data')))
+  } catch {
+    return directory
+  }
+}
+
+/** What changes whenever a file is written or replaced. */
+function stateOf(files: readonly string[]): string {
+  return files
+    .map((file) => {
+      const stat = statSync(file, { bigint: true, throwIfNoEntry: false })
+      return stat === undefined ? '' : [stat.dev, stat.ino, stat.size, stat.mtimeNs, stat.ctimeNs].join(':')
+    })
+    .join()
+}
+
+function readParts(directory: string, place: string, fields: Readonly<Record<Part, string | undefined>>): Delivered {
+  const missing: string[] = []
+  const read = (part: Part): string | undefined => {
+    const field = fields[part]
+    if (field === undefined) return undefined
+    try {
+      const text = readSmallFile(systemFiles, join(place, field))
+      if (text.trim() !== '') return text
+    } catch (cause) {
+      if (!['ENOENT', 'ENOTDIR'].includes(systemCode(cause))) throw translate(cause)
+    }
+    missing.push(field)
+    return ''
+  }
+  const [certificate = '', key = '', ca] = [read('certificate'), read('key'), read('ca')]
+  if (missing.length > 0) {
+    const isEmpty = missing.length === Object.values(fields).filter((field) => field !== undefined).length
+    throw new AgentError(
+      isEmpty ? 'source-empty' : 'source-incomplete',
+      `${directory}: ${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} missing or empty`,
+    )
+  }
+  return { certificate, key: new Secret(key), ca, nameOf: (part) => join(directory, fields[part] ?? part) }
+}
+
+function translate(cause: unknown): unknown {
+  if (cause instanceof UnfitFileError) return new AgentError('source-unreadable', cause.message, { cause })
+  if (systemCode(cause) === '') return cause
+  return new AgentError('source-unreadable', messageOf(cause), { cause })
+}

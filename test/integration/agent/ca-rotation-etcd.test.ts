@@ -1,0 +1,187 @@
+/**
+ * Proves docs/ca-rotation.md on a real etcd, step by step, where one CA signs etcd's server certificate as well: clients that
+ * read the files for every connection never fail; one that loaded its CA set before the overlap fails with the switch of the
+ * server, as the metric has said; and one that was restarted in time does not.
+ */
+import { afterAll, describe, expect, it } from 'vitest'
+import { createCsr } from '../../../agent/pki/csr.ts'
+import { exportKey, generateKey } from '../../../agent/pki/key.ts'
+import { locateServer } from '../../servers/locate.ts'
+import { type AgentInProcess, startAgent } from '../../support/agent-in-process.ts'
+import type { TestCa } from '../../support/certificates.ts'
+import { etcdAuth } from '../../support/etcd-auth.ts'
+import { etcdPut } from '../../support/etcd-grpc.ts'
+import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts'
+import { type RealEtcd, startRealEtcd } from '../../support/real-etcd.ts'
+import { readText } from '../../support/vault-setup-auth.ts'
+import { identityIn, startReader } from './etcd-reader.ts'
+import { createTestNode, describeEachVault, type Lab } from './lab.ts'
+import { readPublished } from './published.ts'
+
+const program = locateServer('etcd')
+const leftOut = 'missing' in program ? ` (left out: ${program.missing})` : ''
+const hourMs = 3_600_000
+const nodes = ['node1', 'node2'] as const
+
+interface Node {
+  readonly directory: string
+  readonly agent: AgentInProcess
+  readonly clock: FakeClock
+}
+
+/** etcd's server certificates, signed by the mount's default issuer. */
+function serverCa(
+  { api, setup }: Lab,
+  certificatePem = `${setup.rootPem}\n`,
+): Pick<TestCa, 'certificatePem' | 'issue'> {
+  return {
+    certificatePem,
+    issue: async () => {
+      const key = await generateKey('ec-p256')
+      const request = { csr: createCsr(key), common_name: 'localhost', ip_sans: '127.0.0.1' }
+      const { body } = await api.root('POST', 'pki/sign/etcd-server', request)
+      return {
+        certificatePem: `${readText(body.data, 'certificate')}\n`,
+        privateKeyPem: exportKey(key).reveal(),
+        serialNumber: '',
+      }
+    },
+  }
+}
+
+async function startNode(lab: Lab, node: string): Promise<Node> {
+  const clock = createFakeClock()
+  const { environment, directory } = createTestNode(lab, { node })
+  const agent = await startAgent(environment, { clock })
+  await agent.nextEvent('published')
+  return { directory, agent, clock }
+}
+
+/** When the last certificate that chains to the CA ends, by each node's metric; undefined where the CA is not in the set. */
+async function neededUntil({ agent }: Node, subject: string): Promise<number | undefined> {
+  const told = agent.events.findLast((event) => event.type === 'published')
+  const found = told?.certificate.ca.certificates.find((each) => each.subject === subject)
+  if (found === undefined) return undefined
+  const labels = `component="calico-node",fingerprint="${found.fingerprint}",subject="${subject}"`
+  return await agent.metric(`ca_in_use_until_timestamp_seconds{${labels}}`)
+}
+
+async function lookAtIssuers({ agent, clock }: Node): Promise<void> {
+  await clock.nextSleep()
+  await clock.pass(hourMs)
+  await agent.nextEvent('vault-request', ({ operation }) => operation === 'issuers')
+}
+
+async function renew({ agent }: Node): Promise<void> {
+  agent.renewNow()
+  await agent.nextEvent('published', ({ reason }) => reason === 'renewal-requested')
+}
+
+describeEachVault(`CA rotation with a real etcd${leftOut}`, {}, (lab) => {
+  describe.skipIf('missing' in program)('as documented', () => {
+    let etcd: RealEtcd | undefined
+    afterAll(() => etcd?.stop())
+
+    it('costs no handshake of clients that reload, and tells those that must restart', async () => {
+      const { api, setup } = lab()
+      const role = {
+        allow_any_name: true,
+        use_csr_common_name: false,
+        use_csr_sans: false,
+        key_type: 'ec',
+        server_flag: true,
+      }
+      await api.root('POST', 'pki/roles/etcd-server', { ...role, ttl: '24h' })
+      const member = await startRealEtcd({ clientCaPem: `${setup.rootPem}\n`, serverCa: serverCa(lab()) })
+      etcd = member
+      const auth = etcdAuth(await member.client('root'))
+      await auth.addRole('calico-node')
+      await auth.grantPrefix('calico-node', 'readwrite', '/calico/')
+      for (const node of nodes) {
+        await auth.addUser(`calico-node:${node}`)
+        await auth.grantRole(`calico-node:${node}`, 'calico-node')
+      }
+      await auth.enable()
+
+      const [one, two] = await Promise.all([startNode(lab(), 'node1'), startNode(lab(), 'node2')])
+      const fleet = [one, two]
+      await etcdPut(identityIn(one.directory, member), '/calico/key', 'value')
+      const caAtStart = readPublished(one.directory).ca
+      const reloading = fleet.map(({ directory }) => startReader(directory, member))
+      const restarted = startReader(one.directory, member, caAtStart)
+      const everybody = async (act: (node: Node) => Promise<void>): Promise<void> => {
+        await Promise.all(fleet.map(act))
+        await Promise.all(reloading.map(async ({ reads }) => await reads(3)))
+      }
+      /** A member goes down and comes back with other certificates; nobody is in the middle of a call. */
+      const restartEtcd = async (change: Parameters<RealEtcd['restart']>[0]): Promise<void> => {
+        await Promise.all(reloading.map(async ({ pause }) => await pause()))
+        await member.restart(change)
+        for (const { resume } of reloading) resume()
+        await Promise.all(reloading.map(async ({ reads }) => await reads(3)))
+      }
+      const untilOf = async (subject: string): Promise<(number | undefined)[]> =>
+        await Promise.all(fleet.map(async (node) => await neededUntil(node, subject)))
+
+      // 1. A new issuer, which signs nothing yet: it reaches every node.
+      const second = { common_name: 'second', issuer_name: 'second', key_type: 'ec', ttl: '8760h' }
+      const { body } = await api.root('POST', 'pki/root/rotate/internal', second)
+      expect(await untilOf('second')).toEqual([undefined, undefined])
+      await everybody(lookAtIssuers)
+      expect(await untilOf('second')).toEqual([0, 0])
+      expect(await one.agent.metric('ca_changed_since_start{component="calico-node"}')).toBe(1)
+
+      // 2. etcd trusts both; consumers that started before the overlap are restarted.
+      await restarted.stop()
+      await restartEtcd({ clientCaPem: `${setup.rootPem}\n${readText(body.data, 'certificate')}\n` })
+      const inTime = startReader(one.directory, member, readPublished(one.directory).ca)
+      const tooLate = startReader(one.directory, member, caAtStart)
+      await Promise.all([inTime.reads(3), tooLate.reads(3)])
+      await Promise.all([inTime.pause(), tooLate.pause()])
+
+      // 3. The switch: clients first, at their own pace; then etcd's servers.
+      await api.root('POST', 'pki/config/issuers', { default: 'second' })
+      await renew(one)
+      await Promise.all(reloading.map(async ({ reads }) => await reads(3)))
+      expect(fleet.map(({ directory }) => readPublished(directory).leaf.issuer)).toEqual([
+        'CN=second',
+        'CN=Calico etcd clients',
+      ])
+      await everybody(renew)
+      await restartEtcd({ serverCa: serverCa(lab(), `${readText(body.data, 'certificate')}\n`) })
+      for (const reader of [inTime, tooLate]) reader.resume()
+      await Promise.all([inTime.reads(3), tooLate.reads(3)])
+
+      // 4. The old issuer is needed until its last certificate has ended, and is retired then.
+      const oldName = 'Calico etcd clients'
+      // node1 has renewed twice since the switch; node2's certificate before this one may still be in use.
+      const [untilOne, untilTwo] = await untilOf(oldName)
+      expect(untilOne).toBe(0)
+      expect(untilTwo).toBeGreaterThan(two.clock.now() / 1000)
+      await everybody(renew)
+      expect(await untilOf(oldName)).toEqual([0, 0])
+      await api.root('DELETE', `pki/issuer/${setup.rootIssuerId}`)
+      await everybody(lookAtIssuers)
+      expect(fleet.map(({ directory }) => readPublished(directory).caNames)).toEqual([['second'], ['second']])
+      await restartEtcd({ clientCaPem: `${readText(body.data, 'certificate')}\n` })
+
+      for (const { failures, serials } of await Promise.all(reloading.map(async ({ stop }) => await stop()))) {
+        expect(failures).toEqual([])
+        expect(serials).toBeGreaterThan(2)
+      }
+      for (const node of fleet) {
+        const failed = node.agent.events.filter(({ type }) => type === 'kept' || type === 'ca-refresh-failed')
+        expect(failed).toEqual([])
+      }
+      // etcd was down between the last reads of these and their end: only why they fail counts.
+      const codes = async (reader: typeof inTime): Promise<unknown[]> => {
+        const { failures } = await reader.stop()
+        return [...new Set(failures.map((failure) => (failure as { code: unknown }).code))].filter(
+          (code) => code !== 'unreachable',
+        )
+      }
+      expect(await codes(inTime)).toEqual([])
+      expect(await codes(tooLate)).toEqual(['tls'])
+    })
+  })
+})
