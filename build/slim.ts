@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, join, relative, resolve } from 'node:path'
 import type { Plugin } from 'esbuild'
 
 const require = createRequire(import.meta.url)
@@ -60,7 +60,10 @@ export const slimLibraries: Plugin = {
       // The parser's code is a file of its own, read only when a connection is made.
       if (path.endsWith('llhttp_simd-wasm.js')) return { path: './llhttp.js', external: true }
       const stub = stubs.find(([from, module]) => from.test(importer) && module.test(path))
-      return stub === undefined ? undefined : { path: `${importer}:${path}`, namespace: 'stub', pluginData: stub[2] }
+      // Names of files in dist/ are made of these paths: nothing in them may be of this machine.
+      return stub === undefined
+        ? undefined
+        : { path: `${relative('', importer)}:${path}`, namespace: 'stub', pluginData: stub[2] }
     })
     // Only the version is asked for (agent/version.ts).
     build.onLoad({ filter: /package\.json$/ }, ({ path }) => {

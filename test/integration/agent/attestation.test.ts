@@ -42,7 +42,7 @@ describeEachVault('jwt node attestation', {}, (lab) => {
     agent.signal('SIGTERM')
     expect(await agent.ended).toEqual({ code: 69, signal: null })
     expect(agent.stderr()).toMatch(
-      /^calico-vault-agent: POST https:\S+ 400 common name calico-node:node2 not allowed by this role\n {2}Compare the message with the PKI role\.\n$/,
+      /^calico-vault-agent: Vault refused the request \(vault-request-refused\)\n {2}POST https:\S+ 400 common name calico-node:node2 not allowed by this role\n {2}Compare the message with the PKI role\.\n {2}More: docs\/runbook\.md#vault-request-refused\n$/,
     )
     expect(entriesOf(directory)).toEqual([])
   })

@@ -209,6 +209,12 @@ async function runInit(lab: Lab, { token = {}, spoil, env, options }: Case): Pro
     .replaceAll(node.tokenFile, 'TOKEN')
     .split('calico-vault-agent: ')
     .slice(1)
-    .map((message) => message.trimEnd())
+    .map(withoutCode)
   return { end, messages, isUntouched: entries() === before }
+}
+
+/** Detail and advice, of a message that says what happened, names its code, and points to that code's section of the runbook. */
+function withoutCode(message: string): string {
+  const match = /^\S.* \(([-a-z]+)\)\n {2}(.*)\n {2}More: docs\/runbook\.md#\1\n$/s.exec(message)
+  return match?.[2] ?? `of another form: ${message}`
 }

@@ -114,7 +114,7 @@ describe.skipIf('missing' in program)(`real kube-apiserver${leftOut}`, () => {
       const token = await requestToken(kube, {
         namespace,
         serviceAccount: 'calico-node',
-        node: 'node1',
+        boundNode: 'node1',
         audiences: [audience],
       })
       const { environment, directory } = nodeWith(lab(), token, byJwt)
