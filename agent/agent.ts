@@ -1,23 +1,20 @@
 /** Owns the composition: wires the parts for a configuration, starts a rotator for each target, and stops them. */
-import type { X509Certificate } from 'node:crypto'
 import { chmodSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from './clock.ts'
 import type { Config, Target } from './config/config.ts'
-import { renderTemplate, usesNodeUid } from './config/template.ts'
-import { AgentError, messageOf } from './errors.ts'
+import { AgentError } from './errors.ts'
 import { createAdmission } from './gate/admission.ts'
 import { createEtcdProbe } from './gate/etcd-probe.ts'
 import type { Listener } from './observe/events.ts'
-import { parseCertificates } from './pki/certificate.ts'
 import { createPublisher, type Publisher } from './rotation/publisher.ts'
 import { createRotator, type Rotator } from './rotation/rotator.ts'
 import { slotOf } from './rotation/schedule.ts'
+import { commonNameOf } from './source/common-name.ts'
+import { readEtcdCa } from './source/etcd-ca.ts'
 import { createPkiSource } from './source/pki.ts'
-import { readSmallFile, systemFiles } from './store/files.ts'
 import { openSecretDir, type SecretDir } from './store/secret-dir.ts'
 import { createVaultApi } from './vault/client.ts'
-import { readNodeUid } from './vault/credentials.ts'
 import { createSession } from './vault/session.ts'
 import { createSkewMeter } from './vault/skew.ts'
 import type { TlsMaterial } from './vault/tls-files.ts'
@@ -157,12 +154,11 @@ function createCommonName(config: Config, target: Target, emit: Listener): () =>
   let resolved: string | undefined
   return () => {
     if (resolved === undefined) {
-      const { component, commonName: template } = target
-      const { node, cluster } = config
-      const nodeUid = usesNodeUid(template) ? readNodeUid(config.auth) : undefined
-      resolved = renderTemplate(template, { component, node, cluster, nodeUid })
+      resolved = commonNameOf(config, target)
       const { length } = Buffer.from(resolved)
-      if (length > longestCommonName) emit({ type: 'long-name', component, node, commonName: resolved, length })
+      const { component } = target
+      if (length > longestCommonName)
+        emit({ type: 'long-name', component, node: config.node, commonName: resolved, length })
     }
     return resolved
   }
@@ -183,14 +179,5 @@ function openStateDir(config: Config, component: string): SecretDir | undefined 
       }
       directory.publish(bundle, at)
     },
-  }
-}
-
-function readEtcdCa(file: string | undefined): readonly X509Certificate[] {
-  if (file === undefined) return []
-  try {
-    return parseCertificates(readSmallFile(systemFiles, file))
-  } catch (cause) {
-    throw new AgentError('file-invalid', `AGENT_ETCD_CA_FILE: ${messageOf(cause)}`, { cause })
   }
 }

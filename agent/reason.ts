@@ -11,3 +11,8 @@ export interface Reason {
   /** What an operator should do. */
   readonly advice: string
 }
+
+/** Where the runbook tells about a code or an alert: what log, probes and terminal give as the link. */
+export function runbookOf(name: string): string {
+  return `docs/runbook.md#${name.toLowerCase()}`
+}

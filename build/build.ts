@@ -26,6 +26,7 @@ const apart: Plugin = {
     bundle.onResolve({ filter: /\/resident\.ts$/ }, () => ({ path: './resident.js', external: true }))
     bundle.onResolve({ filter: /\/probe\/ask\.ts$/ }, () => ({ path: './probe.js', external: true }))
     bundle.onResolve({ filter: /\/cli\/provision\.ts$/ }, () => ({ path: './etcd.js', external: true }))
+    bundle.onResolve({ filter: /\/cli\/doctor\.ts$/ }, () => ({ path: './doctor.js', external: true }))
   },
 }
 
@@ -38,6 +39,12 @@ await Promise.all([
   build({
     ...common,
     entryPoints: { etcd: 'agent/cli/provision.ts' },
+    outdir,
+    plugins: [slimLibraries, protoInBundle],
+  }),
+  build({
+    ...common,
+    entryPoints: { doctor: 'agent/cli/doctor.ts' },
     outdir,
     plugins: [slimLibraries, protoInBundle],
   }),

@@ -25,6 +25,24 @@ Ends with 69 when a target has none after --wait (default 60s).
 
   --wait DURATION   how long to try, such as 30s or 5m`,
   },
+  doctor: {
+    summary: 'check everything that the agent needs, and say what is wrong and what to do',
+    text: `Usage: calico-vault-agent doctor [--no-sign] [--consumer UID[:GID]] [--output text|json]
+
+Looks at configuration, credential, directory, Vault, PKI role, CA set and etcd with the environment of the agent, before
+or after it is installed, in its pod or elsewhere. Changes nothing; has one throw-away certificate signed for each target
+and forgets it. What can be checked is checked, whatever else is missing. docs/doctor.md tells about every check.
+
+  --no-sign            have no certificate signed; etcd is then asked with the published one
+  --consumer UID[:GID] who reads the files, where it is not the user of Calico's own image
+  --output text|json   [text]
+
+Examples:
+  kubectl -n kube-system exec ds/calico-node -c calico-vault-agent -- calico-vault-agent doctor
+  calico-vault-agent doctor --output json | jq '.checks[] | select(.status == "failure")'
+
+Exit codes: 0 all is well, 1 warnings, 64 usage, 69 failures, 70 bug, 78 configuration.`,
+  },
   provision: {
     summary: "make etcd's users, roles and grants what Calico's components need",
     text: `Usage: calico-vault-agent provision plan|apply|export|watch [options]
@@ -89,7 +107,7 @@ export function generalHelp(): string {
     'Example:',
     '  VAULT_ADDR=https://vault:8200 VAULT_CACERT=/etc/vault/ca.pem NODE_NAME=node1 AGENT_AUTH_METHOD=jwt calico-vault-agent',
     '',
-    'Exit codes: 0 done, 2 differences (provision plan), 64 usage, 69 unavailable, 70 bug, 78 configuration.',
+    'Exit codes: 0 done, 1 warnings (doctor), 2 differences (provision plan), 64 usage, 69 unavailable, 70 bug, 78 configuration.',
   ].join('\n')
 }
 

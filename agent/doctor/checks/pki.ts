@@ -1,0 +1,107 @@
+/** Owns the checks of the PKI mount: its issuers, what its role makes of our request, and the phase of a CA rotation. */
+import type { X509Certificate } from 'node:crypto'
+import { formatDuration } from '../../config/duration.ts'
+import { AgentError } from '../../errors.ts'
+import type { GateContext } from '../../gate/checks.ts'
+import { judge } from '../../gate/gate.ts'
+import type { Bundle } from '../../pki/bundle.ts'
+import { caPhases, findCaPhase } from '../../pki/ca-phase.ts'
+import { isIssuedBy, validityOf } from '../../pki/certificate.ts'
+import { type Check, failure, ok, skipped, type Verdict, warning } from '../check.ts'
+import { describeName } from '../tls-view.ts'
+import { ExplainedError } from './login.ts'
+
+export const issuers: Check = {
+  id: 'issuers',
+  title: 'issuers of the PKI mount',
+  needs: ['vault-state'],
+  run: async ({ issuers: read, config, now }) => judgeIssuers(await read(), config.pki, now()),
+}
+
+export function judgeIssuers(
+  found: readonly X509Certificate[],
+  { mount, ttlSeconds }: { readonly mount: string; readonly ttlSeconds: number },
+  nowMs: number,
+): Verdict {
+  const advice = 'Make an issuer in this mount, or name the right one in AGENT_PKI_MOUNT.'
+  if (found.length === 0) return failure(`${mount} has no issuer`, 'vault-not-found', advice)
+  const left = (each: X509Certificate): number => validityOf(each).notAfterMs - nowMs
+  const saw = found
+    .map(
+      (each) =>
+        `${describeName(each.subject)}, ${left(each) > 0 ? `valid for ${formatDuration(left(each))}` : 'expired'}`,
+    )
+    .join('\n')
+  const rotate = 'Rotate the CA (docs/ca-rotation.md): certificates cannot outlive their issuer.'
+  if (!found.some((each) => left(each) > 0)) return failure(saw, 'expired', rotate)
+  const dying = found.some((each) => left(each) > 0 && left(each) < ttlSeconds * 1000 * 30)
+  return dying ? warning(saw, rotate, 'lifetime-too-short') : ok(saw)
+}
+
+export const signing: Check = {
+  id: 'signing',
+  title: 'a throw-away certificate is signed as wanted',
+  each: 'target',
+  needs: ['credential', 'login', 'issuers', 'etcd-ca'],
+  run: async ({ signs, sign, gateContext, config }, target) => {
+    if (!signs) return skipped('--no-sign')
+    try {
+      return judgeSigned(await sign(target), config.pki.ttlSeconds, gateContext(target))
+    } catch (error) {
+      throw explainSigning(error)
+    }
+  },
+}
+
+/** The certificate passes the agent's own gate, and is granted about what was asked for. */
+export function judgeSigned(bundle: Bundle, ttlSeconds: number, context: GateContext): Verdict {
+  const rejection = judge(bundle, context)
+  if (rejection !== undefined) return failure(rejection.detail, rejection.code)
+  const { leaf } = bundle
+  const grantedMs = validityOf(leaf).notAfterMs - context.nowMs
+  const saw = `CN=${context.commonName}, ${leaf.publicKey.asymmetricKeyType ?? ''} key, valid for ${formatDuration(grantedMs)}`
+  // Whole seconds, and the time that has passed since.
+  if (grantedMs >= ttlSeconds * 900) return ok(saw)
+  return warning(
+    `${saw}; AGENT_TTL asks for ${formatDuration(ttlSeconds * 1000)}`,
+    'Raise max_ttl of the PKI role, or lower AGENT_TTL to what it grants; look at the expiry of the issuer too.',
+    'lifetime-too-short',
+  )
+}
+
+/** Vault's refusals to sign, by its own words, and what is behind each. */
+const refusals: readonly (readonly [RegExp, string])[] = [
+  [/role requires keys of type|key type|bits/i, 'Make AGENT_KEY_TYPE and key_type, key_bits of the PKI role the same.'],
+  [
+    /common name .*not allowed|not allowed by this role/i,
+    'Compare AGENT_COMMON_NAME with allowed_domains of the PKI role: by the recommended set-up it is COMPONENT:{{identity.entity.aliases.ACCESSOR.name}} of this auth mount.',
+  ],
+  [/unknown role/i, 'Create this role in the PKI mount, or name an existing one in AGENT_PKI_ROLE.'],
+  [/cannot satisfy request|notAfter|ttl/i, 'Look at the expiry of the issuer: a certificate cannot outlive it.'],
+]
+
+function explainSigning(error: unknown): unknown {
+  if (!(error instanceof AgentError)) return error
+  if (error.code !== 'vault-request-refused' && error.code !== 'vault-server-error') return error
+  const advice = refusals.find(([words]) => words.test(error.message))?.[1]
+  return advice === undefined ? error : new ExplainedError(error, advice)
+}
+
+export const caRotation: Check = {
+  id: 'ca-rotation',
+  title: 'phase of a CA rotation',
+  each: 'target',
+  needs: ['signing', 'published'],
+  run: async ({ issuers: read, sign, published, etcdCa, now }, target) => {
+    const bundle = published(target)
+    if (bundle === undefined) return skipped('nothing is published yet')
+    const [listed, { leaf: signed }] = [await read(), await sign(target)]
+    const signer = listed.find((issuer) => isIssuedBy(signed, issuer))
+    if (signer === undefined) return skipped('the mount does not list the issuer that signs')
+    const view = { ...bundle, issuers: listed, defaultIssuer: signer, etcdCa: etcdCa() }
+    const { phase, concerns } = findCaPhase(view, now())
+    const about = concerns.map((each) => `: ${describeName(each.subject)} (serial ${each.serialNumber})`).join('')
+    const { says, advice } = caPhases[phase]
+    return { ...ok(`${phase}: ${says}${about}`), advice: phase === 'steady' ? undefined : advice }
+  },
+}
