@@ -19,8 +19,7 @@ export const directory: Check = {
       const stat = statSync(path)
       if (!stat.isDirectory()) return failure(`${path} is no directory`, 'directory-occupied')
       accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK)
-      // Refuses what stands in the place of our files.
-      openSecretDir(path, files).hasAttributes()
+      openSecretDir(path, files).requirePlaces()
       const { bavail, bsize, ffree, files: inodes } = statfsSync(path)
       const room = { bytes: bavail * bsize, inodes: inodes === 0 ? Number.POSITIVE_INFINITY : ffree }
       return judgeDirectory(path, stat, room, { wanted: files, ...ourselves() })

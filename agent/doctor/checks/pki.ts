@@ -15,16 +15,26 @@ export const issuers: Check = {
   id: 'issuers',
   title: 'issuers of the PKI mount',
   needs: ['vault-state'],
-  run: async ({ issuers: read, config, now }) => judgeIssuers(await read(), config.pki, now()),
+  run: async ({ issuers: read, config, now }) => {
+    try {
+      return judgeIssuers(await read(), config.pki, now())
+    } catch (error) {
+      // Issuers need no token: to whoever shows none, Vault does not tell a missing mount from a closed path.
+      if (!(error instanceof AgentError) || error.code !== 'vault-denied') throw error
+      throw new ExplainedError(error, noMountAdvice)
+    }
+  },
 }
+
+const noMountAdvice =
+  'Enable a PKI engine at this path and make an issuer in it, or name the right one in AGENT_PKI_MOUNT.'
 
 export function judgeIssuers(
   found: readonly X509Certificate[],
   { mount, ttlSeconds }: { readonly mount: string; readonly ttlSeconds: number },
   nowMs: number,
 ): Verdict {
-  const advice = 'Make an issuer in this mount, or name the right one in AGENT_PKI_MOUNT.'
-  if (found.length === 0) return failure(`${mount} has no issuer`, 'vault-not-found', advice)
+  if (found.length === 0) return failure(`${mount} has no issuer`, 'vault-not-found', noMountAdvice)
   const left = (each: X509Certificate): number => validityOf(each).notAfterMs - nowMs
   const saw = found
     .map(
