@@ -6,7 +6,7 @@ import type { CommandName } from './cli/help.ts'
 import { parseConfig } from './config/config.ts'
 import { parseDuration } from './config/duration.ts'
 
-const commandNames: readonly CommandName[] = ['run', 'init', 'doctor', 'provision']
+const commandNames: readonly CommandName[] = ['run', 'init', 'status', 'doctor', 'provision']
 
 async function main(argv: readonly string[]): Promise<number> {
   const isNamed = argv[0] !== undefined && !argv[0].startsWith('-')
@@ -20,6 +20,10 @@ async function main(argv: readonly string[]): Promise<number> {
     const config = parseConfig(process.env, hostname())
     const { init } = await import('./cli/init.ts')
     return await init(config, waitMs)
+  }
+  if (command === 'status') {
+    const { status } = await import('./cli/status.ts')
+    return await status(args)
   }
   if (command === 'doctor') {
     const { doctor } = await import('./cli/doctor.ts')

@@ -9,7 +9,8 @@ import type { EventHub } from './observe/events.ts'
 import { createHealth } from './observe/health.ts'
 import { createLog } from './observe/log.ts'
 import { createMetrics } from './observe/metrics.ts'
-import { startObserveServer } from './observe/server.ts'
+import { type StatusPath, startObserveServer } from './observe/server.ts'
+import { createTimeline } from './observe/timeline.ts'
 import { watchFiles } from './store/watch.ts'
 
 export interface ResidentOptions {
@@ -32,13 +33,19 @@ export function startResident({ config, hub, clock, version, changed }: Resident
   const metrics = createMetrics({ components: targets.map(({ component }) => component), version, clock })
   const health = createHealth(targets, clock, vault.timeoutMs)
   const log = createLog(config.log, clock)
+  const timeline = createTimeline(targets, clock)
   hub.attach((event) => {
     metrics.listener(event)
     health.listener(event)
+    timeline.listener(event)
     log(event)
   })
+  const status = async (path: StatusPath) => {
+    const { answerStatus } = await import('./status/answer.ts')
+    return answerStatus(path, { config, version, timeline, clock })
+  }
   const server =
-    listen === undefined ? undefined : startObserveServer({ listen, health, metrics, clock, emit: hub.emit })
+    listen === undefined ? undefined : startObserveServer({ listen, health, metrics, clock, emit: hub.emit, status })
   const stopWatching = watchFiles(watched(config), changed, (detail) => hub.emit({ type: 'watch-failed', detail }))
   return {
     port: server?.port,

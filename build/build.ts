@@ -20,13 +20,22 @@ const common: BuildOptions = {
 }
 
 /** Modules that are bundles of their own, loaded when they are needed. */
+const separate: readonly (readonly [module: RegExp, bundle: string])[] = [
+  [/\/resident\.ts$/, './resident.js'],
+  [/\/probe\/ask\.ts$/, './probe.js'],
+  [/\/cli\/provision\.ts$/, './etcd.js'],
+  [/\/cli\/doctor\.ts$/, './doctor.js'],
+  [/\/cli\/status\.ts$/, './status.js'],
+  [/\/status\/answer\.ts$/, './page.js'],
+]
+
 const apart: Plugin = {
   name: 'apart',
   setup: (bundle) => {
-    bundle.onResolve({ filter: /\/resident\.ts$/ }, () => ({ path: './resident.js', external: true }))
-    bundle.onResolve({ filter: /\/probe\/ask\.ts$/ }, () => ({ path: './probe.js', external: true }))
-    bundle.onResolve({ filter: /\/cli\/provision\.ts$/ }, () => ({ path: './etcd.js', external: true }))
-    bundle.onResolve({ filter: /\/cli\/doctor\.ts$/ }, () => ({ path: './doctor.js', external: true }))
+    bundle.onResolve({ filter: /\.ts$/ }, ({ path, kind }) => {
+      const found = kind === 'dynamic-import' && separate.find(([module]) => module.test(path))
+      return found ? { path: found[1], external: true } : undefined
+    })
   },
 }
 
@@ -34,7 +43,14 @@ rmSync(outdir, { recursive: true, force: true })
 await Promise.all([
   build({ ...common, entryPoints: { main: 'agent/start.ts' }, outdir }),
   build({ ...common, entryPoints: { llhttp: parserModule }, outdir, plugins: [] }),
-  build({ ...common, entryPoints: { resident: 'agent/resident.ts' }, outdir }),
+  build({
+    ...common,
+    entryPoints: { resident: 'agent/resident.ts' },
+    outdir,
+    supported: { 'dynamic-import': false },
+    plugins: [slimLibraries, apart],
+  }),
+  build({ ...common, entryPoints: { page: 'agent/status/answer.ts', status: 'agent/cli/status.ts' }, outdir }),
   build({ ...common, entryPoints: { probe: 'agent/gate/probe/ask.ts' }, outdir }),
   build({
     ...common,

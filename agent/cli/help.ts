@@ -14,7 +14,7 @@ export const commandHelp = {
 Obtains a certificate for each target, checks it, publishes it in the target's directory, and renews it long before it
 expires. Ends only on SIGTERM or SIGINT. SIGHUP renews every target at once.
 
-Serves /metrics, /startupz, /livez and /readyz on AGENT_LISTEN.`,
+Serves /metrics, /startupz, /livez, /readyz and a status page (/) on AGENT_LISTEN.`,
   },
   init: {
     summary: 'make sure that every target has a good certificate, then end (init container)',
@@ -24,6 +24,23 @@ Ends with 0 as soon as every target has a good certificate; does not contact Vau
 Ends with 69 when a target has none after --wait (default 60s).
 
   --wait DURATION   how long to try, such as 30s or 5m`,
+  },
+  status: {
+    summary: 'show what is published, how long it works, and what failed last',
+    text: `Usage: calico-vault-agent status [--watch] [--output text|json]
+
+Shows for each target its certificate, chain and CA set, age, runway and next renewal, from disk; and the last rotations and
+failures, where the agent runs on this machine and answers on AGENT_LISTEN. Contacts nobody else. With the environment of
+the agent, and as a user who can read its files. The same is on the agent's port: / for people, /status for programs.
+
+  --watch              again every two seconds, until SIGINT
+  --output text|json   [text]; watched, JSON is one line a look
+
+Examples:
+  kubectl -n kube-system exec ds/calico-node -c calico-vault-agent -- calico-vault-agent status
+  calico-vault-agent status --output json | jq '.targets[].certificate.runwaySeconds'
+
+Exit codes: 0 every target has a certificate that works, 64 usage, 69 one has none, 78 configuration.`,
   },
   doctor: {
     summary: 'check everything that the agent needs, and say what is wrong and what to do',

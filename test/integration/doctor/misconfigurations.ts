@@ -28,7 +28,7 @@ export interface Misconfiguration {
 }
 
 const withEnv =
-  (env: DoctorRun['env']): Misconfiguration['spoil'] =>
+  (env: NonNullable<DoctorRun['env']>): Misconfiguration['spoil'] =>
   () => ({ env })
 
 /** A role of the PKI mount with other settings, until the test ends. */
