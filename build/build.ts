@@ -1,14 +1,17 @@
-/** Owns `npm run build`: the bundles in dist/ and the code cache beside them. */
+/** Owns `npm run build`: the bundles in dist/, the code cache and the licences beside them, and the SBOM of what is in them. */
 import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { type BuildOptions, build, type Plugin } from 'esbuild'
 import { makeCodeCache } from './code-cache.ts'
+import { mergeMetafiles, packagesByBundle } from './contents.ts'
+import { licenseList } from './licenses.ts'
 import { protoInBundle } from './proto.ts'
+import { makeSbom } from './sbom.ts'
 import { parserModule, slimLibraries } from './slim.ts'
 
 /** Made beside dist/ and then renamed: a program that runs from there must not lose its files for the time of a build. */
 const outdir = 'dist.new'
 
-const common: BuildOptions = {
+const common = {
   bundle: true,
   minify: true,
   platform: 'node',
@@ -16,8 +19,9 @@ const common: BuildOptions = {
   format: 'cjs',
   legalComments: 'none',
   logLevel: 'warning',
+  metafile: true,
   plugins: [slimLibraries],
-}
+} satisfies BuildOptions
 
 /** Modules that are bundles of their own, loaded when they are needed. */
 const separate: readonly (readonly [module: RegExp, bundle: string])[] = [
@@ -40,7 +44,7 @@ const apart: Plugin = {
 }
 
 rmSync(outdir, { recursive: true, force: true })
-await Promise.all([
+const bundles = await Promise.all([
   build({ ...common, entryPoints: { main: 'agent/start.ts' }, outdir }),
   build({ ...common, entryPoints: { llhttp: parserModule }, outdir, plugins: [] }),
   build({
@@ -75,6 +79,10 @@ await Promise.all([
 ])
 // The project's package.json says `module`; the bundles are CommonJS, which starts faster.
 writeFileSync(`${outdir}/package.json`, '{ "type": "commonjs" }\n')
+const contents = mergeMetafiles(bundles.map(({ metafile }) => metafile))
+writeFileSync('dist.meta.json', JSON.stringify(contents))
+const sbom = makeSbom('dist.meta.json', 'dist.cdx.json')
+writeFileSync(`${outdir}/THIRD-PARTY-LICENSES`, licenseList(sbom, packagesByBundle(contents)))
 await makeCodeCache(outdir)
 rmSync('dist', { recursive: true, force: true })
 renameSync(outdir, 'dist')

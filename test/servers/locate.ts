@@ -91,9 +91,14 @@ function sourceHash(name: ServerName): string {
 }
 
 function cacheRoot(env: Environment): string {
+  return cacheDirectory('servers', env)
+}
+
+/** Where programs and images that take long to make are kept between runs, outside the project. */
+export function cacheDirectory(kind: 'servers' | 'images', env: Environment = process.env): string {
   const own = env['CALICO_VAULT_AGENT_CACHE']
   const base = own || join(env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'calico-vault-agent')
-  return join(base, 'servers')
+  return join(base, kind)
 }
 
 function directoryNames(path: string): string[] {

@@ -32,6 +32,8 @@ export interface AgentProcessOptions {
   readonly uid?: number
   /** What starts it, in front of node; it must end in an exec, so that the pid is the agent's. */
   readonly wrapper?: readonly string[]
+  /** What is started instead of node and the agent's file, such as a container of it. */
+  readonly command?: readonly string[]
 }
 
 export interface AgentProcess {
@@ -61,10 +63,10 @@ const patienceMs = 10_000
 
 export function spawnAgent(
   environment: Readonly<Record<string, string>>,
-  { args = [], bundle = false, uid, wrapper = [] }: AgentProcessOptions = {},
+  { args = [], bundle = false, uid, wrapper = [], command }: AgentProcessOptions = {},
 ): AgentProcess {
   const main = join(root, bundle ? 'dist/main.js' : 'agent/main.ts')
-  const [program = process.execPath, ...rest] = [...wrapper, process.execPath, main, ...args]
+  const [program = process.execPath, ...rest] = command ?? [...wrapper, process.execPath, main, ...args]
   const child = spawn(program, rest, {
     env: { PATH: process.env['PATH'], AGENT_LISTEN: '127.0.0.1:0', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
