@@ -2,11 +2,11 @@
  * Owns the whole stack that `doctor` is tried on: a real Vault, a real etcd whose users `provision` has made, pod-bound tokens of a
  * real kube-apiserver (or, where that is not built, tokens of the same shape), and `doctor` itself as a process.
  */
-import { spawn } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { vi } from 'vitest'
 import { locateServer } from '../../servers/locate.ts'
+import { type CommandEnd, type CommandOptions, runCommand } from '../../support/agent-command.ts'
 import { createCa } from '../../support/certificates.ts'
 import { type EtcdAuth, etcdAuth } from '../../support/etcd-auth.ts'
 import { requestJson } from '../../support/https-json.ts'
@@ -168,43 +168,17 @@ export async function createPatient(stack: Stack): Promise<Patient> {
   return { root, directory, tokenFile, environment }
 }
 
-export interface DoctorRun {
+export interface DoctorRun extends CommandOptions {
   readonly args?: readonly string[]
   /** Set over the environment, or taken away where undefined. */
   readonly env?: Readonly<Record<string, string | undefined>>
-  /** A user without rights, where the tests run as root. */
-  readonly uid?: number | undefined
-  /** dist/main.js, which `npm test` has built. Default: the sources. */
-  readonly bundle?: boolean
-}
-
-export interface Diagnosis {
-  readonly code: number | null
-  readonly stdout: string
-  readonly stderr: string
 }
 
 export function runDoctor(
   { environment }: Patient,
-  { args = [], env = {}, uid, bundle }: DoctorRun,
-): Promise<Diagnosis> {
-  const main = join(import.meta.dirname, '../../..', bundle === true ? 'dist/main.js' : 'agent/main.ts')
-  const child = spawn(process.execPath, [main, 'doctor', ...args], {
-    env: { PATH: process.env['PATH'], ...changed(environment, env) },
-    stdio: ['ignore', 'pipe', 'pipe'],
-    ...(uid === undefined ? {} : { uid, gid: uid }),
-  })
-  const texts = { stdout: '', stderr: '' }
-  child.stdout.on('data', (chunk: Buffer) => {
-    texts.stdout += chunk.toString()
-  })
-  child.stderr.on('data', (chunk: Buffer) => {
-    texts.stderr += chunk.toString()
-  })
-  return new Promise((resolve, reject) => {
-    child.once('error', reject)
-    child.once('close', (code) => resolve({ code, ...texts }))
-  })
+  { args = [], env = {}, ...options }: DoctorRun,
+): Promise<CommandEnd> {
+  return runCommand(['doctor', ...args], changed(environment, env), options)
 }
 
 /** A finding as `--output json` shows it. */
@@ -217,7 +191,7 @@ export interface ShownCheck {
   readonly see?: string
 }
 
-export function checksOf({ stdout, stderr }: Diagnosis): readonly ShownCheck[] {
+export function checksOf({ stdout, stderr }: CommandEnd): readonly ShownCheck[] {
   if (stderr !== '') throw new Error(stderr)
   return (JSON.parse(stdout) as { checks: ShownCheck[] }).checks
 }

@@ -57,8 +57,8 @@ describe.skipIf(browserMissing !== undefined)(`the status page in Chromium${left
       page.on('request', (request) => requests.push(request.url()))
       page.on('console', (message) => complaints.push(message.text()))
       page.on('pageerror', (error) => complaints.push(error.message))
-      const { address } = agent.lines.find(({ event }) => event === 'listening') ?? {}
-      await page.goto(`http://${String(address)}/`)
+      const listening = agent.lines.find(({ event }) => event === 'listening')
+      await page.goto(`http://${String(listening?.['address'])}/`)
       return { page, requests, complaints }
     }
 
@@ -106,6 +106,7 @@ describe.skipIf(browserMissing !== undefined)(`the status page in Chromium${left
 
     it('shows why nothing is renewed, and what to do', async () => {
       const agent = await startAgent()
+      await renew(agent, 'published')
       await lab().vault.seal()
       onTestFinished(() => lab().vault.unseal())
       await renew(agent, 'kept')
@@ -127,6 +128,6 @@ describe.skipIf(browserMissing !== undefined)(`the status page in Chromium${left
 /** For docs/: STATUS_PAGE_SCREENSHOT=docs/status-page.png vitest run test/integration/status/page.test.ts */
 async function screenshot(page: Page, path: string): Promise<void> {
   await page.emulateMedia({ colorScheme: 'light' })
-  await page.setViewportSize({ width: 900, height: 1000 })
+  await page.setViewportSize({ width: 900, height: 960 })
   await page.screenshot({ path })
 }
