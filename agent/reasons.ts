@@ -5,6 +5,7 @@
 import { etcdReasons } from './etcd/reasons.ts'
 import { kubeReasons } from './kubernetes/reasons.ts'
 import type { Reason, RetryClass } from './reason.ts'
+import { setupReasons } from './vault-setup/reasons.ts'
 
 const renewal = (says: string): Reason => ({ about: 'renewal', retry: 'local', says, advice: 'Nothing to do.' })
 const gate = (says: string, advice: string): Reason => ({ about: 'gate', retry: 'refused', says, advice })
@@ -167,6 +168,7 @@ export const reasons = {
 
   ...etcdReasons,
   ...kubeReasons,
+  ...setupReasons,
   'nodes-invalid': {
     about: 'file',
     retry: 'local',

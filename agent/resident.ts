@@ -12,6 +12,7 @@ import { createMetrics } from './observe/metrics.ts'
 import { type StatusPath, startObserveServer } from './observe/server.ts'
 import { createTimeline } from './observe/timeline.ts'
 import { watchFiles } from './store/watch.ts'
+import { readTokenExpiryMs } from './vault/credentials.ts'
 
 export interface ResidentOptions {
   readonly config: Config
@@ -30,7 +31,12 @@ export interface Resident {
 
 export function startResident({ config, hub, clock, version, changed }: ResidentOptions): Resident {
   const { targets, listen, vault } = config
-  const metrics = createMetrics({ components: targets.map(({ component }) => component), version, clock })
+  const metrics = createMetrics({
+    components: targets.map(({ component }) => component),
+    version,
+    clock,
+    credentialExpiryMs: () => readTokenExpiryMs(config.auth),
+  })
   const health = createHealth(targets, clock, vault.timeoutMs)
   const log = createLog(config.log, clock)
   const timeline = createTimeline(targets, clock)

@@ -28,6 +28,7 @@ const separate: readonly (readonly [module: RegExp, bundle: string])[] = [
   [/\/resident\.ts$/, './resident.js'],
   [/\/probe\/ask\.ts$/, './probe.js'],
   [/\/cli\/provision\.ts$/, './etcd.js'],
+  [/\/cli\/setup-vault\.ts$/, './setup-vault.js'],
   [/\/cli\/doctor\.ts$/, './doctor.js'],
   [/\/cli\/status\.ts$/, './status.js'],
   [/\/status\/answer\.ts$/, './page.js'],
@@ -56,6 +57,7 @@ const bundles = await Promise.all([
   }),
   build({ ...common, entryPoints: { page: 'agent/status/answer.ts', status: 'agent/cli/status.ts' }, outdir }),
   build({ ...common, entryPoints: { probe: 'agent/gate/probe/ask.ts' }, outdir }),
+  build({ ...common, entryPoints: { 'setup-vault': 'agent/cli/setup-vault.ts' }, outdir }),
   build({
     ...common,
     entryPoints: { etcd: 'agent/cli/provision.ts' },

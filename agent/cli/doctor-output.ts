@@ -3,7 +3,7 @@ import type { Finding, Status } from '../doctor/check.ts'
 import { runbookOf } from '../reason.ts'
 import { reasons } from '../reasons.ts'
 import { exitCodes } from './exit-codes.ts'
-import type { Paint } from './provision-output.ts'
+import type { Paint } from './terminal.ts'
 
 const words: Readonly<Record<Status, string>> = { ok: 'ok', skipped: 'skipped', warning: 'WARNING', failure: 'FAILURE' }
 const colours = { ok: '+', skipped: '~', warning: '!', failure: '-' } as const

@@ -10,7 +10,7 @@ import { ConfigError } from '../errors.ts'
 import { type DoctorOptions, parseDoctorOptions } from './doctor-options.ts'
 import { exitCodeOf, findingsJson, findingText, summaryText } from './doctor-output.ts'
 import { reportFailure } from './failure.ts'
-import { painter } from './provision-output.ts'
+import { painter } from './terminal.ts'
 
 /** An operator waits: what has not answered by then is as good as down. */
 const requestMs = 5000

@@ -1,4 +1,7 @@
-/** Owns the exit codes: those of sysexits(3) that service managers and people know; `differences` is provision plan's, `warnings` doctor's. */
+/**
+ * Owns the exit codes: those of sysexits(3) that service managers and people know; `differences` is a plan's,
+ * `warnings` doctor's.
+ */
 export const exitCodes = {
   ok: 0,
   warnings: 1,

@@ -4,7 +4,7 @@ import type { Happening } from '../observe/timeline.ts'
 import { runbookOf } from '../reason.ts'
 import { reasons } from '../reasons.ts'
 import type { Status, TargetStatus } from '../status/status.ts'
-import type { Paint } from './provision-output.ts'
+import type { Paint } from './terminal.ts'
 
 const colours = { good: '+', late: '!', expired: '-', missing: '-' } as const
 /** Those of the time-line that are shown; `--output json` has all. */

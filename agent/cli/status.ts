@@ -1,16 +1,17 @@
 /** Owns the command `status`: what is published and what the agent does about it, without any network but loopback. */
 import { hostname } from 'node:os'
-import { parseArgs } from 'node:util'
 import { systemClock } from '../clock.ts'
 import { parseConfig } from '../config/config.ts'
-import { messageOf } from '../errors.ts'
 import { statusJson } from '../status/json.ts'
 import { askAgent } from '../status/live.ts'
 import { readStatus, type Status } from '../status/status.ts'
+import { choice, parseFlags } from './arguments.ts'
 import { exitCodes } from './exit-codes.ts'
-import { reportFailure, UsageError } from './failure.ts'
-import { painter } from './provision-output.ts'
+import { reportFailure } from './failure.ts'
 import { statusText } from './status-output.ts'
+import { painter } from './terminal.ts'
+
+const flags = { output: { type: 'string' }, watch: { type: 'boolean' } } as const
 
 const watchMs = 2000
 /** Cursor home, and everything below it cleared. */
@@ -18,7 +19,8 @@ const clearScreen = '\u001b[H\u001b[J'
 
 export async function status(argv: readonly string[]): Promise<number> {
   try {
-    const { output, watch } = parseStatusOptions(argv)
+    const { output: format, watch = false } = parseFlags('status', argv, flags)
+    const output = choice('output', format, ['text', 'json'])
     const config = parseConfig(process.env, hostname())
     const look = async (): Promise<Status> => {
       const live = await askAgent(config)
@@ -55,21 +57,4 @@ function stopSignal(): AbortSignal {
 function exitCodeOf({ targets }: Status): number {
   const works = targets.every(({ state }) => state === 'good' || state === 'late')
   return works ? exitCodes.ok : exitCodes.unavailable
-}
-
-/** @throws UsageError */
-export function parseStatusOptions(argv: readonly string[]): { output: 'text' | 'json'; watch: boolean } {
-  const { output = 'text', watch = false } = parsed(argv)
-  if (output !== 'text' && output !== 'json') throw new UsageError('status --output is text or json')
-  return { output, watch }
-}
-
-function parsed(argv: readonly string[]) {
-  const options = { output: { type: 'string' }, watch: { type: 'boolean' } } as const
-  try {
-    return parseArgs({ args: [...argv], options, strict: true }).values
-  } catch (error) {
-    // `Unknown option '--x'. To specify a positional …`: the first sentence says it.
-    throw new UsageError(`status: ${messageOf(error).split('. ', 1)[0]}`)
-  }
 }

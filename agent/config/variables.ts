@@ -16,7 +16,7 @@ export const variables = {
   VAULT_TLS_SERVER_NAME: { meaning: "name that Vault's certificate is verified for" },
   VAULT_NAMESPACE: { meaning: 'namespace (Vault Enterprise, OpenBao)' },
   VAULT_CLIENT_TIMEOUT: { default: '60s', meaning: 'deadline of one request' },
-  VAULT_TOKEN: { meaning: 'the token, where AGENT_AUTH_METHOD=token' },
+  VAULT_TOKEN: { meaning: "the token, where AGENT_AUTH_METHOD=token; setup-vault: an administrator's" },
   NODE_NAME: {
     defaultText: 'host name outside Kubernetes',
     meaning: 'name of the node, from the downward API (spec.nodeName)',

@@ -1,5 +1,6 @@
 /** Owns how events read: level, message and fields of the log line. Never a secret: events hold none. */
 import { formatDuration } from '../config/duration.ts'
+import { runbookOf } from '../reason.ts'
 import { type ReasonCode, reasons } from '../reasons.ts'
 import type { AgentEvent, PublishedCertificate } from './events.ts'
 import { describeProvision } from './provision-describe.ts'
@@ -24,9 +25,13 @@ export function describe(event: AgentEvent, nowMs: number): LogLine | undefined 
     case 'listening':
       return line('info', `health and metrics on ${event.address}`, { address: event.address })
     case 'listen-failed':
-      return line('error', `health and metrics cannot be served: ${event.detail}; trying again`, {
-        error: event.detail,
-      })
+      return line(
+        'error',
+        `health and metrics cannot be served: ${event.detail}; trying again. Free the port, or set AGENT_LISTEN`,
+        {
+          error: event.detail,
+        },
+      )
     case 'long-name': {
       const { component, node, commonName, length } = event
       const message = `the common name has ${length} bytes, more than the 64 of X.520; Vault and etcd take it, strict TLS libraries may not (see {node_uid})`
@@ -75,9 +80,13 @@ export function describe(event: AgentEvent, nowMs: number): LogLine | undefined 
     case 'state-failed':
       return failure('warn', `${event.component}: the cached or static certificate is of no use`, event)
     case 'watch-failed':
-      return line('warn', `files are not watched: ${event.detail}; they are still read before each use`, {
-        error: event.detail,
-      })
+      return line(
+        'warn',
+        `files are not watched: ${event.detail}; they are still read before each use. Raise fs.inotify.max_user_watches and max_user_instances on the node`,
+        {
+          error: event.detail,
+        },
+      )
     case 'stopped':
       return line('info', `stopped by ${event.signal}`, { signal: event.signal })
     case 'clock-skew':
@@ -102,6 +111,7 @@ function describeKept(event: Extract<AgentEvent, { type: 'kept' }>, nowMs: numbe
     component,
     reason,
     error: detail,
+    runbook: runbookOf(reason),
     retryAt: iso(retryAtMs),
     notAfter: iso(notAfterMs),
   })
@@ -120,7 +130,7 @@ function describeProbed(event: Extract<AgentEvent, { type: 'probed' }>): LogLine
     return line('debug', `${component}: etcd accepts the certificate`, { component, outcome, detail, durationMs })
   }
   const { says, advice } = reasons[outcome]
-  const fields = { component, reason: outcome, error: detail, durationMs }
+  const fields = { component, reason: outcome, error: detail, runbook: runbookOf(outcome), durationMs }
   if (verdict !== 'anyway') return line('debug', `${component}: ${says}`, fields)
   return line('warn', `${component}: ${says}; published all the same. ${advice}`, fields)
 }
@@ -131,7 +141,13 @@ function failure(
   event: { component: string; reason: ReasonCode; detail: string },
 ): LogLine {
   const { component, reason, detail } = event
-  return line(level, `${message}: ${reasons[reason].says}`, { component, reason, error: detail })
+  const { says, advice } = reasons[reason]
+  return line(level, `${message}: ${says}. ${advice}`, {
+    component,
+    reason,
+    error: detail,
+    runbook: runbookOf(reason),
+  })
 }
 
 function next({ notAfterMs, renewAtMs }: PublishedCertificate, nowMs: number): string {

@@ -9,7 +9,8 @@ import type { ReasonCode } from '../reasons.ts'
 import type { ProvisionEvent } from './provision-events.ts'
 
 /** What a request to Vault is for: the label of the request metrics. */
-export type Operation = 'login' | 'sign' | 'issuers' | 'issuer' | 'token' | 'health'
+export const operations = ['login', 'sign', 'issuers', 'issuer', 'token', 'health', 'setup'] as const
+export type Operation = (typeof operations)[number]
 
 export interface TargetName {
   readonly component: string

@@ -1,5 +1,6 @@
 /** Owns the answers to the probes, from the events alone: started, alive, ready, and why not. */
 import type { Clock } from '../clock.ts'
+import { runbookOf } from '../reason.ts'
 import { type ReasonCode, reasons } from '../reasons.ts'
 import type { Listener, TargetName } from './events.ts'
 
@@ -24,6 +25,12 @@ interface TargetHealth {
   failure?: { reason: ReasonCode; detail: string; retryAtMs: number } | undefined
   /** When the loop is expected to be heard of again, by the monotonic clock: nobody dies because the wall clock was set. */
   expectedAt: number
+}
+
+/** What an operator reads about a reason. */
+function explain({ reason }: { readonly reason: ReasonCode }): object {
+  const { says, advice } = reasons[reason]
+  return { reason, says, advice, runbook: runbookOf(reason) }
 }
 
 /** A step that talks to Vault may take several requests, each as long as its deadline. */
@@ -55,17 +62,13 @@ export function createHealth(targets: readonly TargetName[], clock: Clock, vault
             ...(isReady(state) ? {} : { why: 'the published certificate has expired' }),
           }),
       ...(renewAtMs === undefined ? {} : { renewAt: new Date(renewAtMs).toISOString() }),
-      ...(unproven === undefined
-        ? {}
-        : { unproven: { ...unproven, says: reasons[unproven.reason].says, advice: reasons[unproven.reason].advice } }),
+      ...(unproven === undefined ? {} : { unproven: { ...explain(unproven), detail: unproven.detail } }),
       ...(failure === undefined
         ? {}
         : {
             failure: {
-              reason: failure.reason,
-              says: reasons[failure.reason].says,
+              ...explain(failure),
               detail: failure.detail,
-              advice: reasons[failure.reason].advice,
               retryAt: new Date(failure.retryAtMs).toISOString(),
             },
           }),

@@ -11,7 +11,7 @@ import type { Metrics } from './metrics.ts'
 export interface ObserveServerOptions {
   readonly listen: { readonly host: string; readonly port: number }
   readonly health: Health
-  readonly metrics: Metrics
+  readonly metrics: Pick<Metrics, 'expose'>
   readonly clock: Clock
   readonly emit: Listener
   /** The status page and its data, where there are some. */

@@ -11,6 +11,7 @@ import { type AgentEvent, createEventHub } from '../../agent/observe/events.ts'
 import { createHealth, type ProbeAnswer } from '../../agent/observe/health.ts'
 import { createMetrics } from '../../agent/observe/metrics.ts'
 import { watchFiles } from '../../agent/store/watch.ts'
+import { readTokenExpiryMs } from '../../agent/vault/credentials.ts'
 
 export type AgentEnvironment = Readonly<Record<string, string>>
 
@@ -38,6 +39,8 @@ export interface AgentInProcess {
   probe(name: 'startupz' | 'livez' | 'readyz'): ProbeAnswer
   /** The value of one sample, such as `ca_certificates{component="calico-node"}`; undefined where there is none. */
   metric(sample: string): Promise<number | undefined>
+  /** What a scrape reads. */
+  readonly scrape: () => Promise<string>
   stop(): Promise<void>
 }
 
@@ -50,7 +53,8 @@ export async function startAgent(
   const config = parseConfig(environment, 'no-node-name')
   const components = config.targets.map(({ component }) => component)
   const hub = createEventHub()
-  const metrics = createMetrics({ components, version: 'test', clock })
+  const credentialExpiryMs = (): number | undefined => readTokenExpiryMs(config.auth)
+  const metrics = createMetrics({ components, version: 'test', clock, credentialExpiryMs })
   const health = createHealth(config.targets, clock, config.vault.timeoutMs)
   const events: AgentEvent[] = []
   const log: LogLine[] = []
@@ -99,6 +103,8 @@ export async function startAgent(
       look()
     })
 
+  const scrape = async (): Promise<string> => (await metrics.expose('')).text
+
   return {
     config,
     events,
@@ -109,9 +115,9 @@ export async function startAgent(
       seen = events.length
     },
     probe: (name) => health.probe(name),
+    scrape,
     async metric(sample) {
-      const { text } = await metrics.expose('')
-      const line = text.split('\n').find((each) => each.startsWith(`calico_vault_agent_${sample} `))
+      const line = (await scrape()).split('\n').find((each) => each.startsWith(`calico_vault_agent_${sample} `))
       return line === undefined ? undefined : Number(line.slice(line.lastIndexOf(' ')))
     },
     stop,

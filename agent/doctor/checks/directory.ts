@@ -125,7 +125,7 @@ export function judgePublished(bundle: Bundle | undefined, inOrder: boolean, nam
   const saw = `CN=${name}, serial ${bundle.leaf.serialNumber}, works for ${formatDuration(workingTime(bundle, nowMs).notAfterMs - nowMs)}`
   if (inOrder) return ok(saw)
   const advice = 'Nothing, where the agent runs: it puts mode and owner right. Otherwise start it.'
-  return warning(`${saw}; mode or owner are not the configured ones`, advice, 'attributes-changed')
+  return warning(`${saw}; mode or owner are not the configured ones`, advice)
 }
 
 /** Who reads the files: the user of Calico's own images (up to v3.32; kube-controllers alone is not root there). */

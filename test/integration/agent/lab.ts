@@ -4,12 +4,10 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe } from 'vitest'
-import { locateServer } from '../../servers/locate.ts'
+import { afterAll, beforeAll } from 'vitest'
 import { createCa, type TestCa } from '../../support/certificates.ts'
-import { startDevVault } from '../../support/dev-vault/dev-vault.ts'
+import { describeVault, vaultSubjects } from '../../support/each-vault.ts'
 import { type FakeKube, startFakeKube } from '../../support/fake-kube.ts'
-import { startRealVault } from '../../support/real-vault.ts'
 import {
   createServiceAccountIssuer,
   type ServiceAccountIssuer,
@@ -37,32 +35,10 @@ export type LabOptions = Pick<VaultSetupOptions, 'ttl' | 'notBeforeDuration' | '
 /** Cases take the lab when they run: it does not exist yet when they are declared. */
 export type Cases = (lab: () => Lab) => void
 
-interface Subject {
-  readonly name: string
-  readonly isReal: boolean
-  readonly missing?: string | undefined
-  readonly start: () => Promise<VaultServer>
-}
-
-const real = locateServer('vault')
-
-const subjects: readonly Subject[] = [
-  { name: 'the development Vault', isReal: false, start: startDevVault },
-  {
-    name: 'the real Vault',
-    isReal: true,
-    missing: 'missing' in real ? real.missing : undefined,
-    start: startRealVault,
-  },
-]
-
 /** The same cases over the development Vault and over the real one, which is left out with the reason where it is missing. */
 export function describeEachVault(title: string, options: LabOptions, cases: Cases): void {
-  for (const { name, isReal, missing, start } of subjects) {
-    const leftOut = missing === undefined ? '' : ` (left out: ${missing})`
-    describe.skipIf(missing !== undefined)(`${title}: ${name}${leftOut}`, () => {
-      withLab(start, options, cases, isReal)
-    })
+  for (const subject of vaultSubjects) {
+    describeVault(subject, title, ({ isReal, start }) => withLab(start, options, cases, isReal))
   }
 }
 

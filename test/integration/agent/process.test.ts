@@ -92,7 +92,7 @@ describeEachVault('the process', {}, (lab) => {
     await asked
     agent.signal('SIGTERM')
     expect(await withinASecond(agent.ended)).toEqual({ code: 69, signal: null })
-    expect(agent.stderr()).toMatch(/^calico-vault-agent: .*\n {2}.*\n$/)
+    expect(agent.stderr()).toMatch(/^calico-vault-agent: .*\n(?: {2}.*\n){2} {2}More: docs\/runbook\.md#[\w-]+\n$/)
   })
 })
 

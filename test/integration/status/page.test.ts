@@ -128,6 +128,7 @@ describe.skipIf(browserMissing !== undefined)(`the status page in Chromium${left
 /** For docs/: STATUS_PAGE_SCREENSHOT=docs/status-page.png vitest run test/integration/status/page.test.ts */
 async function screenshot(page: Page, path: string): Promise<void> {
   await page.emulateMedia({ colorScheme: 'light' })
-  await page.setViewportSize({ width: 900, height: 960 })
-  await page.screenshot({ path })
+  await page.setViewportSize({ width: 900, height: 1400 })
+  const first = await page.locator('section').first().boundingBox()
+  await page.screenshot({ path, clip: { x: 0, y: 0, width: 900, height: (first?.y ?? 0) + (first?.height ?? 0) + 20 } })
 }

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import type { Target } from '../../../agent/config/config.ts'
 import type { Access } from '../../../agent/doctor/access.ts'
@@ -72,6 +73,15 @@ describe('the table of checks', () => {
     for (const [index, { needs = [] }] of createChecks(undefined).entries()) {
       expect(ids.slice(0, index)).toEqual(expect.arrayContaining([...needs]))
     }
+  })
+})
+
+describe('docs/doctor.md', () => {
+  it('has an anchor for each check, in their order', () => {
+    const anchors = [...readFileSync('docs/doctor.md', 'utf8').matchAll(/<a id="([^"]+)"><\/a>`\1`/g)].map(
+      ([, id]) => id,
+    )
+    expect(anchors).toEqual(createChecks(undefined).map(({ id }) => id))
   })
 })
 

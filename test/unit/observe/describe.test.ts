@@ -8,7 +8,7 @@ const hourMs = 3_600_000
 const lines: Readonly<Record<AgentEvent['type'], readonly [Level, RegExp] | undefined>> = {
   started: ['info', /^calico-vault-agent 1\.2\.3 on node1$/],
   listening: ['info', /^health and metrics on 0\.0\.0\.0:9879$/],
-  'listen-failed': ['error', /EADDRINUSE.*; trying again$/],
+  'listen-failed': ['error', /EADDRINUSE.*; trying again\. Free the port, or set AGENT_LISTEN$/],
   'long-name': ['warn', /70 bytes, more than the 64/],
   'vault-request': ['debug', /^vault sign: ok$/],
   login: ['debug', /^logged in to Vault by jwt$/],
@@ -22,7 +22,10 @@ const lines: Readonly<Record<AgentEvent['type'], readonly [Level, RegExp] | unde
   probed: ['warn', /^calico-node: etcd could not be asked .*; published all the same\. Check ETCD_ENDPOINTS/],
   recovered: ['info', /^calico-node: what failed before has passed$/],
   'ca-refresh-failed': ['warn', /^calico-node: the CA certificates could not be looked at: Vault did not answer/],
-  'state-failed': ['warn', /^calico-node: the cached or static certificate is of no use: the certificate has expired$/],
+  'state-failed': [
+    'warn',
+    /^calico-node: the cached or static certificate is of no use: the certificate has expired\. Check the clocks/,
+  ],
   'watch-failed': ['warn', /ENOSPC: inotify; they are still read/],
   stopped: ['info', /^stopped by SIGTERM$/],
   'provision-source-reached': ['info', /^3 nodes, told by Kubernetes at https:/],
@@ -71,6 +74,7 @@ test('fields are what the event says, times as ISO 8601, durations rounded', () 
   expect(describe(sampleEvents.kept, sampleNow)?.fields).toEqual({
     component: 'calico-node',
     reason: 'vault-sealed',
+    runbook: 'docs/runbook.md#vault-sealed',
     error: 'POST https://vault:8200/v1/auth/jwt/login: 503 Vault is sealed',
     retryAt: '2026-11-21T12:00:05.000Z',
     notAfter: '2026-11-21T14:00:00.000Z',

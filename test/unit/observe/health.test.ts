@@ -89,6 +89,7 @@ describe('a failure', () => {
         says: reasons['vault-sealed'].says,
         detail: sampleEvents.kept.detail,
         advice: 'Unseal Vault.',
+        runbook: 'docs/runbook.md#vault-sealed',
         retryAt: '2026-11-21T12:00:05.000Z',
       },
     })
