@@ -49,7 +49,7 @@ the agent, and as a user who can read its files. The same is on the agent's port
   --output text|json   [text]; watched, JSON is one line a look
 
 Examples:
-  kubectl -n kube-system exec ds/calico-node -c calico-vault-agent -- calico-vault-agent status
+  kubectl -n kube-system exec ds/calico-node -c calico-vault-agent -- node /app/main.js status
   calico-vault-agent status --output json | jq '.targets[].certificate.runwaySeconds'
 
 Exit codes: 0 every target has a certificate that works, 64 usage, 69 one has none, 78 configuration.`,
@@ -67,7 +67,7 @@ and forgets it. What can be checked is checked, whatever else is missing. docs/d
   --output text|json   [text]
 
 Examples:
-  kubectl -n kube-system exec ds/calico-node -c calico-vault-agent -- calico-vault-agent doctor
+  kubectl -n kube-system exec ds/calico-node -c calico-vault-agent -- node /app/main.js doctor
   calico-vault-agent doctor --output json | jq '.checks[] | select(.status == "failure")'
 
 Exit codes: 0 all is well, 1 warnings, 64 usage, 69 failures, 70 bug, 78 configuration.`,

@@ -159,12 +159,21 @@ interface Place extends Pick<Stats, 'mode' | 'uid' | 'gid'> {
 /** The directory, and each file: as it stands there, or as it will be written. */
 function placesOf({ directory: path }: Target, { files }: Config): Place[] {
   const { uid = process.geteuid?.() ?? 0, gid = process.getegid?.() ?? 0 } = files
-  const planned = (name: string) => ({ uid, gid, mode: name === fileNames.ca ? 0o444 : files.mode })
-  const each = Object.values(fileNames).map((name) => {
-    const file = join(path, name)
-    return { ...(statSync(file, { throwIfNoEntry: false }) ?? planned(name)), path: file, bits: 4 }
+  const asWritten = (name: string) => ({ uid, gid, mode: name === fileNames.ca ? 0o444 : files.mode })
+  const placeOf = (place: string, bits: number, stat: Pick<Stats, 'mode' | 'uid' | 'gid'>): Place => ({
+    path: place,
+    bits,
+    mode: stat.mode,
+    uid: stat.uid,
+    gid: stat.gid,
   })
-  return [{ ...statSync(path), path, bits: 1 }, ...each]
+  return [
+    placeOf(path, 1, statSync(path)),
+    ...Object.values(fileNames).map((name) => {
+      const file = join(path, name)
+      return placeOf(file, 4, statSync(file, { throwIfNoEntry: false }) ?? asWritten(name))
+    }),
+  ]
 }
 
 export function judgeReader({ uid, gid }: Reader, places: readonly Place[]): Verdict {

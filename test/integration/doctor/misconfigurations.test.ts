@@ -3,8 +3,12 @@ import { chmodSync, copyFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { canMount, remount, tempFileSystem } from '../../support/temp-dir.ts'
-import { misconfigurations } from './misconfigurations.ts'
+import { etcdMisconfigurations } from './misconfigurations/etcd.ts'
+import { machineMisconfigurations } from './misconfigurations/machine.ts'
+import { vaultMisconfigurations } from './misconfigurations/vault.ts'
 import { checksOf, createPatient, runDoctor, type Stack, stackMissing, stackName, startStack } from './stack.ts'
+
+const misconfigurations = [...machineMisconfigurations, ...vaultMisconfigurations, ...etcdMisconfigurations]
 
 /** Exit code by the worst. */
 const exitCodes = { ok: 0, warning: 1, failure: 69 }

@@ -61,7 +61,7 @@ export interface Stack {
   readonly etcd: RealEtcd
   readonly auth: EtcdAuth
   readonly rootPem: string
-  token(wish?: TokenWish): Promise<string>
+  readonly token: (wish?: TokenWish) => Promise<string>
   stop(): Promise<void>
 }
 
@@ -102,7 +102,7 @@ export async function allowCapabilities(api: VaultApi, capabilities: readonly st
 
 interface Cluster {
   readonly jwt: JwtSetup
-  token(wish?: TokenWish): Promise<string>
+  readonly token: (wish?: TokenWish) => Promise<string>
   stop(): Promise<void>
 }
 
@@ -132,10 +132,11 @@ async function startCluster(): Promise<Cluster> {
 }
 
 async function makeAccounts(): Promise<Cluster> {
-  const { issuer, publicKeyPem, token } = createServiceAccountIssuer()
+  const accounts = createServiceAccountIssuer()
+  const { issuer, publicKeyPem } = accounts
   return {
     jwt: { issuer, publicKeyPem },
-    token: async ({ node = 'node1', audiences = [audience] } = {}) => token({ node, audience: audiences }),
+    token: async ({ node = 'node1', audiences = [audience] } = {}) => accounts.token({ node, audience: audiences }),
     stop: async () => {},
   }
 }

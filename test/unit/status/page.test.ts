@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import fc from 'fast-check'
+import { assert, property, string } from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { escaped, html } from '../../../agent/status/html.ts'
 import { statusJson } from '../../../agent/status/json.ts'
@@ -33,8 +33,8 @@ const statusOf = (change: Partial<TargetStatus>, atMs = 43_200_000): Status => (
 
 describe('html', () => {
   it('cannot be injected into', () => {
-    fc.assert(
-      fc.property(fc.string({ unit: 'grapheme' }), (text) => {
+    assert(
+      property(string({ unit: 'grapheme' }), (text) => {
         const { text: shown } = html`<p title="${text}">${text}</p>`
         expect(shown.slice(3, -4)).not.toMatch(/[<>].*[<>].*[<>]/)
         expect(shown.match(/[<>"']/g)?.join('')).toBe('<""><>')
