@@ -4,7 +4,7 @@
 export type RetryClass = 'outage' | 'refused' | 'local' | 'awaited'
 
 export interface Reason {
-  readonly about: 'renewal' | 'gate' | 'vault' | 'auth' | 'store' | 'file' | 'etcd' | 'kube' | 'setup'
+  readonly about: 'renewal' | 'gate' | 'vault' | 'auth' | 'store' | 'budget' | 'file' | 'etcd' | 'kube' | 'setup'
   readonly retry: RetryClass
   /** What happened, as a clause that follows the name of the thing. */
   readonly says: string

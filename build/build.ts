@@ -23,14 +23,24 @@ const common = {
   plugins: [slimLibraries],
 } satisfies BuildOptions
 
+/** The commands beside the agent, of which no agent loads any: ES modules, so that what they share is there once. */
+const commands = {
+  format: 'esm',
+  splitting: true,
+  chunkNames: 'shared-[hash]',
+  outExtension: { '.js': '.mjs' },
+  // CommonJS libraries in an ES module still call this.
+  banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
+} satisfies BuildOptions
+
 /** Modules that are bundles of their own, loaded when they are needed. */
 const separate: readonly (readonly [module: RegExp, bundle: string])[] = [
   [/\/resident\.ts$/, './resident.js'],
   [/\/probe\/ask\.ts$/, './probe.js'],
-  [/\/cli\/provision\.ts$/, './etcd.js'],
-  [/\/cli\/setup-vault\.ts$/, './setup-vault.js'],
-  [/\/cli\/doctor\.ts$/, './doctor.js'],
-  [/\/cli\/status\.ts$/, './status.js'],
+  [/\/cli\/provision\.ts$/, './provision.mjs'],
+  [/\/cli\/setup-vault\.ts$/, './setup-vault.mjs'],
+  [/\/cli\/doctor\.ts$/, './doctor.mjs'],
+  [/\/cli\/status\.ts$/, './status.mjs'],
   [/\/status\/answer\.ts$/, './page.js'],
 ]
 
@@ -55,19 +65,18 @@ const bundles = await Promise.all([
     supported: { 'dynamic-import': false },
     plugins: [slimLibraries, apart],
   }),
-  build({ ...common, entryPoints: { page: 'agent/status/answer.ts', status: 'agent/cli/status.ts' }, outdir }),
+  build({ ...common, entryPoints: { page: 'agent/status/answer.ts' }, outdir }),
   build({ ...common, entryPoints: { probe: 'agent/gate/probe/ask.ts' }, outdir }),
-  build({ ...common, entryPoints: { 'setup-vault': 'agent/cli/setup-vault.ts' }, outdir }),
   build({
     ...common,
-    entryPoints: { etcd: 'agent/cli/provision.ts' },
+    entryPoints: {
+      provision: 'agent/cli/provision.ts',
+      'setup-vault': 'agent/cli/setup-vault.ts',
+      doctor: 'agent/cli/doctor.ts',
+      status: 'agent/cli/status.ts',
+    },
     outdir,
-    plugins: [slimLibraries, protoInBundle],
-  }),
-  build({
-    ...common,
-    entryPoints: { doctor: 'agent/cli/doctor.ts' },
-    outdir,
+    ...commands,
     plugins: [slimLibraries, protoInBundle],
   }),
   build({

@@ -1,5 +1,5 @@
 /**
- * Owns the command `provision`, and the bundle dist/etcd.js that is loaded for it alone: etcd3 and yaml would cost every
+ * Owns the command `provision`, and the bundle dist/provision.mjs that is loaded for it alone: etcd3 and yaml would cost every
  * sidecar memory that only this command needs.
  */
 import { text as readAll } from 'node:stream/consumers'

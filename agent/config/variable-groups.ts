@@ -13,8 +13,8 @@ const groups: readonly (readonly [string, (name: string) => boolean])[] = [
     'Login',
     (name) => name.startsWith('AGENT_AUTH_') || name === 'AGENT_VAULT_TOKEN_FILE' || name === 'AGENT_INLINE_AUTH',
   ],
-  ['Certificate', (name) => /^(NODE_NAME|AGENT_(PKI_|COMMON_NAME|CLUSTER|TTL|RENEW_AT|KEY_))/.test(name)],
-  ['Files', (name) => /^AGENT_(COMPONENT|DIR|TARGETS|FILE_|ETCD_CA_FILE|STATE_DIR|BOOTSTRAP_DIR)/.test(name)],
+  ['Certificate', (name) => /^(NODE_NAME|AGENT_(PKI_|COMMON_NAME|CLUSTER|TTL|RENEW_AT|ISSUANCE_|KEY_))/.test(name)],
+  ['Files', (name) => /^AGENT_(COMPONENT|DIR|TARGETS|FILE_|ETCD_CA_FILE|STATE_DIR|BOOTSTRAP_DIR|HOST_CNI_)/.test(name)],
   ['etcd', (name) => /^(ETCD_|AGENT_(ETCD_PROBE|CALICO_VERSION|KUBERNETES_DIR)$)/.test(name)],
   ['Operation', () => true],
 ]

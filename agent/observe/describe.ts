@@ -79,6 +79,23 @@ export function describe(event: AgentEvent, nowMs: number): LogLine | undefined 
       return failure('warn', `${event.component}: ${caProblem(event.reason)}`, event)
     case 'state-failed':
       return failure('warn', `${event.component}: the cached or static certificate is of no use`, event)
+    case 'store-flaw': {
+      const { component, reason, detail } = event
+      const { says, advice } = reasons[reason]
+      return line('warn', `${component}: ${says}. ${advice}`, {
+        component,
+        reason,
+        error: detail,
+        runbook: runbookOf(reason),
+      })
+    }
+    case 'host-copied': {
+      const { component, path, written, serialNumber, notAfterMs } = event
+      const message = `${component}: the CNI plugin's copy in ${path} ${written ? 'was brought in step' : 'is in step'}`
+      return line('info', message, { component, path, serialNumber, notAfter: iso(notAfterMs) })
+    }
+    case 'host-copy-failed':
+      return describeHostCopyFailed(event)
     case 'watch-failed':
       return line(
         'warn',
@@ -90,6 +107,7 @@ export function describe(event: AgentEvent, nowMs: number): LogLine | undefined 
     case 'stopped':
       return line('info', `stopped by ${event.signal}`, { signal: event.signal })
     case 'clock-skew':
+    case 'issuance-budget':
     case 'credential':
     case 'heartbeat':
       return undefined
@@ -133,6 +151,22 @@ function describeProbed(event: Extract<AgentEvent, { type: 'probed' }>): LogLine
   const fields = { component, reason: outcome, error: detail, runbook: runbookOf(outcome), durationMs }
   if (verdict !== 'anyway') return line('debug', `${component}: ${says}`, fields)
   return line('warn', `${component}: ${says}; published all the same. ${advice}`, fields)
+}
+
+function describeHostCopyFailed(event: Extract<AgentEvent, { type: 'host-copy-failed' }>): LogLine {
+  const { component, path, reason, detail, retryAtMs, repeated } = event
+  const { says, advice } = reasons[reason]
+  // That install-cni has not run yet is how every first start of a node looks.
+  const level = repeated ? 'debug' : reason === 'host-copy-absent' ? 'info' : 'warn'
+  const message = `${component}: the CNI plugin's copy is not in step: ${says}; it is tried again. ${advice}`
+  return line(level, message, {
+    component,
+    path,
+    reason,
+    error: detail,
+    runbook: runbookOf(reason),
+    retryAt: iso(retryAtMs),
+  })
 }
 
 function failure(

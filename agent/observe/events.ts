@@ -38,6 +38,8 @@ export type AgentEvent =
   | { type: 'credential'; expiresAtMs: number | undefined }
   | { type: 'login'; method: string; mount: string; expiresAtMs: number | undefined }
   | { type: 'issued'; component: string; serialNumber: string; keyReused: boolean; reason: ReasonCode }
+  /** How many certificates an hour may see, and when each of those that were made stops counting. */
+  | { type: 'issuance-budget'; component: string; limit: number; spentUntilMs: readonly number[] }
   | { type: 'found'; component: string; certificate: PublishedCertificate }
   | { type: 'published'; component: string; reason: ReasonCode; durationMs: number; certificate: PublishedCertificate }
   | {
@@ -62,6 +64,28 @@ export type AgentEvent =
   | { type: 'recovered'; component: string }
   | { type: 'ca-refresh-failed'; component: string; reason: ReasonCode; detail: string }
   | { type: 'state-failed'; component: string; reason: ReasonCode; detail: string }
+  | {
+      /** The CNI plugin's copy was looked at and is in step now. */
+      type: 'host-copied'
+      component: string
+      path: string
+      /** Whether anything had to be written. */
+      written: boolean
+      serialNumber: string
+      notAfterMs: number
+    }
+  | {
+      type: 'host-copy-failed'
+      component: string
+      path: string
+      reason: ReasonCode
+      detail: string
+      retryAtMs: number
+      /** Whether it failed for the same reason the time before. */
+      repeated: boolean
+    }
+  /** Something about the directory that endangers nothing now; told once. */
+  | { type: 'store-flaw'; component: string; reason: ReasonCode; detail: string }
   | { type: 'watch-failed'; detail: string }
   | { type: 'heartbeat'; component: string; nextStepAtMs: number }
   | { type: 'stopped'; signal: string }

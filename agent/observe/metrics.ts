@@ -5,6 +5,7 @@ import { type ReasonCode, reasons } from '../reasons.ts'
 import type { AgentEvent, Listener, PublishedCertificate } from './events.ts'
 import { isProvisionEvent } from './provision-events.ts'
 import { createProvisionMetrics, type ProvisionMetricsOptions } from './provision-metrics.ts'
+import { createStoreMetrics } from './store-metrics.ts'
 import { createVaultMetrics } from './vault-metrics.ts'
 
 export interface Metrics {
@@ -144,6 +145,7 @@ export function createMetrics({ components, version, clock, credentialExpiryMs, 
   }
 
   const toldByVault = createVaultMetrics(registers, credentialExpiryMs)
+  const toldByStore = createStoreMetrics(registers, clock)
   const provisioned = provision && createProvisionMetrics(registers, clock, provision)
 
   function listener(event: AgentEvent): void {
@@ -169,6 +171,11 @@ export function createMetrics({ components, version, clock, credentialExpiryMs, 
         probes.inc({ component: event.component, outcome: event.outcome })
         if (event.verdict === 'refuse') return undefined
         return unproven.set({ component: event.component }, event.verdict === 'anyway' ? 1 : 0)
+      case 'issuance-budget':
+      case 'store-flaw':
+      case 'host-copied':
+      case 'host-copy-failed':
+        return toldByStore(event)
       case 'recovered':
         return setFailure(event.component, undefined, 0)
       case 'ca-refresh-failed':

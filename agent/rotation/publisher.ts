@@ -10,6 +10,7 @@ import { earliestExpiryMs, isSameCaSet, type LiveCertificate, planCaSet, working
 import { type Validity, validityOf } from '../pki/certificate.ts'
 import type { ReasonCode } from '../reasons.ts'
 import type { SecretDir } from '../store/secret-dir.ts'
+import type { TargetDir } from '../store/target-dir.ts'
 import { planRenewal, type RenewalPlan } from './schedule.ts'
 import { createSpares } from './spares.ts'
 
@@ -17,7 +18,7 @@ export interface PublisherOptions {
   readonly component: string
   /** @throws AgentError where the name depends on a credential that cannot be read */
   readonly commonName: () => string
-  readonly directory: SecretDir
+  readonly directory: TargetDir
   /** The node-local cache. */
   readonly state: SecretDir | undefined
   /** A static Secret. */
@@ -120,7 +121,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
 
   const isNotDue = (bundle: Bundle): boolean => planFor(workingTime(bundle, now())).renewAtMs > now()
 
-  function put(bundle: Bundle, reason: ReasonCode, issuedAtMs?: number): void {
+  async function put(bundle: Bundle, reason: ReasonCode, issuedAtMs?: number): Promise<void> {
+    await directory.claim()
     const startedAt = clock.monotonic()
     directory.publish(bundle.text, new Date(clock.now()))
     const certificate = adopt(bundle, issuedAtMs)
@@ -182,17 +184,17 @@ export function createPublisher(options: PublisherOptions): Publisher {
     async inspect() {
       const problem = takeOver()
       if (problem === undefined) {
-        if (published !== undefined && !directory.hasAttributes()) put(published.bundle, 'attributes-changed')
+        if (published !== undefined && !directory.hasAttributes()) await put(published.bundle, 'attributes-changed')
         return undefined
       }
       if (published !== undefined && judge(published.bundle, judged([]), ['lifetime-too-short']) === undefined) {
-        put(published.bundle, 'files-changed')
+        await put(published.bundle, 'files-changed')
         return undefined
       }
       published = undefined
       const cached = await spares.find('state', judged([]), [], isNotDue)
       if (cached === undefined) return problem
-      put(cached, 'restored-from-state')
+      await put(cached, 'restored-from-state')
       return undefined
     },
     async publish({ issuers, ...parts }, reason) {
@@ -202,7 +204,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
         requirePass(candidate, judged(inUse))
         return candidate
       })
-      put(bundle, reason, now())
+      await put(bundle, reason, now())
       spares.save(bundle)
     },
     async refreshCa(issuers) {
@@ -217,7 +219,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
         return candidate
       })
       if (refreshed === bundle) return
-      put(refreshed, 'ca-set-changed')
+      await put(refreshed, 'ca-set-changed')
       spares.save(refreshed)
     },
     async restore() {
@@ -225,7 +227,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       // A static Secret has another name and another issuer; it starts the node, and is replaced as soon as Vault answers.
       const restored = cached ?? (await spares.find('bootstrap', judged([]), ['lifetime-too-short', 'wrong-name']))
       if (restored === undefined) return false
-      put(restored, cached === undefined ? 'restored-from-bootstrap' : 'restored-from-state')
+      await put(restored, cached === undefined ? 'restored-from-bootstrap' : 'restored-from-state')
       return true
     },
   }

@@ -1,29 +1,28 @@
 /**
  * Owns the life of one target: obtain, judge, publish, announce, and again before it expires. Every failure keeps what is
- * published and is tried again; this is the only retry loop of the program.
+ * published and is tried again; this is the only loop that contacts Vault.
  */
-import type { KeyObject, X509Certificate } from 'node:crypto'
+import type { X509Certificate } from 'node:crypto'
 import type { Clock } from '../clock.ts'
-import type { Target } from '../config/config.ts'
 import { AgentError } from '../errors.ts'
 import type { Listener } from '../observe/events.ts'
 import { isIssuedBy } from '../pki/certificate.ts'
 import { type ReasonCode, reasons } from '../reasons.ts'
-import type { BundleSource, Candidate } from '../source/source.ts'
+import type { BundleSource } from '../source/source.ts'
+import type { TargetDir } from '../store/target-dir.ts'
 import { type BackoffState, planRetry } from './backoff.ts'
+import type { Issuance } from './issuance.ts'
 import { planPoll, planStep } from './next-step.ts'
 import type { Publisher } from './publisher.ts'
 import { giveWay } from './schedule.ts'
 import { createShelf } from './shelf.ts'
 
 export interface RotatorOptions {
-  readonly target: Target
-  /** @throws AgentError where the name depends on a credential that cannot be read */
-  readonly commonName: () => string
+  readonly component: string
+  readonly directory: Pick<TargetDir, 'claim' | 'release'>
   readonly publisher: Publisher
-  readonly source: BundleSource
-  /** How many rotations may keep the private key. */
-  readonly keyReuse: number
+  readonly issuance: Issuance
+  readonly source: Pick<BundleSource, 'issuers'>
   /** The node's moment of each interval in which the issuers are looked at, 0 to 1. */
   readonly pollSlot: number
   readonly clock: Clock
@@ -51,8 +50,7 @@ const longestSleepMs = 30_000
 const unheardMs = 300_000
 
 export function createRotator(options: RotatorOptions): Rotator {
-  const { target, commonName, publisher, source, keyReuse, pollSlot, clock, now, random, emit } = options
-  const { component } = target
+  const { component, directory, publisher, issuance, source, pollSlot, clock, now, random, emit } = options
   /** Why a renewal is due whatever the schedule says; each request is one object, so that one that comes meanwhile is not lost. */
   let requested: { readonly reason: ReasonCode } | undefined
   // Both moments are of the monotonic clock: a wall clock that is set back must not delay them by hours.
@@ -60,8 +58,6 @@ export function createRotator(options: RotatorOptions): Rotator {
   let pollAt: number | undefined
   /** When a look at the issuers last found Vault down, by the monotonic clock. */
   let outageAt: number | undefined
-  /** The key made last, and the rotations that have kept it; one that was found on disk is not reused: its age is not known. */
-  let ownKey: { key: KeyObject; kept: number } | undefined
   let mustInspect = true
   const shelf = createShelf({ now, publisher, source })
   let alarm = new AbortController()
@@ -69,22 +65,10 @@ export function createRotator(options: RotatorOptions): Rotator {
   const wake = (): void => alarm.abort()
   const inWallTime = (at: number): number => now() + at - clock.monotonic()
 
-  function reusableKey(): KeyObject | undefined {
-    if (ownKey === undefined || ownKey.kept >= keyReuse) return undefined
-    return publisher.published()?.bundle.key === ownKey.key ? ownKey.key : undefined
-  }
-
-  async function obtain(reason: ReasonCode): Promise<Candidate> {
-    const reused = reusableKey()
-    const candidate = await source.obtain(target, commonName(), reused)
-    const { serialNumber } = candidate.leaf
-    emit({ type: 'issued', component, serialNumber, keyReused: reused !== undefined, reason })
-    return candidate
-  }
-
   async function renew(reason: ReasonCode): Promise<void> {
     const served = requested
-    const candidate = (await shelf.take()) ?? (await obtain(reason))
+    await directory.claim() // Nothing is signed that another agent's directory would not take.
+    const candidate = (await shelf.take()) ?? (await issuance.obtain(reason, publisher.published()))
     try {
       await publisher.publish(candidate, reason)
     } catch (error) {
@@ -92,7 +76,7 @@ export function createRotator(options: RotatorOptions): Rotator {
       throw error
     }
     shelf.clear()
-    ownKey = { key: candidate.key, kept: candidate.key === ownKey?.key ? ownKey.kept + 1 : 0 }
+    issuance.used(candidate.key)
     if (requested === served) requested = undefined
     scheduleNextPoll()
   }
@@ -119,9 +103,15 @@ export function createRotator(options: RotatorOptions): Rotator {
   }
 
   async function inspect(): Promise<void> {
+    const before = publisher.published()?.bundle.leaf
     const problem = await publisher.inspect()
+    const leaf = publisher.published()?.bundle.leaf
     if (problem !== undefined) requested = { reason: problem }
-    else if (publisher.published() !== undefined) await refreshCa(undefined)
+    else if (leaf !== undefined) {
+      // Somebody else has brought another one: as good as what was asked for.
+      if (leaf !== before) requested = undefined
+      await refreshCa(undefined)
+    }
     mustInspect = false
     // A start contacts Vault for nothing while the certificate on disk is good.
     if (pollAt === undefined) scheduleNextPoll()
@@ -141,6 +131,7 @@ export function createRotator(options: RotatorOptions): Rotator {
     const { retry, retryAfterMs } = error
     const [delayMs, backoff] = planRetry(failed?.backoff, { class: retry, runwayMs, retryAfterMs }, random())
     failed = { error, backoff, retryAt: clock.monotonic() + delayMs }
+    if (error.code === 'directory-in-use') mustInspect = true // Who has it publishes there.
     const retryAtMs = now() + delayMs
     emit({ type: 'kept', component, reason: error.code, detail: error.message, retryAtMs, notAfterMs })
     if (runwayMs <= 0) await restore()
@@ -157,9 +148,11 @@ export function createRotator(options: RotatorOptions): Rotator {
   }
 
   /** Does what is due; answers how long there is nothing to do. */
-  async function step(): Promise<number> {
+  async function step(once: boolean): Promise<number> {
     const blockedUntil = failed !== undefined && failed.retryAt > clock.monotonic() ? failed.retryAt : undefined
     if (mustInspect && blockedUntil === undefined) await inspect()
+    // Also where nothing is due: who comes second should say so early. One that ends by itself writes only when it must.
+    if (!once && blockedUntil === undefined) await directory.claim()
     const plan = publisher.published()?.plan
     const renewAtMs = plan && giveWay(plan, outageAt === undefined ? undefined : inWallTime(outageAt))
     const retryAtMs = blockedUntil === undefined ? undefined : inWallTime(blockedUntil)
@@ -197,9 +190,9 @@ export function createRotator(options: RotatorOptions): Rotator {
     }
   }
 
-  async function stepOrKeep(): Promise<number> {
+  async function stepOrKeep(once: boolean): Promise<number> {
     try {
-      return await step()
+      return await step(once)
     } catch (error) {
       if (!(error instanceof AgentError)) throw error
       await keep(error)
@@ -216,7 +209,7 @@ export function createRotator(options: RotatorOptions): Rotator {
       try {
         while (!stop.aborted) {
           alarm = new AbortController()
-          const waitMs = await stepOrKeep()
+          const waitMs = await stepOrKeep(once)
           if (once && isSettled(waitMs)) return
           const sleepMs = Math.min(Math.max(waitMs, 0), longestSleepMs)
           emit({ type: 'heartbeat', component, nextStepAtMs: clock.now() + sleepMs })
@@ -225,6 +218,7 @@ export function createRotator(options: RotatorOptions): Rotator {
         }
       } finally {
         stop.removeEventListener('abort', wake)
+        directory.release()
       }
     },
     renewNow() {

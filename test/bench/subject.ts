@@ -90,6 +90,8 @@ function subjectEnvironment(vault: DevVaultProcess, directory: string): NodeJS.P
     AGENT_AUTH_METHOD: 'jwt',
     AGENT_AUTH_TOKEN_FILE: vault.tokenFile('node1'),
     AGENT_DIR: directory,
+    // It is made to renew as often as it can.
+    AGENT_ISSUANCE_BUDGET: 'off',
     AGENT_LISTEN: '127.0.0.1:0',
   }
 }

@@ -10,6 +10,7 @@ import { describe as describeEvent, type LogLine } from '../../agent/observe/des
 import { type AgentEvent, createEventHub } from '../../agent/observe/events.ts'
 import { createHealth, type ProbeAnswer } from '../../agent/observe/health.ts'
 import { createMetrics } from '../../agent/observe/metrics.ts'
+import { keepHostCopy } from '../../agent/resident.ts'
 import { watchFiles } from '../../agent/store/watch.ts'
 import { readTokenExpiryMs } from '../../agent/vault/credentials.ts'
 
@@ -70,6 +71,8 @@ export async function startAgent(
   })
 
   const agent = createAgent({ config, clock, random: () => 0.5, emit: hub.emit })
+  const published = (component: string) => agent.published(component)
+  const stopCopying = keepHostCopy({ config, hub, clock, published, random: () => 0.5 })
   const stopWatching = watch ? await watchAll(config, agent) : () => {}
   const stopping = new AbortController()
   const running = agent.run(stopping.signal)
@@ -77,6 +80,7 @@ export async function startAgent(
   running.catch(() => {})
   const stop = async (): Promise<void> => {
     stopWatching()
+    stopCopying()
     stopping.abort()
     await running
   }

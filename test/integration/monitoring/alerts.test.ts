@@ -1,6 +1,7 @@
 /** Proves of the alerts of a single node that they fire on what a real agent says when they should, and not otherwise. */
 import { describe, expect, it } from 'vitest'
 import { hasPromtool } from '../../support/promtool.ts'
+import { tempDir } from '../../support/temp-dir.ts'
 import { type Recording, recordMinutes, targetOf } from './recording.ts'
 import { type RuleTest, sent, testRules } from './rules.ts'
 import { simulateNode } from './simulated-node.ts'
@@ -108,6 +109,25 @@ describe.skipIf(!hasPromtool)(`the alerts${leftOut}`, () => {
     })
     await pass(20)
     await testRules({ series: alone(recording), firing: { 10: {}, 18: { CalicoVaultAgentPublishedUnproven: 1 } } })
+  })
+
+  it('tell of a node whose CNI plugin has no certificate', async () => {
+    const { recording, pass } = await simulateNode({
+      env: { AGENT_HOST_CNI_DIR: tempDir(), AGENT_HOST_CNI_COMPONENT: 'calico-node' },
+    })
+    await pass(20)
+    await testRules({ series: alone(recording), firing: { 10: {}, 18: { CalicoVaultAgentHostCopyStale: 1 } } })
+  })
+
+  it('tell of a target that has certificates made again and again', async () => {
+    const { agent, recording, pass } = await simulateNode({ env: { AGENT_ISSUANCE_BUDGET: '3' } })
+    for (let renewal = 0; renewal < 2; renewal++) {
+      await pass(2)
+      agent.renewNow()
+      await agent.nextEvent('published', ({ reason }) => reason === 'renewal-requested')
+    }
+    await pass(20)
+    await testRules({ series: alone(recording), firing: { 3: {}, 15: { CalicoVaultAgentBudgetSpent: 1 } } })
   })
 
   it('tell of a changed CA set, and of a CA that ends soon', async () => {

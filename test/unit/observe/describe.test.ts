@@ -26,6 +26,15 @@ const lines: Readonly<Record<AgentEvent['type'], readonly [Level, RegExp] | unde
     'warn',
     /^calico-node: the cached or static certificate is of no use: the certificate has expired\. Check the clocks/,
   ],
+  'store-flaw': ['warn', /^calico-node: an old generation of files cannot be removed\. Remove it by hand/],
+  'host-copied': [
+    'info',
+    /^calico-node: the CNI plugin's copy in \/host\/etc\/cni\/net\.d\/calico-tls was brought in step$/,
+  ],
+  'host-copy-failed': [
+    'warn',
+    /^calico-node: the CNI plugin's copy is not in step: the file system is read-only; .* Mount/,
+  ],
   'watch-failed': ['warn', /ENOSPC: inotify; they are still read/],
   stopped: ['info', /^stopped by SIGTERM$/],
   'provision-source-reached': ['info', /^3 nodes, told by Kubernetes at https:/],
@@ -45,6 +54,7 @@ const lines: Readonly<Record<AgentEvent['type'], readonly [Level, RegExp] | unde
   'provision-failed': ['warn', /^etcd could not be brought in step: etcd has no leader.*; next try in 2\.0s\. Bring/],
   // Metrics tell them.
   'clock-skew': undefined,
+  'issuance-budget': undefined,
   credential: undefined,
   heartbeat: undefined,
   'provision-nodes': undefined,
@@ -121,6 +131,16 @@ test.each([
 ] as const)('a probe that ends with %s is told to those who debug', (outcome, verdict, message) => {
   const line = describe({ ...sampleEvents.probed, outcome, verdict }, sampleNow)
   expect(line).toMatchObject({ level: 'debug', message: expect.stringMatching(message) })
+})
+
+test('the host copy: that install-cni has not run yet is no alarm, and nothing is told aloud twice', () => {
+  const absent = { ...sampleEvents['host-copy-failed'], reason: 'host-copy-absent' } as const
+  expect(describe(absent, sampleNow)).toMatchObject({
+    level: 'info',
+    message: expect.stringMatching(/install-cni has not made the directory calico-tls/),
+  })
+  expect(describe({ ...sampleEvents['host-copy-failed'], repeated: true }, sampleNow)?.level).toBe('debug')
+  expect(describe({ ...sampleEvents['host-copied'], written: false }, sampleNow)?.message).toMatch(/ is in step$/)
 })
 
 test('a CA set that etcd could not be verified with is told as what it is', () => {

@@ -35,6 +35,12 @@ const types: Readonly<Record<string, string>> = {
   vault_token_expiry_timestamp_seconds: 'gauge',
   service_account_token_expiry_timestamp_seconds: 'gauge',
   clock_skew_seconds: 'gauge',
+  issuance_budget_remaining: 'gauge',
+  store_flaws_total: 'counter',
+  host_copy_in_step: 'gauge',
+  host_copy_not_after_timestamp_seconds: 'gauge',
+  host_copy_writes_total: 'counter',
+  host_copy_failures_total: 'counter',
 }
 
 let clock: FakeClock
@@ -198,6 +204,28 @@ test('the families are all there is, with their labels', () => {
     help: 'Requests to Vault.',
     labelNames: ['operation', 'outcome'],
   })
+})
+
+test('the budget fills up again by itself', async () => {
+  expect(await value('issuance_budget_remaining')).toBeUndefined()
+  tell(sampleEvents['issuance-budget'])
+  expect(await value('issuance_budget_remaining')).toBe(11)
+  clock.advance(60_000)
+  expect(await value('issuance_budget_remaining')).toBe(12)
+  tell({ ...sampleEvents['issuance-budget'], limit: 1, spentUntilMs: [clock.now() + 1, clock.now() + 2] })
+  expect(await value('issuance_budget_remaining')).toBe(0)
+})
+
+test("the CNI plugin's copy: in step or not, since when it would not work, and why", async () => {
+  expect(await value('host_copy_in_step')).toBeUndefined()
+  tell(sampleEvents['host-copied'])
+  expect(await value('host_copy_in_step')).toBe(1)
+  expect(await value('host_copy_writes_total')).toBe(1)
+  tell({ ...sampleEvents['host-copied'], written: false }, sampleEvents['host-copy-failed'])
+  expect(await value('host_copy_in_step')).toBe(0)
+  expect(await value('host_copy_writes_total')).toBe(1)
+  expect(await value('host_copy_not_after_timestamp_seconds')).toBe(sampleNow / 1000 + 86_400)
+  expect(await value('host_copy_failures_total', '{component="calico-node",reason="directory-read-only"}')).toBe(1)
 })
 
 test('two agents in one process do not share their numbers', async () => {
