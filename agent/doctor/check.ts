@@ -56,3 +56,17 @@ export function verdictOf(error: unknown): Verdict {
   if (error instanceof AgentError) return failure(error.message, error.code, error.advice)
   throw error
 }
+
+/** The reason with the advice that Vault's words call for, where they are known. */
+export class ExplainedError extends AgentError {
+  readonly #advice: string
+
+  constructor(error: AgentError, advice: string) {
+    super(error.code, error.message, { cause: error })
+    this.#advice = advice
+  }
+
+  override get advice(): string {
+    return this.#advice
+  }
+}

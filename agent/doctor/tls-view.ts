@@ -63,8 +63,3 @@ function chainOf(socket: TLSSocket): X509Certificate[] {
   }
   return chain
 }
-
-/** On one line; Node gives undefined for an empty name, whatever its types say. */
-export function describeName(name: string | undefined): string {
-  return name?.replaceAll('\n', ', ') ?? '(no name)'
-}

@@ -8,7 +8,7 @@ import { AgentError } from '../errors.ts'
 import { type Happening, lastingFailure } from '../observe/timeline.ts'
 import type { Bundle } from '../pki/bundle.ts'
 import { workingTime } from '../pki/ca-set.ts'
-import { commonName, findChain, validityOf } from '../pki/certificate.ts'
+import { commonName, describeName, findChain, validityOf } from '../pki/certificate.ts'
 import { planRenewal, slotOf } from '../rotation/schedule.ts'
 import { openSecretDir } from '../store/secret-dir.ts'
 
@@ -105,15 +105,15 @@ function describeLeaf(
   return {
     commonName: commonName(leaf) ?? '',
     serialNumber: leaf.serialNumber,
-    issuer: nameOf(leaf.issuer),
-    chain: chainOf(bundle, nowMs).map((each) => nameOf(each.subject)),
+    issuer: describeName(leaf.issuer),
+    chain: chainOf(bundle, nowMs).map((each) => describeName(each.subject)),
   }
 }
 
 function describeCa(bundle: Bundle, nowMs: number): CaStatus[] {
   const used = new Set(chainOf(bundle, nowMs).map((each) => each.fingerprint256))
   return bundle.ca.map((each) => ({
-    name: nameOf(each.subject),
+    name: describeName(each.subject),
     serialNumber: each.serialNumber,
     notAfterMs: validityOf(each).notAfterMs,
     isInUse: used.has(each.fingerprint256),
@@ -124,9 +124,4 @@ function describeCa(bundle: Bundle, nowMs: number): CaStatus[] {
 function chainOf({ leaf, intermediates, ca }: Bundle, nowMs: number): X509Certificate[] {
   const { notBeforeMs, notAfterMs } = validityOf(leaf)
   return findChain(leaf, intermediates, ca, Math.min(Math.max(nowMs, notBeforeMs), notAfterMs - 1)) ?? []
-}
-
-/** On one line; Node gives undefined for an empty name, whatever its types say. */
-function nameOf(name: string | undefined): string {
-  return name?.replaceAll('\n', ', ') ?? '(no name)'
 }

@@ -3,7 +3,7 @@ import type { Auth } from '../../config/auth.ts'
 import { formatDuration } from '../../config/duration.ts'
 import { AgentError } from '../../errors.ts'
 import type { AgentEvent } from '../../observe/events.ts'
-import { type Check, failure, ok, skipped, type Verdict, warning } from '../check.ts'
+import { type Check, ExplainedError, failure, ok, skipped, type Verdict, warning } from '../check.ts'
 import { readCapabilities } from '../vault-answers.ts'
 
 export const login: Check = {
@@ -57,21 +57,7 @@ const refusals: readonly (readonly [RegExp, string])[] = [
   [/expired/i, 'The token has expired by the clock of Vault: check the projected volume, the kubelet and the clocks.'],
 ]
 
-/** The reason with the advice that Vault's words call for, where they are known. */
-export class ExplainedError extends AgentError {
-  readonly #advice: string
-
-  constructor(error: AgentError, advice: string) {
-    super(error.code, error.message, { cause: error })
-    this.#advice = advice
-  }
-
-  override get advice(): string {
-    return this.#advice
-  }
-}
-
-export function explain(error: unknown, auth: Pick<Auth, 'method'>): unknown {
+function explain(error: unknown, auth: Pick<Auth, 'method'>): unknown {
   if (!(error instanceof AgentError) || error.code !== 'vault-login-refused') return error
   const advice = refusals.find(([words]) => words.test(error.message))?.[1]
   return advice === undefined || auth.method === 'cert' ? error : new ExplainedError(error, advice)

@@ -6,10 +6,8 @@ import type { GateContext } from '../../gate/checks.ts'
 import { judge } from '../../gate/gate.ts'
 import type { Bundle } from '../../pki/bundle.ts'
 import { caPhases, findCaPhase } from '../../pki/ca-phase.ts'
-import { isIssuedBy, validityOf } from '../../pki/certificate.ts'
-import { type Check, failure, ok, skipped, type Verdict, warning } from '../check.ts'
-import { describeName } from '../tls-view.ts'
-import { ExplainedError } from './login.ts'
+import { describeName, isIssuedBy, validityOf } from '../../pki/certificate.ts'
+import { type Check, ExplainedError, failure, ok, skipped, type Verdict, warning } from '../check.ts'
 
 export const issuers: Check = {
   id: 'issuers',

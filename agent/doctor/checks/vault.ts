@@ -2,10 +2,11 @@
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { formatDuration } from '../../config/duration.ts'
+import { describeName } from '../../pki/certificate.ts'
 import { translateConnectionError } from '../../vault/failure.ts'
 import { readTlsMaterial } from '../../vault/tls-files.ts'
 import { type Check, failure, ok, type Verdict, warning } from '../check.ts'
-import { describeName, lookAtServer, type ServerView } from '../tls-view.ts'
+import { lookAtServer, type ServerView } from '../tls-view.ts'
 import { readSealStatus, type SealStatus } from '../vault-answers.ts'
 
 export const vaultName: Check = {
