@@ -45,6 +45,8 @@ export function describe(event: AgentEvent, nowMs: number): LogLine | undefined 
       const { method, mount, expiresAtMs } = event
       return line('debug', `logged in to Vault by ${method}`, { method, mount, tokenExpires: iso(expiresAtMs) })
     }
+    case 'token':
+      return line('debug', 'the Vault token is good', { tokenExpires: iso(event.expiresAtMs) })
     case 'issued': {
       const { component, serialNumber, keyReused, reason } = event
       return line('info', `${component}: certificate issued (${reason})`, {

@@ -37,6 +37,8 @@ export type AgentEvent =
   | { type: 'clock-skew'; skewMs: number }
   | { type: 'credential'; expiresAtMs: number | undefined }
   | { type: 'login'; method: string; mount: string; expiresAtMs: number | undefined }
+  /** A token that was handed to us: how long it lives was looked up, or made longer. */
+  | { type: 'token'; expiresAtMs: number | undefined }
   | { type: 'issued'; component: string; serialNumber: string; keyReused: boolean; reason: ReasonCode }
   /** How many certificates an hour may see, and when each of those that were made stops counting. */
   | { type: 'issuance-budget'; component: string; limit: number; spentUntilMs: readonly number[] }

@@ -182,6 +182,7 @@ export function createMetrics({ components, version, clock, credentialExpiryMs, 
         return caFailures.inc({ component: event.component, reason: event.reason })
       case 'vault-request':
       case 'login':
+      case 'token':
       case 'credential':
       case 'clock-skew':
         return toldByVault(event)

@@ -4,7 +4,7 @@ import { type AgentEvent, type Operation, operations } from './events.ts'
 
 const prefix = 'calico_vault_agent_'
 
-type VaultEvent = Extract<AgentEvent, { type: 'vault-request' | 'login' | 'credential' | 'clock-skew' }>
+type VaultEvent = Extract<AgentEvent, { type: 'vault-request' | 'login' | 'token' | 'credential' | 'clock-skew' }>
 
 /**
  * @param credentialExpiryMs reads the end of the service-account token from its file; undefined where it does not say. A file that
@@ -57,6 +57,8 @@ export function createVaultMetrics(
         return requestSeconds.observe({ operation: event.operation }, event.durationMs / 1000)
       case 'login':
         logins.inc({ method: event.method })
+        return tokenExpiry.set((event.expiresAtMs ?? 0) / 1000)
+      case 'token':
         return tokenExpiry.set((event.expiresAtMs ?? 0) / 1000)
       case 'clock-skew':
         return skew.set(event.skewMs / 1000)

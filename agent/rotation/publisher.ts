@@ -5,7 +5,7 @@ import { AgentError } from '../errors.ts'
 import type { Admit } from '../gate/admission.ts'
 import { judge, requirePass } from '../gate/gate.ts'
 import type { Listener, PublishedCertificate } from '../observe/events.ts'
-import { type Bundle, createBundle } from '../pki/bundle.ts'
+import { type Bundle, createBundle, isSameBundle } from '../pki/bundle.ts'
 import { earliestExpiryMs, isSameCaSet, type LiveCertificate, planCaSet, workingTime } from '../pki/ca-set.ts'
 import { type Validity, validityOf } from '../pki/certificate.ts'
 import type { ReasonCode } from '../reasons.ts'
@@ -57,6 +57,8 @@ export interface Publisher {
   renewAtMs(leaf: X509Certificate, issuedAtMs: number): number
   /** Brings `etcd-ca` in step with the issuers, or with etcd's own CA alone where they are not known. @throws AgentError */
   refreshCa(issuers: readonly X509Certificate[] | undefined): Promise<void>
+  /** Asks etcd again, now and then, about what was published although etcd had not accepted it. */
+  prove(): Promise<void>
   /** Takes the cached or the static certificate, when nothing better can be had. Answers whether one was there. */
   restore(): Promise<boolean>
 }
@@ -65,12 +67,16 @@ const unreadable: ReadonlySet<ReasonCode> = new Set(['malformed', 'directory-den
 
 /** A certificate with less is not worth publishing; short-lived ones may have a tenth of what was asked for. */
 const minLifetimeMs = 60_000
+/** Whether a user was added or etcd is back is known this soon. */
+const proveAgainMs = 300_000
 
 export function createPublisher(options: PublisherOptions): Publisher {
   const { component, commonName, directory, slot, renewAt, clock, now, etcdCa, admit, emit } = options
   const spares = createSpares(options)
   let published: Published | undefined
   let firstCa: readonly X509Certificate[] | undefined
+  /** When etcd was last asked in vain about what is in place, by the monotonic clock. */
+  let unprovenAt: number | undefined
 
   const judged = (inUse: readonly LiveCertificate[]) => ({
     nowMs: now(),
@@ -165,17 +171,22 @@ export function createPublisher(options: PublisherOptions): Publisher {
     const replaced = published?.bundle
     if (admit === undefined || planned === replaced) return planned
     try {
-      await admit(planned, subject, published?.validity)
+      await ask(planned, subject)
       return planned
     } catch (error) {
       if (!(error instanceof AgentError) || error.code !== 'etcd-untrusted-server' || replaced === undefined)
         throw error
       const joined = withCa([...own, ...replaced.ca])
       if (joined === replaced || isSameCaSet(joined.ca, planned.ca)) throw error
-      await admit(joined, subject, published?.validity)
+      await ask(joined, subject)
       emit({ type: 'ca-refresh-failed', component, reason: error.code, detail: error.message })
       return joined
     }
+  }
+
+  async function ask(bundle: Bundle, subject: Parameters<Admit>[1]): Promise<void> {
+    const isProven = await admit?.(bundle, subject, published?.validity)
+    unprovenAt = isProven === false ? clock.monotonic() : undefined
   }
 
   return {
@@ -222,6 +233,10 @@ export function createPublisher(options: PublisherOptions): Publisher {
       await put(refreshed, 'ca-set-changed')
       spares.save(refreshed)
     },
+    async prove() {
+      if (published === undefined || unprovenAt === undefined) return
+      if (clock.monotonic() >= unprovenAt + proveAgainMs) await ask(published.bundle, 'in-place')
+    },
     async restore() {
       const cached = await spares.find('state', judged([]), ['lifetime-too-short'])
       // A static Secret has another name and another issuer; it starts the node, and is replaced as soon as Vault answers.
@@ -231,12 +246,4 @@ export function createPublisher(options: PublisherOptions): Publisher {
       return true
     },
   }
-}
-
-function isSameBundle(one: Bundle, other: Bundle): boolean {
-  return (
-    one.text.certificate === other.text.certificate &&
-    one.text.key.reveal() === other.text.key.reveal() &&
-    one.text.ca === other.text.ca
-  )
 }

@@ -161,6 +161,7 @@ export function createRotator(options: RotatorOptions): Rotator {
     switch (next.do) {
       case 'wait':
         if (retryAtMs === undefined) recover()
+        await publisher.prove()
         return Math.min(next.untilMs, retryAtMs ?? next.untilMs) - now()
       case 'poll':
         await pollQuietly()

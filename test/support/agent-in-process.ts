@@ -13,6 +13,7 @@ import { createMetrics } from '../../agent/observe/metrics.ts'
 import { keepHostCopy } from '../../agent/resident.ts'
 import { watchFiles } from '../../agent/store/watch.ts'
 import { readTokenExpiryMs } from '../../agent/vault/credentials.ts'
+import type { OnEnd } from './temp-dir.ts'
 
 export type AgentEnvironment = Readonly<Record<string, string>>
 
@@ -20,6 +21,8 @@ export interface AgentInProcessOptions {
   readonly clock?: Clock
   /** Watches files as `run` does; resolves once no change can be missed. */
   readonly watch?: boolean
+  /** Default: the end of the test that runs now. */
+  readonly onEnd?: OnEnd
 }
 
 export interface AgentInProcess {
@@ -49,7 +52,7 @@ const patienceMs = 10_000
 
 export async function startAgent(
   environment: AgentEnvironment,
-  { clock = systemClock, watch = false }: AgentInProcessOptions = {},
+  { clock = systemClock, watch = false, onEnd = onTestFinished }: AgentInProcessOptions = {},
 ): Promise<AgentInProcess> {
   const config = parseConfig(environment, 'no-node-name')
   const components = config.targets.map(({ component }) => component)
@@ -84,7 +87,7 @@ export async function startAgent(
     stopping.abort()
     await running
   }
-  onTestFinished(stop)
+  onEnd(stop)
 
   const nextEvent: AgentInProcess['nextEvent'] = (type, fits = () => true) =>
     new Promise((resolve, reject) => {

@@ -15,11 +15,14 @@ export interface RunOptions {
   readonly killAt?: string
   /** dist/main.js, which `npm test` has built. Default: the sources. */
   readonly bundle?: boolean
+  /** What starts it, in front of node. */
+  readonly wrapper?: readonly string[]
 }
 
 export async function runCommand(args: readonly string[], options: RunOptions): Promise<Ended> {
   const main = join(import.meta.dirname, '../..', options.bundle === true ? 'dist/main.js' : 'agent/main.ts')
-  return await runProgram(process.execPath, [main, ...args], options)
+  const [program = process.execPath, ...rest] = [...(options.wrapper ?? []), process.execPath, main, ...args]
+  return await runProgram(program, rest, options)
 }
 
 /** Does not block: what the program talks to may be in this very process. */

@@ -13,7 +13,7 @@ import {
   type ServiceAccountIssuer,
   type ServiceAccountTokenOptions,
 } from '../../support/service-account.ts'
-import { tempDir } from '../../support/temp-dir.ts'
+import { type OnEnd, tempDir } from '../../support/temp-dir.ts'
 import { type VaultApi, vaultApi } from '../../support/vault-api.ts'
 import type { VaultServer } from '../../support/vault-server.ts'
 import { setUpVault, type VaultSetup, type VaultSetupOptions } from '../../support/vault-setup.ts'
@@ -56,7 +56,7 @@ export function withLab(start: () => Promise<VaultServer>, options: LabOptions, 
   })
 }
 
-async function startLab(vault: VaultServer, options: LabOptions): Promise<Omit<Lab, 'isReal'>> {
+export async function startLab(vault: VaultServer, options: LabOptions): Promise<Omit<Lab, 'isReal'>> {
   const accounts = createServiceAccountIssuer()
   const kube = await startFakeKube(accounts)
   const clientCa = await createCa({ commonName: 'Node CA' })
@@ -94,6 +94,8 @@ export interface NodeOptions {
   readonly token?: ServiceAccountTokenOptions
   /** Added to the environment, or instead of what is in it; undefined takes away. */
   readonly env?: Readonly<Record<string, string | undefined>>
+  /** Default: the end of the test that runs now. */
+  readonly onEnd?: OnEnd
 }
 
 export interface TestNode {
@@ -106,9 +108,12 @@ export interface TestNode {
 }
 
 /** An empty directory, a service-account token and the environment of an agent on a node; gone after the test. */
-export function createTestNode({ vault, accounts }: Lab, options: NodeOptions = {}): TestNode {
+export function createTestNode(
+  { vault, accounts }: Pick<Lab, 'vault' | 'accounts'>,
+  options: NodeOptions = {},
+): TestNode {
   const { node = 'node1', at = vault } = options
-  const root = tempDir()
+  const root = tempDir(options.onEnd)
   const directory = join(root, 'secrets')
   const tokenFile = join(root, 'token')
   mkdirSync(directory)

@@ -12,6 +12,7 @@ const lines: Readonly<Record<AgentEvent['type'], readonly [Level, RegExp] | unde
   'long-name': ['warn', /70 bytes, more than the 64/],
   'vault-request': ['debug', /^vault sign: ok$/],
   login: ['debug', /^logged in to Vault by jwt$/],
+  token: ['debug', /^the Vault token is good$/],
   issued: ['info', /^calico-node: certificate issued \(renewal-due\)$/],
   found: ['info', /^calico-node: the certificate in place is good; valid for 1d, renewal in 16h$/],
   published: ['info', /^calico-node: published \(the renewal slot .* has come\); valid for 1d, renewal in 16h$/],

@@ -30,6 +30,7 @@ export const sampleEvents: { readonly [Type in EventType]: Extract<AgentEvent, {
   'clock-skew': { type: 'clock-skew', skewMs: -2500 },
   credential: { type: 'credential', expiresAtMs: sampleNow + hourMs },
   login: { type: 'login', method: 'jwt', mount: 'jwt', expiresAtMs: sampleNow + 900_000 },
+  token: { type: 'token', expiresAtMs: sampleNow + 900_000 },
   issued: { type: 'issued', component, serialNumber: '3BDC', keyReused: false, reason: 'renewal-due' },
   'issuance-budget': {
     type: 'issuance-budget',

@@ -41,6 +41,23 @@ describe('the first certificate of a node', () => {
     expect(rig.told('probed')).toMatchObject([{ outcome: 'etcd-unheard', verdict: 'anyway' }])
   })
 
+  test.each(['warn', 'require'] as const)(
+    'published unproven (%s): etcd is asked again until it accepts it',
+    async (probe) => {
+      const rig = await rotationRig({ probe })
+      rig.etcd.answer = () => 'etcd-unheard'
+      await rig.start()
+      const serialNumber = rig.etcd.asked.at(-1)
+      await rig.clock.pass(16 * 60_000)
+      expect(rig.etcd.asked).toEqual([serialNumber, serialNumber, serialNumber, serialNumber])
+      rig.etcd.answer = () => 'accepted'
+      await rig.clock.pass(hourMs)
+      expect(rig.told('probed').at(-1)).toMatchObject({ outcome: 'accepted', verdict: 'publish' })
+      expect([rig.etcd.asked.length, obtained(rig), rig.told('published').length]).toEqual([5, 1, 1])
+      expect(rig.told('kept')).toEqual([])
+    },
+  )
+
   test.each<ProbeCode>(['etcd-unknown-user', 'etcd-rejected-certificate', 'etcd-untrusted-server', 'etcd-unheard'])(
     '`warn` publishes it whatever etcd says: %s',
     async (code) => {
