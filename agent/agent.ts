@@ -1,22 +1,20 @@
 /** Owns the composition: wires the parts for a configuration, starts a rotator for each target, and stops them. */
-import type { X509Certificate } from 'node:crypto'
 import { chmodSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from './clock.ts'
 import type { Config, Target } from './config/config.ts'
-import { renderTemplate, usesNodeUid } from './config/template.ts'
-import { AgentError, messageOf } from './errors.ts'
+import { AgentError } from './errors.ts'
 import { createAdmission } from './gate/admission.ts'
 import { createEtcdProbe } from './gate/etcd-probe.ts'
 import type { Listener } from './observe/events.ts'
 import type { Bundle } from './pki/bundle.ts'
-import { parseCertificates } from './pki/certificate.ts'
 import { createIssuance } from './rotation/issuance.ts'
 import { createPublisher, type Publisher } from './rotation/publisher.ts'
 import { createRotator, type Rotator } from './rotation/rotator.ts'
 import { planExpected, planRenewal, slotOf } from './rotation/schedule.ts'
+import { commonNameOf } from './source/common-name.ts'
+import { readEtcdCa } from './source/etcd-ca.ts'
 import { openSource } from './source/open.ts'
-import { readSmallFile, systemFiles } from './store/files.ts'
 import { type IssuanceRecord, openIssuanceRecord } from './store/issuance-record.ts'
 import { openSecretDir, type SecretDir } from './store/secret-dir.ts'
 import { openTargetDir } from './store/target-dir.ts'
@@ -62,7 +60,7 @@ export function createAgent({ config, clock, random, emit, beforeConnect }: Agen
 
   function createTarget(target: Target): { rotator: Rotator; publisher: Publisher } {
     const { component } = target
-    const commonName = createCommonName(config, target, nodeUid, emit)
+    const commonName = createCommonName(config, target, emit)
     const directory = openTargetDir(target.directory, config.files, ({ code: reason, message: detail }) =>
       emit({ type: 'store-flaw', component, reason, detail }),
     )
@@ -163,16 +161,15 @@ export function createAgent({ config, clock, random, emit, beforeConnect }: Agen
 const longestCommonName = 64
 
 /** The common name, complete once the service-account token has told the node's uid; warns once where it is long. */
-function createCommonName(config: Config, target: Target, nodeUid: () => string, emit: Listener): () => string {
+function createCommonName(config: Config, target: Target, emit: Listener): () => string {
   let resolved: string | undefined
   return () => {
     if (resolved === undefined) {
-      const { component, commonName: template } = target
-      const { node, cluster } = config
-      const uid = usesNodeUid(template) ? nodeUid() : undefined
-      resolved = renderTemplate(template, { component, node, cluster, nodeUid: uid })
+      resolved = commonNameOf(config, target)
       const { length } = Buffer.from(resolved)
-      if (length > longestCommonName) emit({ type: 'long-name', component, node, commonName: resolved, length })
+      const { component } = target
+      if (length > longestCommonName)
+        emit({ type: 'long-name', component, node: config.node, commonName: resolved, length })
     }
     return resolved
   }
@@ -211,14 +208,5 @@ function makeStateDir(path: string): void {
     chmodSync(path, 0o700)
   } catch {
     // Writing into it says what is wrong with it.
-  }
-}
-
-function readEtcdCa(file: string | undefined): readonly X509Certificate[] {
-  if (file === undefined) return []
-  try {
-    return parseCertificates(readSmallFile(systemFiles, file))
-  } catch (cause) {
-    throw new AgentError('file-invalid', `AGENT_ETCD_CA_FILE: ${messageOf(cause)}`, { cause })
   }
 }

@@ -6,7 +6,7 @@ import type { CommandName } from './cli/help.ts'
 import { parseConfig } from './config/config.ts'
 import { parseDuration } from './config/duration.ts'
 
-const commandNames: readonly CommandName[] = ['run', 'init', 'provision', 'setup-vault']
+const commandNames: readonly CommandName[] = ['run', 'init', 'status', 'doctor', 'provision', 'setup-vault']
 
 async function main(argv: readonly string[]): Promise<number> {
   const isNamed = argv[0] !== undefined && !argv[0].startsWith('-')
@@ -20,6 +20,14 @@ async function main(argv: readonly string[]): Promise<number> {
     const config = parseConfig(process.env, hostname())
     const { init } = await import('./cli/init.ts')
     return await init(config, waitMs)
+  }
+  if (command === 'status') {
+    const { status } = await import('./cli/status.ts')
+    return await status(args)
+  }
+  if (command === 'doctor') {
+    const { doctor } = await import('./cli/doctor.ts')
+    return await doctor(args)
   }
   if (command === 'provision') {
     const { provision } = await import('./cli/provision.ts')

@@ -10,12 +10,17 @@ import type { EventHub } from './observe/events.ts'
 import { createHealth } from './observe/health.ts'
 import { createLog } from './observe/log.ts'
 import { createMetrics } from './observe/metrics.ts'
-import { startObserveServer } from './observe/server.ts'
+import { createProvisionHealth } from './observe/provision-health.ts'
+import type { ProvisionMetricsOptions } from './observe/provision-metrics.ts'
+import { type ObserveServer, type StatusPath, startObserveServer } from './observe/server.ts'
+import { createTimeline } from './observe/timeline.ts'
 import type { Bundle } from './pki/bundle.ts'
 import { createHostCopy } from './rotation/host-copy.ts'
 import { openHostCniDir } from './store/host-cni-dir.ts'
 import { watchFiles, watchPublished } from './store/watch.ts'
 import { readTokenExpiryMs } from './vault/credentials.ts'
+
+export { watchFiles } from './store/watch.ts'
 
 export interface ResidentOptions {
   readonly config: Config
@@ -38,22 +43,7 @@ export interface Resident {
 
 export function startResident(options: ResidentOptions): Resident {
   const { config, hub, clock, version, changed } = options
-  const { targets, listen, vault, auth } = config
-  const metrics = createMetrics({
-    components: targets.map(({ component }) => component),
-    version,
-    clock,
-    credentialExpiryMs: auth && (() => readTokenExpiryMs(auth)),
-  })
-  const health = createHealth(targets, clock, vault?.timeoutMs ?? 0)
-  const log = createLog(config.log, clock)
-  hub.attach((event) => {
-    metrics.listener(event)
-    health.listener(event)
-    log(event)
-  })
-  const server =
-    listen === undefined ? undefined : startObserveServer({ listen, health, metrics, clock, emit: hub.emit })
+  const server = observe({ agent: config, output: config, hub, clock, version })
   const stopWatching = watchFiles(watched(config), changed, (detail) => hub.emit({ type: 'watch-failed', detail }))
   const stopCopying = keepHostCopy(options)
   return {
@@ -64,6 +54,46 @@ export function startResident(options: ResidentOptions): Resident {
       server?.close()
     },
   }
+}
+
+export interface ObserveOptions extends Pick<ResidentOptions, 'hub' | 'clock' | 'version'> {
+  /** Undefined where the program has no target: `provision watch` with a certificate from elsewhere. */
+  readonly agent: Config | undefined
+  readonly output: Pick<Config, 'listen' | 'log'>
+  /** Set for `provision watch`. */
+  readonly provision?: ProvisionMetricsOptions
+}
+
+/** Log, metrics, health and status of everything that the hub tells. */
+export function observe({ agent, output, provision, hub, clock, version }: ObserveOptions): ObserveServer | undefined {
+  const { listen } = output
+  const targets = agent?.targets ?? []
+  const auth = agent?.auth
+  const metrics = createMetrics({
+    components: targets.map(({ component }) => component),
+    version,
+    clock,
+    credentialExpiryMs: auth && (() => readTokenExpiryMs(auth)),
+    ...(provision && { provision }),
+  })
+  const ofTargets = createHealth(targets, clock, agent?.vault?.timeoutMs ?? 0)
+  const health = provision === undefined ? ofTargets : createProvisionHealth(ofTargets, clock)
+  const log = createLog(output.log, clock)
+  const timeline = createTimeline(targets, clock)
+  hub.attach((event) => {
+    metrics.listener(event)
+    health.listener(event)
+    timeline.listener(event)
+    log(event)
+  })
+  const status =
+    agent &&
+    (async (path: StatusPath) => {
+      const { answerStatus } = await import('./status/answer.ts')
+      return answerStatus(path, { config: agent, version, timeline, clock })
+    })
+  if (listen === undefined) return undefined
+  return startObserveServer({ listen, health, metrics, clock, emit: hub.emit, ...(status && { status }) })
 }
 
 /** Where it is switched on: the CNI plugin's copy, for as long as the agent runs. Answers how to stop. */

@@ -34,13 +34,23 @@ const commands = {
 } satisfies BuildOptions
 
 /** Modules that are bundles of their own, loaded when they are needed. */
+const separate: readonly (readonly [module: RegExp, bundle: string])[] = [
+  [/\/resident\.ts$/, './resident.js'],
+  [/\/probe\/ask\.ts$/, './probe.js'],
+  [/\/cli\/provision\.ts$/, './provision.mjs'],
+  [/\/cli\/setup-vault\.ts$/, './setup-vault.mjs'],
+  [/\/cli\/doctor\.ts$/, './doctor.mjs'],
+  [/\/cli\/status\.ts$/, './status.mjs'],
+  [/\/status\/answer\.ts$/, './page.js'],
+]
+
 const apart: Plugin = {
   name: 'apart',
   setup: (bundle) => {
-    bundle.onResolve({ filter: /\/resident\.ts$/ }, () => ({ path: './resident.js', external: true }))
-    bundle.onResolve({ filter: /\/probe\/ask\.ts$/ }, () => ({ path: './probe.js', external: true }))
-    bundle.onResolve({ filter: /\/cli\/provision\.ts$/ }, () => ({ path: './provision.mjs', external: true }))
-    bundle.onResolve({ filter: /\/cli\/setup-vault\.ts$/ }, () => ({ path: './setup-vault.mjs', external: true }))
+    bundle.onResolve({ filter: /\.ts$/ }, ({ path, kind }) => {
+      const found = kind === 'dynamic-import' && separate.find(([module]) => module.test(path))
+      return found ? { path: found[1], external: true } : undefined
+    })
   },
 }
 
@@ -48,14 +58,26 @@ rmSync(outdir, { recursive: true, force: true })
 const bundles = await Promise.all([
   build({ ...common, entryPoints: { main: 'agent/start.ts' }, outdir }),
   build({ ...common, entryPoints: { llhttp: parserModule }, outdir, plugins: [] }),
-  build({ ...common, entryPoints: { resident: 'agent/resident.ts' }, outdir }),
+  build({
+    ...common,
+    entryPoints: { resident: 'agent/resident.ts' },
+    outdir,
+    supported: { 'dynamic-import': false },
+    plugins: [slimLibraries, apart],
+  }),
+  build({ ...common, entryPoints: { page: 'agent/status/answer.ts' }, outdir }),
   build({ ...common, entryPoints: { probe: 'agent/gate/probe/ask.ts' }, outdir }),
   build({
     ...common,
-    entryPoints: { provision: 'agent/cli/provision.ts', 'setup-vault': 'agent/cli/setup-vault.ts' },
+    entryPoints: {
+      provision: 'agent/cli/provision.ts',
+      'setup-vault': 'agent/cli/setup-vault.ts',
+      doctor: 'agent/cli/doctor.ts',
+      status: 'agent/cli/status.ts',
+    },
     outdir,
     ...commands,
-    plugins: [slimLibraries, protoInBundle],
+    plugins: [slimLibraries, protoInBundle, apart],
   }),
   build({
     ...common,

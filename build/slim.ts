@@ -46,6 +46,14 @@ const stubs: readonly (readonly [from: RegExp, module: RegExp, contents: string]
   [/node-vault/, /^mustache$/, 'exports.render = (text) => text'],
   [/node-vault/, /^tv4$/, 'exports.validate = () => true'],
   [/node-vault/, /commands\.js$/, 'module.exports = {}'],
+  // pino: workers to write logs from.
+  [/pino/, /^thread-stream$/, 'module.exports = class {}'],
+  // etcd3's protocol is in the bundle as JSON (proto.ts).
+  [
+    /protobufjs/,
+    /^\.\/(parse|tokenize)$/,
+    'module.exports = () => { throw new Error("there is no parser in this bundle") }',
+  ],
 ]
 
 export const slimLibraries: Plugin = {

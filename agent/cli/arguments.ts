@@ -1,4 +1,4 @@
-/** Owns reading the options of the commands that act on a server (`provision`, `setup-vault`), and what is wrong with them. */
+/** Owns reading the options of the commands, and what is wrong with them. */
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
 import { messageOf } from '../errors.ts'
 import { UsageError } from './failure.ts'
@@ -15,6 +15,17 @@ export function parseArguments<const Flags extends ParseArgsOptionsConfig>(
     // `Unknown option '--x'. To specify a positional …`: the first sentence says it.
     throw new UsageError(`${command}: ${messageOf(error).split('. ', 1)[0]}`)
   }
+}
+
+/** For a command without actions: only options. @throws UsageError */
+export function parseFlags<const Flags extends ParseArgsOptionsConfig>(
+  command: string,
+  argv: readonly string[],
+  options: Flags,
+) {
+  const { values, positionals } = parseArguments(command, argv, options)
+  if (positionals[0] !== undefined) throw new UsageError(`${command} takes no ${positionals[0]}`)
+  return values
 }
 
 /** The first argument: what is to be done. @throws UsageError where it is missing, unknown or not alone */

@@ -1,2 +1,13 @@
-/** Owns the exit codes: those of sysexits(3) that service managers and people know; `differences` is a plan's. */
-export const exitCodes = { ok: 0, differences: 2, usage: 64, unavailable: 69, bug: 70, config: 78 } as const
+/**
+ * Owns the exit codes: those of sysexits(3) that service managers and people know; `differences` is a plan's,
+ * `warnings` doctor's.
+ */
+export const exitCodes = {
+  ok: 0,
+  warnings: 1,
+  differences: 2,
+  usage: 64,
+  unavailable: 69,
+  bug: 70,
+  config: 78,
+} as const

@@ -14,7 +14,7 @@ export const commandHelp = {
 Obtains a certificate for each target, checks it, publishes it in the target's directory, and renews it long before it
 expires. Ends only on SIGTERM or SIGINT. SIGHUP renews every target at once.
 
-Serves /metrics, /startupz, /livez and /readyz on AGENT_LISTEN.
+Serves /metrics, /startupz, /livez, /readyz and a status page (/) on AGENT_LISTEN.
 
 Examples:
   # two components of one node, with one login
@@ -36,6 +36,41 @@ Examples:
   calico-vault-agent init
   # on a machine, before a service is started
   NODE_NAME=node1 calico-vault-agent init --wait 5m`,
+  },
+  status: {
+    summary: 'show what is published, how long it works, and what failed last',
+    text: `Usage: calico-vault-agent status [--watch] [--output text|json]
+
+Shows for each target its certificate, chain and CA set, age, runway and next renewal, from disk; and the last rotations and
+failures, where the agent runs on this machine and answers on AGENT_LISTEN. Contacts nobody else. With the environment of
+the agent, and as a user who can read its files. The same is on the agent's port: / for people, /status for programs.
+
+  --watch              again every two seconds, until SIGINT
+  --output text|json   [text]; watched, JSON is one line a look
+
+Examples:
+  kubectl -n kube-system exec ds/calico-node -c calico-vault-agent -- node /app/main.js status
+  calico-vault-agent status --output json | jq '.targets[].certificate.runwaySeconds'
+
+Exit codes: 0 every target has a certificate that works, 64 usage, 69 one has none, 78 configuration.`,
+  },
+  doctor: {
+    summary: 'check everything that the agent needs, and say what is wrong and what to do',
+    text: `Usage: calico-vault-agent doctor [--no-sign] [--consumer UID[:GID]] [--output text|json]
+
+Looks at configuration, credential, directory, Vault, PKI role, CA set and etcd with the environment of the agent, before
+or after it is installed, in its pod or elsewhere. Changes nothing; has one throw-away certificate signed for each target
+and forgets it. What can be checked is checked, whatever else is missing. docs/doctor.md tells about every check.
+
+  --no-sign            have no certificate signed; etcd is then asked with the published one
+  --consumer UID[:GID] who reads the files, where it is not the user of Calico's own image
+  --output text|json   [text]
+
+Examples:
+  kubectl -n kube-system exec ds/calico-node -c calico-vault-agent -- node /app/main.js doctor
+  calico-vault-agent doctor --output json | jq '.checks[] | select(.status == "failure")'
+
+Exit codes: 0 all is well, 1 warnings, 64 usage, 69 failures, 70 bug, 78 configuration.`,
   },
   provision: {
     summary: "make etcd's users, roles and grants what Calico's components need",
@@ -133,7 +168,7 @@ export function generalHelp(): string {
     '  calico-vault-agent provision plan --naming node --nodes node1,node2',
     '',
     'A failure is named by a code, such as vault-sealed: docs/runbook.md has a section for each.',
-    'Exit codes: 0 done, 2 differences (plan), 64 usage, 69 unavailable, 70 bug, 78 configuration.',
+    'Exit codes: 0 done, 1 warnings (doctor), 2 differences (plan), 64 usage, 69 unavailable, 70 bug, 78 configuration.',
   ].join('\n')
 }
 

@@ -8,19 +8,12 @@ import { openEtcd } from '../etcd/client.ts'
 import { desiredState } from '../etcd/desired.ts'
 import type { Profile } from '../etcd/profile-table.ts'
 import { createKubeNodes } from '../kubernetes/node-watch.ts'
-import { createEventHub, type EventHub } from '../observe/events.ts'
-import { createHealth } from '../observe/health.ts'
-import { createLog } from '../observe/log.ts'
-import { createMetrics } from '../observe/metrics.ts'
-import { createProvisionHealth } from '../observe/provision-health.ts'
-import { startObserveServer } from '../observe/server.ts'
+import { createEventHub } from '../observe/events.ts'
 import { createEtcdConnection } from '../provision/connection.ts'
 import { createNodeFile, createNodeInput } from '../provision/node-file.ts'
 import type { NodeSource } from '../provision/node-source.ts'
 import { createProvisioner } from '../provision/provisioner.ts'
-import { watched } from '../resident.ts'
-import { watchFiles } from '../store/watch.ts'
-import { readTokenExpiryMs } from '../vault/credentials.ts'
+import type * as Resident from '../resident.ts'
 import { version } from '../version.ts'
 import { exitCodes } from './exit-codes.ts'
 import type { ProvisionOptions } from './provision-options.ts'
@@ -34,7 +27,9 @@ export async function watch(options: ProvisionOptions, profiles: Readonly<Record
   const hub = createEventHub()
   const { emit } = hub
   const perNode = components.filter((component) => profiles[component]?.scope === 'node')
-  observe(config, hub, { usersPerNode: perNode.length, otherUsers: components.length - perNode.length })
+  const resident = await import('../resident.ts')
+  const provision = { usersPerNode: perNode.length, otherUsers: components.length - perNode.length }
+  resident.observe({ agent: config.agent, output: config, provision, hub, clock, version })
   const stop = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => {
@@ -48,7 +43,7 @@ export async function watch(options: ProvisionOptions, profiles: Readonly<Record
     emit,
   })
   const provisioner = createProvisioner({
-    source: sourceOf(config, nodesFile),
+    source: sourceOf(config, nodesFile, resident),
     connection,
     desired: (nodes) => desiredState({ profiles, components, naming: 'node', nodes, version: config.version }),
     components: perNode,
@@ -60,46 +55,27 @@ export async function watch(options: ProvisionOptions, profiles: Readonly<Record
   })
   const agent = config.agent && createAgent({ config: config.agent, clock, random, emit })
   if (agent !== undefined) process.on('SIGHUP', () => agent.renewNow())
-  const files = config.agent === undefined ? { files: config.etcdFiles, directories: [] } : watched(config.agent)
+  const files =
+    config.agent === undefined ? { files: config.etcdFiles, directories: [] } : resident.watched(config.agent)
   const changed = (): void => {
     agent?.lookAgain()
     provisioner.lookAgain()
   }
-  watchFiles(files, changed, (detail) => emit({ type: 'watch-failed', detail }))
+  resident.watchFiles(files, changed, (detail) => emit({ type: 'watch-failed', detail }))
   await Promise.all([agent?.run(stop.signal), provisioner.run(stop.signal)])
   connection.close()
   return exitCodes.ok
 }
 
-function sourceOf({ kubernetes }: WatchConfig, nodesFile: string | undefined): NodeSource {
+function sourceOf(
+  { kubernetes }: WatchConfig,
+  nodesFile: string | undefined,
+  { watchFiles }: Pick<typeof Resident, 'watchFiles'>,
+): NodeSource {
   if (nodesFile === '-') return createNodeInput(process.stdin, clock)
-  if (nodesFile !== undefined) return createNodeFile(nodesFile, clock)
+  if (nodesFile !== undefined) return createNodeFile(nodesFile, clock, watchFiles)
   if (kubernetes === undefined) throw new Error('no source of nodes')
   return createKubeNodes({ address: kubernetes, clock, random })
-}
-
-function observe(
-  { agent, log: logOptions, listen }: WatchConfig,
-  hub: EventHub,
-  provision: { readonly usersPerNode: number; readonly otherUsers: number },
-): void {
-  const targets = agent?.targets ?? []
-  const auth = agent?.auth
-  const metrics = createMetrics({
-    components: targets.map(({ component }) => component),
-    version,
-    clock,
-    credentialExpiryMs: auth && (() => readTokenExpiryMs(auth)),
-    provision,
-  })
-  const health = createProvisionHealth(createHealth(targets, clock, agent?.vault?.timeoutMs ?? 0), clock)
-  const log = createLog(logOptions, clock)
-  hub.attach((event) => {
-    metrics.listener(event)
-    health.listener(event)
-    log(event)
-  })
-  if (listen !== undefined) startObserveServer({ listen, health, metrics, clock, emit: hub.emit })
 }
 
 /** Until the agent has published, and while a file is being replaced, that is a failure like any other. */

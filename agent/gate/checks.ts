@@ -5,7 +5,7 @@
 import { createPublicKey } from 'node:crypto'
 import type { Bundle } from '../pki/bundle.ts'
 import { type LiveCertificate, neededCa } from '../pki/ca-set.ts'
-import { commonName, findChain, isClientCertificate, validityOf } from '../pki/certificate.ts'
+import { commonName, describeName, findChain, isClientCertificate, validityOf } from '../pki/certificate.ts'
 
 /** What the gate judges against. Times are in milliseconds since the epoch, by the corrected clock (vault/skew.ts). */
 export interface GateContext {
@@ -33,13 +33,13 @@ export const chainsToPublishedCa: Check = ({ leaf, intermediates, ca }, { nowMs 
   const { notBeforeMs, notAfterMs } = validityOf(leaf)
   const atMs = Math.min(Math.max(nowMs, notBeforeMs), notAfterMs - 1)
   if (findChain(leaf, intermediates, ca, atMs) !== undefined) return undefined
-  return `issued by ${oneLine(leaf.issuer)}; the CA set holds ${ca.map((each) => oneLine(each.subject)).join(' and ') || 'nothing'}`
+  return `issued by ${describeName(leaf.issuer)}; the CA set holds ${ca.map((each) => describeName(each.subject)).join(' and ') || 'nothing'}`
 }
 
 export const hasWantedName: Check = ({ leaf }, context) => {
   const name = commonName(leaf)
   if (name === context.commonName) return undefined
-  return `the certificate is for ${JSON.stringify(name ?? oneLine(leaf.subject))}, wanted is ${JSON.stringify(context.commonName)}`
+  return `the certificate is for ${JSON.stringify(name ?? describeName(leaf.subject))}, wanted is ${JSON.stringify(context.commonName)}`
 }
 
 export const mayAuthenticateClients: Check = ({ leaf }) =>
@@ -66,10 +66,5 @@ export const keepsNeededCa: Check = ({ ca }, { live, nowMs }) => {
   const published = new Set(ca.map((certificate) => certificate.fingerprint256))
   const lost = live.flatMap((each) => neededCa(each, nowMs)).find((each) => !published.has(each.fingerprint256))
   if (lost === undefined || validityOf(lost).notAfterMs <= nowMs) return undefined
-  return `${oneLine(lost.subject)} (serial ${lost.serialNumber}) is missing`
-}
-
-/** Node prints a distinguished name over several lines, and gives undefined for an empty one, whatever its types say. */
-function oneLine(name: string | undefined): string {
-  return name?.replaceAll('\n', ', ') ?? '(empty)'
+  return `${describeName(lost.subject)} (serial ${lost.serialNumber}) is missing`
 }

@@ -1,8 +1,9 @@
-/** Owns the HTTP server: GET of the metrics and the probes, nothing else; small limits, so that nobody can wear the agent out. */
+/** Owns the HTTP server: GET of the metrics, the probes and the status, nothing else; small limits, so that nobody can wear the agent out. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Clock } from '../clock.ts'
 import { messageOf } from '../errors.ts'
+import type { StatusAnswer } from '../status/answer.ts'
 import type { Listener } from './events.ts'
 import type { Health, Probe } from './health.ts'
 import type { Metrics } from './metrics.ts'
@@ -13,7 +14,11 @@ export interface ObserveServerOptions {
   readonly metrics: Pick<Metrics, 'expose'>
   readonly clock: Clock
   readonly emit: Listener
+  /** The status page and its data, where there are some. */
+  readonly status?: (path: StatusPath) => Promise<StatusAnswer>
 }
+
+export type StatusPath = '/' | '/status'
 
 export interface ObserveServer {
   /** The bound port, once it listens; it may never. */
@@ -28,7 +33,6 @@ const listenAgainMs = 5000
 const maxConnections = 64
 
 export function startObserveServer(options: ObserveServerOptions): ObserveServer {
-  const { health, metrics } = options
   const closing = new AbortController()
   const server = createServer(
     {
@@ -39,7 +43,7 @@ export function startObserveServer(options: ObserveServerOptions): ObserveServer
       connectionsCheckingInterval: 5000,
     },
     (request, response) => {
-      answer(request, response, health, metrics).catch((error: unknown) => {
+      answer(request, response, options).catch((error: unknown) => {
         if (!response.headersSent) response.writeHead(500, { 'content-type': 'text/plain' })
         response.end(`${messageOf(error)}\n`)
       })
@@ -107,22 +111,26 @@ const probes: Readonly<Record<string, Probe>> = { '/startupz': 'startupz', '/liv
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  health: Health,
-  metrics: Pick<Metrics, 'expose'>,
+  { health, metrics, status }: ObserveServerOptions,
 ): Promise<void> {
   const path = (request.url ?? '').split('?', 1)[0] ?? ''
-  const send = (status: number, contentType: string, text: string, headers: Record<string, string> = {}): void => {
-    response.writeHead(status, { 'content-type': contentType, 'cache-control': 'no-store', ...headers })
+  const send = (code: number, contentType: string, text: string, headers: Readonly<Record<string, string>> = {}) => {
+    response.writeHead(code, { 'content-type': contentType, 'cache-control': 'no-store', ...headers })
     response.end(request.method === 'HEAD' ? undefined : text)
   }
   const probe = Object.hasOwn(probes, path) ? probes[path] : undefined
-  if (path !== '/metrics' && probe === undefined) return send(404, 'text/plain', 'not found\n')
+  const isStatus = status !== undefined && (path === '/' || path === '/status')
+  if (path !== '/metrics' && probe === undefined && !isStatus) return send(404, 'text/plain', 'not found\n')
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     return send(405, 'text/plain', 'only GET\n', { allow: 'GET, HEAD', connection: 'close' })
   }
   if (probe !== undefined) {
     const { ok, body } = health.probe(probe)
     return send(ok ? 200 : 503, 'application/json', `${JSON.stringify(body)}\n`)
+  }
+  if (isStatus) {
+    const { contentType, text, headers } = await status(path)
+    return send(200, contentType, text, headers)
   }
   const { contentType, text } = await metrics.expose(request.headers.accept ?? '')
   send(200, contentType, text)

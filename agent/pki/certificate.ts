@@ -38,6 +38,11 @@ export function commonName(certificate: X509Certificate): string | undefined {
   return typeof names === 'string' ? names : undefined
 }
 
+/** A distinguished name on one line: Node prints it over several, and gives undefined for an empty one, whatever its types say. */
+export function describeName(name: string | undefined): string {
+  return name?.replaceAll('\n', ', ') ?? '(empty)'
+}
+
 export function isClientCertificate(certificate: X509Certificate): boolean {
   // Node's `keyUsage` is the extended key usage.
   return certificate.keyUsage?.includes(clientAuthOid) ?? false

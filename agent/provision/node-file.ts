@@ -5,7 +5,7 @@ import type { Clock } from '../clock.ts'
 import { AgentError, messageOf } from '../errors.ts'
 import { parseNodeNames } from '../etcd/nodes.ts'
 import { readSmallFile, systemFiles } from '../store/files.ts'
-import { watchFiles } from '../store/watch.ts'
+import type { watchFiles } from '../store/watch.ts'
 import type { NodeListener, NodeSource } from './node-source.ts'
 
 /** A list of more nodes than Kubernetes can have is no list of nodes. */
@@ -14,7 +14,7 @@ const maxBytes = 16 * 1024 * 1024
 const lookAgainMs = 60_000
 
 /** A file that is unreadable or wrong tells nothing: what was read before stands, and removes nobody meanwhile. */
-export function createNodeFile(file: string, clock: Clock): NodeSource {
+export function createNodeFile(file: string, clock: Clock, watch: typeof watchFiles): NodeSource {
   return {
     name: file,
     async run(listener, stop) {
@@ -25,7 +25,7 @@ export function createNodeFile(file: string, clock: Clock): NodeSource {
           listener.failed(nodesInvalid(error, file), undefined)
         }
       }
-      const stopWatching = watchFiles({ files: [file], directories: [] }, read, () => {}, read)
+      const stopWatching = watch({ files: [file], directories: [] }, read, () => {}, read)
       try {
         read()
         while (!stop.aborted) {

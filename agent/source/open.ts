@@ -4,10 +4,10 @@ import type { Config } from '../config/config.ts'
 import { usesNodeUid } from '../config/template.ts'
 import type { Listener } from '../observe/events.ts'
 import { createVaultApi } from '../vault/client.ts'
-import { createSession } from '../vault/session.ts'
+import { createSession, type Session } from '../vault/session.ts'
 import type { SkewMeter } from '../vault/skew.ts'
 import type { TlsMaterial } from '../vault/tls-files.ts'
-import { createTransport } from '../vault/transport.ts'
+import { createTransport, type Transport } from '../vault/transport.ts'
 import { createFileSource } from './file.ts'
 import { createKvSource } from './kv.ts'
 import { createPkiSource } from './pki.ts'
@@ -25,6 +25,8 @@ export interface SourceOptions {
 
 export interface OpenSource {
   readonly source: BundleSource
+  /** Undefined where the source needs none. */
+  readonly vault: { readonly session: Session; readonly transport: Transport } | undefined
   /** Keeps a token that was handed to us alive; undefined where there is none. @throws AgentError */
   readonly maintain: (() => Promise<void>) | undefined
   /** Ends every request at once, and every later one. */
@@ -33,7 +35,9 @@ export interface OpenSource {
 
 export function openSource({ config, clock, skew, emit, nodeUid, beforeConnect }: SourceOptions): OpenSource {
   const { vault, auth, inlineAuth: inline, node, source: chosen } = config
-  if (chosen.kind === 'file') return { source: createFileSource(chosen), maintain: undefined, close: () => {} }
+  if (chosen.kind === 'file') {
+    return { source: createFileSource(chosen), vault: undefined, maintain: undefined, close: () => {} }
+  }
   if (vault === undefined || auth === undefined) throw new Error(`the source ${chosen.kind} needs Vault`)
   const transport = createTransport({ address: vault, clock, skew, emit, beforeConnect })
   const api = createVaultApi(transport, vault.origin, vault.namespace)
@@ -48,6 +52,7 @@ export function openSource({ config, clock, skew, emit, nodeUid, beforeConnect }
       chosen.kind === 'kv'
         ? createKvSource({ ...access, config: chosen, pathOf })
         : createPkiSource({ ...access, config }),
+    vault: { session, transport },
     maintain: auth.method === 'token' ? () => session.maintain() : undefined,
     close: () => transport.destroy(),
   }

@@ -48,6 +48,8 @@ export interface SecretDir {
   previous(): Bundle | undefined
   /** Whether mode and owner of the published files are the configured ones. */
   hasAttributes(): boolean
+  /** Refuses what must not be replaced, without changing anything. @throws AgentError `directory-occupied` */
+  requirePlaces(): void
   /** Makes the bundle visible. @throws AgentError; the old bundle or the new one is then in place, whole */
   publish(bundle: BundleText, at: Date): void
   /** An old generation that could not be removed: it stops nothing, but holds an old key. */
@@ -182,6 +184,7 @@ export function openSecretDir(path: string, attributes: FileAttributes, files: F
     previous: () => guarded(readPrevious),
     leftOver: () => generations.leftOver(),
     hasAttributes: () => guarded(() => names.every(hasAttributes)),
+    requirePlaces: () => guarded(requireOurPlaces),
     publish: (bundle, at) =>
       guarded(() => {
         requireOurPlaces()

@@ -3,7 +3,7 @@ import type { Auth } from '../config/auth.ts'
 import { AgentError, messageOf } from '../errors.ts'
 import { Secret } from '../secret.ts'
 import { readSmallFile, systemFiles } from '../store/files.ts'
-import { readClaims } from './jwt.ts'
+import { readClaims, type ServiceAccountClaims } from './jwt.ts'
 
 export interface LoginParameters {
   readonly parameters: Readonly<Record<string, string>>
@@ -70,6 +70,11 @@ export function readNodeUid(auth: Auth | undefined): string {
     )
   }
   return uid
+}
+
+/** What the service-account token says of itself. @throws AgentError `credential-missing` or `credential-invalid` */
+export function readTokenClaims(tokenFile: string): ServiceAccountClaims {
+  return readClaims(readCredential(tokenFile), tokenFile)
 }
 
 function readCredential(file: string): string {

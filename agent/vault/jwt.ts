@@ -11,20 +11,29 @@ export interface ServiceAccountClaims {
   /** `kubernetes.io`.node: there from Kubernetes 1.30 on. */
   readonly nodeName: string | undefined
   readonly nodeUid: string | undefined
+  /** Of the pod and its service account; there in tokens that are bound to a pod. */
+  readonly podName: string | undefined
+  readonly serviceAccount: string | undefined
+  readonly audiences: readonly string[]
 }
 
 /** @throws AgentError `credential-invalid` that names the file */
 export function readClaims(jwt: string, file: string): ServiceAccountClaims {
   const payload = decodePayload(jwt)
   if (payload === undefined) throw new AgentError('credential-invalid', `${file} does not hold a JWT`)
-  const { exp } = payload
-  const node = child(child(payload, 'kubernetes.io'), 'node')
-  const { name, uid } = node ?? {}
+  const { exp, aud, sub } = payload
+  const bound = child(payload, 'kubernetes.io')
+  const { name, uid } = child(bound, 'node') ?? {}
+  const pod = child(bound, 'pod')?.['name']
   return {
     // Beyond that there are no dates.
     expiresAtMs: typeof exp === 'number' && Math.abs(exp) <= 1e12 ? exp * 1000 : undefined,
     nodeName: typeof name === 'string' ? name : undefined,
     nodeUid: typeof uid === 'string' && /^[\w.-]+$/.test(uid) ? uid : undefined,
+    podName: typeof pod === 'string' ? pod : undefined,
+    serviceAccount: typeof sub === 'string' ? /^system:serviceaccount:([^:]+:[^:]+)$/.exec(sub)?.[1] : undefined,
+    // RFC 7519, 4.1.3: one text, or a list of them.
+    audiences: [aud].flat().filter((each) => typeof each === 'string'),
   }
 }
 

@@ -3,6 +3,7 @@
  * stays on the same origin, and every failure as an AgentError. It is open only while somebody holds it: between two
  * rotations no socket and no buffer is kept, and the next one reads the TLS files again.
  */
+import type { SecureContextOptions } from 'node:tls'
 import { Client } from 'undici'
 import type { Clock } from '../clock.ts'
 import type { VaultAddress } from '../config/vault.ts'
@@ -51,21 +52,13 @@ export function createTransport({ address, clock, skew, emit, beforeConnect }: T
   function open(): Client {
     const material = readTlsMaterial(address)
     beforeConnect?.(material)
-    const { ca, cert, key, servername } = material
     return new Client(address.origin, {
       allowH2: false,
       maxResponseSize: maxAnswerBytes,
       // The deadline below is the real one; these are only coarse.
       headersTimeout: 0,
       bodyTimeout: 0,
-      connect: {
-        timeout: address.timeoutMs,
-        minVersion: 'TLSv1.2',
-        ...(ca === undefined ? {} : { ca }),
-        ...(cert === undefined ? {} : { cert }),
-        ...(key === undefined ? {} : { key }),
-        ...(servername === undefined ? {} : { servername }),
-      },
+      connect: { timeout: address.timeoutMs, ...tlsOptions(material) },
     })
   }
 
@@ -161,6 +154,17 @@ export async function holding<Result>(
     return await call()
   } finally {
     release()
+  }
+}
+
+/** What node:tls is told: nothing where nothing is configured, so that its own defaults hold. */
+export function tlsOptions({ ca, cert, key, servername }: TlsMaterial): SecureContextOptions & { servername?: string } {
+  return {
+    minVersion: 'TLSv1.2',
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+    ...(servername === undefined ? {} : { servername }),
   }
 }
 

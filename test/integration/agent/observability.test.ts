@@ -81,7 +81,7 @@ describeEachVault('observability of the bundle', {}, (lab) => {
         notAfter: readPublished(directory).leaf.validToDate.toISOString(),
       })
     }
-    for (const path of ['/', '/metrics/', '/debug/pprof', '/__proto__']) {
+    for (const path of ['//', '/metrics/', '/debug/pprof', '/__proto__']) {
       expect((await agent.ask(path)).status).toBe(404)
     }
   })

@@ -34,6 +34,7 @@ function start(port = 0, host = '127.0.0.1'): Rig {
         return Promise.resolve({ contentType: 'text/plain; version=0.0.4', text: 'up 1\n' })
       },
     },
+    status: (path) => Promise.resolve({ contentType: 'text/x-status', text: path, headers: { 'x-of': 'status' } }),
   })
   onTestFinished(() => server.close())
   return { server, clock, events, ok, exposed, metrics }
@@ -64,6 +65,13 @@ async function open(port: number, first = ''): Promise<Socket> {
 }
 
 describe('what is served', () => {
+  test.each(['/', '/status', '/?now'])('%s: the status, with its headers', async (path) => {
+    const answer = await ask(start(), path)
+    expect(answer).toMatchObject({ status: 200, text: path.split('?', 1)[0], headers: { 'x-of': 'status' } })
+    expect(answer.headers['cache-control']).toBe('no-store')
+    expect((await ask(start(), path, 'POST')).status).toBe(405)
+  })
+
   test.each<[string, Probe]>([
     ['/startupz', 'startupz'],
     ['/livez', 'livez'],
@@ -100,7 +108,7 @@ describe('what is served', () => {
     expect(await ask(rig, '/readyz', 'HEAD')).toMatchObject({ status: 503, text: '' })
   })
 
-  test.each(['/', '/metrics/', '/Metrics', '//livez', '/livez/../metrics', '/constructor', '/__proto__', '/toString'])(
+  test.each(['/metrics/', '/Metrics', '//livez', '/livez/../metrics', '/constructor', '/__proto__', '/toString'])(
     '%s is not there',
     async (path) => {
       expect(await ask(start(), path)).toMatchObject({ status: 404, text: 'not found\n' })

@@ -5,6 +5,7 @@ import { PassThrough } from 'node:stream'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createNodeFile, createNodeInput } from '../../../agent/provision/node-file.ts'
 import type { NodeSource } from '../../../agent/provision/node-source.ts'
+import { watchFiles } from '../../../agent/store/watch.ts'
 import { createFakeClock } from '../../support/fake-clock.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 
@@ -64,7 +65,7 @@ describe('a file', () => {
     const directory = tempDir()
     const file = join(directory, 'nodes')
     writeFileSync(file, 'node1\n')
-    const source = listen(createNodeFile(file, createFakeClock()))
+    const source = listen(createNodeFile(file, createFakeClock(), watchFiles))
     expect(await source.next()).toBe('node1')
     writeFileSync(`${file}.new`, 'node1\nnode2\n')
     renameSync(`${file}.new`, file)
@@ -80,7 +81,7 @@ describe('a file', () => {
     const file = join(tempDir(), 'nodes')
     writeFileSync(file, 'node1\n')
     const clock = createFakeClock()
-    const source = listen(createNodeFile(file, clock))
+    const source = listen(createNodeFile(file, clock, watchFiles))
     expect(await source.next()).toBe('node1')
     await clock.nextSleep()
     clock.advance(60_000)

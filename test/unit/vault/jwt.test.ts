@@ -9,13 +9,21 @@ const jwtOf = (payload: unknown): string => `${encode({ alg: 'RS256' })}.${encod
 test('the claims of a pod-bound service-account token', () => {
   const payload = {
     aud: ['vault'],
+    sub: 'system:serviceaccount:kube-system:calico-node',
     exp: 1_795_221_636,
-    'kubernetes.io': { namespace: 'kube-system', node: { name: 'node1', uid: '43adfa72-0000-4000-8000-000000000000' } },
+    'kubernetes.io': {
+      namespace: 'kube-system',
+      node: { name: 'node1', uid: '43adfa72-0000-4000-8000-000000000000' },
+      pod: { name: 'calico-node-1' },
+    },
   }
   expect(readClaims(jwtOf(payload), '/token')).toEqual({
     expiresAtMs: 1_795_221_636_000,
     nodeName: 'node1',
     nodeUid: '43adfa72-0000-4000-8000-000000000000',
+    podName: 'calico-node-1',
+    serviceAccount: 'kube-system:calico-node',
+    audiences: ['vault'],
   })
 })
 

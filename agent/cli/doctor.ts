@@ -1,0 +1,62 @@
+/** Owns the command `doctor`: looks at everything that the agent needs, changes nothing, says what is wrong and what to do. */
+import { hostname } from 'node:os'
+import { systemClock } from '../clock.ts'
+import { openAccess } from '../doctor/access.ts'
+import type { Finding } from '../doctor/check.ts'
+import { configuration, createChecks } from '../doctor/checks.ts'
+import { type DoctorConfig, readDoctorConfig } from '../doctor/config.ts'
+import { examine, failedConfiguration } from '../doctor/examine.ts'
+import { ConfigError } from '../errors.ts'
+import { type DoctorOptions, parseDoctorOptions } from './doctor-options.ts'
+import { exitCodeOf, findingsJson, findingText, summaryText } from './doctor-output.ts'
+import { reportFailure } from './failure.ts'
+import { painter } from './terminal.ts'
+
+/** An operator waits: what has not answered by then is as good as down. */
+const requestMs = 5000
+/** A check makes a few requests. */
+const checkMs = 15_000
+
+const print = (text: string): boolean => process.stdout.write(text)
+
+export async function doctor(argv: readonly string[]): Promise<number> {
+  try {
+    // grpc-js names the TLS server by its address; Node says on standard error that RFC 6066 has no addresses there.
+    process.noDeprecation = true
+    const options = parseDoctorOptions(argv)
+    const paint = painter(process.stdout.isTTY, process.env)
+    const show = (finding: Finding): void => {
+      if (options.output === 'text') print(`${findingText(finding, paint)}\n`)
+    }
+    const findings = await findAll(options, show)
+    print(
+      options.output === 'json'
+        ? `${JSON.stringify(findingsJson(findings), null, 2)}\n`
+        : `\n${summaryText(findings, paint)}\n`,
+    )
+    return exitCodeOf(findings)
+  } catch (error) {
+    return reportFailure(error)
+  }
+}
+
+async function findAll({ signs, consumer }: DoctorOptions, found: (finding: Finding) => void): Promise<Finding[]> {
+  const checks = createChecks(consumer)
+  let read: DoctorConfig
+  try {
+    read = readDoctorConfig(process.env, hostname())
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    const findings = failedConfiguration(configuration, checks, error.problems)
+    for (const finding of findings) found(finding)
+    return findings
+  }
+  const { vault, ...rest } = read.config
+  const config = { ...rest, vault: vault && { ...vault, timeoutMs: Math.min(vault.timeoutMs, requestMs) } }
+  const access = openAccess({ ...read, config, clock: systemClock, signs })
+  try {
+    return await examine({ checks, targets: config.targets, access, limitMs: checkMs, found })
+  } finally {
+    access.close()
+  }
+}

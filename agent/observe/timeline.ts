@@ -1,0 +1,73 @@
+/** Owns what has happened to each target since the agent started: the last rotations and failures, for the status page. */
+import type { Clock } from '../clock.ts'
+import type { ReasonCode } from '../reasons.ts'
+import type { Listener, TargetName } from './events.ts'
+
+export interface Happening {
+  readonly atMs: number
+  /** `kept`: an attempt failed, and what was published stayed. `unproven`: it was published although etcd had not accepted it. */
+  readonly what: 'found' | 'published' | 'kept' | 'unproven' | 'recovered'
+  readonly reason?: ReasonCode
+  readonly detail?: string
+  /** Of the certificate that was found or published. */
+  readonly serialNumber?: string
+  readonly renewAtMs?: number
+  readonly retryAtMs?: number
+  /** How often in a row, where it is more than once; `atMs` is the last time. */
+  readonly times?: number
+  readonly firstAtMs?: number
+}
+
+export interface Timeline {
+  readonly listener: Listener
+  /** Newest first. */
+  of(component: string): readonly Happening[]
+}
+
+const mostKept = 20
+
+export function createTimeline(targets: readonly Pick<TargetName, 'component'>[], clock: Clock): Timeline {
+  const happenings = new Map<string, Happening[]>(targets.map(({ component }) => [component, []]))
+
+  function add(component: string, happening: Omit<Happening, 'atMs'>): void {
+    const list = happenings.get(component)
+    if (list === undefined) return
+    const atMs = clock.now()
+    const [last] = list
+    // An outage of days is one line, and pushes nothing else out.
+    if (last !== undefined && happening.what === 'kept' && last.what === 'kept' && last.reason === happening.reason) {
+      list[0] = { ...happening, atMs, times: (last.times ?? 1) + 1, firstAtMs: last.firstAtMs ?? last.atMs }
+    } else {
+      list.unshift({ ...happening, atMs })
+      if (list.length > mostKept) list.pop()
+    }
+  }
+
+  return {
+    of: (component) => happenings.get(component) ?? [],
+    listener: (event) => {
+      if (event.type === 'found' || event.type === 'published') {
+        const reason = event.type === 'published' ? { reason: event.reason } : {}
+        const { serialNumber, renewAtMs } = event.certificate
+        add(event.component, { what: event.type, serialNumber, renewAtMs, ...reason })
+      } else if (event.type === 'kept') {
+        const { component, reason, detail, retryAtMs } = event
+        add(component, { what: 'kept', reason, detail, retryAtMs })
+      } else if (event.type === 'recovered') {
+        add(event.component, { what: 'recovered' })
+      } else if (event.type === 'probed' && event.verdict === 'anyway' && event.outcome !== 'accepted') {
+        add(event.component, { what: 'unproven', reason: event.outcome, detail: event.detail })
+      }
+    },
+  }
+}
+
+/** The failure that lasts: what came from a cache meanwhile does not end it. */
+export function lastingFailure(happenings: readonly Happening[]): Happening | undefined {
+  for (const each of happenings) {
+    if (each.what === 'kept') return each
+    const isCached = each.what === 'published' && each.reason?.startsWith('restored-') === true
+    if (!isCached && each.what !== 'unproven') return undefined
+  }
+  return undefined
+}

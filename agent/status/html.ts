@@ -1,0 +1,22 @@
+/** Owns HTML that cannot be injected into: whatever is put into the template is escaped, unless it is HTML itself. */
+
+export interface Html {
+  readonly text: string
+}
+
+type Value = string | number | Html | readonly Html[]
+
+export function html(parts: TemplateStringsArray, ...values: readonly Value[]): Html {
+  return { text: parts.map((part, index) => part + textOf(values[index] ?? '')).join('') }
+}
+
+/** A text of our own that is put in as it is. */
+export function escaped(text: string): Html {
+  return { text }
+}
+
+function textOf(value: Value): string {
+  if (typeof value === 'number') return String(value)
+  if (typeof value === 'string') return value.replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
+  return 'text' in value ? value.text : value.map(({ text }) => text).join('\n')
+}

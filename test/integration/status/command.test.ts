@@ -1,0 +1,147 @@
+/** Proves `status` as a process: from disk alone, and with what the running agent tells. */
+import { createServer } from 'node:http'
+import { type AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { type CommandEnd, runCommand } from '../../support/agent-command.ts'
+import { type AgentProcess, spawnAgent } from '../../support/agent-process.ts'
+import { freePort } from '../../support/child-server.ts'
+import { startDevVault } from '../../support/dev-vault/dev-vault.ts'
+import { createTestNode, withLab } from '../agent/lab.ts'
+import { readPublished } from '../agent/published.ts'
+
+interface Shown {
+  readonly version?: string
+  readonly targets: readonly {
+    readonly state: string
+    readonly problem?: string
+    readonly certificate?: Readonly<Record<string, unknown>>
+    readonly ca: readonly Readonly<Record<string, unknown>>[]
+    readonly happenings: readonly Readonly<Record<string, unknown>>[]
+    readonly failure?: Readonly<Record<string, unknown>>
+  }[]
+}
+
+const runStatus = (environment: Readonly<Record<string, string>>, ...args: readonly string[]): Promise<CommandEnd> =>
+  runCommand(['status', ...args], environment)
+
+async function shown(environment: Readonly<Record<string, string>>): Promise<Shown & { code: number | null }> {
+  const { code, stdout } = await runStatus(environment, '--output', 'json')
+  return { ...(JSON.parse(stdout) as Shown), code }
+}
+
+describe('status', () => {
+  withLab(startDevVault, {}, (lab) => {
+    async function onNode() {
+      const node = createTestNode(lab(), { env: { AGENT_LISTEN: `127.0.0.1:${await freePort()}` } })
+      return { ...node, start: () => spawnAgent(node.environment) }
+    }
+    const renewed = async (agent: AgentProcess, event: string): Promise<void> => {
+      agent.signal('SIGHUP')
+      await agent.nextLine((line) => line.event === event)
+    }
+
+    it('before the first start: nothing is there, and that is said', async () => {
+      const { environment } = await onNode()
+      const found = await shown(environment)
+      expect(found).toMatchObject({
+        code: 69,
+        targets: [{ state: 'missing', problem: expect.stringContaining('no cert') as string }],
+      })
+      expect(found.version).toBeUndefined()
+    })
+
+    it('a directory that is not there is named', async () => {
+      const { environment, root } = await onNode()
+      const { code, stdout: text } = await runStatus({ ...environment, AGENT_DIR: join(root, 'nowhere') })
+      expect(code).toBe(69)
+      expect(text).toContain(join(root, 'nowhere'))
+    })
+
+    it('the agent runs: what has happened, and when it renews next', async () => {
+      const { environment, directory, start } = await onNode()
+      const agent = start()
+      await agent.nextLine(({ event }) => event === 'published')
+      await agent.nextLine(({ event }) => event === 'listening')
+      await renewed(agent, 'published')
+      const { leaf } = readPublished(directory)
+      const { code, version, targets } = await shown(environment)
+      const [target] = targets
+      expect([code, target?.state]).toEqual([0, 'good'])
+      expect(version).toMatch(/^\d/)
+      expect(target?.certificate).toMatchObject({ commonName: 'calico-node:node1', serialNumber: leaf.serialNumber })
+      expect(target?.happenings.map(({ reason }) => reason)).toEqual(['renewal-requested', 'never-published'])
+      expect(target?.certificate?.['renewAt']).toBe(target?.happenings[0]?.['renewAt'])
+      const { stdout: text } = await runStatus(environment)
+      for (const part of ['runway', 'CA set', 'renewal-requested']) expect(text).toContain(part)
+    })
+
+    it('the agent is gone: the same from disk', async () => {
+      const { environment, directory, start } = await onNode()
+      const agent = start()
+      await agent.nextLine(({ event }) => event === 'published')
+      agent.signal('SIGTERM')
+      await agent.ended
+      const { code, version, targets } = await shown(environment)
+      expect([code, version, targets[0]?.happenings]).toEqual([0, undefined, []])
+      expect(targets[0]).toMatchObject({
+        state: 'good',
+        certificate: { serialNumber: readPublished(directory).leaf.serialNumber },
+        ca: [{ name: 'CN=Calico etcd clients', isInUse: true }],
+      })
+    })
+
+    it('Vault is sealed: the last failure with its reason and what to do', async () => {
+      const { environment, start } = await onNode()
+      const agent = start()
+      await agent.nextLine(({ event }) => event === 'published')
+      await agent.nextLine(({ event }) => event === 'listening')
+      await lab().vault.seal()
+      onTestFinished(() => lab().vault.unseal())
+      await renewed(agent, 'kept')
+      const { targets } = await shown(environment)
+      expect(targets[0]).toMatchObject({ state: 'good', failure: { reason: 'vault-sealed', advice: 'Unseal Vault.' } })
+    })
+
+    it('somebody else has the port: what it says is not taken for the agent', async () => {
+      const { environment, start } = await onNode()
+      const agent = start()
+      await agent.nextLine(({ event }) => event === 'published')
+      agent.signal('SIGTERM')
+      await agent.ended
+      const other = createServer((_request, response) => {
+        const happenings = [{ at: new Date().toISOString(), what: 'kept', reason: 'vault-sealed' }]
+        response.end(
+          JSON.stringify({
+            version: '9',
+            targets: [{ component: 'calico-node', directory: '/elsewhere', happenings }],
+          }),
+        )
+      })
+      await new Promise<void>((resolve) => {
+        other.listen(0, '127.0.0.1', resolve)
+      })
+      onTestFinished(() => void other.close())
+      const { port } = other.address() as AddressInfo
+      const { version, targets } = await shown({ ...environment, AGENT_LISTEN: `127.0.0.1:${port}` })
+      expect([version, targets[0]?.happenings]).toEqual([undefined, []])
+    })
+
+    it('--watch goes on until it is told to stop', async () => {
+      const { environment, start } = await onNode()
+      const agent = start()
+      await agent.nextLine(({ event }) => event === 'published')
+      const watching = spawnAgent(environment, { args: ['status', '--watch', '--output', 'json'] })
+      await watching.nextLine((line) => 'targets' in line)
+      await watching.nextLine((line) => 'targets' in line)
+      watching.signal('SIGINT')
+      expect(await watching.ended).toEqual({ code: 0, signal: null })
+    })
+
+    it('refuses what it does not know', async () => {
+      const { environment } = await onNode()
+      const { code, stderr: text } = await runStatus(environment, '--output', 'xml')
+      expect([code, text]).toEqual([64, expect.stringContaining('--output is text or json')])
+    })
+  })
+})
