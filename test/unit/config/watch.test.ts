@@ -30,7 +30,14 @@ describe('the configuration of provision watch', () => {
   })
 
   it('with certificates that somebody delivers is that of an agent without Vault', () => {
-    const delivered = { ...etcd, ...kube, AGENT_SOURCE: 'file', AGENT_SOURCE_DIR: '/delivered', AGENT_DIR: '/secrets' }
+    const delivered = {
+      ...etcd,
+      ...kube,
+      NODE_NAME: 'node1',
+      AGENT_SOURCE: 'file',
+      AGENT_SOURCE_DIR: '/delivered',
+      AGENT_DIR: '/secrets',
+    }
     const config = parseWatchConfig(delivered, 'host', true)
     expect(config.agent).toMatchObject({ vault: undefined, source: { kind: 'file' } })
     expect(config.etcdFiles).toEqual(['/secrets/etcd-ca', '/secrets/etcd-cert', '/secrets/etcd-key'])
