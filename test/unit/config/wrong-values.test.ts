@@ -173,8 +173,6 @@ const cases: readonly (readonly [keyof typeof variables, Environment, RegExp | s
   ['AGENT_STATE_DIR', { AGENT_STATE_DIR: 'state' }, /it must be an absolute path$/],
   ['AGENT_STATE_DIR', { AGENT_STATE_DIR: '/calico-secrets/' }, /the directory of calico-node; name another directory$/],
   ['AGENT_STATE_DIR', { AGENT_STATE_DIR: '/x', AGENT_DIR: '/x/calico-node' }, /^would use \/x\/calico-node, the dir/],
-  ['AGENT_BOOTSTRAP_DIR', { AGENT_BOOTSTRAP_DIR: 'static' }, /it must be an absolute path$/],
-  ['AGENT_BOOTSTRAP_DIR', { AGENT_BOOTSTRAP_DIR: '/calico-secrets' }, /^would use \/calico-secrets, the directory of/],
   ...wrongSources,
 ]
 
