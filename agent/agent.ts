@@ -9,13 +9,17 @@ import { AgentError, messageOf } from './errors.ts'
 import { createAdmission } from './gate/admission.ts'
 import { createEtcdProbe } from './gate/etcd-probe.ts'
 import type { Listener } from './observe/events.ts'
+import type { Bundle } from './pki/bundle.ts'
 import { parseCertificates } from './pki/certificate.ts'
+import { createIssuance } from './rotation/issuance.ts'
 import { createPublisher, type Publisher } from './rotation/publisher.ts'
 import { createRotator, type Rotator } from './rotation/rotator.ts'
 import { planExpected, planRenewal, slotOf } from './rotation/schedule.ts'
 import { openSource } from './source/open.ts'
 import { readSmallFile, systemFiles } from './store/files.ts'
+import { type IssuanceRecord, openIssuanceRecord } from './store/issuance-record.ts'
 import { openSecretDir, type SecretDir } from './store/secret-dir.ts'
+import { openTargetDir } from './store/target-dir.ts'
 import { readNodeUid } from './vault/credentials.ts'
 import { createSkewMeter } from './vault/skew.ts'
 import type { TlsMaterial } from './vault/tls-files.ts'
@@ -39,6 +43,8 @@ export interface Agent {
   runOnce(stop: AbortSignal): Promise<AgentError[]>
   /** Renews every target at once. */
   renewNow(): void
+  /** What stands in the component's directory and has passed the gate. */
+  published(component: string): Bundle | undefined
   /** A watched file has changed: looks at everything again. */
   lookAgain(): void
 }
@@ -57,11 +63,14 @@ export function createAgent({ config, clock, random, emit, beforeConnect }: Agen
   function createTarget(target: Target): { rotator: Rotator; publisher: Publisher } {
     const { component } = target
     const commonName = createCommonName(config, target, nodeUid, emit)
+    const directory = openTargetDir(target.directory, config.files, ({ code: reason, message: detail }) =>
+      emit({ type: 'store-flaw', component, reason, detail }),
+    )
     const slot = slotOf({ cluster: config.cluster, node: config.node, component })
     const publisher = createPublisher({
       component,
       commonName,
-      directory: openSecretDir(target.directory, config.files),
+      directory,
       state: openStateDir(config, component),
       bootstrap:
         config.bootstrapDirectory === undefined ? undefined : openSecretDir(config.bootstrapDirectory, config.files),
@@ -74,12 +83,24 @@ export function createAgent({ config, clock, random, emit, beforeConnect }: Agen
       admit: probe && createAdmission({ component, probe, clock, now: skew.now, emit }),
       emit,
     })
-    const rotator = createRotator({
+    const issuance = createIssuance({
       target,
       commonName,
-      publisher,
       source,
       keyReuse: config.key.reuse,
+      budget: config.issuanceBudget,
+      renewAt: config.renewAt,
+      ttlSeconds: config.pki.ttlSeconds,
+      record: openRecord(config, target),
+      now: skew.now,
+      emit,
+    })
+    const rotator = createRotator({
+      component,
+      directory,
+      publisher,
+      issuance,
+      source,
       pollSlot: nodeSlot,
       clock,
       now: skew.now,
@@ -127,6 +148,8 @@ export function createAgent({ config, clock, random, emit, beforeConnect }: Agen
             rotator.failure() ?? new AgentError('never-published', `${rotator.component} was not reached`),
         )
     },
+    published: (component) =>
+      rotators.find(({ rotator }) => rotator.component === component)?.publisher.published()?.bundle,
     renewNow: () => {
       for (const { rotator } of rotators) rotator.renewNow()
     },
@@ -162,14 +185,32 @@ function openStateDir(config: Config, component: string): SecretDir | undefined 
   return {
     ...directory,
     publish: (bundle, at) => {
-      try {
-        mkdirSync(path, { recursive: true, mode: 0o700 })
-        chmodSync(path, 0o700)
-      } catch {
-        // publish says what is wrong with the directory.
-      }
+      makeStateDir(path)
       directory.publish(bundle, at)
     },
+  }
+}
+
+/** Where it outlives most: in the node-local cache, or else in the target's directory, which outlives the container. */
+function openRecord({ stateDirectory }: Config, { component, directory }: Target): IssuanceRecord {
+  if (stateDirectory === undefined) return openIssuanceRecord(directory)
+  const path = join(stateDirectory, component)
+  const record = openIssuanceRecord(path)
+  return {
+    ...record,
+    write: (issuedAtMs) => {
+      makeStateDir(path)
+      record.write(issuedAtMs)
+    },
+  }
+}
+
+function makeStateDir(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 })
+    chmodSync(path, 0o700)
+  } catch {
+    // Writing into it says what is wrong with it.
   }
 }
 

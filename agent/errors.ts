@@ -1,5 +1,5 @@
 /** Owns the one error type of the program: an expected failure with a reason code. Anything else that is thrown is a bug. */
-import type { RetryClass } from './reason.ts'
+import { type RetryClass, runbookOf } from './reason.ts'
 import { type ReasonCode, reasons } from './reasons.ts'
 
 /** An expected failure. It is translated from the outside error where that is caught, and never deeper. */
@@ -21,6 +21,10 @@ export class AgentError extends Error {
 
   get advice(): string {
     return reasons[this.code].advice
+  }
+
+  get runbook(): string {
+    return runbookOf(this.code)
   }
 }
 

@@ -6,7 +6,7 @@ import type { CommandName } from './cli/help.ts'
 import { parseConfig } from './config/config.ts'
 import { parseDuration } from './config/duration.ts'
 
-const commandNames: readonly CommandName[] = ['run', 'init', 'provision']
+const commandNames: readonly CommandName[] = ['run', 'init', 'provision', 'setup-vault']
 
 async function main(argv: readonly string[]): Promise<number> {
   const isNamed = argv[0] !== undefined && !argv[0].startsWith('-')
@@ -24,6 +24,10 @@ async function main(argv: readonly string[]): Promise<number> {
   if (command === 'provision') {
     const { provision } = await import('./cli/provision.ts')
     return await provision(args)
+  }
+  if (command === 'setup-vault') {
+    const { setupVault } = await import('./cli/setup-vault.ts')
+    return await setupVault(args)
   }
   if (args[0] !== undefined) throw new UsageError(`run takes no ${args[0]}`)
   const config = parseConfig(process.env, hostname())

@@ -4,10 +4,26 @@
 export type RetryClass = 'outage' | 'refused' | 'local' | 'awaited'
 
 export interface Reason {
-  readonly about: 'renewal' | 'gate' | 'vault' | 'auth' | 'store' | 'file' | 'etcd' | 'kube' | 'source'
+  readonly about:
+    | 'renewal'
+    | 'gate'
+    | 'vault'
+    | 'auth'
+    | 'store'
+    | 'budget'
+    | 'file'
+    | 'etcd'
+    | 'kube'
+    | 'setup'
+    | 'source'
   readonly retry: RetryClass
   /** What happened, as a clause that follows the name of the thing. */
   readonly says: string
   /** What an operator should do. */
   readonly advice: string
+}
+
+/** Where the runbook tells about a code or an alert: what log, probes and terminal give as the link. */
+export function runbookOf(name: string): string {
+  return `docs/runbook.md#${name.toLowerCase()}`
 }

@@ -6,6 +6,7 @@ import { etcdReasons } from './etcd/reasons.ts'
 import { kubeReasons } from './kubernetes/reasons.ts'
 import type { Reason, RetryClass } from './reason.ts'
 import { sourceReasons } from './source/reasons.ts'
+import { setupReasons } from './vault-setup/reasons.ts'
 
 const renewal = (says: string): Reason => ({ about: 'renewal', retry: 'local', says, advice: 'Nothing to do.' })
 const gate = (says: string, advice: string): Reason => ({ about: 'gate', retry: 'refused', says, advice })
@@ -148,6 +149,14 @@ export const reasons = {
     'Set AGENT_INLINE_AUTH=off, or use OpenBao 2.4 or newer.',
   ),
 
+  'budget-spent': {
+    about: 'budget',
+    retry: 'refused',
+    says: 'more certificates were made within an hour than there is any need for',
+    advice:
+      'Look in the log for why: a crash, a name that changes to and fro, a gate that refuses. It goes on by itself; AGENT_ISSUANCE_BUDGET raises the limit.',
+  },
+
   'credential-missing': auth('a file with a credential is missing or cannot be read', 'Mount it, or correct its path.'),
   'credential-invalid': auth('a credential is empty or malformed', 'Check what writes the file.'),
   'credential-expired': auth(
@@ -171,11 +180,38 @@ export const reasons = {
     'something that the agent did not make stands in the place of a file',
     'Move it away; the agent never deletes what it did not make.',
   ),
+  'host-copy-absent': {
+    ...store(
+      'install-cni has not made the directory calico-tls on the host (yet)',
+      "Check that install-cni has run and mounts this component's directory at /calico-secrets, and that AGENT_HOST_CNI_DIR is the host's /etc/cni/net.d.",
+    ),
+    retry: 'awaited',
+  },
+  'directory-in-use': {
+    ...store(
+      'another agent has the directory',
+      'Give every agent a directory of its own, or end one of them: who has it keeps it until it ends.',
+    ),
+    retry: 'awaited',
+  },
+  'directory-unlocked': store(
+    'it cannot be made sure that no other agent writes into the directory',
+    'Use a file system that has sockets; until then, see to it that no second agent gets this directory.',
+  ),
+  'issuance-record': store(
+    'the record of the certificates made cannot be read or written',
+    'Check the owner of the file and the space left; until then a restart forgets what AGENT_ISSUANCE_BUDGET counts.',
+  ),
+  'generation-stuck': store(
+    'an old generation of files cannot be removed',
+    'Remove it by hand, as it holds an old private key; check its owner and the user of the agent.',
+  ),
   'directory-failed': store('a file operation failed', 'Look at the system error in the message.'),
 
   ...sourceReasons,
   ...etcdReasons,
   ...kubeReasons,
+  ...setupReasons,
   'nodes-invalid': {
     about: 'file',
     retry: 'local',

@@ -5,12 +5,17 @@
 import { dirname } from 'node:path'
 import type { Clock } from './clock.ts'
 import type { Config } from './config/config.ts'
+import { hostCopyName } from './config/host-cni.ts'
 import type { EventHub } from './observe/events.ts'
 import { createHealth } from './observe/health.ts'
 import { createLog } from './observe/log.ts'
 import { createMetrics } from './observe/metrics.ts'
 import { startObserveServer } from './observe/server.ts'
-import { watchFiles } from './store/watch.ts'
+import type { Bundle } from './pki/bundle.ts'
+import { createHostCopy } from './rotation/host-copy.ts'
+import { openHostCniDir } from './store/host-cni-dir.ts'
+import { watchFiles, watchPublished } from './store/watch.ts'
+import { readTokenExpiryMs } from './vault/credentials.ts'
 
 export interface ResidentOptions {
   readonly config: Config
@@ -19,6 +24,10 @@ export interface ResidentOptions {
   readonly version: string
   /** Called when a watched file has changed. */
   readonly changed: () => void
+  /** What stands in a component's directory and has passed the gate. */
+  readonly published: (component: string) => Bundle | undefined
+  /** From 0 to 1; only the retries after failures use it. */
+  readonly random: () => number
 }
 
 export interface Resident {
@@ -27,9 +36,15 @@ export interface Resident {
   close(): void
 }
 
-export function startResident({ config, hub, clock, version, changed }: ResidentOptions): Resident {
-  const { targets, listen, vault } = config
-  const metrics = createMetrics({ components: targets.map(({ component }) => component), version, clock })
+export function startResident(options: ResidentOptions): Resident {
+  const { config, hub, clock, version, changed } = options
+  const { targets, listen, vault, auth } = config
+  const metrics = createMetrics({
+    components: targets.map(({ component }) => component),
+    version,
+    clock,
+    credentialExpiryMs: auth && (() => readTokenExpiryMs(auth)),
+  })
   const health = createHealth(targets, clock, vault?.timeoutMs ?? 0)
   const log = createLog(config.log, clock)
   hub.attach((event) => {
@@ -40,12 +55,44 @@ export function startResident({ config, hub, clock, version, changed }: Resident
   const server =
     listen === undefined ? undefined : startObserveServer({ listen, health, metrics, clock, emit: hub.emit })
   const stopWatching = watchFiles(watched(config), changed, (detail) => hub.emit({ type: 'watch-failed', detail }))
+  const stopCopying = keepHostCopy(options)
   return {
     port: server?.port,
     close: () => {
+      stopCopying()
       stopWatching()
       server?.close()
     },
+  }
+}
+
+/** Where it is switched on: the CNI plugin's copy, for as long as the agent runs. Answers how to stop. */
+export function keepHostCopy({ config, hub, clock, published, random }: Omit<ResidentOptions, 'version' | 'changed'>) {
+  const { hostCni } = config
+  if (hostCni === undefined) return () => {}
+  const { component } = hostCni
+  const stop = new AbortController()
+  const directory = openHostCniDir(hostCni.directory, hostCopyName)
+  const copy = createHostCopy({
+    component,
+    directory,
+    published: () => published(component),
+    clock,
+    random,
+    emit: hub.emit,
+  })
+  hub.attach((event) => {
+    if ((event.type === 'found' || event.type === 'published') && event.component === component) copy.lookAgain()
+  })
+  const stopWatching = watchPublished(
+    directory.path,
+    () => copy.lookAgain(),
+    (detail) => hub.emit({ type: 'watch-failed', detail }),
+  )
+  void copy.run(stop.signal)
+  return () => {
+    stop.abort()
+    stopWatching()
   }
 }
 

@@ -1,14 +1,17 @@
-/** Owns `npm run build`: the bundles in dist/ and the code cache beside them. */
+/** Owns `npm run build`: the bundles in dist/, the code cache and the licences beside them, and the SBOM of what is in them. */
 import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { type BuildOptions, build, type Plugin } from 'esbuild'
 import { makeCodeCache } from './code-cache.ts'
+import { mergeMetafiles, packagesByBundle } from './contents.ts'
+import { licenseList } from './licenses.ts'
 import { protoInBundle } from './proto.ts'
+import { makeSbom } from './sbom.ts'
 import { parserModule, slimLibraries } from './slim.ts'
 
 /** Made beside dist/ and then renamed: a program that runs from there must not lose its files for the time of a build. */
 const outdir = 'dist.new'
 
-const common: BuildOptions = {
+const common = {
   bundle: true,
   minify: true,
   platform: 'node',
@@ -16,8 +19,19 @@ const common: BuildOptions = {
   format: 'cjs',
   legalComments: 'none',
   logLevel: 'warning',
+  metafile: true,
   plugins: [slimLibraries],
-}
+} satisfies BuildOptions
+
+/** The commands beside the agent, of which no agent loads any: ES modules, so that what they share is there once. */
+const commands = {
+  format: 'esm',
+  splitting: true,
+  chunkNames: 'shared-[hash]',
+  outExtension: { '.js': '.mjs' },
+  // CommonJS libraries in an ES module still call this.
+  banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
+} satisfies BuildOptions
 
 /** Modules that are bundles of their own, loaded when they are needed. */
 const apart: Plugin = {
@@ -25,20 +39,22 @@ const apart: Plugin = {
   setup: (bundle) => {
     bundle.onResolve({ filter: /\/resident\.ts$/ }, () => ({ path: './resident.js', external: true }))
     bundle.onResolve({ filter: /\/probe\/ask\.ts$/ }, () => ({ path: './probe.js', external: true }))
-    bundle.onResolve({ filter: /\/cli\/provision\.ts$/ }, () => ({ path: './etcd.js', external: true }))
+    bundle.onResolve({ filter: /\/cli\/provision\.ts$/ }, () => ({ path: './provision.mjs', external: true }))
+    bundle.onResolve({ filter: /\/cli\/setup-vault\.ts$/ }, () => ({ path: './setup-vault.mjs', external: true }))
   },
 }
 
 rmSync(outdir, { recursive: true, force: true })
-await Promise.all([
+const bundles = await Promise.all([
   build({ ...common, entryPoints: { main: 'agent/start.ts' }, outdir }),
   build({ ...common, entryPoints: { llhttp: parserModule }, outdir, plugins: [] }),
   build({ ...common, entryPoints: { resident: 'agent/resident.ts' }, outdir }),
   build({ ...common, entryPoints: { probe: 'agent/gate/probe/ask.ts' }, outdir }),
   build({
     ...common,
-    entryPoints: { etcd: 'agent/cli/provision.ts' },
+    entryPoints: { provision: 'agent/cli/provision.ts', 'setup-vault': 'agent/cli/setup-vault.ts' },
     outdir,
+    ...commands,
     plugins: [slimLibraries, protoInBundle],
   }),
   build({
@@ -52,6 +68,10 @@ await Promise.all([
 ])
 // The project's package.json says `module`; the bundles are CommonJS, which starts faster.
 writeFileSync(`${outdir}/package.json`, '{ "type": "commonjs" }\n')
+const contents = mergeMetafiles(bundles.map(({ metafile }) => metafile))
+writeFileSync('dist.meta.json', JSON.stringify(contents))
+const sbom = makeSbom('dist.meta.json', 'dist.cdx.json')
+writeFileSync(`${outdir}/THIRD-PARTY-LICENSES`, licenseList(sbom, packagesByBundle(contents)))
 await makeCodeCache(outdir)
 rmSync('dist', { recursive: true, force: true })
 renameSync(outdir, 'dist')

@@ -1,37 +1,115 @@
 /**
- * Owns the parts of the documentation that are tables of the code: `npm run docs` writes them between their markers, and a
- * test holds them against the code.
+ * Owns what is made of the code for people to read: tables between their markers in the documentation, and the default
+ * configuration of Vault in manifests/vault. `npm run docs` writes it, and a test holds it against the code.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
+import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type Variable, variables } from '../agent/config/variables.ts'
+import { systemClock } from '../agent/clock.ts'
+import { groupVariables } from '../agent/config/variable-groups.ts'
 import { builtInProfiles, type Row } from '../agent/etcd/profile-table.ts'
+import { createMetrics } from '../agent/observe/metrics.ts'
 import { caPhases } from '../agent/pki/ca-phase.ts'
-import type { Reason } from '../agent/reason.ts'
+import { type Reason, runbookOf } from '../agent/reason.ts'
 import { reasons } from '../agent/reasons.ts'
+import { exportSetup } from '../agent/vault-setup/export.ts'
+import { resourcesOf } from '../agent/vault-setup/resources.ts'
+import type { Setup } from '../agent/vault-setup/setup.ts'
+import { parseSetup } from '../agent/vault-setup/setup-file.ts'
+import { version } from '../agent/version.ts'
+import { readAlerts } from './alert-rules.ts'
 
 /** File and the tables in it. */
 export const documents: Readonly<Record<string, readonly (keyof typeof tables)[]>> = {
-  'README.md': ['variables'],
-  'docs/architecture.md': ['reasons'],
+  'docs/configuration.md': ['variables'],
   'docs/etcd.md': ['profiles'],
+  'docs/metrics.md': ['metrics'],
+  'docs/monitoring.md': ['alerts'],
+  'docs/runbook.md': ['reasons'],
   'docs/ca-rotation.md': ['phases'],
+  'docs/vault.md': ['setup', 'policy', 'pki-role', 'login-role'],
 }
 
-const tables = { variables: variableTable, reasons: reasonTable, profiles: profileTables, phases: phaseTable }
+const tables = {
+  variables: variableTables,
+  metrics: metricTable,
+  alerts: alertTable,
+  reasons: reasonTable,
+  profiles: profileTables,
+  phases: phaseTable,
+  setup: () => fenced('yaml', readFileSync(setupFile, 'utf8')),
+  policy: () => fenced('hcl', String(resourceOf('policy')['policy'])),
+  'pki-role': () => fenced('json', JSON.stringify(resourceOf('pki-role'), null, 2)),
+  'login-role': () => fenced('json', JSON.stringify(resourceOf('login-role'), null, 2)),
+}
 
-function variableTable(): string {
-  const rows = Object.entries<Variable>(variables).map(([name, { default: value, defaultText, meaning }]) => {
-    const shown = defaultText ?? (value === undefined || value === '' ? '–' : `\`${value}\``)
-    return `| \`${name}\` | ${shown} | ${meaning} |`
+const setupFile = 'manifests/vault/setup-vault.yaml'
+
+/** Whole files by path. */
+export function renderedFiles(): Readonly<Record<string, string>> {
+  const setup = defaultSetup()
+  return {
+    'manifests/vault/setup-vault.sh': exportSetup(setup, 'shell', version),
+    'manifests/vault/main.tf': exportSetup(setup, 'terraform', version),
+    'manifests/vault/policies.hcl': exportSetup(setup, 'hcl', version),
+    'manifests/vault/operator.hcl': exportSetup(setup, 'operator', version),
+    'manifests/vault/requests.json': exportSetup(setup, 'json', version),
+    'manifests/vault/agent.env': exportSetup(setup, 'env', version),
+  }
+}
+
+function defaultSetup(): Setup {
+  const { value, problems } = parseSetup(readFileSync(setupFile, 'utf8'))
+  if (value === undefined || problems.length > 0) throw new Error(`${setupFile}: ${problems.join('; ')}`)
+  return value
+}
+
+/** Of calico-node. */
+function resourceOf(kind: string): Readonly<Record<string, unknown>> {
+  return resourcesOf(defaultSetup()).find((each) => each.kind === kind)?.fields ?? {}
+}
+
+function fenced(language: string, text: string): string {
+  return `\`\`\`${language}\n${text.trimEnd()}\n\`\`\``
+}
+
+function variableTables(): string {
+  const sections = groupVariables().map(({ title, variables }) => {
+    const rows = variables.map(([name, { default: value, defaultText, meaning }]) => {
+      const shown = defaultText ?? (value === undefined || value === '' ? '–' : `\`${value}\``)
+      return `| \`${name}\` | ${shown} | ${meaning} |`
+    })
+    return [`## ${title}`, '', '| variable | default | meaning |', '|---|---|---|', ...rows].join('\n')
   })
-  return ['| variable | default | meaning |', '|---|---|---|', ...rows].join('\n')
+  return sections.join('\n\n')
+}
+
+/** All of an agent that also provisions; a process has those of what it does. */
+function metricTable(): string {
+  const provision = { usersPerNode: 0, otherUsers: 0 }
+  const rows = createMetrics({ components: [], version: '', clock: systemClock, provision })
+    .families()
+    .map(({ name, type, help, labelNames }) => {
+      const labels = labelNames.map((label) => `\`${label}\``).join(', ')
+      return `| \`${name.replace(/^calico_vault_agent_/, '')}\` | ${type} | ${labels === '' ? '–' : labels} | ${help} |`
+    })
+  return ['| metric | type | labels | meaning |', '|---|---|---|---|', ...rows].join('\n')
+}
+
+function alertTable(): string {
+  const rows = readAlerts().map(({ alert, for: after = 'at once', labels, annotations }) => {
+    const link = `[${alert}](${basename(runbookOf(alert))})`
+    return `| ${link} | ${labels.severity} | ${after} | ${annotations.description} |`
+  })
+  return ['| alert | severity | after | what it says |', '|---|---|---|---|', ...rows].join('\n')
 }
 
 function reasonTable(): string {
   const rows = Object.entries<Reason>(reasons)
     .filter(([, { about }]) => about !== 'renewal')
-    .map(([code, { about, says, retry, advice }]) => `| \`${code}\` | ${about} | ${says} | ${retry} | ${advice} |`)
+    .map(([code, { about, says, retry, advice }]) => {
+      return `| [\`${code}\`](#${code}) | ${about} | ${says} | ${retry} | ${advice} |`
+    })
   return ['| code | about | what it says | retried as | what to do |', '|---|---|---|---|---|', ...rows].join('\n')
 }
 
@@ -83,4 +161,5 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   for (const [file, names] of Object.entries(documents)) {
     writeFileSync(file, renderDocument(readFileSync(file, 'utf8'), names))
   }
+  for (const [file, text] of Object.entries(renderedFiles())) writeFileSync(file, text)
 }

@@ -2,8 +2,9 @@
  * Owns what is left out of the bundles: parts of libraries that the agent never reaches, measured in docs/adr/0004. The
  * sources import the libraries as everybody does; only here do they become smaller.
  */
+import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { dirname, join, relative, resolve } from 'node:path'
 import type { Plugin } from 'esbuild'
 
 const require = createRequire(import.meta.url)
@@ -59,7 +60,16 @@ export const slimLibraries: Plugin = {
       // The parser's code is a file of its own, read only when a connection is made.
       if (path.endsWith('llhttp_simd-wasm.js')) return { path: './llhttp.js', external: true }
       const stub = stubs.find(([from, module]) => from.test(importer) && module.test(path))
-      return stub === undefined ? undefined : { path: `${importer}:${path}`, namespace: 'stub', pluginData: stub[2] }
+      // Names of files in dist/ are made of these paths: nothing in them may be of this machine.
+      return stub === undefined
+        ? undefined
+        : { path: `${relative('', importer)}:${path}`, namespace: 'stub', pluginData: stub[2] }
+    })
+    // Only the version is asked for (agent/version.ts).
+    build.onLoad({ filter: /package\.json$/ }, ({ path }) => {
+      if (path !== resolve('package.json')) return undefined
+      const { version } = JSON.parse(readFileSync(path, 'utf8')) as { version: string }
+      return { contents: JSON.stringify({ version }), loader: 'json' }
     })
     build.onLoad({ filter: /.*/, namespace: 'stub' }, ({ pluginData }) => ({ contents: pluginData as string }))
   },

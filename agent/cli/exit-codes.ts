@@ -1,2 +1,2 @@
-/** Owns the exit codes: those of sysexits(3) that service managers and people know; `differences` is provision plan's. */
+/** Owns the exit codes: those of sysexits(3) that service managers and people know; `differences` is a plan's. */
 export const exitCodes = { ok: 0, differences: 2, usage: 64, unavailable: 69, bug: 70, config: 78 } as const

@@ -6,8 +6,11 @@ import { exitCodes } from './exit-codes.ts'
 /** Wrong arguments: the message, and status 64. */
 export class UsageError extends Error {}
 
-/** Each bundle has its own copy of the classes, so each reports what was thrown in it. */
-export function reportFailure(error: unknown): number {
+/**
+ * Each bundle has its own copy of the classes, so each reports what was thrown in it.
+ * @param command whose help explains a wrong argument
+ */
+export function reportFailure(error: unknown, command?: string): number {
   const say = (text: string): boolean => process.stderr.write(`calico-vault-agent: ${text}\n`)
   if (error instanceof ConfigError) {
     const { problems } = error
@@ -17,13 +20,13 @@ export function reportFailure(error: unknown): number {
     return exitCodes.config
   }
   if (error instanceof UsageError) {
-    say(`${error.message}; see calico-vault-agent --help`)
+    say(`${error.message}; see calico-vault-agent ${command === undefined ? '' : `${command} `}--help`)
     return exitCodes.usage
   }
   if (error instanceof AgentError) {
     say(`${reasons[error.code].says} (${error.code})`)
     for (const line of error.message.split('\n')) process.stderr.write(`  ${line}\n`)
-    process.stderr.write(`  ${error.advice}\n`)
+    process.stderr.write(`  ${error.advice}\n  More: ${error.runbook}\n`)
     return exitCodes.unavailable
   }
   say(`this is a bug, please report it: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)

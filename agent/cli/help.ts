@@ -1,5 +1,5 @@
 /** Owns the help texts; the variables come from the one table of the configuration. */
-import { type Variable, variables } from '../config/variables.ts'
+import { groupVariables } from '../config/variable-groups.ts'
 
 export interface CommandHelp {
   readonly summary: string
@@ -14,7 +14,13 @@ export const commandHelp = {
 Obtains a certificate for each target, checks it, publishes it in the target's directory, and renews it long before it
 expires. Ends only on SIGTERM or SIGINT. SIGHUP renews every target at once.
 
-Serves /metrics, /startupz, /livez and /readyz on AGENT_LISTEN.`,
+Serves /metrics, /startupz, /livez and /readyz on AGENT_LISTEN.
+
+Examples:
+  # two components of one node, with one login
+  AGENT_TARGETS=calico-node=/calico-secrets,calico-cni=/cni-secrets calico-vault-agent
+  # on a machine without Kubernetes, readable log
+  NODE_NAME=node1 AGENT_AUTH_METHOD=cert AGENT_LOG_FORMAT=pretty calico-vault-agent run`,
   },
   init: {
     summary: 'make sure that every target has a good certificate, then end (init container)',
@@ -23,7 +29,13 @@ Serves /metrics, /startupz, /livez and /readyz on AGENT_LISTEN.`,
 Ends with 0 as soon as every target has a good certificate; does not contact Vault where one is in place and not due.
 Ends with 69 when a target has none after --wait (default 60s).
 
-  --wait DURATION   how long to try, such as 30s or 5m`,
+  --wait DURATION   how long to try, such as 30s or 5m
+
+Examples:
+  # as an init container
+  calico-vault-agent init
+  # on a machine, before a service is started
+  NODE_NAME=node1 calico-vault-agent init --wait 5m`,
   },
   provision: {
     summary: "make etcd's users, roles and grants what Calico's components need",
@@ -52,26 +64,52 @@ watch   keeps it so while nodes come and go, until SIGTERM: the nodes of the Kub
 etcd and the operator's identity (a user with the role root) come from ETCD_ENDPOINTS, ETCD_CA_CERT_FILE, ETCD_CERT_FILE
 and ETCD_KEY_FILE. AGENT_CALICO_VERSION narrows the rights to what one version of Calico needs.
 
+Examples:
+  # what would change for two nodes with users of their own
+  calico-vault-agent provision plan --naming node --nodes node1,node2
+  # make it so from a script, and switch authentication on
+  calico-vault-agent provision apply --naming node --nodes-file nodes.txt --enable-auth --yes
+  # have it reviewed first
+  calico-vault-agent provision export --components calico-kube-controllers > etcd.sh
+  # keep it so in the cluster
+  calico-vault-agent provision watch --grace 2h
+
 Exit codes: 0 done or in step, 2 differences (plan), 64 usage, 69 etcd cannot or will not, 70 bug, 78 configuration.`,
+  },
+  'setup-vault': {
+    summary: 'make Vault what the agent needs: PKI, roles, policies, logins',
+    text: `Usage: calico-vault-agent setup-vault plan|apply|export [options]
+
+plan    shows what would change in Vault. Ends with 0 where all is in step, with 2 where something differs.
+apply   does it. Safe to be killed and to be run again, also twice at once.
+export  prints the same for review and for other tools, without contacting Vault.
+
+  --file FILE          what is wanted, in YAML (docs/vault.md) [setup-vault.yaml]
+  --adopt              take over what setup-vault did not make (plan, apply)
+  --write-secrets      also write what Vault does not show: the reviewer's token (plan, apply)
+  --yes                do not ask (apply); needed outside a terminal
+  --output text|json   [text] (plan, apply)
+  --format FORMAT      shell: a script of vault commands (default); terraform; hcl: the policies; json: the requests;
+                       env: the variables of each agent; operator: a policy for the token of apply (export)
+
+Vault and the operator's token come from VAULT_ADDR, VAULT_CACERT, VAULT_NAMESPACE and VAULT_TOKEN.
+
+Examples:
+  # what would change
+  calico-vault-agent setup-vault plan --file cluster1.yaml
+  # make it so from a script
+  calico-vault-agent setup-vault apply --file cluster1.yaml --yes
+  # have it reviewed first, and keep it in git
+  calico-vault-agent setup-vault export --format terraform > vault.tf
+
+Exit codes: 0 done or in step, 2 differences (plan), 64 usage, 69 Vault cannot or will not, 70 bug, 78 configuration.`,
   },
 } as const satisfies Record<string, CommandHelp>
 
 export type CommandName = keyof typeof commandHelp
 
-const groups: readonly (readonly [string, (name: string) => boolean])[] = [
-  ['Vault', (name) => name.startsWith('VAULT_')],
-  [
-    'Login',
-    (name) => name.startsWith('AGENT_AUTH_') || name === 'AGENT_VAULT_TOKEN_FILE' || name === 'AGENT_INLINE_AUTH',
-  ],
-  ['Certificate', (name) => /^(NODE_NAME|AGENT_(PKI_|COMMON_NAME|CLUSTER|TTL|RENEW_AT|KEY_))/.test(name)],
-  ['Files', (name) => /^AGENT_(COMPONENT|DIR|TARGETS|FILE_|ETCD_CA_FILE|STATE_DIR|BOOTSTRAP_DIR)/.test(name)],
-  ['etcd', (name) => /^(ETCD_|AGENT_(ETCD_PROBE|CALICO_VERSION|KUBERNETES_DIR)$)/.test(name)],
-  ['Operation', () => true],
-]
-
 export function generalHelp(): string {
-  const commands = Object.entries(commandHelp).map(([name, { summary }]) => `  ${name.padEnd(11)}${summary}`)
+  const commands = Object.entries(commandHelp).map(([name, { summary }]) => `  ${name.padEnd(12)}${summary}`)
   return [
     'Gives every Calico component on every node its own short-lived etcd certificate, signed by Vault or OpenBao.',
     '',
@@ -86,20 +124,22 @@ export function generalHelp(): string {
     'recommended names.',
     ...groupedVariables(),
     '',
-    'Example:',
+    'Examples:',
+    '  # everything by the recommended names',
     '  VAULT_ADDR=https://vault:8200 VAULT_CACERT=/etc/vault/ca.pem NODE_NAME=node1 AGENT_AUTH_METHOD=jwt calico-vault-agent',
+    '  # one certificate now, then end',
+    '  VAULT_ADDR=https://vault:8200 NODE_NAME=node1 AGENT_DIR=/etc/calico/certs calico-vault-agent init --wait 2m',
+    "  # what etcd's users lack",
+    '  calico-vault-agent provision plan --naming node --nodes node1,node2',
     '',
-    'Exit codes: 0 done, 2 differences (provision plan), 64 usage, 69 unavailable, 70 bug, 78 configuration.',
+    'A failure is named by a code, such as vault-sealed: docs/runbook.md has a section for each.',
+    'Exit codes: 0 done, 2 differences (plan), 64 usage, 69 unavailable, 70 bug, 78 configuration.',
   ].join('\n')
 }
 
 function groupedVariables(): string[] {
-  const rest = new Map<string, Variable>(Object.entries(variables))
-  return groups.flatMap(([title, belongs]) => {
-    const names = [...rest.keys()].filter(belongs)
-    const lines = names.map((name) => {
-      const { meaning, default: value, defaultText } = rest.get(name) ?? { meaning: '' }
-      rest.delete(name)
+  return groupVariables().flatMap(({ title, variables }) => {
+    const lines = variables.map(([name, { meaning, default: value, defaultText }]) => {
       const shown = defaultText ?? value
       return `  ${name.padEnd(27)} ${meaning}${shown === undefined || shown === '' ? '' : ` [${shown}]`}`
     })

@@ -6,6 +6,7 @@ import { createEventHub } from '../observe/events.ts'
 import { prepareConnection } from '../runtime.ts'
 import { version } from '../version.ts'
 import { exitCodes } from './exit-codes.ts'
+import { reportFailure } from './failure.ts'
 
 /** Whoever waits for longer than this wants to read why. */
 const logAfterMs = 500
@@ -42,6 +43,6 @@ export async function init(config: Config, waitMs: number): Promise<number> {
   startLog({ config, hub, clock: systemClock })
   const failures = await running
   clearTimeout(deadline)
-  for (const failure of failures) process.stderr.write(`calico-vault-agent: ${failure.message}\n  ${failure.advice}\n`)
+  for (const failure of failures) reportFailure(failure)
   return failures.length === 0 ? exitCodes.ok : exitCodes.unavailable
 }

@@ -1,6 +1,5 @@
 /** Owns `provision plan` and `provision apply` against etcd: look, show, ask, do, and say what was done. */
 import { createHmac } from 'node:crypto'
-import { createInterface } from 'node:readline/promises'
 import type { EtcdAddress, ProvisionConfig } from '../config/etcd.ts'
 import { AgentError } from '../errors.ts'
 import type { EtcdAuthApi } from '../etcd/api.ts'
@@ -15,7 +14,8 @@ import type { Change } from '../etcd/plan.ts'
 import { type Examination, examine, reconcile } from '../etcd/reconcile.ts'
 import { exitCodes } from './exit-codes.ts'
 import type { ProvisionOptions } from './provision-options.ts'
-import { changeJson, changeLine, type Look, painter, planJson, planText } from './provision-output.ts'
+import { changeJson, changeLine, type Look, planJson, planText } from './provision-output.ts'
+import { agrees, painter } from './terminal.ts'
 
 const now = (): number => performance.now()
 const paint = painter(process.stdout.isTTY, process.env)
@@ -57,7 +57,7 @@ export async function apply(
     if (isText) print(planText(look, paint))
     // Where the plan is refused there is nothing to agree to.
     const asks = !options.yes && first.plan.refusals.length === 0 && (first.plan.phases.length > 0 || enables)
-    if (asks && !(await agrees(enables))) {
+    if (asks && !(await agrees(enables ? 'Apply this and switch authentication on?' : 'Apply this?'))) {
       print('Nothing was changed.\n')
       return exitCodes.ok
     }
@@ -106,16 +106,6 @@ async function lookOf(
   const needsDefaults = naming === 'node' && components.includes('calico-node')
   const missing = needsDefaults ? await missingDefaults(api) : []
   return { plan: found, authEnabled, warnings: [...desired.warnings, ...missing] }
-}
-
-async function agrees(enables: boolean): Promise<boolean> {
-  const terminal = createInterface({ input: process.stdin, output: process.stdout })
-  try {
-    const what = enables ? 'Apply this and switch authentication on?' : 'Apply this?'
-    return (await terminal.question(`${what} Only "yes" is a yes: `)).trim() === 'yes'
-  } finally {
-    terminal.close()
-  }
 }
 
 function open(

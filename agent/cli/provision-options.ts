@@ -1,10 +1,9 @@
 /** Owns the arguments of `provision`: which there are, which go together, and what is wrong with them. */
-import { parseArgs } from 'node:util'
 import { parseDuration } from '../config/duration.ts'
 import { suggestName } from '../config/variables.ts'
-import { messageOf } from '../errors.ts'
 import { checkNodeNames } from '../etcd/nodes.ts'
 import { defaultComponents, type Naming } from '../etcd/profile-table.ts'
+import { choice, filled, parseAction, parseArguments, refuseMeaningless } from './arguments.ts'
 import { UsageError } from './failure.ts'
 
 export interface ProvisionOptions {
@@ -40,8 +39,7 @@ const flags = {
   resync: { type: 'string' },
 } as const
 
-/** Flags that mean something for some actions only: silently ignored, they would promise what does not happen. */
-const only: Readonly<Partial<Record<keyof typeof flags, readonly Action[]>>> = {
+const only: Readonly<Record<string, readonly Action[]>> = {
   prune: ['plan', 'apply'],
   yes: ['apply'],
   'enable-auth': ['apply', 'export'],
@@ -53,16 +51,9 @@ const only: Readonly<Partial<Record<keyof typeof flags, readonly Action[]>>> = {
 
 /** @throws UsageError */
 export function parseProvisionOptions(argv: readonly string[]): ProvisionOptions {
-  const { values, positionals } = parsed(argv)
-  const [name, ...rest] = positionals
-  const action = actions.find((each) => each === name)
-  if (action === undefined) throw new UsageError(`provision needs one of ${actions.join(', ')}`)
-  if (rest[0] !== undefined) throw new UsageError(`provision ${action} takes no ${rest[0]}`)
-  for (const [flag, allowed] of Object.entries(only)) {
-    if (values[flag as keyof typeof flags] !== undefined && !allowed.includes(action)) {
-      throw new UsageError(`--${flag} has no meaning for provision ${action}`)
-    }
-  }
+  const { values, positionals } = parseArguments('provision', argv, flags)
+  const action = parseAction('provision', positionals, actions)
+  refuseMeaningless('provision', action, values, only)
   const watches = action === 'watch'
   if (watches && values.naming === 'component') throw new UsageError('provision watch is for --naming node')
   const naming = watches ? 'node' : choice('naming', values.naming, ['component', 'node'])
@@ -101,25 +92,11 @@ export function checkComponents(components: readonly string[], known: readonly s
   }
 }
 
-function parsed(argv: readonly string[]) {
-  try {
-    return parseArgs({ args: [...argv], options: flags, allowPositionals: true, strict: true })
-  } catch (error) {
-    // `Unknown option '--x'. To specify a positional …`: the first sentence says it.
-    throw new UsageError(`provision: ${messageOf(error).split('. ', 1)[0]}`)
-  }
-}
-
 function list(name: string, text: string | undefined): string[] {
   if (text === undefined) return []
   const items = text.split(',').map((each) => each.trim())
   if (items.includes('')) throw new UsageError(`--${name} has an empty name in ${JSON.stringify(text)}`)
   return [...new Set(items)]
-}
-
-function filled(name: string, text: string | undefined): string | undefined {
-  if (text === '') throw new UsageError(`--${name} is empty`)
-  return text
 }
 
 /** A month at most: a longer one is a mistake of units. */
@@ -129,11 +106,4 @@ function duration(name: string, text: string | undefined, preset: string, leastM
     throw new UsageError(`--${name} is a duration from ${leastMs / 1000}s to 744h, not ${JSON.stringify(text)}`)
   }
   return ms
-}
-
-function choice<const T extends string>(name: string, text: string | undefined, choices: readonly [T, ...T[]]): T {
-  if (text === undefined) return choices[0]
-  const found = choices.find((each) => each === text)
-  if (found === undefined) throw new UsageError(`--${name} is ${choices.join(' or ')}, not ${JSON.stringify(text)}`)
-  return found
 }

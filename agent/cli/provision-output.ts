@@ -2,22 +2,13 @@
 import { describeChange } from '../etcd/describe.ts'
 import { describeRange } from '../etcd/grants.ts'
 import { type Change, changesOf, type Plan } from '../etcd/plan.ts'
+import type { Paint } from './terminal.ts'
 
 export interface Look {
   readonly authEnabled: boolean
   readonly plan: Plan
   /** Besides the plan's own. */
   readonly warnings: readonly string[]
-}
-
-export type Paint = (text: string, colour: '+' | '~' | '-' | '!' | 'bold') => string
-
-const colours = { '+': 32, '~': 33, '-': 31, '!': 33, bold: 1 } as const
-
-/** https://no-color.org */
-export function painter(isTerminal: boolean, env: Readonly<Record<string, string | undefined>>): Paint {
-  const paints = isTerminal && !env['NO_COLOR'] && env['TERM'] !== 'dumb'
-  return (text, colour) => (paints ? `\x1b[${colours[colour]}m${text}\x1b[0m` : text)
 }
 
 export function planText({ plan, warnings, authEnabled }: Look, paint: Paint): string {

@@ -20,6 +20,7 @@ import type { NodeSource } from '../provision/node-source.ts'
 import { createProvisioner } from '../provision/provisioner.ts'
 import { watched } from '../resident.ts'
 import { watchFiles } from '../store/watch.ts'
+import { readTokenExpiryMs } from '../vault/credentials.ts'
 import { version } from '../version.ts'
 import { exitCodes } from './exit-codes.ts'
 import type { ProvisionOptions } from './provision-options.ts'
@@ -83,7 +84,14 @@ function observe(
   provision: { readonly usersPerNode: number; readonly otherUsers: number },
 ): void {
   const targets = agent?.targets ?? []
-  const metrics = createMetrics({ components: targets.map(({ component }) => component), version, clock, provision })
+  const auth = agent?.auth
+  const metrics = createMetrics({
+    components: targets.map(({ component }) => component),
+    version,
+    clock,
+    credentialExpiryMs: auth && (() => readTokenExpiryMs(auth)),
+    provision,
+  })
   const health = createProvisionHealth(createHealth(targets, clock, agent?.vault?.timeoutMs ?? 0), clock)
   const log = createLog(logOptions, clock)
   hub.attach((event) => {

@@ -1,5 +1,5 @@
 /**
- * Owns the command `provision`, and the bundle dist/etcd.js that is loaded for it alone: etcd3 and yaml would cost every
+ * Owns the command `provision`, and the bundle dist/provision.mjs that is loaded for it alone: etcd3 and yaml would cost every
  * sidecar memory that only this command needs.
  */
 import { text as readAll } from 'node:stream/consumers'
@@ -16,6 +16,7 @@ import { exitCodes } from './exit-codes.ts'
 import { reportFailure, UsageError } from './failure.ts'
 import { apply, plan } from './provision-etcd.ts'
 import { checkComponents, type ProvisionOptions, parseProvisionOptions } from './provision-options.ts'
+import { refuseUnasked } from './terminal.ts'
 
 /** A list of more nodes than Kubernetes can have is no list of nodes. */
 const maxNodesFileBytes = 16 * 1024 * 1024
@@ -25,7 +26,7 @@ export async function provision(argv: readonly string[]): Promise<number> {
     // grpc-js names the TLS server by its address; Node says on standard error that RFC 6066 has no addresses there.
     process.noDeprecation = true
     const options = parseProvisionOptions(argv)
-    if (options.action === 'apply') refuseUnasked(options)
+    if (options.action === 'apply') refuseUnanswered(options)
     if (options.action === 'export') return await exportScript(options)
     if (options.action === 'watch') {
       // Agent, metrics and HTTP: only for what stays.
@@ -36,15 +37,14 @@ export async function provision(argv: readonly string[]): Promise<number> {
     const desired = await readDesired(options, config.version)
     return options.action === 'plan' ? await plan(config, desired, options) : await apply(config, desired, options)
   } catch (error) {
-    return reportFailure(error)
+    return reportFailure(error, 'provision')
   }
 }
 
-function refuseUnasked({ yes, nodesFile }: ProvisionOptions): void {
-  if (yes) return
-  if (!process.stdin.isTTY || !process.stdout.isTTY)
-    throw new UsageError('provision apply needs --yes outside a terminal')
-  if (nodesFile === '-') throw new UsageError('--nodes-file - needs --yes: standard input cannot be asked any more')
+function refuseUnanswered({ yes, nodesFile }: ProvisionOptions): void {
+  refuseUnasked('provision apply', yes)
+  if (!yes && nodesFile === '-')
+    throw new UsageError('--nodes-file - needs --yes: standard input cannot be asked any more')
 }
 
 async function exportScript(options: ProvisionOptions): Promise<number> {

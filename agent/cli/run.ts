@@ -47,7 +47,15 @@ export async function run(config: Config): Promise<number> {
   const running = agent.run(stop.signal)
   await Promise.race([running, systemClock.sleep(residentAfterMs, published.signal)])
   const { startResident } = await import('../resident.ts')
-  startResident({ config, hub, clock: systemClock, version, changed: () => agent.lookAgain() })
+  startResident({
+    config,
+    hub,
+    clock: systemClock,
+    version,
+    changed: () => agent.lookAgain(),
+    published: (component) => agent.published(component),
+    random: Math.random,
+  })
   published.signal.addEventListener('abort', settle, { once: true })
   if (published.signal.aborted) settle()
   await running

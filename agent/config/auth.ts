@@ -59,16 +59,21 @@ export function readAuth(reader: EnvironmentReader, firstComponent: string): Aut
         reader.problem('VAULT_CLIENT_CERT', 'is required with AGENT_AUTH_METHOD=cert')
       return { method, mount, role }
     case 'token': {
-      const token = reader.optional('VAULT_TOKEN')
+      const token = readVaultToken(reader)
       const tokenFile = reader.absolutePath('AGENT_VAULT_TOKEN_FILE')
       if (reader.isSet('VAULT_TOKEN') === reader.isSet('AGENT_VAULT_TOKEN_FILE')) {
         reader.problem('VAULT_TOKEN', 'or AGENT_VAULT_TOKEN_FILE is required with AGENT_AUTH_METHOD=token: one of them')
       }
-      // It becomes a header.
-      if (token !== undefined && !/^[\x21-\x7e]+$/.test(token)) {
-        reader.problem('VAULT_TOKEN', 'holds a space, a line break or what is not ASCII; it must be one token')
-      }
-      return { method, token: token === undefined ? undefined : new Secret(token), tokenFile }
+      return { method, token, tokenFile }
     }
   }
+}
+
+export function readVaultToken(reader: EnvironmentReader): Secret | undefined {
+  const token = reader.optional('VAULT_TOKEN')
+  // It becomes a header.
+  if (token !== undefined && !/^[\x21-\x7e]+$/.test(token)) {
+    reader.problem('VAULT_TOKEN', 'holds a space, a line break or what is not ASCII; it must be one token')
+  }
+  return token === undefined ? undefined : new Secret(token)
 }

@@ -3,6 +3,7 @@ import { isIPv6 } from 'node:net'
 import { ConfigError } from '../errors.ts'
 import { type Auth, readAuth } from './auth.ts'
 import { type EtcdProbeConfig, readEtcdProbe } from './etcd-probe.ts'
+import { type HostCniConfig, readHostCni } from './host-cni.ts'
 import { refusedPathProblem } from './mount.ts'
 import { nameTargets, type Target } from './names.ts'
 import { type Environment, EnvironmentReader, quote } from './reader.ts'
@@ -27,6 +28,8 @@ export interface Config {
   readonly pki: { readonly mount: string; readonly ttlSeconds: number }
   /** Period of the renewal slot as a fraction of the granted lifetime. */
   readonly renewAt: number
+  /** Certificates in any hour and for each target; undefined: as the lifetime needs them. */
+  readonly issuanceBudget: number | undefined
   readonly key: { readonly type: KeyType; readonly reuse: number }
   readonly files: { readonly mode: number; readonly uid: number | undefined; readonly gid: number | undefined }
   readonly etcdCaFile: string | undefined
@@ -36,6 +39,8 @@ export interface Config {
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly format: 'json' | 'pretty' }
   readonly stateDirectory: string | undefined
   readonly bootstrapDirectory: string | undefined
+  /** Undefined: the CNI plugin's copy is none of our business. */
+  readonly hostCni: HostCniConfig | undefined
 }
 
 /**
@@ -69,6 +74,7 @@ export function parseConfig(env: Environment, hostName: string): Config {
     targets,
     pki: { mount, ttlSeconds: Math.round(reader.durationMs('AGENT_TTL', 5000, 10 * 365 * 24 * 3_600_000) / 1000) },
     renewAt: reader.number('AGENT_RENEW_AT', 0.3, 0.85, 'decimal'),
+    issuanceBudget: readIssuanceBudget(reader),
     key: {
       type: reader.choice('AGENT_KEY_TYPE', ['ec-p256', 'ec-p384', 'rsa-2048', 'rsa-4096', 'ed25519']),
       reuse: reader.number('AGENT_KEY_REUSE', 0, 1000),
@@ -83,6 +89,7 @@ export function parseConfig(env: Environment, hostName: string): Config {
     ...readObservation(reader),
     stateDirectory: reader.absolutePath('AGENT_STATE_DIR'),
     bootstrapDirectory: reader.absolutePath('AGENT_BOOTSTRAP_DIR'),
+    hostCni: readHostCni(reader, targets),
   }
   refuseSharedDirectories(reader, targets, {
     state: config.stateDirectory,
@@ -137,6 +144,15 @@ export function readObservation(reader: EnvironmentReader): Pick<Config, 'listen
       format: reader.choice('AGENT_LOG_FORMAT', ['json', 'pretty']),
     },
   }
+}
+
+function readIssuanceBudget(reader: EnvironmentReader): number | undefined {
+  const text = reader.optional('AGENT_ISSUANCE_BUDGET')
+  if (text === 'off') return Number.POSITIVE_INFINITY
+  if (text === undefined || (/^\d{1,4}$/.test(text) && Number(text) >= 1 && Number(text) <= 1000)) {
+    return text === undefined ? undefined : Number(text)
+  }
+  return reader.problem('AGENT_ISSUANCE_BUDGET', `is ${quote(text)}; it must be a whole number from 1 to 1000, or off`)
 }
 
 function readListen(reader: EnvironmentReader): Config['listen'] {

@@ -78,6 +78,6 @@ export function refuseSharedDirectories(
 }
 
 /** Without doubled and trailing slashes, so that equal directories are equal texts. */
-function plainPath(path: string): string {
+export function plainPath(path: string): string {
   return normalize(path).replace(/(.)\/$/, '$1')
 }

@@ -16,7 +16,7 @@ export const variables = {
   VAULT_TLS_SERVER_NAME: { meaning: "name that Vault's certificate is verified for" },
   VAULT_NAMESPACE: { meaning: 'namespace (Vault Enterprise, OpenBao)' },
   VAULT_CLIENT_TIMEOUT: { default: '60s', meaning: 'deadline of one request' },
-  VAULT_TOKEN: { meaning: 'the token, where AGENT_AUTH_METHOD=token' },
+  VAULT_TOKEN: { meaning: "the token, where AGENT_AUTH_METHOD=token; setup-vault: an administrator's" },
   NODE_NAME: {
     defaultText: 'host name outside Kubernetes',
     meaning: 'name of the node, from the downward API (spec.nodeName)',
@@ -55,6 +55,10 @@ export const variables = {
     default: '0.65',
     meaning: 'period of renewal as a fraction of the granted lifetime, 0.3 to 0.85',
   },
+  AGENT_ISSUANCE_BUDGET: {
+    defaultText: '12, or 4 times the schedule',
+    meaning: 'certificates that each target may have made within an hour; `off`',
+  },
   AGENT_KEY_TYPE: { default: 'ec-p256', meaning: 'ec-p256, ec-p384, rsa-2048, rsa-4096 or ed25519' },
   AGENT_KEY_REUSE: { default: '0', meaning: 'how many rotations may keep the private key' },
   AGENT_FILE_MODE: { default: '0400', meaning: 'mode of etcd-key and etcd-cert; etcd-ca is 0444' },
@@ -71,6 +75,8 @@ export const variables = {
   AGENT_LOG_FORMAT: { default: 'json', meaning: 'json or pretty' },
   AGENT_STATE_DIR: { meaning: 'node-local cache (0700) that survives the pod' },
   AGENT_BOOTSTRAP_DIR: { meaning: 'static Secret to start from when Vault cannot be reached' },
+  AGENT_HOST_CNI_DIR: { meaning: "the host's /etc/cni/net.d as mounted here: keeps the CNI plugin's copy in step" },
+  AGENT_HOST_CNI_COMPONENT: { default: 'calico-cni', meaning: 'target whose certificate the CNI plugin uses' },
   AGENT_ALLOW_PLAIN_HTTP: { default: 'false', meaning: '`true`: http to Vault on other hosts, for tests only' },
   ETCD_ENDPOINTS: { meaning: 'provision, probe: `https://host:port,…` of etcd, as Calico has it' },
   ETCD_CA_CERT_FILE: { meaning: "provision: CA of etcd's server certificates" },

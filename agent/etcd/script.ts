@@ -2,6 +2,7 @@
  * Owns the desired state as a shell script of etcdctl commands, for people who review and run it by hand. Running it twice
  * changes nothing; it only adds. What it makes is recorded as `provision apply` does, so that --prune knows it later.
  */
+import { quoted } from '../shell-quote.ts'
 import type { DesiredState } from './desired.ts'
 import { type Grant, prefixRange } from './grants.ts'
 import { rootRole } from './plan.ts'
@@ -64,9 +65,4 @@ function enableCommands(operator: string): string[] {
     ...administrators,
     'etcdctl auth enable',
   ]
-}
-
-/** For sh: single quotes, and nothing in them means anything. */
-function quoted(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`
 }

@@ -17,11 +17,15 @@ export interface AdmissionOptions {
 }
 
 /**
- * Resolves where the bundle may be published.
+ * Resolves where the bundle may be published, with whether etcd has accepted it.
  * @param published when what it would replace works; undefined where nothing is published
  * @throws AgentError with the finding where it may not
  */
-export type Admit = (bundle: Bundle, subject: ProbeContext['subject'], published: Validity | undefined) => Promise<void>
+export type Admit = (
+  bundle: Bundle,
+  subject: ProbeContext['subject'],
+  published: Validity | undefined,
+) => Promise<boolean>
 
 export function createAdmission({ component, probe, clock, now, emit }: AdmissionOptions): Admit {
   return async (bundle, subject, published) => {
@@ -36,5 +40,6 @@ export function createAdmission({ component, probe, clock, now, emit }: Admissio
     const verdict = planVerdict(code, { mode: probe.mode, subject, published: replaced })
     emit({ type: 'probed', component, outcome: code, detail, verdict, durationMs: clock.monotonic() - startedAt })
     if (verdict === 'refuse' && code !== 'accepted') throw new AgentError(code, detail)
+    return verdict === 'publish'
   }
 }

@@ -1,5 +1,6 @@
 /** Owns how events read: level, message and fields of the log line. Never a secret: events hold none. */
 import { formatDuration } from '../config/duration.ts'
+import { runbookOf } from '../reason.ts'
 import { type ReasonCode, reasons } from '../reasons.ts'
 import type { AgentEvent, PublishedCertificate } from './events.ts'
 import { describeProvision } from './provision-describe.ts'
@@ -24,9 +25,13 @@ export function describe(event: AgentEvent, nowMs: number): LogLine | undefined 
     case 'listening':
       return line('info', `health and metrics on ${event.address}`, { address: event.address })
     case 'listen-failed':
-      return line('error', `health and metrics cannot be served: ${event.detail}; trying again`, {
-        error: event.detail,
-      })
+      return line(
+        'error',
+        `health and metrics cannot be served: ${event.detail}; trying again. Free the port, or set AGENT_LISTEN`,
+        {
+          error: event.detail,
+        },
+      )
     case 'long-name': {
       const { component, node, commonName, length } = event
       const message = `the common name has ${length} bytes, more than the 64 of X.520; Vault and etcd take it, strict TLS libraries may not (see {node_uid})`
@@ -40,6 +45,8 @@ export function describe(event: AgentEvent, nowMs: number): LogLine | undefined 
       const { method, mount, expiresAtMs } = event
       return line('debug', `logged in to Vault by ${method}`, { method, mount, tokenExpires: iso(expiresAtMs) })
     }
+    case 'token':
+      return line('debug', 'the Vault token is good', { tokenExpires: iso(event.expiresAtMs) })
     case 'issued': {
       const { component, serialNumber, keyReused, reason } = event
       return line('info', `${component}: certificate issued (${reason})`, {
@@ -74,13 +81,35 @@ export function describe(event: AgentEvent, nowMs: number): LogLine | undefined 
       return failure('warn', `${event.component}: ${caProblem(event.reason)}`, event)
     case 'state-failed':
       return failure('warn', `${event.component}: the cached or static certificate is of no use`, event)
-    case 'watch-failed':
-      return line('warn', `files are not watched: ${event.detail}; they are still read before each use`, {
-        error: event.detail,
+    case 'store-flaw': {
+      const { component, reason, detail } = event
+      const { says, advice } = reasons[reason]
+      return line('warn', `${component}: ${says}. ${advice}`, {
+        component,
+        reason,
+        error: detail,
+        runbook: runbookOf(reason),
       })
+    }
+    case 'host-copied': {
+      const { component, path, written, serialNumber, notAfterMs } = event
+      const message = `${component}: the CNI plugin's copy in ${path} ${written ? 'was brought in step' : 'is in step'}`
+      return line('info', message, { component, path, serialNumber, notAfter: iso(notAfterMs) })
+    }
+    case 'host-copy-failed':
+      return describeHostCopyFailed(event)
+    case 'watch-failed':
+      return line(
+        'warn',
+        `files are not watched: ${event.detail}; they are still read before each use. Raise fs.inotify.max_user_watches and max_user_instances on the node`,
+        {
+          error: event.detail,
+        },
+      )
     case 'stopped':
       return line('info', `stopped by ${event.signal}`, { signal: event.signal })
     case 'clock-skew':
+    case 'issuance-budget':
     case 'credential':
     case 'heartbeat':
       return undefined
@@ -102,6 +131,7 @@ function describeKept(event: Extract<AgentEvent, { type: 'kept' }>, nowMs: numbe
     component,
     reason,
     error: detail,
+    runbook: runbookOf(reason),
     retryAt: iso(retryAtMs),
     notAfter: iso(notAfterMs),
   })
@@ -120,9 +150,25 @@ function describeProbed(event: Extract<AgentEvent, { type: 'probed' }>): LogLine
     return line('debug', `${component}: etcd accepts the certificate`, { component, outcome, detail, durationMs })
   }
   const { says, advice } = reasons[outcome]
-  const fields = { component, reason: outcome, error: detail, durationMs }
+  const fields = { component, reason: outcome, error: detail, runbook: runbookOf(outcome), durationMs }
   if (verdict !== 'anyway') return line('debug', `${component}: ${says}`, fields)
   return line('warn', `${component}: ${says}; published all the same. ${advice}`, fields)
+}
+
+function describeHostCopyFailed(event: Extract<AgentEvent, { type: 'host-copy-failed' }>): LogLine {
+  const { component, path, reason, detail, retryAtMs, repeated } = event
+  const { says, advice } = reasons[reason]
+  // That install-cni has not run yet is how every first start of a node looks.
+  const level = repeated ? 'debug' : reason === 'host-copy-absent' ? 'info' : 'warn'
+  const message = `${component}: the CNI plugin's copy is not in step: ${says}; it is tried again. ${advice}`
+  return line(level, message, {
+    component,
+    path,
+    reason,
+    error: detail,
+    runbook: runbookOf(reason),
+    retryAt: iso(retryAtMs),
+  })
 }
 
 function failure(
@@ -131,7 +177,13 @@ function failure(
   event: { component: string; reason: ReasonCode; detail: string },
 ): LogLine {
   const { component, reason, detail } = event
-  return line(level, `${message}: ${reasons[reason].says}`, { component, reason, error: detail })
+  const { says, advice } = reasons[reason]
+  return line(level, `${message}: ${says}. ${advice}`, {
+    component,
+    reason,
+    error: detail,
+    runbook: runbookOf(reason),
+  })
 }
 
 function next({ notAfterMs, renewAtMs }: PublishedCertificate, nowMs: number): string {

@@ -10,7 +10,8 @@ import type { ReasonCode } from '../reasons.ts'
 import type { ProvisionEvent } from './provision-events.ts'
 
 /** What a request to Vault is for: the label of the request metrics. */
-export type Operation = 'login' | 'sign' | 'issuers' | 'issuer' | 'secret' | 'token' | 'health'
+export const operations = ['login', 'sign', 'issuers', 'issuer', 'secret', 'token', 'health', 'setup'] as const
+export type Operation = (typeof operations)[number]
 
 export interface TargetName {
   readonly component: string
@@ -44,7 +45,11 @@ export type AgentEvent =
   | { type: 'clock-skew'; skewMs: number }
   | { type: 'credential'; expiresAtMs: number | undefined }
   | { type: 'login'; method: string; mount: string; expiresAtMs: number | undefined }
+  /** A token that was handed to us: how long it lives was looked up, or made longer. */
+  | { type: 'token'; expiresAtMs: number | undefined }
   | { type: 'issued'; component: string; serialNumber: string; keyReused: boolean; reason: ReasonCode }
+  /** How many certificates an hour may see, and when each of those that were made stops counting. */
+  | { type: 'issuance-budget'; component: string; limit: number; spentUntilMs: readonly number[] }
   | { type: 'found'; component: string; certificate: PublishedCertificate }
   | { type: 'published'; component: string; reason: ReasonCode; durationMs: number; certificate: PublishedCertificate }
   | {
@@ -69,6 +74,28 @@ export type AgentEvent =
   | { type: 'recovered'; component: string }
   | { type: 'ca-refresh-failed'; component: string; reason: ReasonCode; detail: string }
   | { type: 'state-failed'; component: string; reason: ReasonCode; detail: string }
+  | {
+      /** The CNI plugin's copy was looked at and is in step now. */
+      type: 'host-copied'
+      component: string
+      path: string
+      /** Whether anything had to be written. */
+      written: boolean
+      serialNumber: string
+      notAfterMs: number
+    }
+  | {
+      type: 'host-copy-failed'
+      component: string
+      path: string
+      reason: ReasonCode
+      detail: string
+      retryAtMs: number
+      /** Whether it failed for the same reason the time before. */
+      repeated: boolean
+    }
+  /** Something about the directory that endangers nothing now; told once. */
+  | { type: 'store-flaw'; component: string; reason: ReasonCode; detail: string }
   | { type: 'watch-failed'; detail: string }
   | { type: 'heartbeat'; component: string; nextStepAtMs: number }
   | { type: 'stopped'; signal: string }

@@ -1,5 +1,6 @@
 /** Owns the answers to the probes, from the events alone: started, alive, ready, and why not. */
 import type { Clock } from '../clock.ts'
+import { runbookOf } from '../reason.ts'
 import { type ReasonCode, reasons } from '../reasons.ts'
 import type { Listener, TargetName } from './events.ts'
 
@@ -21,9 +22,27 @@ interface TargetHealth {
   renewAtMs?: number
   /** Why what is published is not known to work. */
   unproven?: { reason: ReasonCode; detail: string } | undefined
-  failure?: { reason: ReasonCode; detail: string; retryAtMs: number } | undefined
+  failure?: Failure | undefined
+  /** The CNI plugin's copy, where one is kept. */
+  hostCopy?: { path: string; inStep: boolean; notAfter?: string; failure?: object } | undefined
   /** When the loop is expected to be heard of again, by the monotonic clock: nobody dies because the wall clock was set. */
   expectedAt: number
+}
+
+interface Failure {
+  readonly reason: ReasonCode
+  readonly detail: string
+  readonly retryAtMs: number
+}
+
+/** What an operator reads about a reason. */
+function explain({ reason }: { readonly reason: ReasonCode }): object {
+  const { says, advice } = reasons[reason]
+  return { reason, says, advice, runbook: runbookOf(reason) }
+}
+
+function describeFailure(failure: Failure): object {
+  return { ...explain(failure), detail: failure.detail, retryAt: new Date(failure.retryAtMs).toISOString() }
 }
 
 /** A step that talks to Vault may take several requests, each as long as its deadline. */
@@ -42,7 +61,7 @@ export function createHealth(targets: readonly TargetName[], clock: Clock, vault
   function describeTarget(target: TargetName): object {
     const state = states.get(target.component)
     if (state === undefined) return target
-    const { notAfterMs, renewAtMs, unproven, failure } = state
+    const { notAfterMs, renewAtMs, unproven, failure, hostCopy } = state
     return {
       ...target,
       ready: isReady(state),
@@ -55,20 +74,9 @@ export function createHealth(targets: readonly TargetName[], clock: Clock, vault
             ...(isReady(state) ? {} : { why: 'the published certificate has expired' }),
           }),
       ...(renewAtMs === undefined ? {} : { renewAt: new Date(renewAtMs).toISOString() }),
-      ...(unproven === undefined
-        ? {}
-        : { unproven: { ...unproven, says: reasons[unproven.reason].says, advice: reasons[unproven.reason].advice } }),
-      ...(failure === undefined
-        ? {}
-        : {
-            failure: {
-              reason: failure.reason,
-              says: reasons[failure.reason].says,
-              detail: failure.detail,
-              advice: reasons[failure.reason].advice,
-              retryAt: new Date(failure.retryAtMs).toISOString(),
-            },
-          }),
+      ...(unproven === undefined ? {} : { unproven: { ...explain(unproven), detail: unproven.detail } }),
+      ...(failure === undefined ? {} : { failure: describeFailure(failure) }),
+      ...(hostCopy === undefined ? {} : { hostCopy }),
     }
   }
 
@@ -82,6 +90,10 @@ export function createHealth(targets: readonly TargetName[], clock: Clock, vault
       if (event.type === 'found' || !event.reason.startsWith('restored-')) state.failure = undefined
     } else if (event.type === 'kept') {
       state.failure = { reason: event.reason, detail: event.detail, retryAtMs: event.retryAtMs }
+    } else if (event.type === 'host-copied') {
+      state.hostCopy = { path: event.path, inStep: true, notAfter: new Date(event.notAfterMs).toISOString() }
+    } else if (event.type === 'host-copy-failed') {
+      state.hostCopy = { path: event.path, inStep: false, failure: describeFailure(event) }
     } else if (event.type === 'probed') {
       const { outcome, detail, verdict } = event
       if (verdict === 'publish' || outcome === 'accepted') state.unproven = undefined

@@ -2,30 +2,41 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Clock } from '../clock.ts'
 import { type ReasonCode, reasons } from '../reasons.ts'
+import { createCaMetrics } from './ca-metrics.ts'
 import type { AgentEvent, Listener, PublishedCertificate } from './events.ts'
 import { isProvisionEvent } from './provision-events.ts'
 import { createProvisionMetrics, type ProvisionMetricsOptions } from './provision-metrics.ts'
+import { createStoreMetrics } from './store-metrics.ts'
+import { createVaultMetrics } from './vault-metrics.ts'
 
 export interface Metrics {
   readonly listener: Listener
   /** The exposition for an Accept header: OpenMetrics where it is asked for, else the text format. */
   expose(accept: string): Promise<{ contentType: string; text: string }>
+  /** What there is, also what has no sample yet. */
+  families(): readonly MetricFamily[]
+}
+
+export interface MetricFamily {
+  readonly name: string
+  readonly type: string
+  readonly help: string
+  readonly labelNames: readonly string[]
 }
 
 export interface MetricsOptions {
   readonly components: readonly string[]
   readonly version: string
   readonly clock: Clock
+  /** Reads the end of the service-account token, where there is one (vault-metrics.ts). */
+  readonly credentialExpiryMs?: (() => number | undefined) | undefined
   /** Set for `provision watch`. */
   readonly provision?: ProvisionMetricsOptions
 }
 
 const prefix = 'calico_vault_agent_'
 
-/** Labels are bounded; a set with more is no set for one cluster, and `ca_certificates` tells how many there are. */
-const mostCaLabels = 20
-
-export function createMetrics({ components, version, clock, provision }: MetricsOptions): Metrics {
+export function createMetrics({ components, version, clock, credentialExpiryMs, provision }: MetricsOptions): Metrics {
   const registry = new Registry()
   const registers = [registry]
 
@@ -57,6 +68,11 @@ export function createMetrics({ components, version, clock, provision }: Metrics
   })
   const renewals = counter('renewals_total', 'Published certificates by reason.', ['component', 'reason'])
   const failures = counter('renewal_failures_total', 'Failed attempts by reason.', ['component', 'reason'])
+  const failing = gauge(
+    'renewal_failing',
+    '1 while the last attempt failed, by its reason; no series where none failed.',
+    ['component', 'about', 'reason'],
+  )
   const rejections = counter('gate_rejections_total', 'Candidates that the gate refused, by reason.', [
     'component',
     'reason',
@@ -80,44 +96,11 @@ export function createMetrics({ components, version, clock, provision }: Metrics
     [],
     [0.001, 0.005, 0.02, 0.1, 1],
   )
-  const caCount = gauge('ca_certificates', 'CA certificates in etcd-ca.', ['component'])
-  const caExpiry = gauge('ca_earliest_expiry_timestamp_seconds', 'End of the CA certificate that ends first.', [
-    'component',
-  ])
-  const caChanged = gauge(
-    'ca_changed_since_start',
-    '1 where etcd-ca has changed since the agent started: consumers read it only at their start.',
-    ['component'],
-  )
-  const caAdded = gauge(
-    'ca_added_timestamp_seconds',
-    'When a CA certificate was last added to etcd-ca; after a restart of the agent, when that was written. Consumers that started later have all.',
-    ['component'],
-  )
-  const caUse = gauge(
-    'ca_in_use_until_timestamp_seconds',
-    'For each CA certificate in etcd-ca: when the last certificate that chains to it ends; 0 where none does.',
-    ['component', 'fingerprint', 'subject'],
-  )
-  const caLabels = new Map<string, Record<string, string>[]>()
-  const lookFailures = counter('look_failures_total', 'Looks at the source or a CA file that failed, by reason.', [
+  const tellCa = createCaMetrics(registers, components)
+  const caFailures = counter('ca_refresh_failures_total', 'Looks at the source or a CA file that failed, by reason.', [
     'component',
     'reason',
   ])
-  const requests = counter('vault_requests_total', 'Requests to Vault.', ['operation', 'outcome'])
-  const requestSeconds = histogram(
-    'vault_request_duration_seconds',
-    'Duration of requests to Vault.',
-    ['operation'],
-    [0.005, 0.02, 0.1, 0.5, 2, 10],
-  )
-  const logins = counter('vault_logins_total', 'Successful logins to Vault.', ['method'])
-  const tokenExpiry = gauge('vault_token_expiry_timestamp_seconds', 'End of the Vault token; 0 where it never ends.')
-  const credentialExpiry = gauge(
-    'service_account_token_expiry_timestamp_seconds',
-    'End of the service-account token that was used last; 0 where it does not say.',
-  )
-  const skew = gauge('clock_skew_seconds', "Vault's clock minus this node's.")
   const heartbeat = gauge('heartbeat_timestamp_seconds', 'When the loop of the target ran last.', ['component'])
   gauge('build_info', 'Always 1.', ['version', 'node_version']).set({ version, node_version: process.versions.node }, 1)
 
@@ -126,7 +109,8 @@ export function createMetrics({ components, version, clock, provision }: Metrics
     for (const reason of Object.keys(reasons) as ReasonCode[]) {
       if (reasons[reason].about === 'gate') rejections.inc({ component, reason }, 0)
     }
-    for (const each of [nextTry, caChanged]) each.set({ component }, 0)
+    renewals.inc({ component, reason: 'renewal-due' }, 0)
+    nextTry.set({ component }, 0)
   }
 
   function setCertificate(component: string, certificate: PublishedCertificate): void {
@@ -134,63 +118,65 @@ export function createMetrics({ components, version, clock, provision }: Metrics
     notBefore.set({ component }, certificate.notBeforeMs / 1000)
     notAfter.set({ component }, certificate.notAfterMs / 1000)
     nextRenewal.set({ component }, certificate.renewAtMs / 1000)
-    caCount.set({ component }, certificate.ca.count)
-    caExpiry.set({ component }, certificate.ca.earliestExpiryMs / 1000)
-    caChanged.set({ component }, certificate.ca.changedSinceStart ? 1 : 0)
-    caAdded.set({ component }, certificate.ca.addedAtMs / 1000)
-    setCaUses(component, certificate.ca.certificates)
+    tellCa(component, certificate.ca)
   }
 
+  const failingFor = new Map<string, ReasonCode>()
+
+  function setFailure(component: string, reason: ReasonCode | undefined, retryAtMs: number): void {
+    const labels = (code: ReasonCode) => ({ component, about: reasons[code].about, reason: code })
+    const before = failingFor.get(component)
+    if (before !== undefined && before !== reason) failing.remove(labels(before))
+    if (reason === undefined) failingFor.delete(component)
+    else {
+      failingFor.set(component, reason)
+      failing.set(labels(reason), 1)
+    }
+    nextTry.set({ component }, retryAtMs / 1000)
+  }
+
+  const toldByVault = createVaultMetrics(registers, credentialExpiryMs)
+  const toldByStore = createStoreMetrics(registers, clock)
   const provisioned = provision && createProvisionMetrics(registers, clock, provision)
-
-  /** Those that have left the set leave the metric. */
-  function setCaUses(component: string, certificates: PublishedCertificate['ca']['certificates']): void {
-    for (const labels of caLabels.get(component) ?? []) caUse.remove(labels)
-    const shown = certificates.slice(0, mostCaLabels).map(({ fingerprint, subject, inUseUntilMs }) => {
-      const labels = { component, fingerprint, subject }
-      caUse.set(labels, inUseUntilMs / 1000)
-      return labels
-    })
-    caLabels.set(component, shown)
-  }
 
   function listener(event: AgentEvent): void {
     if (isProvisionEvent(event)) return provisioned?.(event)
     switch (event.type) {
       case 'found':
-        nextTry.set({ component: event.component }, 0)
+        setFailure(event.component, undefined, 0)
         return setCertificate(event.component, event.certificate)
       case 'published':
         renewals.inc({ component: event.component, reason: event.reason })
         lastSuccess.set({ component: event.component }, clock.now() / 1000)
         publishing.observe(event.durationMs / 1000)
         // A cached certificate went into place because Vault does not answer; that is still so.
-        if (!event.reason.startsWith('restored-')) nextTry.set({ component: event.component }, 0)
+        if (!event.reason.startsWith('restored-')) setFailure(event.component, undefined, 0)
         return setCertificate(event.component, event.certificate)
       case 'kept': {
         const labels = { component: event.component, reason: event.reason }
         failures.inc(labels)
         if (reasons[event.reason].about === 'gate') rejections.inc(labels)
-        return nextTry.set({ component: event.component }, event.retryAtMs / 1000)
+        return setFailure(event.component, event.reason, event.retryAtMs)
       }
       case 'probed':
         probes.inc({ component: event.component, outcome: event.outcome })
         if (event.verdict === 'refuse') return undefined
         return unproven.set({ component: event.component }, event.verdict === 'anyway' ? 1 : 0)
-      case 'ca-refresh-failed':
-        return lookFailures.inc({ component: event.component, reason: event.reason })
+      case 'issuance-budget':
+      case 'store-flaw':
+      case 'host-copied':
+      case 'host-copy-failed':
+        return toldByStore(event)
       case 'recovered':
-        return nextTry.set({ component: event.component }, 0)
+        return setFailure(event.component, undefined, 0)
+      case 'ca-refresh-failed':
+        return caFailures.inc({ component: event.component, reason: event.reason })
       case 'vault-request':
-        requests.inc({ operation: event.operation, outcome: event.outcome })
-        return requestSeconds.observe({ operation: event.operation }, event.durationMs / 1000)
       case 'login':
-        logins.inc({ method: event.method })
-        return tokenExpiry.set((event.expiresAtMs ?? 0) / 1000)
+      case 'token':
       case 'credential':
-        return credentialExpiry.set((event.expiresAtMs ?? 0) / 1000)
       case 'clock-skew':
-        return skew.set(event.skewMs / 1000)
+        return toldByVault(event)
       case 'heartbeat':
         return heartbeat.set({ component: event.component }, clock.now() / 1000)
       case 'started':
@@ -213,6 +199,8 @@ export function createMetrics({ components, version, clock, provision }: Metrics
         ? { contentType: Registry.OPENMETRICS_CONTENT_TYPE, text: toOpenMetrics(text) }
         : { contentType: Registry.PROMETHEUS_CONTENT_TYPE, text }
     },
+    // prom-client types what it returns as less than it is.
+    families: () => registry.getMetricsAsArray() as unknown as readonly MetricFamily[],
   }
 }
 

@@ -1,5 +1,6 @@
 /** Owns how the events of `provision watch` read in the log. */
 import { formatDuration } from '../config/duration.ts'
+import { runbookOf } from '../reason.ts'
 import { reasons } from '../reasons.ts'
 import type { LogLine } from './describe.ts'
 import type { ProvisionEvent } from './provision-events.ts'
@@ -68,7 +69,11 @@ function failure(
   const { reason, detail, retryAtMs } = event
   const { says, advice } = reasons[reason]
   const retry = retryAtMs === undefined ? '' : `; next try in ${formatSeconds(Math.max(0, retryAtMs - nowMs))}`
-  return line('warn', `${what}: ${says}${retry}. ${advice}`, { reason, error: detail })
+  return line('warn', `${what}: ${says}${retry}. ${advice}`, {
+    reason,
+    error: detail,
+    runbook: runbookOf(reason),
+  })
 }
 
 function formatSeconds(ms: number): string {

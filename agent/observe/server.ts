@@ -10,7 +10,7 @@ import type { Metrics } from './metrics.ts'
 export interface ObserveServerOptions {
   readonly listen: { readonly host: string; readonly port: number }
   readonly health: Health
-  readonly metrics: Metrics
+  readonly metrics: Pick<Metrics, 'expose'>
   readonly clock: Clock
   readonly emit: Listener
 }
@@ -108,7 +108,7 @@ async function answer(
   request: IncomingMessage,
   response: ServerResponse,
   health: Health,
-  metrics: Metrics,
+  metrics: Pick<Metrics, 'expose'>,
 ): Promise<void> {
   const path = (request.url ?? '').split('?', 1)[0] ?? ''
   const send = (status: number, contentType: string, text: string, headers: Record<string, string> = {}): void => {

@@ -49,3 +49,12 @@ export function createBundle(parts: Omit<Bundle, 'text'>): Bundle {
   const { leaf, intermediates, key, ca } = parts
   return { ...parts, text: { certificate: toPem([leaf, ...intermediates]), key: exportKey(key), ca: toPem(ca) } }
 }
+
+/** Byte for byte. */
+export function isSameBundle(one: Bundle, other: Bundle): boolean {
+  return (
+    one.text.certificate === other.text.certificate &&
+    one.text.key.reveal() === other.text.key.reveal() &&
+    one.text.ca === other.text.ca
+  )
+}

@@ -28,11 +28,14 @@ const ladders: Readonly<Record<RetryClass, readonly number[]>> = {
   awaited: [1000, 2000, 5000],
 }
 
-/** What is awaited may come at any moment, and the certificate in place may be a static one that lives for years. */
+/**
+ * What is awaited may come at any moment, and the certificate in place may be a static one that lives for years. What is wrong
+ * on this node is mended on this node, and not always seen by the watcher (a remount); asking again costs nobody else much.
+ */
 const longestMs: Readonly<Record<RetryClass, number>> = {
   outage: 3_600_000,
   refused: 3_600_000,
-  local: 3_600_000,
+  local: 300_000,
   awaited: 300_000,
 }
 /** Four more tries fit into what is left, whatever is left. */

@@ -1,24 +1,19 @@
-/** Owns which private key the next rotation keeps: one that was made here, for as many rotations as are configured. */
+/** Owns which private key a rotation may keep: the one made last, for as many rotations as are configured. */
 import type { KeyObject } from 'node:crypto'
-import type { Publisher } from './publisher.ts'
 
 export interface KeyReuse {
-  /** The key to keep; undefined: a new one. */
-  next(): KeyObject | undefined
-  /** A certificate for this key has been published. */
-  published(key: KeyObject): void
+  /** The key to keep, given the one in place; one that was found on disk is not kept: its age is not known. */
+  reusable(published: KeyObject | undefined): KeyObject | undefined
+  /** This key has been published by us. */
+  used(key: KeyObject): void
 }
 
-/** @param limit how many rotations may keep the private key */
-export function createKeyReuse(limit: number, publisher: Pick<Publisher, 'published'>): KeyReuse {
-  /** A key that was found on disk is not reused: its age is not known. */
+/** @param most rotations that may keep a key */
+export function createKeyReuse(most: number): KeyReuse {
   let own: { readonly key: KeyObject; readonly kept: number } | undefined
   return {
-    next() {
-      if (own === undefined || own.kept >= limit) return undefined
-      return publisher.published()?.bundle.key === own.key ? own.key : undefined
-    },
-    published(key) {
+    reusable: (published) => (own !== undefined && own.kept < most && published === own.key ? own.key : undefined),
+    used: (key) => {
       own = { key, kept: key === own?.key ? own.kept + 1 : 0 }
     },
   }

@@ -5,11 +5,12 @@ import { AgentError } from '../errors.ts'
 import type { Admit } from '../gate/admission.ts'
 import { judge, requirePass } from '../gate/gate.ts'
 import type { Listener, PublishedCertificate } from '../observe/events.ts'
-import { type Bundle, createBundle } from '../pki/bundle.ts'
+import { type Bundle, createBundle, isSameBundle } from '../pki/bundle.ts'
 import { isSameCaSet, type LiveCertificate, planCaSet, workingTime } from '../pki/ca-set.ts'
 import { type Validity, validityOf } from '../pki/certificate.ts'
 import type { ReasonCode } from '../reasons.ts'
 import type { SecretDir } from '../store/secret-dir.ts'
+import type { TargetDir } from '../store/target-dir.ts'
 import { createCaHistory } from './ca-history.ts'
 import type { RenewalPlan } from './schedule.ts'
 import { createSpares } from './spares.ts'
@@ -18,7 +19,7 @@ export interface PublisherOptions {
   readonly component: string
   /** @throws AgentError where the name depends on a credential that cannot be read */
   readonly commonName: () => string
-  readonly directory: SecretDir
+  readonly directory: TargetDir
   /** The node-local cache. */
   readonly state: SecretDir | undefined
   /** A static Secret. */
@@ -58,6 +59,8 @@ export interface Publisher {
   renewAtMs(leaf: X509Certificate, issuedAtMs: number): number
   /** Brings `etcd-ca` in step with the issuers, or with etcd's own CA alone where they are not known. @throws AgentError */
   refreshCa(issuers: readonly X509Certificate[] | undefined): Promise<void>
+  /** Asks etcd again, now and then, about what was published although etcd had not accepted it. */
+  prove(): Promise<void>
   /** Takes the cached or the static certificate, when nothing better can be had. Answers whether one was there. */
   restore(): Promise<boolean>
 }
@@ -66,12 +69,16 @@ const unreadable: ReadonlySet<ReasonCode> = new Set(['malformed', 'directory-den
 
 /** A certificate with less is not worth publishing; short-lived ones may have a tenth of what was asked for. */
 const minLifetimeMs = 60_000
+/** Whether a user was added or etcd is back is known this soon. */
+const proveAgainMs = 300_000
 
 export function createPublisher(options: PublisherOptions): Publisher {
   const { component, commonName, directory, plan, clock, now, etcdCa, admit, emit } = options
   const spares = createSpares(options)
   let published: Published | undefined
   const caHistory = createCaHistory()
+  /** When etcd was last asked in vain about what is in place, by the monotonic clock. */
+  let unprovenAt: number | undefined
 
   const judged = (inUse: readonly LiveCertificate[]) => ({
     nowMs: now(),
@@ -117,7 +124,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
 
   const isNotDue = (bundle: Bundle): boolean => planFor(workingTime(bundle, now())).renewAtMs > now()
 
-  function put(bundle: Bundle, reason: ReasonCode, issuedAtMs?: number): void {
+  async function put(bundle: Bundle, reason: ReasonCode, issuedAtMs?: number): Promise<void> {
+    await directory.claim()
     const startedAt = clock.monotonic()
     directory.publish(bundle.text, new Date(clock.now()))
     const certificate = adopt(bundle, issuedAtMs)
@@ -160,17 +168,22 @@ export function createPublisher(options: PublisherOptions): Publisher {
     const replaced = published?.bundle
     if (admit === undefined || planned === replaced) return planned
     try {
-      await admit(planned, subject, published?.validity)
+      await ask(planned, subject)
       return planned
     } catch (error) {
       if (!(error instanceof AgentError) || error.code !== 'etcd-untrusted-server' || replaced === undefined)
         throw error
       const joined = withCa([...own, ...replaced.ca])
       if (joined === replaced || isSameCaSet(joined.ca, planned.ca)) throw error
-      await admit(joined, subject, published?.validity)
+      await ask(joined, subject)
       emit({ type: 'ca-refresh-failed', component, reason: error.code, detail: error.message })
       return joined
     }
+  }
+
+  async function ask(bundle: Bundle, subject: Parameters<Admit>[1]): Promise<void> {
+    const isProven = await admit?.(bundle, subject, published?.validity)
+    unprovenAt = isProven === false ? clock.monotonic() : undefined
   }
 
   return {
@@ -179,17 +192,17 @@ export function createPublisher(options: PublisherOptions): Publisher {
     async inspect() {
       const problem = takeOver()
       if (problem === undefined) {
-        if (published !== undefined && !directory.hasAttributes()) put(published.bundle, 'attributes-changed')
+        if (published !== undefined && !directory.hasAttributes()) await put(published.bundle, 'attributes-changed')
         return undefined
       }
       if (published !== undefined && judge(published.bundle, judged([]), ['lifetime-too-short']) === undefined) {
-        put(published.bundle, 'files-changed')
+        await put(published.bundle, 'files-changed')
         return undefined
       }
       published = undefined
       const cached = await spares.find('state', judged([]), [], isNotDue)
       if (cached === undefined) return problem
-      put(cached, 'restored-from-state')
+      await put(cached, 'restored-from-state')
       return undefined
     },
     async publish({ issuers, ...parts }, reason) {
@@ -199,7 +212,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
         requirePass(candidate, judged(inUse))
         return candidate
       })
-      put(bundle, reason, now())
+      await put(bundle, reason, now())
       spares.save(bundle)
     },
     async refreshCa(issuers) {
@@ -214,24 +227,20 @@ export function createPublisher(options: PublisherOptions): Publisher {
         return candidate
       })
       if (refreshed === bundle) return
-      put(refreshed, 'ca-set-changed')
+      await put(refreshed, 'ca-set-changed')
       spares.save(refreshed)
+    },
+    async prove() {
+      if (published === undefined || unprovenAt === undefined) return
+      if (clock.monotonic() >= unprovenAt + proveAgainMs) await ask(published.bundle, 'in-place')
     },
     async restore() {
       const cached = await spares.find('state', judged([]), ['lifetime-too-short'])
       // A static Secret has another name and another issuer; it starts the node, and is replaced as soon as Vault answers.
       const restored = cached ?? (await spares.find('bootstrap', judged([]), ['lifetime-too-short', 'wrong-name']))
       if (restored === undefined) return false
-      put(restored, cached === undefined ? 'restored-from-bootstrap' : 'restored-from-state')
+      await put(restored, cached === undefined ? 'restored-from-bootstrap' : 'restored-from-state')
       return true
     },
   }
-}
-
-function isSameBundle(one: Bundle, other: Bundle): boolean {
-  return (
-    one.text.certificate === other.text.certificate &&
-    one.text.key.reveal() === other.text.key.reveal() &&
-    one.text.ca === other.text.ca
-  )
 }

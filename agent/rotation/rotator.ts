@@ -4,26 +4,24 @@
  */
 import type { X509Certificate } from 'node:crypto'
 import type { Clock } from '../clock.ts'
-import type { Target } from '../config/config.ts'
 import { AgentError } from '../errors.ts'
 import type { Listener } from '../observe/events.ts'
 import { type ReasonCode, reasons } from '../reasons.ts'
-import type { BundleSource, Candidate, Wanted } from '../source/source.ts'
+import type { BundleSource, Candidate, News } from '../source/source.ts'
+import type { TargetDir } from '../store/target-dir.ts'
 import { type BackoffState, planRetry } from './backoff.ts'
-import { createKeyReuse } from './key-reuse.ts'
+import type { Issuance } from './issuance.ts'
 import { planPoll, planStep } from './next-step.ts'
 import type { Publisher } from './publisher.ts'
 import { giveWay } from './schedule.ts'
 import { createShelf } from './shelf.ts'
 
 export interface RotatorOptions {
-  readonly target: Target
-  /** @throws AgentError where the name depends on a credential that cannot be read */
-  readonly commonName: () => string
+  readonly component: string
+  readonly directory: Pick<TargetDir, 'claim' | 'release'>
   readonly publisher: Publisher
-  readonly source: BundleSource
-  /** How many rotations may keep the private key. */
-  readonly keyReuse: number
+  readonly issuance: Issuance
+  readonly source: Pick<BundleSource, 'makes' | 'isLocal' | 'lookEveryMs'>
   /** The node's moment of each interval in which the source is looked at, 0 to 1. */
   readonly pollSlot: number
   readonly clock: Clock
@@ -51,8 +49,7 @@ const longestSleepMs = 30_000
 const unheardMs = 300_000
 
 export function createRotator(options: RotatorOptions): Rotator {
-  const { target, commonName, publisher, source, keyReuse, pollSlot, clock, now, random, emit } = options
-  const { component } = target
+  const { component, directory, publisher, issuance, source, pollSlot, clock, now, random, emit } = options
   /** Why a renewal is due whatever the schedule says; each request is one object, so that one that comes meanwhile is not lost. */
   let requested: { readonly reason: ReasonCode } | undefined
   // Both moments are of the monotonic clock: a wall clock that is set back must not delay them by hours.
@@ -61,26 +58,14 @@ export function createRotator(options: RotatorOptions): Rotator {
   /** When a look at the source last found Vault down, by the monotonic clock. */
   let outageAt: number | undefined
   let mustInspect = true
-  const keys = createKeyReuse(keyReuse, publisher)
-  const shelf = createShelf({ now, publisher, source, look: () => source.look(wanted()) })
+  const shelf = createShelf({ now, publisher, source, look })
   let alarm = new AbortController()
 
   const wake = (): void => alarm.abort()
   const inWallTime = (at: number): number => now() + at - clock.monotonic()
 
-  function wanted(): Wanted {
-    const published = publisher.published()
-    const isGood = published !== undefined && published.validity.notAfterMs > now()
-    return { target, commonName: commonName(), published: isGood ? published.bundle : undefined }
-  }
-
-  async function obtain(reason: ReasonCode): Promise<Candidate | undefined> {
-    const reused = keys.next()
-    const candidate = await source.obtain(wanted(), reused)
-    if (candidate === undefined || !source.makes) return candidate
-    const { serialNumber } = candidate.leaf
-    emit({ type: 'issued', component, serialNumber, keyReused: reused !== undefined, reason })
-    return candidate
+  async function look(): Promise<News> {
+    return await issuance.look(publisher.published())
   }
 
   async function publish(candidate: Candidate, reason: ReasonCode): Promise<void> {
@@ -91,13 +76,14 @@ export function createRotator(options: RotatorOptions): Rotator {
       throw error
     }
     shelf.clear()
-    keys.published(candidate.key)
+    issuance.used(candidate.key)
   }
 
   /** Answers whether another certificate has been published; a request is also served by there being nothing newer. */
   async function renew(reason: ReasonCode): Promise<boolean> {
     const served = requested
-    const candidate = (await shelf.take()) ?? (await obtain(reason))
+    await directory.claim() // Nothing is signed that another agent's directory would not take.
+    const candidate = (await shelf.take()) ?? (await issuance.obtain(reason, publisher.published()))
     if (candidate !== undefined) await publish(candidate, reason)
     else if (reason === 'renewal-due') throw new AgentError('nothing-newer', 'the source holds what is published')
     if (requested === served) requested = undefined
@@ -107,7 +93,7 @@ export function createRotator(options: RotatorOptions): Rotator {
 
   async function poll(): Promise<void> {
     scheduleNextPoll()
-    const { issuers, renew: reason } = await source.look(wanted())
+    const { issuers, renew: reason } = await look()
     if (issuers !== undefined) await refreshCa(issuers)
     if (reason !== undefined) requested = { reason }
   }
@@ -124,9 +110,15 @@ export function createRotator(options: RotatorOptions): Rotator {
   }
 
   async function inspect(): Promise<void> {
+    const before = publisher.published()?.bundle.leaf
     const problem = await publisher.inspect()
+    const leaf = publisher.published()?.bundle.leaf
     if (problem !== undefined) requested = { reason: problem }
-    else if (publisher.published() !== undefined) await refreshCa(undefined)
+    else if (leaf !== undefined) {
+      // Somebody else has brought another one: as good as what was asked for.
+      if (leaf !== before) requested = undefined
+      await refreshCa(undefined)
+    }
     mustInspect = false
     // A start contacts Vault for nothing while the certificate on disk is good.
     if (pollAt === undefined) scheduleNextPoll()
@@ -148,6 +140,7 @@ export function createRotator(options: RotatorOptions): Rotator {
     // What somebody else makes is looked at as often as ever: they may have mended it.
     const delayMs = source.makes ? plannedMs : Math.min(plannedMs, source.lookEveryMs(runwayMs))
     failed = { error, backoff, retryAt: clock.monotonic() + delayMs }
+    if (error.code === 'directory-in-use') mustInspect = true // Who has it publishes there.
     const retryAtMs = now() + delayMs
     emit({ type: 'kept', component, reason: error.code, detail: error.message, retryAtMs, notAfterMs })
     if (runwayMs <= 0) await restore()
@@ -164,9 +157,11 @@ export function createRotator(options: RotatorOptions): Rotator {
   }
 
   /** Does what is due; answers how long there is nothing to do. */
-  async function step(): Promise<number> {
+  async function step(once: boolean): Promise<number> {
     const blockedUntil = failed !== undefined && failed.retryAt > clock.monotonic() ? failed.retryAt : undefined
     if (mustInspect && blockedUntil === undefined) await inspect()
+    // Also where nothing is due: who comes second should say so early. One that ends by itself writes only when it must.
+    if (!once && blockedUntil === undefined) await directory.claim()
     const plan = publisher.published()?.plan
     const renewAtMs = plan && giveWay(plan, outageAt === undefined ? undefined : inWallTime(outageAt))
     const retryAtMs = blockedUntil === undefined ? undefined : inWallTime(blockedUntil)
@@ -175,6 +170,7 @@ export function createRotator(options: RotatorOptions): Rotator {
     switch (next.do) {
       case 'wait':
         if (retryAtMs === undefined) recover()
+        await publisher.prove()
         return Math.min(next.untilMs, retryAtMs ?? next.untilMs) - now()
       case 'poll':
         await pollQuietly()
@@ -203,9 +199,9 @@ export function createRotator(options: RotatorOptions): Rotator {
     }
   }
 
-  async function stepOrKeep(): Promise<number> {
+  async function stepOrKeep(once: boolean): Promise<number> {
     try {
-      return await step()
+      return await step(once)
     } catch (error) {
       if (!(error instanceof AgentError)) throw error
       await keep(error)
@@ -222,7 +218,7 @@ export function createRotator(options: RotatorOptions): Rotator {
       try {
         while (!stop.aborted) {
           alarm = new AbortController()
-          const waitMs = await stepOrKeep()
+          const waitMs = await stepOrKeep(once)
           if (once && isSettled(waitMs)) return
           const sleepMs = Math.min(Math.max(waitMs, 0), longestSleepMs)
           emit({ type: 'heartbeat', component, nextStepAtMs: clock.now() + sleepMs })
@@ -231,6 +227,7 @@ export function createRotator(options: RotatorOptions): Rotator {
         }
       } finally {
         stop.removeEventListener('abort', wake)
+        directory.release()
       }
     },
     renewNow() {

@@ -4,12 +4,14 @@
  */
 import { constants } from 'node:fs'
 import { join } from 'node:path'
-import { systemCode } from '../errors.ts'
+import { AgentError, messageOf, systemCode } from '../errors.ts'
 import { type Files, syncDirectory, withFile } from './files.ts'
 
 export interface FileAttributes {
   /** Mode of key and certificate. */
   readonly mode: number
+  /** Default: 0444. */
+  readonly caMode?: number
   readonly uid: number | undefined
   readonly gid: number | undefined
 }
@@ -25,8 +27,10 @@ export interface Generations {
   before(published: string | undefined): string | undefined
   /** Makes a generation and answers its name. @throws the system error; nothing is left then */
   create(contents: Iterable<FileContent>, at: Date): string
-  /** Removes one; what cannot be removed stays. */
+  /** Removes one; what cannot be removed stays, and is told by `leftOver`. */
   remove(name: string): void
+  /** What could not be removed when it was tried last. */
+  leftOver(): AgentError | undefined
   removeAllBut(keep: readonly (string | undefined)[]): void
 }
 
@@ -40,6 +44,8 @@ export function openGenerations(
   { uid, gid }: Pick<FileAttributes, 'uid' | 'gid'>,
   files: Files,
 ): Generations {
+  let leftOver: AgentError | undefined
+
   const list = (): string[] => files.readdirSync(path).filter((name) => namePattern.test(name))
 
   function makeDirectory(at: Date): string {
@@ -72,15 +78,20 @@ export function openGenerations(
 
   /** A generation that another user made, say, must not stand in the way of a new certificate: it stays. */
   function remove(name: string): void {
+    const generation = join(path, name)
+    leftOver = undefined
     try {
-      files.rmSync(join(path, name), { recursive: true, force: true })
-    } catch (error) {
-      if (systemCode(error) === '') throw error
+      files.rmSync(generation, { recursive: true, force: true })
+    } catch (cause) {
+      // Not systemCode: some errors of rmSync (EBUSY) have an empty one.
+      if (!(cause instanceof Error && 'code' in cause)) throw cause
+      leftOver = new AgentError('generation-stuck', `${generation}: ${messageOf(cause)}`, { cause })
     }
   }
 
   return {
     remove,
+    leftOver: () => leftOver,
     before(published) {
       const others = list()
         .filter((name) => name !== published)

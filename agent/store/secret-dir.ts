@@ -31,7 +31,6 @@ export const fileNames = { ca: 'etcd-ca', certificate: 'etcd-cert', key: 'etcd-k
 const names = Object.values(fileNames)
 const dataLink = '..data'
 const dataTmpLink = '..data_tmp'
-const caMode = 0o444
 
 /** Another writer (the kubelet) may swap while we read; it does not do so three times in a row. */
 const readAttempts = 3
@@ -51,9 +50,12 @@ export interface SecretDir {
   hasAttributes(): boolean
   /** Makes the bundle visible. @throws AgentError; the old bundle or the new one is then in place, whole */
   publish(bundle: BundleText, at: Date): void
+  /** An old generation that could not be removed: it stops nothing, but holds an old key. */
+  leftOver(): AgentError | undefined
 }
 
 export function openSecretDir(path: string, attributes: FileAttributes, files: Files = systemFiles): SecretDir {
+  const { mode, caMode = 0o444 } = attributes
   const inDir = (name: string): string => join(path, name)
   const guarded = <Result>(operate: () => Result): Result => translateFileErrors(path, operate)
   const generations = openGenerations(path, attributes, files)
@@ -164,7 +166,7 @@ export function openSecretDir(path: string, attributes: FileAttributes, files: F
     if (entryKind(name) !== 'link') return false
     const stat = unlessCode(['ENOENT'], () => files.statSync(inDir(name)))
     if (stat === undefined) return false
-    const { uid = stat.uid, gid = stat.gid, mode } = attributes
+    const { uid = stat.uid, gid = stat.gid } = attributes
     const wantedMode = name === fileNames.ca ? caMode : mode
     return (stat.mode & 0o777) === wantedMode && stat.uid === uid && stat.gid === gid
   }
@@ -178,6 +180,7 @@ export function openSecretDir(path: string, attributes: FileAttributes, files: F
       }),
     writtenAtMs: () => guarded(() => unlessCode(['ENOENT'], () => files.statSync(inDir(fileNames.ca)).mtimeMs)),
     previous: () => guarded(readPrevious),
+    leftOver: () => generations.leftOver(),
     hasAttributes: () => guarded(() => names.every(hasAttributes)),
     publish: (bundle, at) =>
       guarded(() => {
@@ -187,8 +190,8 @@ export function openSecretDir(path: string, attributes: FileAttributes, files: F
         const replaced = readLink(dataLink)
         const contents: FileContent[] = [
           [fileNames.ca, bundle.ca, caMode],
-          [fileNames.certificate, bundle.certificate, attributes.mode],
-          [fileNames.key, bundle.key.reveal(), attributes.mode],
+          [fileNames.certificate, bundle.certificate, mode],
+          [fileNames.key, bundle.key.reveal(), mode],
         ]
         const generation = generations.create(contents, at) // 3, 4, 5
         swapTo(generation) // 6, 7

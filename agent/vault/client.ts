@@ -56,7 +56,13 @@ export function tokenHeader(token: Secret): Credentials {
   return { 'X-Vault-Token': token.reveal() }
 }
 
-export function createVaultApi(transport: Transport, origin: string, namespace: string | undefined): VaultApi {
+/** Reads and writes at a path (without `/v1/`); the answer is the parsed body, undefined where it is empty. */
+export interface VaultCalls {
+  readonly get: (operation: Operation, path: string, headers?: Credentials) => Promise<unknown>
+  readonly post: (operation: Operation, path: string, data: object, headers: Credentials) => Promise<unknown>
+}
+
+export function createVaultCalls(transport: Transport, origin: string, namespace: string | undefined): VaultCalls {
   const vault = nodeVault({
     endpoint: origin,
     // Its own debug output prints requests with their tokens.
@@ -66,12 +72,16 @@ export function createVaultApi(transport: Transport, origin: string, namespace: 
   })
   // It falls back to VAULT_TOKEN, VAULT_NAMESPACE and VAULT_PREFIX of the environment; here only the configuration counts.
   Object.assign(vault, { token: '', namespace: namespace ?? '', pathPrefix: '' })
+  return {
+    get: async (operation, path, headers = {}): Promise<unknown> =>
+      await vault.read(path, { operation, headers: { ...headers } }),
+    post: async (operation, path, data, headers): Promise<unknown> =>
+      await vault.write(path, data, { operation, headers: { ...headers } }),
+  }
+}
 
-  const post = async (operation: Operation, path: string, data: object, headers: Credentials): Promise<unknown> =>
-    await vault.write(path, data, { operation, headers: { ...headers } })
-  const get = async (operation: Operation, path: string, headers: Credentials = {}): Promise<unknown> =>
-    await vault.read(path, { operation, headers: { ...headers } })
-
+export function createVaultApi(transport: Transport, origin: string, namespace: string | undefined): VaultApi {
+  const { get, post } = createVaultCalls(transport, origin, namespace)
   return {
     async login(mount, parameters) {
       const path = `auth/${mount}/login`

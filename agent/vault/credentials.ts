@@ -42,6 +42,21 @@ export function readStaticToken(auth: Extract<Auth, { method: 'token' }>): Secre
   return auth.token ?? new Secret(readCredential(auth.tokenFile ?? ''))
 }
 
+/**
+ * When the service-account token in its file ends, as it is now.
+ * @returns undefined where there is none, it cannot be read, or it does not say
+ */
+export function readTokenExpiryMs(auth: Auth): number | undefined {
+  if (auth.method !== 'kubernetes' && auth.method !== 'jwt') return undefined
+  try {
+    return readClaims(readCredential(auth.tokenFile), auth.tokenFile).expiresAtMs
+  } catch (error) {
+    // The next login says what is wrong with it.
+    if (!(error instanceof AgentError)) throw error
+    return undefined
+  }
+}
+
 /** `kubernetes.io`.node.uid of the service-account token. @throws AgentError where there is none */
 export function readNodeUid(auth: Auth | undefined): string {
   if (auth?.method !== 'kubernetes' && auth?.method !== 'jwt') {

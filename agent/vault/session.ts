@@ -50,7 +50,8 @@ export function createSession({ auth, node, inline, api, clock, skew, emit }: Se
     held = { ...obtained, obtainedAt: clock.monotonic() }
     const { ttlSeconds } = obtained
     const expiresAtMs = ttlSeconds === 0 ? undefined : clock.now() + ttlSeconds * 1000
-    emit({ type: 'login', method: auth.method, mount: auth.method === 'token' ? '' : auth.mount, expiresAtMs })
+    if (auth.method === 'token') emit({ type: 'token', expiresAtMs })
+    else emit({ type: 'login', method: auth.method, mount: auth.mount, expiresAtMs })
     return held
   }
 

@@ -5,12 +5,12 @@ import { accessSync, constants, readdirSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
 
-export const serverNames = ['vault', 'etcd', 'kube-apiserver'] as const
+export const serverNames = ['vault', 'etcd', 'kube-apiserver', 'kustomize'] as const
 export type ServerName = (typeof serverNames)[number]
 
 /**
  * `embedded` is our own small program around the server, with its own flags; `upstream` is the vendor's program:
- * `server -dev` of HashiCorp Vault or OpenBao, `etcd`, `kube-apiserver`.
+ * `server -dev` of HashiCorp Vault or OpenBao, `etcd`, `kube-apiserver`, `kustomize`.
  */
 export interface LocatedServer {
   readonly path: string
@@ -28,6 +28,8 @@ const overrides: Readonly<Record<ServerName, readonly string[]>> = {
   vault: ['VAULT_BIN', 'BAO_BIN'],
   etcd: ['ETCD_BIN'],
   'kube-apiserver': ['KUBE_APISERVER_BIN'],
+  // No server, but built, kept and found in the same way: for where there is no kubectl (test/manifests/kustomize.ts).
+  kustomize: ['KUSTOMIZE_BIN'],
 }
 
 /** A program that the environment names but that cannot be run is missing: no silent fall-back to another one. */
@@ -91,9 +93,14 @@ function sourceHash(name: ServerName): string {
 }
 
 function cacheRoot(env: Environment): string {
+  return cacheDirectory('servers', env)
+}
+
+/** Where programs and images that take long to make are kept between runs, outside the project. */
+export function cacheDirectory(kind: 'servers' | 'images', env: Environment = process.env): string {
   const own = env['CALICO_VAULT_AGENT_CACHE']
   const base = own || join(env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'calico-vault-agent')
-  return join(base, 'servers')
+  return join(base, kind)
 }
 
 function directoryNames(path: string): string[] {

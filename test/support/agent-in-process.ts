@@ -10,8 +10,10 @@ import { describe as describeEvent, type LogLine } from '../../agent/observe/des
 import { type AgentEvent, createEventHub } from '../../agent/observe/events.ts'
 import { createHealth, type ProbeAnswer } from '../../agent/observe/health.ts'
 import { createMetrics } from '../../agent/observe/metrics.ts'
-import { watched } from '../../agent/resident.ts'
+import { keepHostCopy, watched } from '../../agent/resident.ts'
 import { watchFiles } from '../../agent/store/watch.ts'
+import { readTokenExpiryMs } from '../../agent/vault/credentials.ts'
+import type { OnEnd } from './temp-dir.ts'
 
 export type AgentEnvironment = Readonly<Record<string, string>>
 
@@ -19,6 +21,8 @@ export interface AgentInProcessOptions {
   readonly clock?: Clock
   /** Watches files as `run` does; resolves once no change can be missed. */
   readonly watch?: boolean
+  /** Default: the end of the test that runs now. */
+  readonly onEnd?: OnEnd
 }
 
 export interface AgentInProcess {
@@ -39,6 +43,8 @@ export interface AgentInProcess {
   probe(name: 'startupz' | 'livez' | 'readyz'): ProbeAnswer
   /** The value of one sample, such as `ca_certificates{component="calico-node"}`; undefined where there is none. */
   metric(sample: string): Promise<number | undefined>
+  /** What a scrape reads. */
+  readonly scrape: () => Promise<string>
   stop(): Promise<void>
 }
 
@@ -46,12 +52,13 @@ const patienceMs = 10_000
 
 export async function startAgent(
   environment: AgentEnvironment,
-  { clock = systemClock, watch = false }: AgentInProcessOptions = {},
+  { clock = systemClock, watch = false, onEnd = onTestFinished }: AgentInProcessOptions = {},
 ): Promise<AgentInProcess> {
   const config = parseConfig(environment, 'no-node-name')
   const components = config.targets.map(({ component }) => component)
   const hub = createEventHub()
-  const metrics = createMetrics({ components, version: 'test', clock })
+  const credentialExpiryMs = (): number | undefined => config.auth && readTokenExpiryMs(config.auth)
+  const metrics = createMetrics({ components, version: 'test', clock, credentialExpiryMs })
   const health = createHealth(config.targets, clock, config.vault?.timeoutMs ?? 0)
   const events: AgentEvent[] = []
   const log: LogLine[] = []
@@ -67,6 +74,8 @@ export async function startAgent(
   })
 
   const agent = createAgent({ config, clock, random: () => 0.5, emit: hub.emit })
+  const published = (component: string) => agent.published(component)
+  const stopCopying = keepHostCopy({ config, hub, clock, published, random: () => 0.5 })
   const stopWatching = watch ? await watchAll(config, agent) : () => {}
   const stopping = new AbortController()
   const running = agent.run(stopping.signal)
@@ -74,10 +83,11 @@ export async function startAgent(
   running.catch(() => {})
   const stop = async (): Promise<void> => {
     stopWatching()
+    stopCopying()
     stopping.abort()
     await running
   }
-  onTestFinished(stop)
+  onEnd(stop)
 
   const nextEvent: AgentInProcess['nextEvent'] = (type, fits = () => true) =>
     new Promise((resolve, reject) => {
@@ -100,6 +110,8 @@ export async function startAgent(
       look()
     })
 
+  const scrape = async (): Promise<string> => (await metrics.expose('')).text
+
   return {
     config,
     events,
@@ -110,9 +122,9 @@ export async function startAgent(
       seen = events.length
     },
     probe: (name) => health.probe(name),
+    scrape,
     async metric(sample) {
-      const { text } = await metrics.expose('')
-      const line = text.split('\n').find((each) => each.startsWith(`calico_vault_agent_${sample} `))
+      const line = (await scrape()).split('\n').find((each) => each.startsWith(`calico_vault_agent_${sample} `))
       return line === undefined ? undefined : Number(line.slice(line.lastIndexOf(' ')))
     },
     stop,

@@ -7,6 +7,7 @@ import { get, type IncomingHttpHeaders } from 'node:http'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { onTestFinished } from 'vitest'
+import type { OnEnd } from './temp-dir.ts'
 
 export interface LoggedLine {
   readonly level: string
@@ -32,9 +33,16 @@ export interface AgentProcessOptions {
   readonly uid?: number
   /** What starts it, in front of node; it must end in an exec, so that the pid is the agent's. */
   readonly wrapper?: readonly string[]
+  /** Default: the end of the test that runs now. */
+  readonly onEnd?: OnEnd
+  /** How long a log line is waited for. Default: ten seconds. */
+  readonly patienceMs?: number
+  /** What is started instead of node and the agent's file, such as a container of it. */
+  readonly command?: readonly string[]
 }
 
 export interface AgentProcess {
+  readonly processId: number
   readonly lines: readonly LoggedLine[]
   readonly ended: Promise<AgentEnd>
   /** Standard output and error, all of it. */
@@ -42,7 +50,7 @@ export interface AgentProcess {
   stderr(): string
   /**
    * The first log line, after the one that this answered last, for which `fits` holds: past or future. Rejects after ten
-   * seconds, or when the process ends.
+   * seconds (`patienceMs`), or when the process ends.
    */
   nextLine(fits: (line: LoggedLine) => boolean): Promise<LoggedLine>
   signal(name: NodeJS.Signals): void
@@ -57,14 +65,22 @@ export interface HttpAnswer {
 }
 
 const root = join(import.meta.dirname, '../..')
-const patienceMs = 10_000
+const longestAnswerMs = 10_000
 
 export function spawnAgent(
   environment: Readonly<Record<string, string>>,
-  { args = [], bundle = false, uid, wrapper = [] }: AgentProcessOptions = {},
+  {
+    args = [],
+    bundle = false,
+    uid,
+    wrapper = [],
+    command,
+    onEnd = onTestFinished,
+    patienceMs = 10_000,
+  }: AgentProcessOptions = {},
 ): AgentProcess {
   const main = join(root, bundle ? 'dist/main.js' : 'agent/main.ts')
-  const [program = process.execPath, ...rest] = [...wrapper, process.execPath, main, ...args]
+  const [program = process.execPath, ...rest] = command ?? [...wrapper, process.execPath, main, ...args]
   const child = spawn(program, rest, {
     env: { PATH: process.env['PATH'], AGENT_LISTEN: '127.0.0.1:0', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -96,7 +112,7 @@ export function spawnAgent(
       resolve(end)
     })
   })
-  onTestFinished(async () => {
+  onEnd(async () => {
     child.kill('SIGKILL')
     await ended
   })
@@ -126,6 +142,7 @@ export function spawnAgent(
     })
 
   return {
+    processId: child.pid ?? -1,
     lines,
     ended,
     output: () => texts.output,
@@ -157,7 +174,7 @@ function httpGet(url: string, headers: Readonly<Record<string, string>>): Promis
         resolve({ status: response.statusCode ?? 0, headers: response.headers, text })
       })
     })
-    request.setTimeout(patienceMs, () => request.destroy(new Error(`${url}: no answer in ${patienceMs} ms`)))
+    request.setTimeout(longestAnswerMs, () => request.destroy(new Error(`${url}: no answer in ${longestAnswerMs} ms`)))
     request.on('error', reject)
   })
 }

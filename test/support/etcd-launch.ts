@@ -16,6 +16,8 @@ export interface EtcdLaunch {
     readonly key: string
     /** Undefined: no client is asked for a certificate. */
     readonly clientCa: string | undefined
+    /** File of revoked client certificates. */
+    readonly clientCrl?: string | undefined
   }
   /** Any client that the member lets in, to see when it answers. */
   readonly probe: EtcdIdentity
@@ -44,6 +46,7 @@ function embeddedArguments({ name, dataDirectory, initialCluster, clientPort, pe
     `--listen-peer=127.0.0.1:${peerPort}`,
     ...(tls === undefined ? [] : [`--cert=${tls.cert}`, `--key=${tls.key}`]),
     ...(tls?.clientCa === undefined ? [] : [`--client-ca=${tls.clientCa}`]),
+    ...(tls?.clientCrl === undefined ? [] : [`--client-crl=${tls.clientCrl}`]),
   ]
 }
 
@@ -60,9 +63,10 @@ function upstreamArguments({ name, dataDirectory, initialCluster, clientPort, pe
     `--initial-advertise-peer-urls=${peer}`,
   ]
   if (tls === undefined) return common
-  const { cert, key, clientCa } = tls
+  const { cert, key, clientCa, clientCrl } = tls
   const asksClients = clientCa === undefined ? [] : [`--trusted-ca-file=${clientCa}`, '--client-cert-auth']
-  return [...common, `--cert-file=${cert}`, `--key-file=${key}`, ...asksClients]
+  const revokes = clientCrl === undefined ? [] : [`--client-crl-file=${clientCrl}`]
+  return [...common, `--cert-file=${cert}`, `--key-file=${key}`, ...asksClients, ...revokes]
 }
 
 /** Whatever it answers, a refusal too, it is there. etcd accepts connections before that, but leaves them unanswered. */

@@ -20,6 +20,8 @@ export interface TokenOptions {
   readonly serviceAccount: string
   /** Absent: bound to nothing but the service account, without node or pod claims. */
   readonly pod?: string
+  /** Instead of a pod: bound to the Node object, which whoever may create tokens is free to choose. */
+  readonly boundNode?: string
   /** Default: the API server's own. */
   readonly audiences?: readonly string[]
   /** At least 600, which is the default. */
@@ -54,13 +56,14 @@ export async function createPod(kube: Kube, { namespace, name, node, ...options 
 
 /** What the kubelet projects into a pod, by the same TokenRequest. */
 export async function requestToken(kube: Kube, options: TokenOptions): Promise<string> {
-  const { namespace, serviceAccount, pod, audiences, expirationSeconds = 600 } = options
+  const { namespace, serviceAccount, pod, boundNode, audiences, expirationSeconds = 600 } = options
   const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${serviceAccount}/token`
   const answer = await expectSuccess(kube, 'POST', path, {
     spec: {
       audiences: audiences ?? [],
       expirationSeconds,
       ...(pod !== undefined && { boundObjectRef: { kind: 'Pod', apiVersion: 'v1', name: pod } }),
+      ...(boundNode !== undefined && { boundObjectRef: { kind: 'Node', apiVersion: 'v1', name: boundNode } }),
     },
   })
   return stringAt(answer, 'status', 'token')

@@ -18,6 +18,8 @@ export interface RealEtcdOptions {
   readonly serverCa?: Pick<TestCa, 'certificatePem' | 'issue'>
   /** Default: true. False: no client is asked for a certificate. */
   readonly clientCertAuth?: boolean
+  /** Revoked client certificates, as one CRL (etcd 3.6 reads no PEM). Default: none. */
+  readonly clientCrlDer?: Buffer
 }
 
 export interface RealEtcd {
@@ -49,6 +51,7 @@ interface TlsFiles {
   readonly cert: string
   readonly key: string
   readonly clientCa: string
+  readonly clientCrl: string
 }
 
 /** Rejects when there is no program for it: ask `locateServer('etcd')` first. */
@@ -105,16 +108,27 @@ async function startMember(
     cert: join(member.directory, 'cert.pem'),
     key: join(member.directory, 'key.pem'),
     clientCa: join(member.directory, 'client-ca.pem'),
+    clientCrl: join(member.directory, 'client-crl.der'),
   }
   const endpoint = `https://127.0.0.1:${member.clientPort}`
-  let current: Required<RealEtcdOptions> = { clientCaPem: '', serverCa: ownCa, clientCertAuth: true, ...options }
+  let current: Required<RealEtcdOptions> = {
+    clientCaPem: '',
+    serverCa: ownCa,
+    clientCertAuth: true,
+    clientCrlDer: Buffer.alloc(0),
+    ...options,
+  }
   const client: RealEtcd['client'] = async (commonName) => {
     const issued = await ownCa.issue({ client: true, ...(commonName !== undefined && { commonName }) })
     return { endpoint, ca: current.serverCa.certificatePem, cert: issued.certificatePem, key: issued.privateKeyPem }
   }
   const start = async () => {
     await writeTlsFiles(files, ownCa, current)
-    const tls = { ...files, clientCa: current.clientCertAuth ? files.clientCa : undefined }
+    const tls = {
+      ...files,
+      clientCa: current.clientCertAuth ? files.clientCa : undefined,
+      clientCrl: current.clientCrlDer.length === 0 ? undefined : files.clientCrl,
+    }
     return await launchEtcd(program, { ...member, initialCluster, tls, probe: await client() })
   }
   let child = await orRemove(member, start())
@@ -164,5 +178,6 @@ async function writeTlsFiles(files: TlsFiles, ownCa: TestCa, options: Required<R
     writeFile(files.cert, leaf.certificatePem),
     writeFile(files.key, leaf.privateKeyPem, { mode: 0o600 }),
     writeFile(files.clientCa, `${ownCa.certificatePem}${options.clientCaPem}`),
+    writeFile(files.clientCrl, options.clientCrlDer),
   ])
 }

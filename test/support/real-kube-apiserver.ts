@@ -171,6 +171,8 @@ function apiserverArguments(etcdEndpoint: string, port: number, directory: strin
     '--anonymous-auth=true',
     '--service-cluster-ip-range=10.96.0.0/16',
     '--endpoint-reconciler-type=none',
+    // As wherever Calico runs.
+    '--allow-privileged=true',
     `--service-account-issuer=${issuer}`,
     `--api-audiences=${issuer}`,
     `--service-account-jwks-uri=https://127.0.0.1:${port}/openid/v1/jwks`,

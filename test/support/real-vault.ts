@@ -20,10 +20,14 @@ interface Launch {
   readonly unsealKey: string
 }
 
+export interface RealVault extends VaultServer {
+  readonly pid: number
+}
+
 const readyTimeoutMs = 30_000
 
 /** Rejects when there is no program for it: ask `locateServer('vault')` first. */
-export async function startRealVault(): Promise<VaultServer> {
+export async function startRealVault(): Promise<RealVault> {
   const program = requireServer('vault')
   const directory = await mkdtemp(join(tmpdir(), 'real-vault-'))
   const removeDirectory = () => rm(directory, { recursive: true, force: true })
@@ -33,6 +37,7 @@ export async function startRealVault(): Promise<VaultServer> {
     const api = vaultApi(server)
     return {
       ...server,
+      pid: child.pid ?? -1,
       async seal() {
         await api.root('PUT', 'sys/seal')
       },

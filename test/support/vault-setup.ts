@@ -3,6 +3,7 @@
  * alike: a PKI mount, a role and a policy for each component, and the auth methods that a test asks for. Methods whose alias is the
  * node (jwt, cert, approle) get roles that bind the common name to the node; for the others there is a weaker role with a glob.
  */
+import { pkiRoleLimits } from '../../agent/vault-setup/resources.ts'
 import { type VaultApi, vaultApi } from './vault-api.ts'
 import type { VaultServer } from './vault-server.ts'
 import {
@@ -124,38 +125,17 @@ async function enableAuth(api: VaultApi, type: string, mount = type): Promise<st
   return found.accessor
 }
 
-/** The recommended role without the names it allows. */
+/** The role of setup-vault without the names it allows. */
 function roleOf(options: VaultSetupOptions): object {
   const { ttl = '24h', keyType = 'ec' } = options
   return {
-    issuer_ref: 'default',
-    allow_bare_domains: true,
-    allow_subdomains: false,
+    ...pkiRoleLimits,
     allow_glob_domains: false,
-    allow_wildcard_certificates: false,
-    allow_any_name: false,
-    allow_localhost: false,
-    allow_ip_sans: false,
-    allowed_uri_sans: [],
-    allowed_other_sans: [],
-    allowed_serial_numbers: [],
-    allowed_user_ids: [],
-    enforce_hostnames: false,
-    cn_validations: ['hostname'],
-    require_cn: true,
-    use_csr_common_name: false,
-    use_csr_sans: false,
-    server_flag: false,
-    client_flag: true,
     key_type: keyType,
     key_bits: keyType === 'ec' ? 256 : keyType === 'rsa' ? 2048 : 0,
-    key_usage: ['DigitalSignature'],
-    ext_key_usage: [],
     ttl,
     max_ttl: options.maxTtl ?? ttl,
     not_before_duration: options.notBeforeDuration ?? '30s',
-    no_store: true,
-    generate_lease: false,
   }
 }
 

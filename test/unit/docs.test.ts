@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { documents, renderDocument } from '../../build/docs.ts'
+import { documents, renderDocument, renderedFiles } from '../../build/docs.ts'
 
 describe('the documentation', () => {
   it.each(Object.entries(documents))('%s holds the tables of the code (npm run docs)', (file, names) => {
@@ -8,9 +8,23 @@ describe('the documentation', () => {
     expect(renderDocument(text, names)).toBe(text)
   })
 
+  it.each(Object.entries(renderedFiles()))('%s is made of the code (npm run docs)', (file, text) => {
+    expect(readFileSync(file, 'utf8')).toBe(text)
+  })
+
+  it('names only tests that exist, where it says what proves the threat model', () => {
+    const text = readFileSync('docs/security.md', 'utf8')
+    const named = [...text.matchAll(/`((?:setup-vault|agent|etcd|unit)\/[\w/-]+)`/g)].map(([, name = '']) => name)
+    expect(named.length).toBeGreaterThan(10)
+    for (const name of new Set(named)) {
+      const file = `test/${name.startsWith('unit/') ? '' : 'integration/'}${name}.test.ts`
+      expect({ name, exists: existsSync(file) }).toEqual({ name, exists: true })
+    }
+  })
+
   it('names only npm scripts that exist', () => {
     const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> }
-    const texts = ['README.md', 'CONTRIBUTING.md', 'docs/architecture.md']
+    const texts = ['README.md', 'CONTRIBUTING.md', 'docs/architecture.md', 'docs/monitoring.md']
       .map((file) => readFileSync(file, 'utf8'))
       .join('\n')
     const named = [...texts.matchAll(/npm run ([\w:]+)/g)].map(([, name]) => name)

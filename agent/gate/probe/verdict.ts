@@ -8,8 +8,8 @@ export type Verdict = 'publish' | 'anyway' | 'refuse'
 
 export interface ProbeContext {
   readonly mode: ProbeMode
-  /** A new certificate, or the published one with another CA set. */
-  readonly subject: 'certificate' | 'ca-set'
+  /** A new certificate, the published one with another CA set, or just the published one. */
+  readonly subject: 'certificate' | 'ca-set' | 'in-place'
   /** What would be replaced; undefined where nothing is published. */
   readonly published: { readonly runwayMs: number; readonly lifetimeMs: number } | undefined
 }
@@ -24,7 +24,7 @@ const neededMs = 60_000
 
 export function planVerdict(code: Finding['code'], { mode, subject, published }: ProbeContext): Verdict {
   if (code === 'accepted') return 'publish'
-  if (mode === 'warn') return 'anyway'
+  if (mode === 'warn' || subject === 'in-place') return 'anyway'
   if (isRefusal(code)) return subject === 'certificate' || concernsCaSet(code) ? 'refuse' : 'publish'
   // Nobody was heard. What is published works as far as anybody knows; where that ends soon, the new one is the better bet.
   return published === undefined || isNeeded(published) ? 'anyway' : 'refuse'

@@ -2,6 +2,7 @@
  * Owns the run of a fleet in virtual time: agents that decide by the agent's own pure functions, against a modelled Vault.
  * What an agent remembers and when it asks is as in agent/rotation/rotator.ts; what takes no time there takes none here.
  */
+import type { Validity } from '../../../agent/pki/certificate.ts'
 import { type BackoffState, planRetry } from '../../../agent/rotation/backoff.ts'
 import { planPoll, planStep } from '../../../agent/rotation/next-step.ts'
 import { giveWay, planRenewal, type RenewalPlan, slotOf } from '../../../agent/rotation/schedule.ts'
@@ -20,10 +21,17 @@ interface Agent {
   pollAtMs: number
 }
 
+/** Learns what the agents do, in the order of time. Agents are numbered: the components of one node, then those of the next. */
+export interface Witness {
+  readonly signed: (id: number, nowMs: number, certificate: Validity & Pick<RenewalPlan, 'renewAtMs'>) => void
+  readonly failed: (id: number, nowMs: number, retryAtMs: number, notAfterMs: number) => void
+  readonly polled: (id: number, nowMs: number, isAnswered: boolean) => void
+}
+
 /** What the modelled Vault says to a request. */
 type Answer = 'done' | { readonly retryAfterMs?: number }
 
-export function simulate(fleet: Fleet, scenario: Scenario): Record {
+export function simulate(fleet: Fleet, scenario: Scenario, witness?: Witness): Record {
   const startMs = Date.UTC(2026, 2, 1)
   const random = createRandom(fleet.seed)
   const agents = createAgents(fleet)
@@ -63,6 +71,7 @@ export function simulate(fleet: Fleet, scenario: Scenario): Record {
       const notBeforeMs = Math.floor((nowMs - fleet.backdatingMs) / 1000) * 1000
       agent.notAfterMs = Math.floor((nowMs + fleet.ttlMs) / 1000) * 1000
       agent.plan = planRenewal({ notBeforeMs, notAfterMs: agent.notAfterMs }, nowMs, agent.slot, fleet.renewAt)
+      witness?.signed(id, nowMs, { notBeforeMs, notAfterMs: agent.notAfterMs, renewAtMs: agent.plan.renewAtMs })
       agent.failed = undefined
       agent.pollAtMs = planPoll(agent.notAfterMs - notBeforeMs, agent.pollSlot, nowMs)
     } else {
@@ -70,12 +79,14 @@ export function simulate(fleet: Fleet, scenario: Scenario): Record {
       const failure = { class: 'outage', runwayMs: agent.notAfterMs - nowMs, ...answer } as const
       const [delayMs, backoff] = planRetry(agent.failed?.backoff, failure, random())
       agent.failed = { backoff, retryAtMs: nowMs + delayMs }
+      witness?.failed(id, nowMs, agent.failed.retryAtMs, agent.notAfterMs)
     }
   }
 
   function poll(agent: Agent, id: number, nowMs: number): void {
     agent.pollAtMs = planPoll(fleet.ttlMs + fleet.backdatingMs, agent.pollSlot, nowMs)
     record.polled(id, nowMs, !isDown(nowMs))
+    witness?.polled(id, nowMs, !isDown(nowMs))
     if (isDown(nowMs)) agent.outageAtMs = nowMs
   }
 

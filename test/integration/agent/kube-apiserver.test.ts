@@ -1,6 +1,11 @@
-/** Proves the agent with what a kubelet would give it: a pod-bound token of a real kube-apiserver, judged by Vault in both ways. */
+/**
+ * Proves the agent with what a kubelet would give it: a pod-bound token of a real kube-apiserver, judged in both ways by a Vault
+ * that setup-vault has set up for this API server.
+ */
 import { createPublicKey, type JsonWebKey } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { locateServer } from '../../servers/locate.ts'
 import { startAgent } from '../../support/agent-in-process.ts'
@@ -14,7 +19,7 @@ import {
   requestToken,
 } from '../../support/kube-objects.ts'
 import { type KubeApiserver, startKubeApiserver } from '../../support/real-kube-apiserver.ts'
-import { setUpVault } from '../../support/vault-setup.ts'
+import { createOperator } from '../setup-vault/rig.ts'
 import { createTestNode, describeEachVault, type Lab } from './lab.ts'
 import { entriesOf, readPublished } from './published.ts'
 
@@ -23,7 +28,10 @@ const program = 'missing' in etcd ? etcd : locateServer('kube-apiserver')
 const leftOut = 'missing' in program ? ` (left out: ${program.missing})` : ''
 const namespace = 'kube-system'
 const audience = 'vault-calico'
-const mounts = { pkiMount: 'pki-kube', jwt: 'jwt-kube', kubernetes: 'kubernetes-kube' }
+const mounts = {
+  jwt: { auth: 'jwt-kube', pki: 'pki-jwt-kube' },
+  kubernetes: { auth: 'kubernetes-kube', pki: 'pki-kubernetes-kube' },
+} as const
 
 describe.skipIf('missing' in program)(`real kube-apiserver${leftOut}`, () => {
   let kube: KubeApiserver
@@ -49,23 +57,30 @@ describe.skipIf('missing' in program)(`real kube-apiserver${leftOut}`, () => {
   }
 
   describeEachVault('login', {}, (lab) => {
+    let operators: string
     beforeAll(async () => {
-      await setUpVault(lab().vault, {
-        pkiMount: mounts.pkiMount,
-        jwt: {
-          mount: mounts.jwt,
-          issuer: kube.issuer,
-          // The development Vault asks for JSON, which a real API server does not have of its keys (406).
-          ...(lab().isReal ? { jwksUrl: `${kube.url}/openid/v1/jwks`, jwksCaPem: kube.caPem } : { publicKeyPem: keys }),
-        },
-        kubernetes: {
-          mount: mounts.kubernetes,
-          host: kube.url,
-          caPem: kube.caPem,
-          reviewerToken: await requestToken(kube, { namespace, serviceAccount: 'vault-reviewer' }),
-        },
-      })
+      operators = mkdtempSync(join(tmpdir(), 'kube-setup-'))
+      // The development Vault asks for JSON, which a real API server does not have of its keys (406).
+      const source = lab().isReal ? `url: ${kube.url}, caFile: ca.crt` : 'publicKeyFiles: [sa.pub]'
+      await setUp('jwt', `{ issuer: ${kube.issuer}, ${source} }`)
+      await setUp('kubernetes', `{ url: ${kube.url}, caFile: ca.crt, reviewerTokenFile: reviewer }`)
     })
+    afterAll(() => rmSync(operators, { recursive: true }))
+
+    const setUp = async (method: 'jwt' | 'kubernetes', source: string): Promise<void> => {
+      const { auth, pki } = mounts[method]
+      const yaml = `cluster: ${method}\nauth: { method: ${method}, mount: ${auth} }\npki: { mount: ${pki} }\nkubernetes: ${source}\n`
+      const operator = createOperator(
+        { vault: lab().vault, accounts: { publicKeyPem: keys }, directory: operators },
+        yaml,
+      )
+      writeFileSync(join(operator.directory, 'ca.crt'), kube.caPem)
+      writeFileSync(
+        join(operator.directory, 'reviewer'),
+        await requestToken(kube, { namespace, serviceAccount: 'vault-reviewer' }),
+      )
+      expect(await operator.run('apply', '--yes')).toMatchObject({ code: 0, stderr: '' })
+    }
 
     it('by jwt, with the keys of the API server: the node gets its own name', async () => {
       const { environment, directory } = nodeWith(lab(), await tokenOf('node1'), byJwt)
@@ -94,6 +109,23 @@ describe.skipIf('missing' in program)(`real kube-apiserver${leftOut}`, () => {
       expect(entriesOf(directory)).toEqual([])
     })
 
+    it('by jwt: a token that is bound to a Node object, and not to a pod, does not log in', async () => {
+      // With the claim of a node that its owner has chosen.
+      const token = await requestToken(kube, {
+        namespace,
+        serviceAccount: 'calico-node',
+        boundNode: 'node1',
+        audiences: [audience],
+      })
+      const { environment, directory } = nodeWith(lab(), token, byJwt)
+      const agent = await startAgent(environment)
+      expect(await agent.nextEvent('kept')).toMatchObject({
+        reason: 'vault-login-refused',
+        detail: expect.stringContaining('claim "/kubernetes.io/pod/name" is missing') as string,
+      })
+      expect(entriesOf(directory)).toEqual([])
+    })
+
     it('by kubernetes: the API server reviews the token', async () => {
       const { environment, directory } = nodeWith(lab(), await tokenOf('node1'), byKubernetes)
       const agent = await startAgent(environment)
@@ -110,12 +142,11 @@ describe.skipIf('missing' in program)(`real kube-apiserver${leftOut}`, () => {
   })
 })
 
-const byJwt = { AGENT_AUTH_MOUNT: mounts.jwt, AGENT_PKI_MOUNT: mounts.pkiMount }
+const byJwt = { AGENT_AUTH_MOUNT: mounts.jwt.auth, AGENT_PKI_MOUNT: mounts.jwt.pki }
 const byKubernetes = {
   AGENT_AUTH_METHOD: undefined,
-  AGENT_AUTH_MOUNT: mounts.kubernetes,
-  AGENT_PKI_MOUNT: mounts.pkiMount,
-  AGENT_PKI_ROLE: '{component}-any-node',
+  AGENT_AUTH_MOUNT: mounts.kubernetes.auth,
+  AGENT_PKI_MOUNT: mounts.kubernetes.pki,
 }
 
 function nodeWith(lab: Lab, token: string, env: Readonly<Record<string, string | undefined>>) {

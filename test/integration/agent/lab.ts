@@ -4,18 +4,16 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe } from 'vitest'
-import { locateServer } from '../../servers/locate.ts'
+import { afterAll, beforeAll } from 'vitest'
 import { createCa, type TestCa } from '../../support/certificates.ts'
-import { startDevVault } from '../../support/dev-vault/dev-vault.ts'
+import { describeVault, vaultSubjects } from '../../support/each-vault.ts'
 import { type FakeKube, startFakeKube } from '../../support/fake-kube.ts'
-import { startRealVault } from '../../support/real-vault.ts'
 import {
   createServiceAccountIssuer,
   type ServiceAccountIssuer,
   type ServiceAccountTokenOptions,
 } from '../../support/service-account.ts'
-import { tempDir } from '../../support/temp-dir.ts'
+import { type OnEnd, tempDir } from '../../support/temp-dir.ts'
 import { type VaultApi, vaultApi } from '../../support/vault-api.ts'
 import type { VaultServer } from '../../support/vault-server.ts'
 import { setUpVault, type VaultSetup, type VaultSetupOptions } from '../../support/vault-setup.ts'
@@ -37,32 +35,10 @@ export type LabOptions = Pick<VaultSetupOptions, 'ttl' | 'notBeforeDuration' | '
 /** Cases take the lab when they run: it does not exist yet when they are declared. */
 export type Cases = (lab: () => Lab) => void
 
-interface Subject {
-  readonly name: string
-  readonly isReal: boolean
-  readonly missing?: string | undefined
-  readonly start: () => Promise<VaultServer>
-}
-
-const real = locateServer('vault')
-
-const subjects: readonly Subject[] = [
-  { name: 'the development Vault', isReal: false, start: startDevVault },
-  {
-    name: 'the real Vault',
-    isReal: true,
-    missing: 'missing' in real ? real.missing : undefined,
-    start: startRealVault,
-  },
-]
-
 /** The same cases over the development Vault and over the real one, which is left out with the reason where it is missing. */
 export function describeEachVault(title: string, options: LabOptions, cases: Cases): void {
-  for (const { name, isReal, missing, start } of subjects) {
-    const leftOut = missing === undefined ? '' : ` (left out: ${missing})`
-    describe.skipIf(missing !== undefined)(`${title}: ${name}${leftOut}`, () => {
-      withLab(start, options, cases, isReal)
-    })
+  for (const subject of vaultSubjects) {
+    describeVault(subject, title, ({ isReal, start }) => withLab(start, options, cases, isReal))
   }
 }
 
@@ -80,7 +56,7 @@ export function withLab(start: () => Promise<VaultServer>, options: LabOptions, 
   })
 }
 
-async function startLab(vault: VaultServer, options: LabOptions): Promise<Omit<Lab, 'isReal'>> {
+export async function startLab(vault: VaultServer, options: LabOptions): Promise<Omit<Lab, 'isReal'>> {
   const accounts = createServiceAccountIssuer()
   const kube = await startFakeKube(accounts)
   const clientCa = await createCa({ commonName: 'Node CA' })
@@ -118,6 +94,8 @@ export interface NodeOptions {
   readonly token?: ServiceAccountTokenOptions
   /** Added to the environment, or instead of what is in it; undefined takes away. */
   readonly env?: Readonly<Record<string, string | undefined>>
+  /** Default: the end of the test that runs now. */
+  readonly onEnd?: OnEnd
 }
 
 export interface TestNode {
@@ -130,9 +108,12 @@ export interface TestNode {
 }
 
 /** An empty directory, a service-account token and the environment of an agent on a node; gone after the test. */
-export function createTestNode({ vault, accounts }: Lab, options: NodeOptions = {}): TestNode {
+export function createTestNode(
+  { vault, accounts }: Pick<Lab, 'vault' | 'accounts'>,
+  options: NodeOptions = {},
+): TestNode {
   const { node = 'node1', at = vault } = options
-  const root = tempDir()
+  const root = tempDir(options.onEnd)
   const directory = join(root, 'secrets')
   const tokenFile = join(root, 'token')
   mkdirSync(directory)

@@ -45,11 +45,14 @@ const methods: Readonly<Record<string, MethodEnvironment>> = {
 }
 
 describeEachVault('logins', {}, (lab) => {
-  it.each(Object.entries(methods))('%s: logs in, signs and publishes', async (_, environmentOf) => {
+  it.each(Object.entries(methods))('%s: logs in, signs and publishes', async (method, environmentOf) => {
     const node = createTestNode(lab())
     const agent = await startAgent(changed(node.environment, await environmentOf(lab(), node.root)))
-    await agent.nextEvent('login')
     await agent.nextEvent('published', ({ reason }) => reason === 'never-published')
+    // A token that was handed to us is no login.
+    expect(await agent.metric(`vault_logins_total{method="${method}"}`)).toBe(
+      method === 'token from a file' ? undefined : 1,
+    )
     expect(readPublished(node.directory)).toMatchObject({
       commonName: 'calico-node:node1',
       caNames: ['Calico etcd clients'],
@@ -62,12 +65,12 @@ describeEachVault('logins', {}, (lab) => {
     const clock = createFakeClock()
     const { environment, root } = createTestNode(lab())
     const agent = await startAgent(changed(environment, await tokenEnvironment(lab(), root)), { clock })
-    const first = await agent.nextEvent('login')
+    const first = await agent.nextEvent('token')
     await agent.nextEvent('published')
     await passBoth(clock, 29 * 60_000)
-    expect(agent.events.filter(({ type }) => type === 'login')).toHaveLength(1)
+    expect(agent.events.filter(({ type }) => type === 'token')).toHaveLength(1)
     await passBoth(clock, 2 * 60_000)
-    const renewed = await agent.nextEvent('login')
+    const renewed = await agent.nextEvent('token')
     expect(renewed.expiresAtMs).toBeGreaterThan(first.expiresAtMs ?? Number.POSITIVE_INFINITY)
     expect(agent.events.filter(({ type }) => type === 'published')).toHaveLength(1)
   })

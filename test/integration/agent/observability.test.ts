@@ -8,6 +8,12 @@ import { changed, createTestNode, describeEachVault } from './lab.ts'
 import { readPublished } from './published.ts'
 import { startVaultFront } from './vault-front.ts'
 
+/** The directory is free for the next one then. */
+async function end(agent: AgentProcess): Promise<void> {
+  agent.signal('SIGTERM')
+  await agent.ended
+}
+
 const isPublished = ({ event }: LoggedLine): boolean => event === 'published'
 const openMetricsType = 'application/openmetrics-text; version=1.0.0; charset=utf-8'
 
@@ -101,6 +107,7 @@ describeEachVault('observability of the bundle', {}, (lab) => {
       msg: expect.stringMatching(/^calico-node: published \(.*\); valid for .*, renewal in /) as string,
     })
 
+    await end(agent)
     const talkative = spawnAgent({ ...environment, AGENT_LOG_LEVEL: 'debug' }, { bundle: true })
     await talkative.nextLine(({ event }) => event === 'found')
     talkative.signal('SIGHUP')
@@ -109,6 +116,7 @@ describeEachVault('observability of the bundle', {}, (lab) => {
     expect(requests.map((line) => line['operation'])).toEqual(['issuers', 'issuer', 'login', 'sign'])
     expect(talkative.lines.filter(({ event }) => event === 'login')).toHaveLength(1)
 
+    await end(talkative)
     const pretty = spawnAgent({ ...environment, AGENT_LOG_FORMAT: 'pretty', AGENT_LISTEN: 'off' }, { bundle: true })
     await until(pretty, /certificate in place is good/)
     expect(pretty.output()).toMatch(
@@ -143,6 +151,7 @@ describeEachVault('observability of the bundle', {}, (lab) => {
     const { roleId = '', secretId = '' } = lab().setup.approle['node1'] ?? {}
     writeFileSync(join(root, 'role-id'), roleId)
     writeFileSync(join(root, 'secret-id'), `${secretId}x`)
+    await end(agent)
     const approle = spawnAgent(
       changed(environment, {
         AGENT_AUTH_METHOD: 'approle',

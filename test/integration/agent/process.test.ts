@@ -1,12 +1,12 @@
 /** Proves what a service manager sees of the process: signals, the end within a second, exit codes, and no contact without need. */
-import { mkdirSync, readdirSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { type LoggedLine, spawnAgent } from '../../support/agent-process.ts'
 import { freePort } from '../../support/child-server.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 import { createTestNode, describeEachVault } from './lab.ts'
-import { project, readPublished, snapshot } from './published.ts'
+import { entriesOf, project, readPublished, snapshot } from './published.ts'
 import { startVaultFront } from './vault-front.ts'
 
 const isPublished = ({ event }: LoggedLine): boolean => event === 'published'
@@ -48,7 +48,7 @@ describeEachVault('the process', {}, (lab) => {
     await agent.nextLine(({ event }) => event === 'listening')
     agent.signal(signal)
     expect(await withinASecond(agent.ended)).toEqual(ok)
-    expect(readdirSync(directory)).toEqual([])
+    expect(entriesOf(directory)).toEqual([])
     expect(agent.stderr()).toBe('')
   })
 
@@ -92,7 +92,7 @@ describeEachVault('the process', {}, (lab) => {
     await asked
     agent.signal('SIGTERM')
     expect(await withinASecond(agent.ended)).toEqual({ code: 69, signal: null })
-    expect(agent.stderr()).toMatch(/^calico-vault-agent: .*\n {2}.*\n$/)
+    expect(agent.stderr()).toMatch(/^calico-vault-agent: .*\n(?: {2}.*\n){2} {2}More: docs\/runbook\.md#[\w-]+\n$/)
   })
 })
 

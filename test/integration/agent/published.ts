@@ -32,8 +32,9 @@ export function snapshot(directory: string): Readonly<Record<string, string>> {
   return { generation: realpathSync(join(directory, '..data')), ca, cert, key }
 }
 
+/** What stands in the directory besides the agent's own lock and record. */
 export function entriesOf(directory: string): string[] {
-  return readdirSync(directory)
+  return readdirSync(directory).filter((name) => !['..lock', '..issued'].includes(name))
 }
 
 /** Writes a file as the kubelet does: whole, behind `..data`, swapped by a rename. Returns its path. */

@@ -1,15 +1,14 @@
 /** On a terminal `apply` asks, and only "yes" is a yes. The terminal is that of script(1). */
-import { spawn, spawnSync } from 'node:child_process'
-import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { locateServer } from '../../servers/locate.ts'
 import { etcdAuth } from '../../support/etcd-auth.ts'
 import { type RealEtcd, startRealEtcd } from '../../support/real-etcd.ts'
+import { missingTerminal, runOnTerminal } from '../../support/terminal.ts'
 import { type Operator, operatorFiles } from './rig.ts'
 
 const etcdProgram = locateServer('etcd')
-const hasScript = spawnSync('script', ['--version']).status === 0
-const leftOut = hasScript && !('missing' in etcdProgram) ? '' : ' (left out: no etcd, or no script(1))'
+const leftOut =
+  missingTerminal === undefined && !('missing' in etcdProgram) ? '' : ' (left out: no etcd, or no script(1))'
 
 describe.skipIf(leftOut !== '')(`apply on a terminal${leftOut}`, () => {
   let etcd: RealEtcd
@@ -23,22 +22,8 @@ describe.skipIf(leftOut !== '')(`apply on a terminal${leftOut}`, () => {
     await etcd?.stop()
   })
 
-  /** Types `answer` when it is asked. */
   const apply = (answer: string) =>
-    new Promise<string>((resolve, reject) => {
-      const command = `${process.execPath} ${join(import.meta.dirname, '../../../agent/main.ts')} provision apply --components calicoctl`
-      const child = spawn('script', ['-qec', command, '/dev/null'], {
-        env: { PATH: process.env['PATH'], TERM: 'xterm', ...operator.env },
-        stdio: ['pipe', 'pipe', 'inherit'],
-      })
-      let text = ''
-      child.stdout.on('data', (chunk: Buffer) => {
-        text += chunk.toString()
-        if (text.includes('is a yes:') && child.stdin.writable) child.stdin.end(`${answer}\n`)
-      })
-      child.once('error', reject)
-      child.once('close', (code) => resolve(`${text}\nexit ${code}`))
-    })
+    runOnTerminal(['provision', 'apply', '--components', 'calicoctl'], operator.env, answer)
 
   it('shows the plan in colour and changes nothing without a yes', async () => {
     for (const answer of ['', 'y', 'YES', 'no']) {

@@ -1,10 +1,10 @@
 /** Owns what the tests of `provision` on real etcd share: the versions of etcd, an operator, and the command itself. */
-import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openEtcd } from '../../../agent/etcd/client.ts'
 import { locateServer } from '../../servers/locate.ts'
+import { type Ended, type RunOptions, runCommand } from '../../support/command.ts'
 import type { EtcdIdentity } from '../../support/etcd-grpc.ts'
 import { type RealEtcd, type RealEtcdOptions, startRealEtcdCluster } from '../../support/real-etcd.ts'
 
@@ -43,26 +43,11 @@ export async function startMembers(version: EtcdVersion, size = 1, options: Real
   }
 }
 
-export interface Ended {
-  readonly code: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
-
 export interface Operator {
   readonly env: Readonly<Record<string, string>>
   /** `calico-vault-agent provision …` from the sources, to its end. */
   provision(args: readonly string[], more?: RunOptions): Promise<Ended>
   remove(): void
-}
-
-export interface RunOptions {
-  readonly env?: Readonly<Record<string, string | undefined>>
-  readonly input?: string
-  /** SIGKILL as soon as standard output holds this. */
-  readonly killAt?: string
-  /** dist/main.js, which `npm test` has built. Default: the sources. */
-  readonly bundle?: boolean
 }
 
 export function operatorFiles({ endpoint, ca, cert = '', key = '' }: EtcdIdentity, endpoints = endpoint): Operator {
@@ -84,31 +69,8 @@ export function operatorFiles({ endpoint, ca, cert = '', key = '' }: EtcdIdentit
   }
 }
 
-export function runProvision(
-  args: readonly string[],
-  { env = {}, input, killAt, bundle = false }: RunOptions,
-): Promise<Ended> {
-  const child = spawn(
-    process.execPath,
-    [join(import.meta.dirname, '../../..', bundle ? 'dist/main.js' : 'agent/main.ts'), 'provision', ...args],
-    {
-      env: { PATH: process.env['PATH'], ...env },
-      stdio: ['pipe', 'pipe', 'pipe'],
-    },
-  )
-  child.stdin.on('error', () => {})
-  child.stdin.end(input ?? '')
-  const texts = { stdout: '', stderr: '' }
-  for (const name of ['stdout', 'stderr'] as const) {
-    child[name].on('data', (chunk: Buffer) => {
-      texts[name] += chunk.toString()
-      if (killAt !== undefined && texts.stdout.includes(killAt)) child.kill('SIGKILL')
-    })
-  }
-  return new Promise((resolve, reject) => {
-    child.once('error', reject)
-    child.once('close', (code) => resolve({ code, ...texts }))
-  })
+export async function runProvision(args: readonly string[], options: RunOptions): Promise<Ended> {
+  return await runCommand(['provision', ...args], options)
 }
 
 export function clientOf(identity: Required<EtcdIdentity>, more: Partial<Parameters<typeof openEtcd>[0]> = {}) {

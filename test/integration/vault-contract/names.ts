@@ -32,7 +32,7 @@ const refused = [
 ]
 
 /** Parameters that the policy does not name. */
-const denied: readonly object[] = [
+export const deniedParameters: readonly object[] = [
   { not_after: '2099-01-01T00:00:00Z' },
   { NOT_AFTER: '2099-01-01T00:00:00Z' },
   { not_before: '2020-01-01T00:00:00Z' },
@@ -144,7 +144,7 @@ export function nameCases(contract: Contracted): void {
   })
 
   describe('the policy', () => {
-    test.each(denied)('keeps %j out', async (parameters) => {
+    test.each(deniedParameters)('keeps %j out', async (parameters) => {
       const token = await tokenOf(contract(), 'node1')
       expect(outcome(await sign(contract(), token, own, parameters))).toEqual(wanted(policyDenied))
     })

@@ -27,7 +27,7 @@ import (
 const readyTimeout = 60 * time.Second
 
 type options struct {
-	cert, key, clientCA                 string
+	cert, key, clientCA, clientCRL      string
 	dataDir, name, logLevel             string
 	listenClient, listenPeer            string
 	initialCluster, initialClusterState string
@@ -45,6 +45,7 @@ func parseOptions() options {
 	flag.StringVar(&o.cert, "cert", "", "server certificate file; without it clients are served over plain http")
 	flag.StringVar(&o.key, "key", "", "server key file")
 	flag.StringVar(&o.clientCA, "client-ca", "", "file of CA certificates; when given, a client certificate is required")
+	flag.StringVar(&o.clientCRL, "client-crl", "", "file of revoked client certificates, read at every handshake")
 	flag.StringVar(&o.dataDir, "data-dir", "", "data directory (required)")
 	flag.StringVar(&o.name, "name", "default", "member name")
 	flag.StringVar(&o.listenClient, "listen-client", "127.0.0.1:0", "client address")
@@ -122,6 +123,7 @@ func newConfig(o options) (*embed.Config, error) {
 			KeyFile:        o.key,
 			TrustedCAFile:  o.clientCA,
 			ClientCertAuth: o.clientCA != "",
+			CRLFile:        o.clientCRL,
 		}
 	}
 	client, err := url.Parse(clientScheme + "://" + o.listenClient)

@@ -2,7 +2,7 @@
 //
 // It serves TLS on 127.0.0.1, is initialized with one unseal share and unsealed, has no mounts beyond Vault's own,
 // and when ready prints one JSON line {"address","rootToken","unsealKey"} on standard output. It stops on SIGTERM
-// and when standard input closes, so that a killed test leaves no orphan.
+// and when standard input closes, so that a killed test leaves no orphan. SIGUSR1 makes its storage slow, SIGUSR2 ends that.
 package main
 
 import (
@@ -36,6 +36,7 @@ import (
 	"github.com/hashicorp/vault/internalshared/configutil"
 	"github.com/hashicorp/vault/sdk/helper/consts"
 	"github.com/hashicorp/vault/sdk/logical"
+	"github.com/hashicorp/vault/sdk/physical"
 	"github.com/hashicorp/vault/sdk/physical/inmem"
 	"github.com/hashicorp/vault/vault"
 )
@@ -136,10 +137,12 @@ func listenTLS(o options) (net.Listener, error) {
 }
 
 func newCore(logger hclog.Logger, address string) (*vault.Core, error) {
-	storage, err := inmem.NewTransactionalInmem(nil, logger)
+	inmemory, err := inmem.NewTransactionalInmem(nil, logger)
 	if err != nil {
 		return nil, err
 	}
+	storage := physical.NewTransactionalLatencyInjector(inmemory, 0, 0, logger)
+	slowOnSignal(storage)
 	credentialBackends := map[string]logical.Factory{
 		"approle":    approle.Factory,
 		"cert":       cert.Factory,
@@ -167,6 +170,23 @@ func newCore(logger hclog.Logger, address string) (*vault.Core, error) {
 			consts.PluginTypeSecrets:    logicalBackends,
 		},
 	})
+}
+
+const slowStorage = 5 * time.Second
+
+// slowOnSignal lets every operation of the storage take slowStorage from SIGUSR1 to SIGUSR2.
+func slowOnSignal(storage *physical.TransactionalLatencyInjector) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGUSR1, syscall.SIGUSR2)
+	go func() {
+		for received := range signals {
+			latency := time.Duration(0)
+			if received == syscall.SIGUSR1 {
+				latency = slowStorage
+			}
+			storage.SetLatency(latency)
+		}
+	}()
 }
 
 func initialize(core *vault.Core) (credentials, error) {

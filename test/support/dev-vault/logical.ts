@@ -83,9 +83,9 @@ export interface Mount {
   readonly type: string
   readonly accessor: string
   readonly uuid: string
-  readonly description: string
   readonly options: Readonly<Record<string, string>> | null
-  /** May be tuned. */
+  /** May be tuned, with what follows. */
+  description: string
   defaultLeaseTtlSeconds: number
   maxLeaseTtlSeconds: number
   readonly backend: Backend

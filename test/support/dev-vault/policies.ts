@@ -1,10 +1,11 @@
 /**
- * Owns ACL policies in Vault's JSON form: parsing them and deciding about a request, by exact path, glob, `+` segments and by
+ * Owns ACL policies: parsing them (HCL or its JSON form) and deciding about a request, by exact path, glob, `+` segments and by
  * required, allowed and denied parameters.
  * @see https://github.com/hashicorp/vault/blob/v1.13.1/vault/acl.go
  */
 import { refusal } from './failure.ts'
 import type { LogicalRequest } from './logical.ts'
+import { parsePolicyHcl } from './policy-hcl.ts'
 
 export interface PathRule {
   readonly path: string
@@ -54,12 +55,8 @@ interface RawRule {
 }
 
 function readPaths(text: string): Record<string, RawRule> {
-  try {
-    const parsed = JSON.parse(text) as { path?: Record<string, RawRule> }
-    return parsed.path ?? {}
-  } catch {
-    throw refusal('failed to parse policy: the development Vault reads policies in JSON form only')
-  }
+  const parsed = text.trimStart().startsWith('{') ? (JSON.parse(text) as object) : parsePolicyHcl(text)
+  return (parsed as { path?: Record<string, RawRule> }).path ?? {}
 }
 
 /** Rules of all policies of a token, templates already filled in. */

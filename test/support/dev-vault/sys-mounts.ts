@@ -94,6 +94,7 @@ function addMounted(state: State, path: string, factories: Readonly<Record<strin
 function tune(mounted: Mount, data: Fields): void {
   mounted.defaultLeaseTtlSeconds = durationField(data, 'default_lease_ttl', mounted.defaultLeaseTtlSeconds)
   mounted.maxLeaseTtlSeconds = durationField(data, 'max_lease_ttl', mounted.maxLeaseTtlSeconds)
+  mounted.description = textField(data, 'description', mounted.description)
 }
 
 function listMounts(mounts: readonly Mount[], prefix: string): LogicalAnswer {

@@ -92,7 +92,7 @@ function policyRoutes(state: State): Route[] {
 
 function decodePolicy(text: string): string {
   if (text === '') throw refusal("'policy' parameter not supplied or empty")
-  return text.trimStart().startsWith('{') ? text : Buffer.from(text, 'base64').toString()
+  return /^[\w+/=\s]+$/.test(text) ? Buffer.from(text, 'base64').toString() : text
 }
 
 function capabilitiesSelf(state: State, { data, token, request }: Call): LogicalAnswer {
@@ -103,7 +103,9 @@ function capabilitiesSelf(state: State, { data, token, request }: Call): Logical
       const withoutParameters = rules.map((rule) => ({ ...rule, required: [], allowed: {}, denied: {} }))
       return isAllowed(withoutParameters, { ...request, operation, path, data: {} })
     })
-    return [path, operations.length === 0 ? ['deny'] : operations]
+    const isSudo = rules.some((rule) => rule.path === path && rule.capabilities.includes('sudo'))
+    const all = [...operations, ...(isSudo ? ['sudo'] : [])]
+    return [path, all.length === 0 ? ['deny'] : all]
   })
   const table = Object.fromEntries(result) as object
   return { data: table, topLevel: table }

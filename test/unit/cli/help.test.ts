@@ -15,7 +15,7 @@ describe('the general help', () => {
   })
 
   test.each(Object.entries(commandHelp))('names the command %s with its summary', (name, { summary }) => {
-    expect(lines).toContain(`  ${name.padEnd(11)}${summary}`)
+    expect(lines).toContain(`  ${name.padEnd(12)}${summary}`)
   })
 
   test('groups the variables, and no group is empty', () => {
@@ -42,6 +42,27 @@ describe('the general help', () => {
 
   test('fits a terminal', () => {
     expect(lines.filter((line) => line.length > 150)).toEqual([])
+  })
+})
+
+describe('the examples', () => {
+  const texts = {
+    general: generalHelp(),
+    ...Object.fromEntries(Object.entries(commandHelp).map(([name, { text }]) => [name, text])),
+  }
+
+  test.each(Object.entries(texts))('of %s are commands with flags and variables that exist', (_name, text) => {
+    const section = /^Examples:\n((?: {2}.*\n?)+)/m.exec(text)?.[1] ?? ''
+    const commands = section.split('\n').filter((line) => line.includes('calico-vault-agent'))
+    expect(commands.length).toBeGreaterThan(0)
+    for (const line of commands) {
+      const [, settings = '', name = 'run', rest = ''] =
+        /^ {2}(.*?)calico-vault-agent(?: (\w\S*))?(.*)$/.exec(line) ?? []
+      for (const [, variable = ''] of settings.matchAll(/([A-Z_]+)=\S+ /g)) expect(variables).toHaveProperty(variable)
+      const help = Object.entries(commandHelp).find(([each]) => each === name)?.[1].text
+      expect(help).toBeDefined()
+      for (const [flag] of rest.matchAll(/--[\w-]+/g)) expect(help).toMatch(new RegExp(`^ {2}${flag} `, 'm'))
+    }
   })
 })
 

@@ -98,7 +98,9 @@ describe('init', () => {
         VAULT_TOKEN: 'hvs.secret',
       })
       expect(code).toBe(exitCodes.unavailable)
-      expect(stderr).toMatch(/^calico-vault-agent: .*127\.0\.0\.1:1.*\n {2}Check VAULT_ADDR/)
+      expect(stderr).toMatch(
+        /^calico-vault-agent: Vault cannot be reached \(vault-unreachable\)\n {2}.*127\.0\.0\.1:1.*\n {2}Check VAULT_ADDR.*\n {2}More: docs\/runbook\.md#vault-unreachable\n$/,
+      )
       expect(stderr).not.toContain('hvs.secret')
     },
   )

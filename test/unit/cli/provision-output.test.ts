@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { changeLine, painter, planJson, planText } from '../../../agent/cli/provision-output.ts'
+import { changeLine, planJson, planText } from '../../../agent/cli/provision-output.ts'
+import { painter } from '../../../agent/cli/terminal.ts'
 import { prefixRange } from '../../../agent/etcd/grants.ts'
 import type { Plan } from '../../../agent/etcd/plan.ts'
 

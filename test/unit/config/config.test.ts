@@ -36,6 +36,7 @@ const defaults: Config = {
   ],
   pki: { mount: 'pki', ttlSeconds: 86_400 },
   renewAt: 0.65,
+  issuanceBudget: undefined,
   key: { type: 'ec-p256', reuse: 0 },
   files: { mode: 0o400, uid: undefined, gid: undefined },
   etcdCaFile: undefined,
@@ -44,6 +45,7 @@ const defaults: Config = {
   log: { level: 'info', format: 'json' },
   stateDirectory: undefined,
   bootstrapDirectory: undefined,
+  hostCni: undefined,
 }
 
 describe('defaults', () => {
@@ -149,6 +151,22 @@ describe('values', () => {
 
   test('without the probe, whatever Calico has in ETCD_ENDPOINTS is not looked at', () => {
     expect(parse({ ETCD_ENDPOINTS: 'http://etcd, x' }).etcdProbe).toBeUndefined()
+  })
+
+  test("the CNI plugin's copy is of calico-cni where nothing else is said", () => {
+    const two = { AGENT_TARGETS: 'calico-node=/a,calico-cni=/b', AGENT_HOST_CNI_DIR: '/host/etc/cni/net.d/' }
+    expect(parse(two).hostCni).toEqual({ directory: '/host/etc/cni/net.d', component: 'calico-cni' })
+    expect(parse({ AGENT_HOST_CNI_DIR: '/host', AGENT_HOST_CNI_COMPONENT: 'calico-node' }).hostCni?.component).toBe(
+      'calico-node',
+    )
+  })
+
+  test.each([
+    ['1', 1],
+    ['1000', 1000],
+    ['off', Number.POSITIVE_INFINITY],
+  ])('AGENT_ISSUANCE_BUDGET=%s', (text, budget) => {
+    expect(parse({ AGENT_ISSUANCE_BUDGET: text }).issuanceBudget).toBe(budget)
   })
 
   test("as in Vault's CLI, VAULT_CACERT_BYTES wins over VAULT_CACERT", () => {

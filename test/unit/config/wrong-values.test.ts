@@ -173,6 +173,25 @@ const cases: readonly (readonly [keyof typeof variables, Environment, RegExp | s
   ['AGENT_STATE_DIR', { AGENT_STATE_DIR: 'state' }, /it must be an absolute path$/],
   ['AGENT_STATE_DIR', { AGENT_STATE_DIR: '/calico-secrets/' }, /the directory of calico-node; name another directory$/],
   ['AGENT_STATE_DIR', { AGENT_STATE_DIR: '/x', AGENT_DIR: '/x/calico-node' }, /^would use \/x\/calico-node, the dir/],
+  ...['0', '1001', '-1', '1.5', 'none'].map(
+    (value) =>
+      [
+        'AGENT_ISSUANCE_BUDGET',
+        { AGENT_ISSUANCE_BUDGET: value },
+        /must be a whole number from 1 to 1000, or off$/,
+      ] as const,
+  ),
+  ['AGENT_HOST_CNI_DIR', { AGENT_HOST_CNI_DIR: 'net.d', AGENT_COMPONENT: 'calico-cni' }, /must be an absolute path$/],
+  [
+    'AGENT_HOST_CNI_DIR',
+    { AGENT_HOST_CNI_DIR: '/a/', AGENT_COMPONENT: 'calico-cni', AGENT_DIR: '/a/calico-tls' },
+    'would copy into /a/calico-tls, the directory of a target; name another directory',
+  ],
+  [
+    'AGENT_HOST_CNI_COMPONENT',
+    { AGENT_HOST_CNI_DIR: '/a' },
+    'is "calico-cni", which is no target of this agent (calico-node)',
+  ],
   ...wrongSources,
 ]
 

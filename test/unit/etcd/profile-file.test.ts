@@ -61,10 +61,7 @@ describe('a bad file', () => {
     ['profiles:\n  a: {scope: all, ranges: []}', '2:14 scope must be one of cluster, node'],
     ['profiles:\n  a: {ranges: [{keys: /a}]}', '2:16 a range needs access'],
     ['profiles:\n  a: {ranges: [{access: read}]}', '2:16 a range needs keys'],
-    [
-      'profiles:\n  a: {ranges: [{access: read, keys: /a, key: /b}]}',
-      '2:41 a range has no "key"; it has access, keys, since, until',
-    ],
+    ['profiles:\n  a: {ranges: [{access: read, keys: /a, key: /b}]}', '2:41 a range has no "key"; did you mean keys?'],
     ['profiles:\n  a: {ranges: [{access: rw, keys: /a}]}', '2:25 access must be one of read, write, readwrite'],
     ['profiles:\n  a: {ranges: [{access: read, keys: 1}]}', '2:37 keys must be a text'],
     ['profiles:\n  a: {ranges: [{access: read, keys: "/{node}"}]}', '2:37 keys "/{node}" uses {node}'],

@@ -8,10 +8,11 @@ const hourMs = 3_600_000
 const lines: Readonly<Record<AgentEvent['type'], readonly [Level, RegExp] | undefined>> = {
   started: ['info', /^calico-vault-agent 1\.2\.3 on node1$/],
   listening: ['info', /^health and metrics on 0\.0\.0\.0:9879$/],
-  'listen-failed': ['error', /EADDRINUSE.*; trying again$/],
+  'listen-failed': ['error', /EADDRINUSE.*; trying again\. Free the port, or set AGENT_LISTEN$/],
   'long-name': ['warn', /70 bytes, more than the 64/],
   'vault-request': ['debug', /^vault sign: ok$/],
   login: ['debug', /^logged in to Vault by jwt$/],
+  token: ['debug', /^the Vault token is good$/],
   issued: ['info', /^calico-node: certificate issued \(renewal-due\)$/],
   found: ['info', /^calico-node: the certificate in place is good; valid for 1d, renewal in 16h$/],
   published: ['info', /^calico-node: published \(the renewal slot .* has come\); valid for 1d, renewal in 16h$/],
@@ -22,7 +23,19 @@ const lines: Readonly<Record<AgentEvent['type'], readonly [Level, RegExp] | unde
   probed: ['warn', /^calico-node: etcd could not be asked .*; published all the same\. Check ETCD_ENDPOINTS/],
   recovered: ['info', /^calico-node: what failed before has passed$/],
   'ca-refresh-failed': ['warn', /^calico-node: the source could not be looked at: Vault did not answer/],
-  'state-failed': ['warn', /^calico-node: the cached or static certificate is of no use: the certificate has expired$/],
+  'state-failed': [
+    'warn',
+    /^calico-node: the cached or static certificate is of no use: the certificate has expired\. Check the clocks/,
+  ],
+  'store-flaw': ['warn', /^calico-node: an old generation of files cannot be removed\. Remove it by hand/],
+  'host-copied': [
+    'info',
+    /^calico-node: the CNI plugin's copy in \/host\/etc\/cni\/net\.d\/calico-tls was brought in step$/,
+  ],
+  'host-copy-failed': [
+    'warn',
+    /^calico-node: the CNI plugin's copy is not in step: the file system is read-only; .* Mount/,
+  ],
   'watch-failed': ['warn', /ENOSPC: inotify; they are still read/],
   stopped: ['info', /^stopped by SIGTERM$/],
   'provision-source-reached': ['info', /^3 nodes, told by Kubernetes at https:/],
@@ -42,6 +55,7 @@ const lines: Readonly<Record<AgentEvent['type'], readonly [Level, RegExp] | unde
   'provision-failed': ['warn', /^etcd could not be brought in step: etcd has no leader.*; next try in 2\.0s\. Bring/],
   // Metrics tell them.
   'clock-skew': undefined,
+  'issuance-budget': undefined,
   credential: undefined,
   heartbeat: undefined,
   'provision-nodes': undefined,
@@ -72,6 +86,7 @@ test('fields are what the event says, times as ISO 8601, durations rounded', () 
   expect(describe(sampleEvents.kept, sampleNow)?.fields).toEqual({
     component: 'calico-node',
     reason: 'vault-sealed',
+    runbook: 'docs/runbook.md#vault-sealed',
     error: 'POST https://vault:8200/v1/auth/jwt/login: 503 Vault is sealed',
     retryAt: '2026-11-21T12:00:05.000Z',
     notAfter: '2026-11-21T14:00:00.000Z',
@@ -118,6 +133,16 @@ test.each([
 ] as const)('a probe that ends with %s is told to those who debug', (outcome, verdict, message) => {
   const line = describe({ ...sampleEvents.probed, outcome, verdict }, sampleNow)
   expect(line).toMatchObject({ level: 'debug', message: expect.stringMatching(message) })
+})
+
+test('the host copy: that install-cni has not run yet is no alarm, and nothing is told aloud twice', () => {
+  const absent = { ...sampleEvents['host-copy-failed'], reason: 'host-copy-absent' } as const
+  expect(describe(absent, sampleNow)).toMatchObject({
+    level: 'info',
+    message: expect.stringMatching(/install-cni has not made the directory calico-tls/),
+  })
+  expect(describe({ ...sampleEvents['host-copy-failed'], repeated: true }, sampleNow)?.level).toBe('debug')
+  expect(describe({ ...sampleEvents['host-copied'], written: false }, sampleNow)?.message).toMatch(/ is in step$/)
 })
 
 test('a CA set that etcd could not be verified with is told as what it is', () => {

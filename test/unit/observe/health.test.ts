@@ -89,6 +89,7 @@ describe('a failure', () => {
         says: reasons['vault-sealed'].says,
         detail: sampleEvents.kept.detail,
         advice: 'Unseal Vault.',
+        runbook: 'docs/runbook.md#vault-sealed',
         retryAt: '2026-11-21T12:00:05.000Z',
       },
     })
@@ -159,6 +160,23 @@ test('events of no target or of an unknown one change nothing', () => {
   const before = JSON.stringify(health.probe('readyz'))
   for (const event of Object.values(sampleEvents)) tell('component' in event ? { ...event, component: 'other' } : event)
   expect(JSON.stringify(health.probe('readyz'))).toBe(before)
+})
+
+test("the CNI plugin's copy is told beside the target and decides about nothing", () => {
+  const { path, reason, detail } = sampleEvents['host-copy-failed']
+  tell(published('calico-node'))
+  expect(target(0)).not.toHaveProperty('hostCopy')
+  tell(sampleEvents['host-copy-failed'])
+  expect(target(0)).toMatchObject({
+    ready: true,
+    hostCopy: {
+      path,
+      inStep: false,
+      failure: { reason, detail, advice: expect.any(String), retryAt: '2026-11-21T12:00:02.000Z' },
+    },
+  })
+  tell(sampleEvents['host-copied'])
+  expect(target(0)['hostCopy']).toEqual({ path, inStep: true, notAfter: '2026-11-22T12:00:00.000Z' })
 })
 
 test('what was published although etcd did not accept it is ready, and says why nobody knows', () => {

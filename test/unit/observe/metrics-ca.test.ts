@@ -45,9 +45,3 @@ test('when a CA certificate was added last', async () => {
   const samples = await samplesNow()
   expect(samples.get(`${prefix}ca_added_timestamp_seconds{component="calico-node"}`)).toBe(sampleNow / 1000 - 3600)
 })
-
-test('looks that failed are counted by reason', async () => {
-  metrics.listener(sampleEvents['ca-refresh-failed'])
-  const labels = '{component="calico-node",reason="vault-timeout"}'
-  expect((await samplesNow()).get(`${prefix}look_failures_total${labels}`)).toBe(1)
-})

@@ -15,6 +15,7 @@ const types: Readonly<Record<string, string>> = {
   certificate_runway_seconds: 'gauge',
   renewals_total: 'counter',
   renewal_failures_total: 'counter',
+  renewal_failing: 'gauge',
   gate_rejections_total: 'counter',
   etcd_probes_total: 'counter',
   etcd_unproven: 'gauge',
@@ -26,15 +27,22 @@ const types: Readonly<Record<string, string>> = {
   ca_changed_since_start: 'gauge',
   ca_added_timestamp_seconds: 'gauge',
   ca_in_use_until_timestamp_seconds: 'gauge',
-  look_failures_total: 'counter',
+  ca_refresh_failures_total: 'counter',
+  heartbeat_timestamp_seconds: 'gauge',
+  build_info: 'gauge',
   vault_requests_total: 'counter',
+  vault_request_failures_total: 'counter',
   vault_request_duration_seconds: 'histogram',
   vault_logins_total: 'counter',
   vault_token_expiry_timestamp_seconds: 'gauge',
   service_account_token_expiry_timestamp_seconds: 'gauge',
   clock_skew_seconds: 'gauge',
-  heartbeat_timestamp_seconds: 'gauge',
-  build_info: 'gauge',
+  issuance_budget_remaining: 'gauge',
+  store_flaws_total: 'counter',
+  host_copy_in_step: 'gauge',
+  host_copy_not_after_timestamp_seconds: 'gauge',
+  host_copy_writes_total: 'counter',
+  host_copy_failures_total: 'counter',
 }
 
 let clock: FakeClock
@@ -170,33 +178,62 @@ describe('the next try', () => {
   })
 })
 
-test('Vault: requests by operation and outcome, logins, tokens, skew', async () => {
-  tell(sampleEvents['vault-request'], {
-    ...sampleEvents['vault-request'],
-    outcome: 'vault-timeout',
-    durationMs: 10_001,
+test('what fails now is one series, of the last reason, until it has passed', async () => {
+  const failing = async () =>
+    [...(await scrape()).samples.keys()].filter((key) => key.startsWith(`${prefix}renewal_failing`))
+  expect(await failing()).toEqual([])
+  tell(sampleEvents.kept)
+  tell({ ...sampleEvents.kept, reason: 'wrong-name' })
+  expect(await failing()).toEqual([
+    `${prefix}renewal_failing{component="calico-node",about="gate",reason="wrong-name"}`,
+  ])
+  tell({ ...sampleEvents.published, reason: 'restored-from-state' })
+  expect(await failing()).toHaveLength(1)
+  tell(sampleEvents.recovered)
+  expect(await failing()).toEqual([])
+})
+
+test('looks at the source that failed are counted by reason', async () => {
+  tell(sampleEvents['ca-refresh-failed'])
+  expect(await value('ca_refresh_failures_total', '{component="calico-node",reason="vault-timeout"}')).toBe(1)
+})
+
+test('the families are all there is, with their labels', () => {
+  const families = metrics.families()
+  expect(families.map(({ name }) => name)).toEqual(Object.keys(types).map((name) => prefix + name))
+  expect(families.find(({ name }) => name.endsWith('vault_requests_total'))).toMatchObject({
+    type: 'counter',
+    help: 'Requests to Vault.',
+    labelNames: ['operation', 'outcome'],
   })
-  tell(sampleEvents.login, sampleEvents.credential, sampleEvents['clock-skew'], sampleEvents.heartbeat)
-  const { samples } = await scrape()
-  const read = (key: string) => samples.get(prefix + key)
-  expect(read('vault_requests_total{operation="sign",outcome="ok"}')).toBe(1)
-  expect(read('vault_requests_total{operation="sign",outcome="vault-timeout"}')).toBe(1)
-  expect(read('vault_request_duration_seconds_count{operation="sign"}')).toBe(2)
-  expect(read('vault_request_duration_seconds_bucket{le="10",operation="sign"}')).toBe(1)
-  expect(read('vault_logins_total{method="jwt"}')).toBe(1)
-  expect(read('vault_token_expiry_timestamp_seconds')).toBe(sampleNow / 1000 + 900)
-  expect(read('service_account_token_expiry_timestamp_seconds')).toBe(sampleNow / 1000 + 3600)
-  expect(read('clock_skew_seconds')).toBe(-2.5)
-  expect(read('heartbeat_timestamp_seconds{component="calico-node"}')).toBe(sampleNow / 1000)
-  tell({ ...sampleEvents.login, expiresAtMs: undefined }, { ...sampleEvents.credential, expiresAtMs: undefined })
-  expect(await value('vault_token_expiry_timestamp_seconds', '')).toBe(0)
-  expect(await value('service_account_token_expiry_timestamp_seconds', '')).toBe(0)
+})
+
+test('the budget fills up again by itself', async () => {
+  expect(await value('issuance_budget_remaining')).toBeUndefined()
+  tell(sampleEvents['issuance-budget'])
+  expect(await value('issuance_budget_remaining')).toBe(11)
+  clock.advance(60_000)
+  expect(await value('issuance_budget_remaining')).toBe(12)
+  tell({ ...sampleEvents['issuance-budget'], limit: 1, spentUntilMs: [clock.now() + 1, clock.now() + 2] })
+  expect(await value('issuance_budget_remaining')).toBe(0)
+})
+
+test("the CNI plugin's copy: in step or not, since when it would not work, and why", async () => {
+  expect(await value('host_copy_in_step')).toBeUndefined()
+  tell(sampleEvents['host-copied'])
+  expect(await value('host_copy_in_step')).toBe(1)
+  expect(await value('host_copy_writes_total')).toBe(1)
+  tell({ ...sampleEvents['host-copied'], written: false }, sampleEvents['host-copy-failed'])
+  expect(await value('host_copy_in_step')).toBe(0)
+  expect(await value('host_copy_writes_total')).toBe(1)
+  expect(await value('host_copy_not_after_timestamp_seconds')).toBe(sampleNow / 1000 + 86_400)
+  expect(await value('host_copy_failures_total', '{component="calico-node",reason="directory-read-only"}')).toBe(1)
 })
 
 test('two agents in one process do not share their numbers', async () => {
   tell(sampleEvents.published)
   const other = createMetrics({ components: ['calico-node'], version: '1', clock })
-  expect((await other.expose('')).text).not.toContain('renewal-due')
+  expect((await other.expose('')).text).toContain('reason="renewal-due"} 0')
 })
 
 test('probes are counted by their answer; what is published unproven stays marked until etcd has accepted its successor', async () => {

@@ -28,7 +28,6 @@ function start(port = 0, host = '127.0.0.1'): Rig {
     emit: (event) => events.push(event),
     health: { listener: () => {}, probe: (name) => ({ ok: ok.has(name), body: { probe: name } }) },
     metrics: {
-      listener: () => {},
       expose: (accept) => {
         exposed.push(accept)
         if (metrics.failure !== undefined) return Promise.reject(metrics.failure)

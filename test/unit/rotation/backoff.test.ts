@@ -140,6 +140,10 @@ describe('planRetry', () => {
     expect(Math.max(...delays({ class: 'awaited', runwayMs: 8 * hourMs }, 9, 1))).toBe(5 * minuteMs)
   })
 
+  it('looks within five minutes for what this node lacks', () => {
+    expect(Math.max(...delays({ class: 'local', runwayMs: 8 * hourMs }, 9, 1))).toBe(5 * minuteMs)
+  })
+
   it('starts again when the class changes', () => {
     const before: BackoffState = { class: 'outage', failures: 7 }
     const failure = { runwayMs: 8 * hourMs } as const

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { createCaHistory } from '../../../agent/rotation/ca-history.ts'
-import { newCa, oldCa, publishedIn, rotationRig, startMs, x509 } from './rotation-rig.ts'
+import { publishedIn } from './rotation-files.ts'
+import { newCa, oldCa, rotationRig, startMs, x509 } from './rotation-rig.ts'
 
 const [old, fresh] = [x509(oldCa), x509(newCa)]
 

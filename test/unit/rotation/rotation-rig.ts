@@ -3,19 +3,21 @@
  * test says, and a clock that only the test moves.
  */
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto'
-import { mkdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { createAdmission } from '../../../agent/gate/admission.ts'
 import type { Finding } from '../../../agent/gate/probe/outcome.ts'
 import type { AgentEvent } from '../../../agent/observe/events.ts'
 import { type Bundle, createBundle } from '../../../agent/pki/bundle.ts'
-import { parseCertificates } from '../../../agent/pki/certificate.ts'
+import { createIssuance } from '../../../agent/rotation/issuance.ts'
 import { createPublisher, type Publisher } from '../../../agent/rotation/publisher.ts'
 import { createRotator, type Rotator } from '../../../agent/rotation/rotator.ts'
 import { planExpected, planRenewal } from '../../../agent/rotation/schedule.ts'
 import type { Candidate } from '../../../agent/source/source.ts'
+import { openIssuanceRecord } from '../../../agent/store/issuance-record.ts'
 import { openSecretDir, type SecretDir } from '../../../agent/store/secret-dir.ts'
+import { openTargetDir } from '../../../agent/store/target-dir.ts'
 import { createCa, type LeafOptions, type TestCa } from '../../support/certificates.ts'
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts'
 import { tempDir } from '../../support/temp-dir.ts'
@@ -38,6 +40,8 @@ export type EventOf<Type extends AgentEvent['type']> = Extract<AgentEvent, { typ
 
 export interface RigOptions {
   readonly keyReuse?: number
+  /** Default: none. */
+  readonly budget?: number
   readonly withState?: boolean
   readonly withBootstrap?: boolean
   /** Certificates are made elsewhere: the source reads what the test puts `there`. */
@@ -140,11 +144,14 @@ export async function rotationRig(options: RigOptions = {}): Promise<Rig> {
   }
 
   function compose(): Pick<Rig, 'publisher' | 'rotator'> {
+    const directory = openTargetDir(path, { mode: 0o400, uid: undefined, gid: undefined }, (flaw) =>
+      events.push({ type: 'store-flaw', component: 'calico-node', reason: flaw.code, detail: flaw.message }),
+    )
     const publisher = createPublisher({
       ...shared,
       component: 'calico-node',
       commonName,
-      directory: open(path),
+      directory,
       state: options.withState === true ? open(statePath) : undefined,
       bootstrap: options.withBootstrap === true ? open(bootstrapPath) : undefined,
       plan: (validity, issuedAtMs) =>
@@ -155,13 +162,24 @@ export async function rotationRig(options: RigOptions = {}): Promise<Rig> {
     })
     const target = { component: 'calico-node', directory: path, pkiRole: 'calico-node', commonName: name }
     const keyReuse = options.keyReuse ?? 0
-    const rotator = createRotator({
+    const issuance = createIssuance({
       ...shared,
       target,
       commonName,
-      publisher,
       source,
       keyReuse,
+      budget: options.budget === undefined ? Number.POSITIVE_INFINITY : options.budget,
+      renewAt: 0.65,
+      ttlSeconds: 86_400,
+      record: openIssuanceRecord(path),
+    })
+    const rotator = createRotator({
+      ...shared,
+      component: 'calico-node',
+      directory,
+      publisher,
+      issuance,
+      source,
       pollSlot: 0,
       random: () => 0.5,
     })
@@ -207,28 +225,6 @@ export async function rotationRig(options: RigOptions = {}): Promise<Rig> {
       events.filter((event): event is EventOf<Type> => event.type === type),
   }
   return rig
-}
-
-export const fileNames = ['etcd-cert', 'etcd-key', 'etcd-ca'] as const
-
-/** The three files and where they stand: equal means that not a byte was touched. */
-export function snapshot(path: string): Record<string, string> {
-  const texts = fileNames.map((file) => [file, readFileSync(join(path, file), 'utf8')] as const)
-  return { ...Object.fromEntries(texts), generation: readlinkSync(join(path, '..data')) }
-}
-
-/** What etcd's client would see. */
-export function publishedIn(path: string): { serialNumber: string; ca: string[]; leaf: X509Certificate } {
-  const [leaf] = parseCertificates(readFileSync(join(path, 'etcd-cert'), 'utf8'))
-  const ca = parseCertificates(readFileSync(join(path, 'etcd-ca'), 'utf8')).map(({ subject }) => subject)
-  if (leaf?.checkPrivateKey(createPrivateKey(readFileSync(join(path, 'etcd-key')))) !== true)
-    throw new Error('torn pair')
-  return { leaf, serialNumber: leaf.serialNumber, ca: ca.toSorted() }
-}
-
-export function clear(path: string): void {
-  rmSync(path, { recursive: true })
-  mkdirSync(path)
 }
 
 /** Puts a certificate into a directory, as an earlier agent or an operator would have. */

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { AgentError } from '../../../agent/errors.ts'
 import { createCa } from '../../support/certificates.ts'
-import { hourMs, newCa, oldCa, publishedIn, rotationRig, snapshot, startMs, x509 } from './rotation-rig.ts'
+import { publishedIn, snapshot } from './rotation-files.ts'
+import { hourMs, newCa, oldCa, rotationRig, startMs, x509 } from './rotation-rig.ts'
 
 const etcdCa = await createCa({ commonName: 'etcd CA', notAfter: new Date(startMs + 100_000 * hourMs) })
 

@@ -1,7 +1,8 @@
 /** Certificates that are made elsewhere: the rotation looks, judges and publishes, and says when nothing newer comes. */
 import { describe, expect, test } from 'vitest'
 import { AgentError } from '../../../agent/errors.ts'
-import { hourMs, newCa, oldCa, publishedIn, type Rig, rotationRig, snapshot, startMs } from './rotation-rig.ts'
+import { publishedIn, snapshot } from './rotation-files.ts'
+import { hourMs, newCa, oldCa, type Rig, rotationRig, startMs } from './rotation-rig.ts'
 
 const pollMs = 300_000
 

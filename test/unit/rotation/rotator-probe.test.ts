@@ -1,23 +1,11 @@
 /** The rotation with a probe: what etcd refuses is kept back, asked about again, and signed only once. */
-import { readdirSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { AgentError } from '../../../agent/errors.ts'
 import type { ProbeCode } from '../../../agent/gate/probe/outcome.ts'
 import type { Bundle } from '../../../agent/pki/bundle.ts'
 import { createCa } from '../../support/certificates.ts'
-import {
-  clear,
-  hourMs,
-  newCa,
-  oldCa,
-  plant,
-  publishedIn,
-  type Rig,
-  rotationRig,
-  snapshot,
-  startMs,
-  x509,
-} from './rotation-rig.ts'
+import { clear, filesIn, publishedIn, snapshot } from './rotation-files.ts'
+import { hourMs, newCa, oldCa, plant, type Rig, rotationRig, startMs, x509 } from './rotation-rig.ts'
 
 const etcdCa = await createCa({ commonName: 'etcd CA', notAfter: new Date(startMs + 100_000 * hourMs) })
 const holds = ({ ca }: Bundle, name: string): boolean => ca.some(({ subject }) => subject === `CN=${name}`)
@@ -32,7 +20,7 @@ describe('the first certificate of a node', () => {
     rig.etcd.answer = () => 'etcd-unknown-user'
     await rig.start()
     await rig.clock.pass(120_000)
-    expect(readdirSync(rig.path)).toEqual([])
+    expect(filesIn(rig.path)).toEqual([])
     const waits = spacings(rig, startMs)
     expect(waits.length).toBeGreaterThan(10)
     for (const wait of waits) expect(wait).toBeGreaterThanOrEqual(500)
@@ -52,6 +40,23 @@ describe('the first certificate of a node', () => {
     expect(rig.told('published')).toHaveLength(1)
     expect(rig.told('probed')).toMatchObject([{ outcome: 'etcd-unheard', verdict: 'anyway' }])
   })
+
+  test.each(['warn', 'require'] as const)(
+    'published unproven (%s): etcd is asked again until it accepts it',
+    async (probe) => {
+      const rig = await rotationRig({ probe })
+      rig.etcd.answer = () => 'etcd-unheard'
+      await rig.start()
+      const serialNumber = rig.etcd.asked.at(-1)
+      await rig.clock.pass(16 * 60_000)
+      expect(rig.etcd.asked).toEqual([serialNumber, serialNumber, serialNumber, serialNumber])
+      rig.etcd.answer = () => 'accepted'
+      await rig.clock.pass(hourMs)
+      expect(rig.told('probed').at(-1)).toMatchObject({ outcome: 'accepted', verdict: 'publish' })
+      expect([rig.etcd.asked.length, obtained(rig), rig.told('published').length]).toEqual([5, 1, 1])
+      expect(rig.told('kept')).toEqual([])
+    },
+  )
 
   test.each<ProbeCode>(['etcd-unknown-user', 'etcd-rejected-certificate', 'etcd-untrusted-server', 'etcd-unheard'])(
     '`warn` publishes it whatever etcd says: %s',
@@ -161,7 +166,7 @@ describe("the CA of etcd's servers", () => {
     rig.etcd.answer = verifies
     await rig.start()
     await rig.clock.pass(60_000)
-    expect(readdirSync(rig.path)).toEqual([])
+    expect(filesIn(rig.path)).toEqual([])
     expect(rig.told('kept').at(-1)).toMatchObject({ reason: 'etcd-untrusted-server' })
     rig.vault.issuers = [etcdCa]
     await rig.clock.pass(60_000)

@@ -1,19 +1,9 @@
-import { readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { AgentError } from '../../../agent/errors.ts'
-import {
-  clear,
-  hourMs,
-  newCa,
-  oldCa,
-  plant,
-  publishedIn,
-  type Rig,
-  rotationRig,
-  snapshot,
-  startMs,
-} from './rotation-rig.ts'
+import { clear, filesIn, publishedIn, snapshot } from './rotation-files.ts'
+import { hourMs, newCa, oldCa, plant, type Rig, rotationRig, startMs } from './rotation-rig.ts'
 
 const sealed = new AgentError('vault-sealed', '503 Vault is sealed')
 let rig: Rig
@@ -77,7 +67,7 @@ describe('the state directory', () => {
     await rig.start()
     expect(rig.told('state-failed')[0]).toMatchObject({ reason, detail: expect.stringContaining(rig.statePath) })
     expect(rig.told('published')).toEqual([])
-    expect(readdirSync(rig.path)).toEqual([])
+    expect(filesIn(rig.path)).toEqual([])
   })
 
   test('full of garbage is told, and written anew', async () => {
@@ -155,7 +145,7 @@ describe('the bootstrap directory', () => {
     rig.vault.failure = sealed
     await rig.start()
     expect(rig.told('state-failed')).toMatchObject([{ reason, detail: expect.stringContaining(rig.bootstrapPath) }])
-    expect(readdirSync(rig.path)).toEqual([])
+    expect(filesIn(rig.path)).toEqual([])
   })
 
   test('does not help where the target directory is missing; that is told and tried again', async () => {

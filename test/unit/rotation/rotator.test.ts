@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { AgentError } from '../../../agent/errors.ts'
 import { type BackoffState, planRetry } from '../../../agent/rotation/backoff.ts'
-import { hourMs, name, publishedIn, type Rig, rotationRig, snapshot } from './rotation-rig.ts'
+import { publishedIn, snapshot } from './rotation-files.ts'
+import { hourMs, name, type Rig, rotationRig } from './rotation-rig.ts'
 
 const sealed = (): AgentError => new AgentError('vault-sealed', 'POST login: 503 Vault is sealed')
 const refused = (): AgentError => new AgentError('vault-login-refused', 'POST login: 400 role "x" could not be found')
@@ -21,7 +22,13 @@ describe('a start', () => {
     const { leaf, ca } = publishedIn(rig.path)
     expect([leaf.subject, ca]).toEqual([`CN=${name}`, ['CN=Old CA']])
     expect(rig.calls).toEqual(['obtain'])
-    expect(rig.events.map(({ type }) => type)).toEqual(['issued', 'published', 'heartbeat', 'heartbeat'])
+    expect(rig.events.map(({ type }) => type)).toEqual([
+      'issuance-budget',
+      'issued',
+      'published',
+      'heartbeat',
+      'heartbeat',
+    ])
     expect(rig.told('issued')).toMatchObject([{ reason: 'never-published', keyReused: false }])
     expect(rig.told('published')).toMatchObject([
       { reason: 'never-published', certificate: { serialNumber: leaf.serialNumber, ca: { changedSinceStart: false } } },

@@ -109,6 +109,10 @@ describe('a generation that cannot be read or removed', () => {
     expect(calls).toContain('rmSync')
     expect(readNames(directory)).toEqual(texts(third))
     expect(generationsIn(directory)).toHaveLength(3)
+    expect(secretDir.leftOver()).toMatchObject({
+      code: 'generation-stuck',
+      message: expect.stringMatching(/^\/.*\/\.\.2026_11_21_00_00_00\.000_0: EACCES/) as string,
+    })
     openSecretDir(directory, attributes).publish(first, at(3000))
     expect(litterIn(directory)).toEqual([])
   })

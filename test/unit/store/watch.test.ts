@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process'
-import { appendFileSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { appendFileSync, chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { openSecretDir } from '../../../agent/store/secret-dir.ts'
-import { type Watched, watchFiles } from '../../../agent/store/watch.ts'
+import { type Watched, watchFiles, watchPublished } from '../../../agent/store/watch.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 import { attributes, createBundles } from './bundles.ts'
 
@@ -15,7 +15,15 @@ interface Watch {
 }
 
 /** Watches, and resolves once no change can be missed any more. A test that waits in vain ends with its timeout. */
-async function startWatch(watched: Partial<Watched>): Promise<Watch> {
+function startWatch(watched: Partial<Watched>): Promise<Watch> {
+  return startWith((changed, failed, ready) =>
+    watchFiles({ files: [], directories: [], ...watched }, changed, failed, ready),
+  )
+}
+
+async function startWith(
+  begin: (changed: () => void, failed: (detail: string) => void, ready: () => void) => () => void,
+): Promise<Watch> {
   let count = 0
   let notify = (): void => {}
   const stop = await new Promise<() => void>((resolve, reject) => {
@@ -24,9 +32,7 @@ async function startWatch(watched: Partial<Watched>): Promise<Watch> {
       notify()
     }
     const failed = (detail: string): void => reject(new Error(detail))
-    const stopWatching = watchFiles({ files: [], directories: [], ...watched }, changed, failed, () =>
-      resolve(stopWatching),
-    )
+    const stopWatching = begin(changed, failed, () => resolve(stopWatching))
   })
   onTestFinished(stop)
   return {
@@ -163,6 +169,38 @@ describe('a watched directory', () => {
     execFileSync('mkfifo', [join(directory, 'pipe')])
     const watch = await startWatch({ directories: [directory] })
     expect(await noticed(watch, [() => writeFileSync(join(directory, 'etcd-ca'), 'text')])).toBeGreaterThan(0)
+  })
+})
+
+describe('a published directory that others remove and make again', () => {
+  async function startWatchPublished(path: string): Promise<Watch> {
+    return await startWith((changed, failed, ready) => watchPublished(path, changed, failed, ready))
+  }
+
+  test('is noticed when it comes, goes and comes back, each time', async () => {
+    const directory = join(tempDir(), 'calico-tls')
+    const watch = await startWatchPublished(directory)
+    const make = (): void => mkdirSync(directory)
+    const remove = (): void => rmSync(directory, { recursive: true })
+    const write = (): void => writeFileSync(join(directory, 'etcd-key'), 'text')
+    const remake = (): void => {
+      remove()
+      make()
+      write()
+    }
+    const changes = [make, write, remove, make, write, remake, remake, write]
+    expect(await noticed(watch, changes)).toBeGreaterThanOrEqual(changes.length)
+  })
+
+  test('is noticed when a file of its generation is changed in place', async () => {
+    const directory = tempDir()
+    const [first] = await createBundles(1)
+    if (first === undefined) throw new Error('no bundle')
+    openSecretDir(directory, attributes).publish(first, new Date(0))
+    const watch = await startWatchPublished(directory)
+    const key = join(directory, 'etcd-key')
+    const changes = [() => chmodSync(key, 0o600), () => writeFileSync(key, 'mine')]
+    expect(await noticed(watch, changes)).toBeGreaterThanOrEqual(changes.length)
   })
 })
 

@@ -1,0 +1,29 @@
+/** Owns one target's directory: a published directory that one agent at a time may write into, and what is to be told of it. */
+import type { AgentError } from '../errors.ts'
+import type { ReasonCode } from '../reasons.ts'
+import { createDirectoryLock, type DirectoryLock } from './directory-lock.ts'
+import type { FileAttributes } from './generation.ts'
+import { openSecretDir, type SecretDir } from './secret-dir.ts'
+
+/** To be claimed before anything is published. */
+export type TargetDir = SecretDir & Pick<DirectoryLock, 'claim' | 'release'>
+
+/** @param tell is told once of each flaw that stops nothing */
+export function openTargetDir(path: string, attributes: FileAttributes, tell: (flaw: AgentError) => void): TargetDir {
+  const directory = openSecretDir(path, attributes)
+  const lock = createDirectoryLock(path)
+  const told = new Set<ReasonCode>()
+  return {
+    ...directory,
+    claim: () => lock.claim(),
+    release: () => lock.release(),
+    publish(bundle, at) {
+      directory.publish(bundle, at)
+      for (const flaw of [lock.problem(), directory.leftOver()]) {
+        if (flaw === undefined || told.has(flaw.code)) continue
+        told.add(flaw.code)
+        tell(flaw)
+      }
+    },
+  }
+}

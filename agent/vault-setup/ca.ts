@@ -1,0 +1,46 @@
+/**
+ * Owns planning the signing certificate of the PKI mount: a root that is made there, or an intermediate whose request is handed
+ * out and whose signed certificate comes back in a file. An issuer that is there is never replaced: that is a rotation. Pure.
+ */
+import { type Actual, keyName } from './actual.ts'
+import type { Change } from './changes.ts'
+import { keyFieldsOf, type Substitutes } from './resources.ts'
+import type { Setup } from './setup.ts'
+
+interface CaPlan {
+  readonly changes: readonly Change[]
+  readonly refusals: readonly string[]
+  readonly notes: readonly string[]
+  readonly waits: boolean
+}
+
+const nothing: CaPlan = { changes: [], refusals: [], notes: [], waits: false }
+
+export function planCa({ pki }: Setup, files: Substitutes['files'], { ca: state }: Actual): CaPlan {
+  const { mount, ca } = pki
+  if (ca.from === 'existing') {
+    const note = `${mount}/ has no default issuer yet: nothing can be signed`
+    return state.hasDefault ? nothing : { ...nothing, notes: [note] }
+  }
+  if (state.issuers > 0) {
+    const why = `${mount}/ has issuers, but no default one; choose it: vault write ${mount}/config/issuers default=ID`
+    return state.hasDefault ? nothing : { ...nothing, refusals: [why] }
+  }
+  const request = { common_name: ca.commonName, ...keyFieldsOf(pki) }
+  if (ca.from === 'root') {
+    // The name makes it once: of two applies at the same time, Vault refuses the second.
+    const body = { ...request, ttl: `${ca.ttlSeconds}s`, issuer_name: `${keyName}-root` }
+    return { ...nothing, changes: [{ do: 'generate-root', mount, body }] }
+  }
+  const key: Change[] = state.hasKey ? [] : [{ do: 'generate-key', mount, body: { ...request, key_name: keyName } }]
+  if (ca.certificate === undefined) {
+    const note = `${mount}/ waits for its certificate: have the request that apply prints signed, and name the answer in pki.certificateFile`
+    return { ...nothing, changes: key, notes: [note], waits: true }
+  }
+  const certificate = files.get(ca.certificate.name) ?? ''
+  if (!state.hasKey) {
+    const why = `${mount}/ has no key that ${ca.certificate.name} could belong to; apply without pki.certificateFile first`
+    return { ...nothing, refusals: [why] }
+  }
+  return { ...nothing, changes: [{ do: 'import-certificate', mount, body: { certificate } }] }
+}

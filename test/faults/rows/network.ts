@@ -1,0 +1,110 @@
+/** Owns the faults between the agent and Vault: connections, TLS, and answers that are none. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { TLSSocket } from 'node:tls'
+import { createCa } from '../../support/certificates.ts'
+import { type ProxyFault, serverIdentity } from '../../support/fault-proxy.ts'
+import { resetConnection } from '../../support/http-fault-server.ts'
+import { canMount } from '../../support/temp-dir.ts'
+import type { FaultRow, Stage } from '../row.ts'
+
+const group = 'network'
+type Reasons = FaultRow['reasons']
+
+function through(
+  name: string,
+  reasons: Reasons,
+  fault: ProxyFault | ((stage: Stage) => Promise<ProxyFault>),
+): FaultRow {
+  return {
+    group,
+    name,
+    reasons,
+    inject: async (stage) => stage.proxy.setFault(typeof fault === 'function' ? await fault(stage) : fault),
+    recover: ({ proxy }) => proxy.setFault(undefined),
+  }
+}
+
+const answering = (text: string) => ({ onRequest: (client: TLSSocket) => void client.end(text) })
+
+function httpAnswer(status: string, headers: readonly string[] = [], body = ''): string {
+  return [`HTTP/1.1 ${status}`, `content-length: ${body.length}`, ...headers, '', body].join('\r\n')
+}
+
+/** One byte a second; the agent's deadline is what ends it. */
+function drip(client: TLSSocket, answer: Buffer): void {
+  let sent = 0
+  const timer = setInterval(() => client.write(answer.subarray(sent, ++sent)), 1000)
+  client.on('close', () => clearInterval(timer))
+}
+
+export const networkRows: readonly FaultRow[] = [
+  {
+    group,
+    name: 'connection refused',
+    reasons: ['vault-unreachable'],
+    inject: ({ proxy }) => proxy.close(),
+    recover: ({ proxy }) => proxy.open(),
+  },
+  through('reset when connected', ['vault-connection-lost'], {
+    onConnection: (socket) => void socket.resetAndDestroy(),
+  }),
+  through('reset in the TLS handshake', ['vault-connection-lost'], {
+    onConnection: (socket) => void socket.once('data', () => socket.resetAndDestroy()),
+  }),
+  through('reset after the request', ['vault-connection-lost'], { onRequest: resetConnection }),
+  through('reset in the answer', ['vault-connection-lost'], {
+    onAnswer: (client, answer) => void client.write(answer.subarray(0, 40), () => resetConnection(client)),
+  }),
+  through('black hole: connected, and silence', ['vault-timeout'], { onConnection: (socket) => void socket.resume() }),
+  through('request taken, no answer', ['vault-timeout'], { onRequest: () => {} }),
+  through('one byte a second', ['vault-timeout'], { onAnswer: drip }),
+  through('half an answer, then closed', ['vault-connection-lost'], {
+    onAnswer: (client, answer) => void client.end(answer.subarray(0, answer.length / 2)),
+  }),
+  through('garbage instead of HTTP', ['vault-bad-answer'], answering('SSH-2.0-OpenSSH_9.6\r\n\r\n')),
+  through('a web page', ['vault-bad-answer'], answering(httpAnswer('200 OK', [], '<html>Please log in</html>'))),
+  through(
+    'redirected in a circle',
+    ['vault-redirect'],
+    answering(httpAnswer('307 Temporary Redirect', ['location: /v1/pki/issuers?list=true'])),
+  ),
+  through(
+    'redirected to another host',
+    ['vault-redirect'],
+    answering(httpAnswer('307 Temporary Redirect', ['location: https://vault.example.org/v1/x'])),
+  ),
+  through('429 without Retry-After', ['vault-rate-limited'], answering(httpAnswer('429 Too Many Requests'))),
+  through('another CA: an impostor', ['vault-tls'], async () => ({
+    tls: await serverIdentity(await createCa({ commonName: 'Vault front CA' })),
+  })),
+  through('a certificate for another host', ['vault-tls'], async ({ proxy }) => ({
+    tls: await serverIdentity(proxy.ca, { ipAddress: '192.0.2.1' }),
+  })),
+  through('an expired server certificate', ['vault-tls'], async ({ proxy }) => ({
+    tls: await serverIdentity(proxy.ca, { notAfter: new Date(Date.now() - 60_000) }),
+  })),
+  through('TLS 1.1 at most: downgraded', ['vault-tls'], {
+    tls: { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' },
+  }),
+  {
+    group,
+    name: 'the name of Vault is gone from DNS',
+    reasons: ['vault-name-unresolved'],
+    leftOut: canMount ? undefined : 'needs root, for a hosts file of its own',
+    env: ({ proxy }) => ({ VAULT_ADDR: `https://vault.test:${proxy.port}` }),
+    wrapper: (stage) => {
+      writeNames(stage, '127.0.0.1 vault.test\n')
+      const mounts = ['hosts', 'resolv.conf'].map((name) => `mount --bind ${join(stage.scratch, name)} /etc/${name}`)
+      return ['unshare', '--mount', 'sh', '-c', `${mounts.join(' && ')} && exec "$0" "$@"`]
+    },
+    inject: (stage) => writeNames(stage, ''),
+    recover: (stage) => writeNames(stage, '127.0.0.1 vault.test\n'),
+  },
+]
+
+/** The agent's own /etc/hosts, and a name server that nobody runs. */
+function writeNames({ scratch }: Pick<Stage, 'scratch'>, hosts: string): void {
+  writeFileSync(join(scratch, 'hosts'), hosts)
+  writeFileSync(join(scratch, 'resolv.conf'), 'nameserver 127.0.0.1\noptions attempts:1 timeout:1\n')
+}

@@ -1,0 +1,53 @@
+/**
+ * Owns killing a program at a system call (strace, SIGKILL on entering it): first a run that lists the calls that matter, then one
+ * run for each of them.
+ */
+import { spawn, spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+
+/** A call of the program's main thread, as strace counts it: the nth of its name. */
+export interface SystemCall {
+  readonly name: string
+  readonly nth: number
+  /** As strace writes it. */
+  readonly text: string
+}
+
+export const missingStrace =
+  spawnSync('strace', ['-o', '/dev/null', '-e', 'inject=getpid:signal=0', 'true']).error === undefined &&
+  spawnSync('strace', ['-o', '/dev/null', 'true']).status === 0
+    ? undefined
+    : 'needs strace'
+
+/** `-f` is not asked for: Node's synchronous file calls and its sockets are the main thread's. */
+const traced = 'trace=%file,%desc,%network'
+
+export function straceCommand(logFile: string, killAt?: SystemCall): string[] {
+  const inject = killAt === undefined ? [] : ['-e', `inject=${killAt.name}:signal=KILL:when=${killAt.nth}`]
+  return ['strace', '-qq', '-yy', '-s', '300', '-o', logFile, '-e', traced, ...inject]
+}
+
+/** Runs a program to its end; answers with what has killed it. */
+export function run(command: readonly string[]): Promise<NodeJS.Signals | null> {
+  const [program = '', ...args] = command
+  const child = spawn(program, args, { stdio: 'ignore' })
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    // strace ends as what it runs has ended.
+    child.once('close', (_code, signal) => resolve(signal))
+  })
+}
+
+/** The calls of a log for which `matters` holds, each with its number among all calls of its name. */
+export function callsIn(logFile: string, matters: (text: string) => boolean): SystemCall[] {
+  const counts = new Map<string, number>()
+  return readFileSync(logFile, 'utf8')
+    .split('\n')
+    .flatMap((text) => {
+      const name = /^(\w+)\(/.exec(text)?.[1]
+      if (name === undefined) return []
+      const nth = (counts.get(name) ?? 0) + 1
+      counts.set(name, nth)
+      return matters(text) ? [{ name, nth, text }] : []
+    })
+}

@@ -1,0 +1,57 @@
+/** Proves that what is said of the bundles in dist/ (which `npm test` has built) is what is in them. */
+import { readFileSync } from 'node:fs'
+import { isBuiltin } from 'node:module'
+import type { Metafile } from 'esbuild'
+import { describe, expect, it } from 'vitest'
+import { packagesByBundle } from '../../build/contents.ts'
+import { nameOf, titleOf } from '../../build/licenses.ts'
+import type { Sbom } from '../../build/sbom.ts'
+
+const readJson = (file: string): unknown => JSON.parse(readFileSync(file, 'utf8'))
+const contents = readJson('dist.meta.json') as Metafile
+const sbom = readJson('dist.cdx.json') as Sbom
+const licenses = readFileSync('dist/THIRD-PARTY-LICENSES', 'utf8')
+const lock = readJson('package-lock.json') as { packages: Record<string, { version: string; dev?: boolean }> }
+
+const bundled = [...new Set([...packagesByBundle(contents).values()].flatMap((names) => [...names]))].toSorted()
+
+describe('the bundles', () => {
+  it('need nothing beside Node and each other', () => {
+    const external = Object.values(contents.outputs).flatMap(({ imports }) => imports.filter((each) => each.external))
+    const siblings = Object.keys(contents.outputs).map((path) => path.replace(/^.*\//, './'))
+    const strange = external.map(({ path }) => path).filter((path) => !isBuiltin(path) && !siblings.includes(path))
+    expect(strange).toEqual([])
+  })
+
+  it('hold runtime dependencies only, at the locked versions', () => {
+    for (const component of sbom.components) {
+      const locked = Object.entries(lock.packages).filter(([path]) =>
+        path.endsWith(`node_modules/${nameOf(component)}`),
+      )
+      expect(
+        locked.some(([, { version, dev }]) => version === component.version && dev !== true),
+        titleOf(component),
+      ).toBe(true)
+    }
+  })
+
+  it('are all of the bill of materials, and nothing else is', () => {
+    expect(bundled).toContain('undici')
+    expect([...new Set(sbom.components.map(nameOf))].toSorted()).toEqual(bundled)
+  })
+
+  it('come with the licence of each package', () => {
+    const texts = new Map<string, string>()
+    for (const [, titles = '', text = ''] of licenses.matchAll(/={80}\n(.+?)\n={80}\n\n(.+?)\n(?=\n={80}|$)/gs)) {
+      for (const title of titles.split('\n')) texts.set(title, text)
+    }
+    expect([...texts.keys()].toSorted()).toEqual(sbom.components.map(titleOf).toSorted())
+    for (const [title, text] of texts) expect(text, title).toMatch(/copyright|permission/i)
+  })
+
+  it('come under licences that ask for nothing but to be named', () => {
+    const accepted = ['MIT', 'ISC', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', '0BSD']
+    const others = sbom.components.map(titleOf).filter((title) => !accepted.some((id) => title.endsWith(`(${id})`)))
+    expect(others).toEqual([])
+  })
+})

@@ -1,0 +1,51 @@
+/** Owns rendering a kustomization as a user does, over a manifest of Calico that is put where the documentation says. */
+import { execFileSync, spawnSync } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { parseAllDocuments } from 'yaml'
+import { locateServer } from '../servers/locate.ts'
+import type { KubeObject } from './objects.ts'
+
+const manifests = join(import.meta.dirname, '../../manifests')
+
+/** The command in front of the directory, or why there is none. */
+export const kustomize = locateKustomize()
+export const leftOut = 'missing' in kustomize ? ` (left out: ${kustomize.missing})` : ''
+
+export interface RenderOptions {
+  /** The text of calico-etcd.yaml. */
+  readonly calico: string
+  /** Files to write below manifests/ before, by their paths. */
+  readonly files?: Readonly<Record<string, string>>
+}
+
+/** The objects of `directory` below manifests/; throws with kustomize's own words. */
+export function render(directory: string, { calico, files = {} }: RenderOptions): KubeObject[] {
+  if ('missing' in kustomize) throw new Error(kustomize.missing)
+  const [program = '', ...args] = kustomize.command
+  const copy = mkdtempSync(join(tmpdir(), 'manifests-'))
+  try {
+    cpSync(manifests, copy, { recursive: true })
+    writeFileSync(join(copy, 'base/calico-etcd.yaml'), calico)
+    for (const [path, text] of Object.entries(files)) {
+      mkdirSync(dirname(join(copy, path)), { recursive: true })
+      writeFileSync(join(copy, path), text)
+    }
+    const text = execFileSync(program, [...args, join(copy, directory)], { encoding: 'utf8', stdio: 'pipe' })
+    return parseAllDocuments(text).map((document) => document.toJS() as KubeObject)
+  } finally {
+    rmSync(copy, { recursive: true, force: true })
+  }
+}
+
+/** kubectl's own where it is new enough: what users have. */
+function locateKustomize(): { readonly command: readonly string[] } | { readonly missing: string } {
+  const { status, stdout } = spawnSync('kubectl', ['version', '--client', '--output=json'], { encoding: 'utf8' })
+  const version = status === 0 ? ((JSON.parse(stdout) as { kustomizeVersion?: string }).kustomizeVersion ?? '') : ''
+  if (Number(/^v(\d+)/.exec(version)?.[1]) >= 5) return { command: ['kubectl', 'kustomize'] }
+  const built = locateServer('kustomize')
+  return 'missing' in built
+    ? { missing: `no kubectl of 1.27 or newer, and ${built.missing}` }
+    : { command: [built.path, 'build'] }
+}

@@ -1,0 +1,52 @@
+/** Owns running a command of the program to its end: from the sources or the bundle, with nothing in its environment but what is given. */
+import { spawn } from 'node:child_process'
+import { join } from 'node:path'
+
+export interface Ended {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface RunOptions {
+  readonly env?: Readonly<Record<string, string | undefined>>
+  readonly input?: string
+  /** SIGKILL as soon as standard output holds this. */
+  readonly killAt?: string
+  /** dist/main.js, which `npm test` has built. Default: the sources. */
+  readonly bundle?: boolean
+  /** What starts it, in front of node. */
+  readonly wrapper?: readonly string[]
+}
+
+export async function runCommand(args: readonly string[], options: RunOptions): Promise<Ended> {
+  const main = join(import.meta.dirname, '../..', options.bundle === true ? 'dist/main.js' : 'agent/main.ts')
+  const [program = process.execPath, ...rest] = [...(options.wrapper ?? []), process.execPath, main, ...args]
+  return await runProgram(program, rest, options)
+}
+
+/** Does not block: what the program talks to may be in this very process. */
+export function runProgram(
+  program: string,
+  args: readonly string[],
+  { env = {}, cwd, input, killAt }: RunOptions & { readonly cwd?: string },
+): Promise<Ended> {
+  const child = spawn(program, args, {
+    env: { PATH: process.env['PATH'], ...env },
+    stdio: ['pipe', 'pipe', 'pipe'],
+    ...(cwd === undefined ? {} : { cwd }),
+  })
+  child.stdin.on('error', () => {})
+  child.stdin.end(input ?? '')
+  const texts = { stdout: '', stderr: '' }
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].on('data', (chunk: Buffer) => {
+      texts[name] += chunk.toString()
+      if (killAt !== undefined && texts.stdout.includes(killAt)) child.kill('SIGKILL')
+    })
+  }
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', (code) => resolve({ code, ...texts }))
+  })
+}
