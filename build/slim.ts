@@ -48,6 +48,8 @@ const stubs: readonly (readonly [from: RegExp, module: RegExp, contents: string]
   [/node-vault/, /commands\.js$/, 'module.exports = {}'],
   // pino: workers to write logs from.
   [/pino/, /^thread-stream$/, 'module.exports = class {}'],
+  // grpc-js: the other side.
+  [/grpc-js/, /^\.\/server(-call|-interceptors)?$/, 'exports.Server = class {}'],
   // etcd3's protocol is in the bundle as JSON (proto.ts).
   [
     /protobufjs/,

@@ -29,7 +29,8 @@ export function readClaims(jwt: string, file: string): ServiceAccountClaims {
     // Beyond that there are no dates.
     expiresAtMs: typeof exp === 'number' && Math.abs(exp) <= 1e12 ? exp * 1000 : undefined,
     nodeName: typeof name === 'string' ? name : undefined,
-    nodeUid: typeof uid === 'string' && /^[\w.-]+$/.test(uid) ? uid : undefined,
+    // It may become part of a path.
+    nodeUid: typeof uid === 'string' && /^\w[\w.-]*$/.test(uid) ? uid : undefined,
     podName: typeof pod === 'string' ? pod : undefined,
     serviceAccount: typeof sub === 'string' ? /^system:serviceaccount:([^:]+:[^:]+)$/.exec(sub)?.[1] : undefined,
     // RFC 7519, 4.1.3: one text, or a list of them.

@@ -25,18 +25,18 @@ describeEachVault('certificates in the KV engine', {}, (lab) => {
   const issue = async (options: LeafOptions = {}): Promise<TestCertificate> =>
     await ca.issue({ commonName: 'calico-node:node1', ...options })
 
+  const fieldsOf = ({ certificatePem, privateKeyPem }: TestCertificate): Record<string, unknown> => ({
+    'etcd-cert': certificatePem,
+    'etcd-key': privateKeyPem,
+    'etcd-ca': ca.certificatePem,
+  })
+
   describe.each(engines)('version $version', ({ version, mount }) => {
     const pathOf = (node: string): string => pathIn({ version, mount }, `calico/${node}/calico-node`)
 
     const write = async (fields: object, node = 'node1'): Promise<void> => {
       await writeKv(lab(), { version, mount }, `calico/${node}/calico-node`, fields)
     }
-
-    const fieldsOf = ({ certificatePem, privateKeyPem }: TestCertificate): Record<string, unknown> => ({
-      'etcd-cert': certificatePem,
-      'etcd-key': privateKeyPem,
-      'etcd-ca': ca.certificatePem,
-    })
 
     const nodeOf = (options: NodeOptions = {}): TestNode =>
       createTestNode(lab(), {
@@ -177,7 +177,7 @@ describeEachVault('certificates in the KV engine', {}, (lab) => {
     })
 
     it('a uid of the node that would lead elsewhere is refused', async () => {
-      const { agent } = await start({ token: { nodeUid: '../node2' }, env: { AGENT_KV_PATH: 'calico/{node_uid}' } })
+      const { agent } = await start({ token: { nodeUid: '..' }, env: { AGENT_KV_PATH: 'calico/{node_uid}' } })
       const { reason, detail } = await agent.nextEvent('kept')
       expect([reason, detail]).toEqual([
         'credential-invalid',
@@ -195,8 +195,7 @@ describeEachVault('certificates in the KV engine', {}, (lab) => {
 
   it('deleted and destroyed versions are told as that, and the published one stays', async () => {
     const { api } = lab()
-    const { certificatePem, privateKeyPem } = await issue()
-    const fields = { 'etcd-cert': certificatePem, 'etcd-key': privateKeyPem, 'etcd-ca': ca.certificatePem }
+    const fields = fieldsOf(await issue())
     await api.root('POST', 'kv2/data/calico/node1/deleted', { data: fields })
     const clock = createFakeClock()
     const { environment, directory } = createTestNode(lab(), {
@@ -238,14 +237,13 @@ describeEachVault('certificates in the KV engine', {}, (lab) => {
   })
 
   it('init, from the bundle', async () => {
-    const { certificatePem, privateKeyPem, serialNumber } = await issue()
-    const fields = { 'etcd-cert': certificatePem, 'etcd-key': privateKeyPem, 'etcd-ca': ca.certificatePem }
-    await lab().api.root('POST', 'kv1/calico/node1/calico-node', fields)
+    const certificate = await issue()
+    await lab().api.root('POST', 'kv1/calico/node1/calico-node', fieldsOf(certificate))
     const { environment, directory } = createTestNode(lab(), {
       env: { AGENT_SOURCE: 'kv', AGENT_KV_MOUNT: 'kv1', AGENT_KV_VERSION: '1', AGENT_AUTH_ROLE: 'calico-kv' },
     })
     const agent = spawnAgent(environment, { args: ['init'], bundle: true })
     expect(await agent.ended).toMatchObject({ code: 0 })
-    expect(readPublished(directory).leaf.serialNumber).toBe(serialNumber)
+    expect(readPublished(directory).leaf.serialNumber).toBe(certificate.serialNumber)
   })
 })

@@ -54,4 +54,6 @@ export const wrongSources: readonly (readonly [VariableName, Environment, RegExp
   ['AGENT_INLINE_AUTH', { ...file, AGENT_INLINE_AUTH: 'on' }, /with AGENT_SOURCE=file; it belongs to pki, kv$/],
   ['AGENT_AUTH_ROLE', { ...file, AGENT_AUTH_ROLE: 'x' }, /with AGENT_SOURCE=file; it belongs to pki, kv$/],
   ['AGENT_COMMON_NAME', { ...file, AGENT_COMMON_NAME: '{component}:{node_uid}' }, /there is no login$/],
+  ['AGENT_BOOTSTRAP_DIR', { AGENT_BOOTSTRAP_DIR: 'static' }, /it must be an absolute path$/],
+  ['AGENT_BOOTSTRAP_DIR', { AGENT_BOOTSTRAP_DIR: '/calico-secrets' }, /^would use \/calico-secrets, the directory of/],
 ]

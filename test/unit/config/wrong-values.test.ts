@@ -192,8 +192,6 @@ const cases: readonly (readonly [keyof typeof variables, Environment, RegExp | s
     { AGENT_HOST_CNI_DIR: '/a' },
     'is "calico-cni", which is no target of this agent (calico-node)',
   ],
-  ['AGENT_BOOTSTRAP_DIR', { AGENT_BOOTSTRAP_DIR: 'static' }, /it must be an absolute path$/],
-  ['AGENT_BOOTSTRAP_DIR', { AGENT_BOOTSTRAP_DIR: '/calico-secrets' }, /^would use \/calico-secrets, the directory of/],
   ...wrongSources,
 ]
 

@@ -230,32 +230,6 @@ test("the CNI plugin's copy: in step or not, since when it would not work, and w
   expect(await value('host_copy_failures_total', '{component="calico-node",reason="directory-read-only"}')).toBe(1)
 })
 
-test('CA certificates: one sample each while it is in the set, at most twenty', async () => {
-  const use = async (): Promise<Record<string, number>> => {
-    const { samples } = await scrape()
-    const key = `${prefix}ca_in_use_until_timestamp_seconds{`
-    return Object.fromEntries(
-      [...samples].flatMap(([name, at]) => (name.startsWith(key) ? [[name.slice(key.length), at]] : [])),
-    )
-  }
-  const { published } = sampleEvents
-  const publishedWith = (certificates: (typeof published)['certificate']['ca']['certificates']): AgentEvent => ({
-    ...published,
-    certificate: { ...published.certificate, ca: { ...published.certificate.ca, certificates } },
-  })
-  tell(published)
-  expect(await use()).toEqual({
-    'component="calico-node",fingerprint="0123456789abcdef",subject="old"}': sampleNow / 1000 + 24 * 3600,
-    'component="calico-node",fingerprint="fedcba9876543210",subject="new"}': 0,
-  })
-  expect(await value('ca_added_timestamp_seconds')).toBe(sampleNow / 1000 - 3600)
-  tell(publishedWith(published.certificate.ca.certificates.slice(1)))
-  expect(Object.keys(await use())).toEqual(['component="calico-node",fingerprint="fedcba9876543210",subject="new"}'])
-  const many = Array.from({ length: 30 }, (_, at) => ({ fingerprint: `${at}`, subject: 'x', inUseUntilMs: 0 }))
-  tell(publishedWith(many))
-  expect(Object.keys(await use())).toHaveLength(20)
-})
-
 test('two agents in one process do not share their numbers', async () => {
   tell(sampleEvents.published)
   const other = createMetrics({ components: ['calico-node'], version: '1', clock })
