@@ -68,7 +68,7 @@ export const delivered: Check = {
   where: 'delivered',
   title: 'the source holds a certificate as wanted',
   each: 'target',
-  needs: ['etcd-ca'],
+  needs: ['login', 'etcd-ca'],
   run: async ({ obtain, gateContext }, target) => judgeDelivered(await obtain(target), gateContext(target)),
 }
 
