@@ -7,6 +7,7 @@ import { get, type IncomingHttpHeaders } from 'node:http'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { onTestFinished } from 'vitest'
+import { watchSecrets } from './no-secrets.ts'
 import type { OnEnd } from './temp-dir.ts'
 
 export interface LoggedLine {
@@ -112,9 +113,12 @@ export function spawnAgent(
       resolve(end)
     })
   })
+  const secretsIn = watchSecrets(environment)
   onEnd(async () => {
     child.kill('SIGKILL')
     await ended
+    const told = secretsIn(texts.output)
+    if (told.length > 0) throw new Error(`the agent has told the secrets of ${told.join(', ')}`)
   })
 
   const next = (from: () => number, fits: (line: LoggedLine) => boolean): Promise<number> =>

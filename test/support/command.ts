@@ -1,6 +1,7 @@
 /** Owns running a command of the program to its end: from the sources or the bundle, with nothing in its environment but what is given. */
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
+import { watchSecrets } from './no-secrets.ts'
 
 export interface Ended {
   readonly code: number | null
@@ -17,6 +18,8 @@ export interface RunOptions {
   readonly bundle?: boolean
   /** What starts it, in front of node. */
   readonly wrapper?: readonly string[]
+  /** A user without rights, where the tests run as root. */
+  readonly uid?: number | undefined
 }
 
 export async function runCommand(args: readonly string[], options: RunOptions): Promise<Ended> {
@@ -25,17 +28,19 @@ export async function runCommand(args: readonly string[], options: RunOptions): 
   return await runProgram(program, rest, options)
 }
 
-/** Does not block: what the program talks to may be in this very process. */
+/** Does not block: what the program talks to may be in this very process. Rejects where the program tells a secret. */
 export function runProgram(
   program: string,
   args: readonly string[],
-  { env = {}, cwd, input, killAt }: RunOptions & { readonly cwd?: string },
+  { env = {}, cwd, input, killAt, uid }: RunOptions & { readonly cwd?: string },
 ): Promise<Ended> {
   const child = spawn(program, args, {
     env: { PATH: process.env['PATH'], ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
     ...(cwd === undefined ? {} : { cwd }),
+    ...(uid === undefined ? {} : { uid, gid: uid }),
   })
+  const secretsIn = watchSecrets(env)
   child.stdin.on('error', () => {})
   child.stdin.end(input ?? '')
   const texts = { stdout: '', stderr: '' }
@@ -47,6 +52,10 @@ export function runProgram(
   }
   return new Promise((resolve, reject) => {
     child.once('error', reject)
-    child.once('close', (code) => resolve({ code, ...texts }))
+    child.once('close', (code) => {
+      const told = secretsIn(texts.stdout + texts.stderr)
+      if (told.length > 0) reject(new Error(`${args.join(' ')} has told the secrets of ${told.join(', ')}`))
+      else resolve({ code, ...texts })
+    })
   })
 }

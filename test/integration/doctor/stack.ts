@@ -6,8 +6,8 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { vi } from 'vitest'
 import { locateServer } from '../../servers/locate.ts'
-import { type CommandEnd, type CommandOptions, runCommand } from '../../support/agent-command.ts'
 import { createCa } from '../../support/certificates.ts'
+import { type Ended, type RunOptions, runCommand } from '../../support/command.ts'
 import { type EtcdAuth, etcdAuth } from '../../support/etcd-auth.ts'
 import { requestJson } from '../../support/https-json.ts'
 import {
@@ -169,17 +169,14 @@ export async function createPatient(stack: Stack): Promise<Patient> {
   return { root, directory, tokenFile, environment }
 }
 
-export interface DoctorRun extends CommandOptions {
+export interface DoctorRun extends Omit<RunOptions, 'env'> {
   readonly args?: readonly string[]
   /** Set over the environment, or taken away where undefined. */
   readonly env?: Readonly<Record<string, string | undefined>>
 }
 
-export function runDoctor(
-  { environment }: Patient,
-  { args = [], env = {}, ...options }: DoctorRun,
-): Promise<CommandEnd> {
-  return runCommand(['doctor', ...args], changed(environment, env), options)
+export function runDoctor({ environment }: Patient, { args = [], env = {}, ...options }: DoctorRun): Promise<Ended> {
+  return runCommand(['doctor', ...args], { ...options, env: changed(environment, env) })
 }
 
 /** A finding as `--output json` shows it. */
@@ -192,7 +189,7 @@ export interface ShownCheck {
   readonly see?: string
 }
 
-export function checksOf({ stdout, stderr }: CommandEnd): readonly ShownCheck[] {
+export function checksOf({ stdout, stderr }: Ended): readonly ShownCheck[] {
   if (stderr !== '') throw new Error(stderr)
   return (JSON.parse(stdout) as { checks: ShownCheck[] }).checks
 }

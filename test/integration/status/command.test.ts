@@ -3,9 +3,9 @@ import { createServer } from 'node:http'
 import { type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { type CommandEnd, runCommand } from '../../support/agent-command.ts'
 import { type AgentProcess, spawnAgent } from '../../support/agent-process.ts'
 import { freePort } from '../../support/child-server.ts'
+import { type Ended, runCommand } from '../../support/command.ts'
 import { startDevVault } from '../../support/dev-vault/dev-vault.ts'
 import { createTestNode, withLab } from '../agent/lab.ts'
 import { readPublished } from '../agent/published.ts'
@@ -22,8 +22,8 @@ interface Shown {
   }[]
 }
 
-const runStatus = (environment: Readonly<Record<string, string>>, ...args: readonly string[]): Promise<CommandEnd> =>
-  runCommand(['status', ...args], environment)
+const runStatus = (environment: Readonly<Record<string, string>>, ...args: readonly string[]): Promise<Ended> =>
+  runCommand(['status', ...args], { env: environment })
 
 async function shown(environment: Readonly<Record<string, string>>): Promise<Shown & { code: number | null }> {
   const { code, stdout } = await runStatus(environment, '--output', 'json')
