@@ -8,7 +8,7 @@ import { readPublished } from '../integration/agent/published.ts'
 import { type AgentProcess, spawnAgent } from '../support/agent-process.ts'
 import { startDevVault } from '../support/dev-vault/dev-vault.ts'
 
-const documented = ['/metrics', '/startupz', '/livez', '/readyz']
+const documented = ['/', '/status', '/metrics', '/startupz', '/livez', '/readyz']
 
 describe('the HTTP server', () => {
   withLab(startDevVault, {}, (lab) => {
@@ -51,7 +51,7 @@ describe('the HTTP server', () => {
         '/readyz%00',
         '/constructor',
         '/__proto__',
-        '/',
+        '/status/',
       )
       const paths = fc.oneof(
         fc.constantFrom(...documented),
