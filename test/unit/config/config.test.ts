@@ -4,7 +4,7 @@ import type { Config } from '../../../agent/config/config.ts'
 import { refusedVariables, variables } from '../../../agent/config/variables.ts'
 import { parse, problemsOf, smallest } from './environment.ts'
 
-/** The defaults of the table in the issue; where the default depends on others, what it is for the smallest environment. */
+/** The defaults that were decided; where the default depends on others, what it is for the smallest environment. */
 const defaults: Config = {
   source: { kind: 'pki' },
   vault: {

@@ -4,7 +4,7 @@ import { isServiceLink, suggestName, variables } from '../../../agent/config/var
 
 const names = Object.keys(variables)
 
-/** The column `default` of the table in the issue, for every variable that it gives a constant for. */
+/** The defaults that were decided, for every variable that has a constant one. */
 const documented = {
   VAULT_CLIENT_TIMEOUT: '60s',
   AGENT_AUTH_METHOD: 'kubernetes',
