@@ -9,16 +9,16 @@ import { createEtcdProbe } from './gate/etcd-probe.ts'
 import type { Listener } from './observe/events.ts'
 import type { Bundle } from './pki/bundle.ts'
 import { createIssuance } from './rotation/issuance.ts'
+import { createPlanner } from './rotation/planner.ts'
 import { createPublisher, type Publisher } from './rotation/publisher.ts'
 import { createRotator, type Rotator } from './rotation/rotator.ts'
-import { planExpected, planRenewal, slotOf } from './rotation/schedule.ts'
+import { slotOf } from './rotation/schedule.ts'
 import { commonNameOf } from './source/common-name.ts'
 import { readEtcdCa } from './source/etcd-ca.ts'
 import { openSource } from './source/open.ts'
 import { type IssuanceRecord, openIssuanceRecord } from './store/issuance-record.ts'
 import { openSecretDir, type SecretDir } from './store/secret-dir.ts'
 import { openTargetDir } from './store/target-dir.ts'
-import { readNodeUid } from './vault/credentials.ts'
 import { createSkewMeter } from './vault/skew.ts'
 import type { TlsMaterial } from './vault/tls-files.ts'
 
@@ -51,8 +51,7 @@ const sessionCheckMs = 30_000
 
 export function createAgent({ config, clock, random, emit, beforeConnect }: AgentOptions): Agent {
   const skew = createSkewMeter(clock)
-  const nodeUid = (): string => readNodeUid(config.auth)
-  const { source, maintain, close } = openSource({ config, clock, skew, emit, nodeUid, beforeConnect })
+  const { source, maintain, close } = openSource({ config, clock, skew, emit, beforeConnect })
   const stopping = new AbortController()
   const probe = config.etcdProbe && createEtcdProbe(config.etcdProbe, stopping.signal)
   const nodeSlot = slotOf({ cluster: config.cluster, node: config.node, component: '' })
@@ -64,7 +63,6 @@ export function createAgent({ config, clock, random, emit, beforeConnect }: Agen
     const directory = openTargetDir(target.directory, config.files, ({ code: reason, message: detail }) =>
       emit({ type: 'store-flaw', component, reason, detail }),
     )
-    const slot = slotOf({ cluster: config.cluster, node: config.node, component })
     const publisher = createPublisher({
       component,
       commonName,
@@ -72,8 +70,7 @@ export function createAgent({ config, clock, random, emit, beforeConnect }: Agen
       state: openStateDir(config, component),
       bootstrap:
         config.bootstrapDirectory === undefined ? undefined : openSecretDir(config.bootstrapDirectory, config.files),
-      plan: (validity, issuedAtMs) =>
-        source.makes ? planRenewal(validity, issuedAtMs, slot, config.renewAt) : planExpected(validity),
+      plan: createPlanner(config, component),
       ttlSeconds: source.makes ? config.pki.ttlSeconds : undefined,
       clock,
       now: skew.now,

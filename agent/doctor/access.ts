@@ -9,7 +9,7 @@ import type { CalicoVersion } from '../config/calico-version.ts'
 import type { Config, Target } from '../config/config.ts'
 import type { VaultAddress } from '../config/vault.ts'
 import { AgentError } from '../errors.ts'
-import type { GateContext } from '../gate/checks.ts'
+import { type GateContext, minLifetimeFor } from '../gate/checks.ts'
 import { judge } from '../gate/gate.ts'
 import type { Finding as EtcdFinding } from '../gate/probe/outcome.ts'
 import type { AgentEvent } from '../observe/events.ts'
@@ -20,7 +20,6 @@ import { commonNameOf } from '../source/common-name.ts'
 import { readEtcdCa } from '../source/etcd-ca.ts'
 import { openSource } from '../source/open.ts'
 import { openSecretDir } from '../store/secret-dir.ts'
-import { readNodeUid } from '../vault/credentials.ts'
 import type { Session } from '../vault/session.ts'
 import { createSkewMeter } from '../vault/skew.ts'
 import type { Transport } from '../vault/transport.ts'
@@ -76,7 +75,7 @@ export function openAccess(options: AccessOptions): Access {
   const events: AgentEvent[] = []
   const emit = (event: AgentEvent): void => void events.push(event)
   const skew = createSkewMeter(clock)
-  const { source, vault, close } = openSource({ config, clock, skew, emit, nodeUid: () => readNodeUid(config.auth) })
+  const { source, vault, close } = openSource({ config, clock, skew, emit })
   const stop = new AbortController()
   // One connection for the whole examination.
   const release = vault?.transport.hold()
@@ -93,7 +92,7 @@ export function openAccess(options: AccessOptions): Access {
   const gateContext = (target: Target): GateContext => ({
     nowMs: skew.now(),
     commonName: commonNameOf(config, target),
-    minLifetimeMs: Math.min(60_000, config.pki.ttlSeconds * 100),
+    minLifetimeMs: minLifetimeFor(source.makes ? config.pki.ttlSeconds : undefined),
     live: [],
   })
   const presented = onceFor(async (target: Target) => {

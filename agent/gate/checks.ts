@@ -17,6 +17,14 @@ export interface GateContext {
   readonly live: readonly LiveCertificate[]
 }
 
+/** A certificate with less is not worth publishing; short-lived ones may have a tenth of what was asked for. */
+const shortestLifetimeMs = 60_000
+
+/** @param ttlSeconds what was asked for; undefined where whoever makes the certificates decides */
+export function minLifetimeFor(ttlSeconds: number | undefined): number {
+  return Math.min(shortestLifetimeMs, (ttlSeconds ?? Number.POSITIVE_INFINITY) * 100)
+}
+
 export type Check = (candidate: Bundle, context: GateContext) => string | undefined
 
 /** Half of the resolution of the clock comparison: Vault's Date header has whole seconds, and so have certificates. */

@@ -3,6 +3,7 @@ import type { X509Certificate } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import { AgentError } from '../errors.ts'
 import type { Admit } from '../gate/admission.ts'
+import { minLifetimeFor } from '../gate/checks.ts'
 import { judge, requirePass } from '../gate/gate.ts'
 import type { Listener, PublishedCertificate } from '../observe/events.ts'
 import { type Bundle, createBundle, isSameBundle } from '../pki/bundle.ts'
@@ -12,6 +13,7 @@ import type { ReasonCode } from '../reasons.ts'
 import type { SecretDir } from '../store/secret-dir.ts'
 import type { TargetDir } from '../store/target-dir.ts'
 import { createCaHistory } from './ca-history.ts'
+import type { Planner } from './planner.ts'
 import type { RenewalPlan } from './schedule.ts'
 import { createSpares } from './spares.ts'
 
@@ -24,8 +26,7 @@ export interface PublisherOptions {
   readonly state: SecretDir | undefined
   /** A static Secret. */
   readonly bootstrap: SecretDir | undefined
-  /** When a certificate of this validity is renewed that was obtained at this moment. */
-  readonly plan: (validity: Validity, issuedAtMs: number) => RenewalPlan
+  readonly plan: Planner
   /** Undefined: whoever makes the certificates decides. */
   readonly ttlSeconds: number | undefined
   readonly clock: Clock
@@ -67,8 +68,6 @@ export interface Publisher {
 
 const unreadable: ReadonlySet<ReasonCode> = new Set(['malformed', 'directory-denied', 'directory-failed'])
 
-/** A certificate with less is not worth publishing; short-lived ones may have a tenth of what was asked for. */
-const minLifetimeMs = 60_000
 /** Whether a user was added or etcd is back is known this soon. */
 const proveAgainMs = 300_000
 
@@ -83,7 +82,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
   const judged = (inUse: readonly LiveCertificate[]) => ({
     nowMs: now(),
     commonName: commonName(),
-    minLifetimeMs: Math.min(minLifetimeMs, (options.ttlSeconds ?? Number.POSITIVE_INFINITY) * 100),
+    minLifetimeMs: minLifetimeFor(options.ttlSeconds),
     live: inUse,
   })
 

@@ -4,6 +4,7 @@ import type { Config } from '../config/config.ts'
 import { usesNodeUid } from '../config/template.ts'
 import type { Listener } from '../observe/events.ts'
 import { createVaultApi } from '../vault/client.ts'
+import { readNodeUid } from '../vault/credentials.ts'
 import { createSession, type Session } from '../vault/session.ts'
 import type { SkewMeter } from '../vault/skew.ts'
 import type { TlsMaterial } from '../vault/tls-files.ts'
@@ -18,8 +19,6 @@ export interface SourceOptions {
   readonly clock: Clock
   readonly skew: SkewMeter
   readonly emit: Listener
-  /** The uid of the node, for templates. @throws AgentError where the service-account token does not tell it */
-  readonly nodeUid: () => string
   readonly beforeConnect?: ((material: TlsMaterial) => void) | undefined
 }
 
@@ -33,7 +32,7 @@ export interface OpenSource {
   readonly close: () => void
 }
 
-export function openSource({ config, clock, skew, emit, nodeUid, beforeConnect }: SourceOptions): OpenSource {
+export function openSource({ config, clock, skew, emit, beforeConnect }: SourceOptions): OpenSource {
   const { vault, auth, inlineAuth: inline, node, source: chosen } = config
   if (chosen.kind === 'file') {
     return { source: createFileSource(chosen), vault: undefined, maintain: undefined, close: () => {} }
@@ -45,7 +44,7 @@ export function openSource({ config, clock, skew, emit, nodeUid, beforeConnect }
   const access = { api, session, transport }
   const pathOf = (component: string): string => {
     const path = (chosen.kind === 'kv' && chosen.paths[component]) || ''
-    return usesNodeUid(path) ? path.replaceAll('{node_uid}', nodeUid()) : path
+    return usesNodeUid(path) ? path.replaceAll('{node_uid}', readNodeUid(auth)) : path
   }
   return {
     source:

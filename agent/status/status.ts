@@ -8,8 +8,8 @@ import { AgentError } from '../errors.ts'
 import { type Happening, lastingFailure } from '../observe/timeline.ts'
 import type { Bundle } from '../pki/bundle.ts'
 import { workingTime } from '../pki/ca-set.ts'
-import { commonName, describeName, findChain, type Validity, validityOf } from '../pki/certificate.ts'
-import { planExpected, planRenewal, type RenewalPlan, slotOf } from '../rotation/schedule.ts'
+import { commonName, describeName, findChain, validityOf } from '../pki/certificate.ts'
+import { createPlanner } from '../rotation/planner.ts'
 import { openSecretDir } from '../store/secret-dir.ts'
 
 export interface Status {
@@ -85,7 +85,7 @@ function readTarget(
     const validity = workingTime(bundle, nowMs)
     // The agent knows when it obtained the certificate; without it, its beginning stands for that, as after a restart.
     const told = happenings.find(({ serialNumber }) => serialNumber === bundle.leaf.serialNumber)?.renewAtMs
-    const renewAtMs = told ?? planFor(config, component, validity).renewAtMs
+    const renewAtMs = told ?? createPlanner(config, component)(validity, validity.notBeforeMs).renewAtMs
     const state =
       validity.notAfterMs <= nowMs ? 'expired' : failure !== undefined && renewAtMs <= nowMs ? 'late' : 'good'
     const certificate = { ...describeLeaf(bundle, nowMs), ...validity, renewAtMs }
@@ -94,11 +94,6 @@ function readTarget(
     if (!(error instanceof AgentError)) throw error
     return { ...nothing, problem: error.message }
   }
-}
-
-function planFor({ source, cluster, node, renewAt }: StatusConfig, component: string, validity: Validity): RenewalPlan {
-  if (source.kind !== 'pki') return planExpected(validity)
-  return planRenewal(validity, validity.notBeforeMs, slotOf({ cluster, node, component }), renewAt)
 }
 
 function describeLeaf(
