@@ -8,6 +8,7 @@ import { createAdmission } from './gate/admission.ts'
 import { createEtcdProbe } from './gate/etcd-probe.ts'
 import type { Listener } from './observe/events.ts'
 import type { Bundle } from './pki/bundle.ts'
+import { createInputReader } from './rotation/inputs.ts'
 import { createIssuance } from './rotation/issuance.ts'
 import { createPlanner } from './rotation/planner.ts'
 import { createPublisher, type Publisher } from './rotation/publisher.ts'
@@ -96,6 +97,11 @@ export function createAgent({ config, clock, random, emit, beforeConnect }: Agen
       publisher,
       issuance,
       source,
+      readInputs: createInputReader({
+        config,
+        directory: target.directory,
+        source: source.stateOf && (() => source.stateOf?.(component) ?? ''),
+      }),
       pollSlot: nodeSlot,
       clock,
       now: skew.now,

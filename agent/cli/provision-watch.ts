@@ -61,7 +61,7 @@ export async function watch(options: ProvisionOptions, profiles: Readonly<Record
     agent?.lookAgain()
     provisioner.lookAgain()
   }
-  resident.watchFiles(files, changed, (detail) => emit({ type: 'watch-failed', detail }))
+  resident.watchFiles(files, { changed, failed: (detail) => emit({ type: 'watch-failed', detail }) })
   await Promise.all([agent?.run(stop.signal), provisioner.run(stop.signal)])
   connection.close()
   return exitCodes.ok

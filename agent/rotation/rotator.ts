@@ -8,8 +8,10 @@ import { AgentError } from '../errors.ts'
 import type { Listener } from '../observe/events.ts'
 import { type ReasonCode, reasons } from '../reasons.ts'
 import type { BundleSource, Candidate, News } from '../source/source.ts'
+import { fingerprintPublished } from '../store/fingerprint.ts'
 import type { TargetDir } from '../store/target-dir.ts'
 import { type BackoffState, planRetry } from './backoff.ts'
+import { endsWait, type InputStates, mendedBy, type ReadInputs } from './inputs.ts'
 import type { Issuance } from './issuance.ts'
 import { planPoll, planStep } from './next-step.ts'
 import type { Publisher } from './publisher.ts'
@@ -18,10 +20,11 @@ import { createShelf } from './shelf.ts'
 
 export interface RotatorOptions {
   readonly component: string
-  readonly directory: Pick<TargetDir, 'claim' | 'release'>
+  readonly directory: Pick<TargetDir, 'path' | 'claim' | 'release'>
   readonly publisher: Publisher
   readonly issuance: Issuance
-  readonly source: Pick<BundleSource, 'makes' | 'isLocal' | 'lookEveryMs'>
+  readonly source: Pick<BundleSource, 'makes' | 'lookEveryMs'>
+  readonly readInputs: ReadInputs
   /** The node's moment of each interval in which the source is looked at, 0 to 1. */
   readonly pollSlot: number
   readonly clock: Clock
@@ -37,7 +40,7 @@ export interface Rotator {
   run(stop: AbortSignal, once?: boolean): Promise<void>
   /** Renews at once, whatever the schedule and earlier failures say. */
   renewNow(): void
-  /** Something outside has changed (a credential, a CA file, the directory): looks again and does not wait for a retry. */
+  /** Something on the node may have changed (a credential, a CA file, the directory): compares now and not at the next step. */
   lookAgain(): void
   /** The failure of the last attempt; undefined after a success. */
   failure(): AgentError | undefined
@@ -47,17 +50,22 @@ export interface Rotator {
 const longestSleepMs = 30_000
 /** A new CA set that etcd could not be asked about is looked at again this soon. */
 const unheardMs = 300_000
+/** What is published is read again this often, also if nothing says that it was touched. */
+const inspectEveryMs = 300_000
 
 export function createRotator(options: RotatorOptions): Rotator {
-  const { component, directory, publisher, issuance, source, pollSlot, clock, now, random, emit } = options
+  const { component, directory, publisher, issuance, source, readInputs, pollSlot, clock, now, random, emit } = options
   /** Why a renewal is due whatever the schedule says; each request is one object, so that one that comes meanwhile is not lost. */
   let requested: { readonly reason: ReasonCode } | undefined
   // Both moments are of the monotonic clock: a wall clock that is set back must not delay them by hours.
-  let failed: { error: AgentError; backoff: BackoffState; retryAt: number } | undefined
+  let failed: { error: AgentError; inputs: InputStates; backoff: BackoffState; retryAt: number } | undefined
   let pollAt: number | undefined
   /** When a look at the source last found Vault down, by the monotonic clock. */
   let outageAt: number | undefined
-  let mustInspect = true
+  /** What stood there when the directory was last in order; undefined: it has not been looked at, or was not. */
+  let inspected: { readonly state: string; readonly at: number } | undefined
+  /** What the source held on this node when it was last looked at. */
+  let sourceState: string | undefined
   const shelf = createShelf({ now, publisher, source, look })
   let alarm = new AbortController()
 
@@ -110,16 +118,18 @@ export function createRotator(options: RotatorOptions): Rotator {
   }
 
   async function inspect(): Promise<void> {
-    const before = publisher.published()?.bundle.leaf
+    inspected = undefined
+    const state = standing()
+    const before = publisher.published()
     const problem = await publisher.inspect()
-    const leaf = publisher.published()?.bundle.leaf
+    const published = publisher.published()
     if (problem !== undefined) requested = { reason: problem }
-    else if (leaf !== undefined) {
+    else if (published !== undefined) {
       // Somebody else has brought another one: as good as what was asked for.
-      if (leaf !== before) requested = undefined
+      if (published.bundle.leaf !== before?.bundle.leaf) requested = undefined
       await refreshCa(undefined)
     }
-    mustInspect = false
+    inspected = { state, at: clock.monotonic() }
     // A start contacts Vault for nothing while the certificate on disk is good.
     if (pollAt === undefined) scheduleNextPoll()
   }
@@ -139,8 +149,9 @@ export function createRotator(options: RotatorOptions): Rotator {
     const [plannedMs, backoff] = planRetry(failed?.backoff, { class: retry, runwayMs, retryAfterMs }, random())
     // What somebody else makes is looked at as often as ever: they may have mended it.
     const delayMs = source.makes ? plannedMs : Math.min(plannedMs, source.lookEveryMs(runwayMs))
-    failed = { error, backoff, retryAt: clock.monotonic() + delayMs }
-    if (error.code === 'directory-in-use') mustInspect = true // Who has it publishes there.
+    const inputs = readInputs(mendedBy(error.code))
+    failed = { error, inputs, backoff, retryAt: clock.monotonic() + delayMs }
+    if (error.code === 'directory-in-use') inspected = undefined // Who has it publishes there.
     const retryAtMs = now() + delayMs
     emit({ type: 'kept', component, reason: error.code, detail: error.message, retryAtMs, notAfterMs })
     if (runwayMs <= 0) await restore()
@@ -156,10 +167,35 @@ export function createRotator(options: RotatorOptions): Rotator {
     }
   }
 
+  /** What readers of the directory see, and what belongs into it. */
+  const standing = (): string => `${fingerprintPublished(directory.path)} ${readInputs(['etcd-ca'])['etcd-ca'] ?? ''}`
+
+  function endMendedWait(): void {
+    if (failed === undefined) return
+    const { code } = failed.error
+    if (endsWait(code, failed.inputs, readInputs(mendedBy(code)))) failed = { ...failed, retryAt: clock.monotonic() }
+  }
+
+  /** @param isBlocked a failure waits for its retry; if it was about the directory, looking at that waits too */
+  function mustInspect(isBlocked: boolean): boolean {
+    const isWaiting = isBlocked && failed !== undefined && mendedBy(failed.error.code).includes('directory')
+    if (isWaiting || inspected === undefined) return !isBlocked
+    return inspected.state !== standing() || clock.monotonic() >= inspected.at + inspectEveryMs
+  }
+
+  /** A source on this node costs next to nothing to read. */
+  function pollChangedSource(): void {
+    const { source: state } = readInputs(['source'])
+    if (sourceState !== undefined && state !== sourceState) pollAt = clock.monotonic()
+    sourceState = state
+  }
+
   /** Does what is due; answers how long there is nothing to do. */
   async function step(once: boolean): Promise<number> {
+    endMendedWait()
     const blockedUntil = failed !== undefined && failed.retryAt > clock.monotonic() ? failed.retryAt : undefined
-    if (mustInspect && blockedUntil === undefined) await inspect()
+    if (mustInspect(blockedUntil !== undefined)) await inspect()
+    pollChangedSource()
     // Also where nothing is due: who comes second should say so early. One that ends by itself writes only when it must.
     if (!once && blockedUntil === undefined) await directory.claim()
     const plan = publisher.published()?.plan
@@ -236,12 +272,7 @@ export function createRotator(options: RotatorOptions): Rotator {
       shelf.renew()
       wake()
     },
-    lookAgain() {
-      mustInspect = true
-      if (source.isLocal) pollAt = clock.monotonic()
-      if (failed !== undefined) failed = { ...failed, retryAt: clock.monotonic() }
-      wake()
-    },
+    lookAgain: wake,
     failure: () => failed?.error,
   }
 }

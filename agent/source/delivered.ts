@@ -28,11 +28,11 @@ export type Part = 'certificate' | 'key' | 'ca'
 export interface DeliveredOptions {
   /** What is there now for a target, all of one moment. @throws AgentError; missing parts are `source-incomplete` */
   readonly read: (target: Target) => Promise<Delivered>
-  readonly isLocal: boolean
+  readonly stateOf?: BundleSource['stateOf']
   readonly pollMs: number
 }
 
-export function createDeliveredSource({ read, isLocal, pollMs }: DeliveredOptions): BundleSource {
+export function createDeliveredSource({ read, stateOf, pollMs }: DeliveredOptions): BundleSource {
   /** By component, the version that a certificate came with; a restart forgets it, the certificate's own dates stay. */
   const versions = new Map<string, { readonly print: string; readonly version: number | undefined }>()
 
@@ -48,7 +48,7 @@ export function createDeliveredSource({ read, isLocal, pollMs }: DeliveredOption
 
   return {
     makes: false,
-    isLocal,
+    stateOf,
     lookEveryMs: () => pollMs,
     async obtain(wanted) {
       const { candidate, delivered } = await readCandidate(wanted)

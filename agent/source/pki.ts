@@ -38,7 +38,6 @@ export function createPkiSource({ config, api, session, transport }: PkiSourceOp
 
   return {
     makes: true,
-    isLocal: false,
     lookEveryMs,
     look: async ({ published }) => newsOf(await issuers(), published),
     obtain: ({ target, commonName }, reusedKey) =>

@@ -38,8 +38,8 @@ export interface News {
 export interface BundleSource {
   /** Whether `obtain` has a certificate made; otherwise somebody else makes them, and it reads the newest. */
   readonly makes: boolean
-  /** Whether a look costs next to nothing, and a change of files is reason enough for one. */
-  readonly isLocal: boolean
+  /** What is there for a component, as a fingerprint that costs next to nothing; undefined if it is not on this node. */
+  readonly stateOf?: ((component: string) => string) | undefined
   /** Milliseconds from one look to the next. */
   lookEveryMs(lifetimeMs: number): number
   /**

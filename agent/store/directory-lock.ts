@@ -30,7 +30,7 @@ interface Own {
   readonly identity: string
 }
 
-const lockName = '..lock'
+export const lockName = '..lock'
 
 export function createDirectoryLock(directory: string): DirectoryLock {
   let own: Own | undefined

@@ -10,6 +10,7 @@ import { createAdmission } from '../../../agent/gate/admission.ts'
 import type { Finding } from '../../../agent/gate/probe/outcome.ts'
 import type { AgentEvent } from '../../../agent/observe/events.ts'
 import { type Bundle, createBundle } from '../../../agent/pki/bundle.ts'
+import { createInputReader, type InputOptions, type ReadInputs } from '../../../agent/rotation/inputs.ts'
 import { createIssuance } from '../../../agent/rotation/issuance.ts'
 import { createPublisher, type Publisher } from '../../../agent/rotation/publisher.ts'
 import { createRotator, type Rotator } from '../../../agent/rotation/rotator.ts'
@@ -38,7 +39,13 @@ export const x509 = (ca: { certificatePem: string }): X509Certificate => new X50
 
 export type EventOf<Type extends AgentEvent['type']> = Extract<AgentEvent, { type: Type }>
 
+const noInputs: InputOptions['config'] = { auth: undefined, vault: undefined, etcdCaFile: undefined }
+
 export interface RigOptions {
+  /** The files whose change may end a wait. Default: none. */
+  readonly inputs?: InputOptions['config']
+  /** The state of etcd's CA is that of its file and not that of `etcd.ca`. */
+  readonly etcdCaFromFile?: boolean
   readonly keyReuse?: number
   /** Default: none. */
   readonly budget?: number
@@ -76,6 +83,8 @@ export interface Rig {
     /** The certificates that it was asked about. */
     readonly asked: string[]
   }
+  /** What a source on this node holds. */
+  sourceState: string
   readonly wanted: { commonName: () => string }
   publisher: Publisher
   rotator: Rotator
@@ -143,6 +152,27 @@ export async function rotationRig(options: RigOptions = {}): Promise<Rig> {
     },
   }
 
+  const readFiles = createInputReader({
+    config: options.inputs ?? noInputs,
+    directory: path,
+    source: () => rig.sourceState,
+  })
+  const readInputs: ReadInputs = (inputs) =>
+    inputs.includes('etcd-ca') && options.etcdCaFromFile !== true
+      ? { ...readFiles(inputs), 'etcd-ca': etcdCaState() }
+      : readFiles(inputs)
+
+  function etcdCaState(): string {
+    try {
+      return etcd
+        .ca()
+        .map(({ fingerprint256 }) => fingerprint256)
+        .join()
+    } catch {
+      return 'unreadable'
+    }
+  }
+
   function compose(): Pick<Rig, 'publisher' | 'rotator'> {
     const directory = openTargetDir(path, { mode: 0o400, uid: undefined, gid: undefined }, (flaw) =>
       events.push({ type: 'store-flaw', component: 'calico-node', reason: flaw.code, detail: flaw.message }),
@@ -180,6 +210,7 @@ export async function rotationRig(options: RigOptions = {}): Promise<Rig> {
       publisher,
       issuance,
       source,
+      readInputs,
       pollSlot: 0,
       random: () => 0.5,
     })
@@ -201,6 +232,7 @@ export async function rotationRig(options: RigOptions = {}): Promise<Rig> {
     there,
     etcd,
     wanted,
+    sourceState: '',
     ...compose(),
     candidate,
     start: async () => {

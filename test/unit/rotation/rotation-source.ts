@@ -21,13 +21,12 @@ export function createTestSource({ isDelivered, calls, vault, there, candidate }
 
   if (isDelivered) {
     const read = (): Promise<Delivered> => answer('look', () => textsOf(there.candidate))
-    return createDeliveredSource({ read, isLocal: false, pollMs: 300_000 })
+    return createDeliveredSource({ read, pollMs: 300_000 })
   }
   const issuers = (): X509Certificate[] =>
     vault.issuers.map(({ certificatePem }) => new X509Certificate(certificatePem))
   return {
     makes: true,
-    isLocal: false,
     lookEveryMs,
     obtain: (_wanted, key) => answer('obtain', () => candidate(vault.signer, vault.leaf, key)),
     look: ({ published }) => answer('look', () => newsOf(issuers(), published)),

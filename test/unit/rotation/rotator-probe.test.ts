@@ -91,8 +91,7 @@ describe('a renewal', () => {
       expect(rig.told('kept').at(-1)).toMatchObject({ reason: code })
       expect(obtained(rig)).toBe(2)
       rig.etcd.answer = () => 'accepted'
-      rig.rotator.lookAgain()
-      await rig.clock.nextSleep()
+      await rig.clock.pass(hourMs)
       expect(publishedIn(rig.path).serialNumber).toBe(rig.etcd.asked.at(-1))
       expect(rig.told('published').at(-1)).toMatchObject({ reason: 'renewal-due' })
       expect(obtained(rig)).toBe(2)

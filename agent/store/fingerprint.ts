@@ -1,0 +1,67 @@
+/**
+ * Tells whether something on this node has changed, without trusting that a watcher would have said so. A fingerprint is compared
+ * with an earlier one and means nothing else. Nothing is opened but plain files, and an error is part of the fingerprint.
+ */
+import { createHash } from 'node:crypto'
+import { type BigIntStats, lstatSync, readlinkSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { systemCode } from '../errors.ts'
+import { lockName } from './directory-lock.ts'
+import { readSmallFile, systemFiles } from './files.ts'
+import { fileNames } from './secret-dir.ts'
+
+/** What stands in the directory that the agent uses, or that may stand in its way. */
+const names = [...Object.values(fileNames), '..data', lockName]
+
+/** Of the content of files. That a file was only touched changes nothing. */
+export function fingerprintFiles(files: readonly (string | undefined)[]): string {
+  const hash = createHash('sha256')
+  for (const file of files) {
+    const content = file === undefined ? '' : contentOf(file)
+    hash.update(`${content.length} ${content}`)
+  }
+  return hash.digest('base64')
+}
+
+function contentOf(file: string): string {
+  try {
+    return readSmallFile(systemFiles, file)
+  } catch (error) {
+    return `unreadable ${systemCode(error)}`
+  }
+}
+
+/** Of what could stop a publication: the directory itself, and what kind of thing stands under each name. Times are left out. */
+export function fingerprintDirectory(path: string): string {
+  const entries = names.map((name) => described(() => lstatSync(join(path, name), { bigint: true })))
+  return [described(() => statSync(path, { bigint: true })), ...entries].join(' ')
+}
+
+/** Of what readers of the directory see. Changes with each write and each change of owner or mode, also in place. */
+export function fingerprintPublished(path: string): string {
+  const files = Object.values(fileNames).map((name) =>
+    described(
+      () => statSync(join(path, name), { bigint: true }),
+      ({ size, mtimeNs, ctimeNs }) => [size, mtimeNs, ctimeNs],
+    ),
+  )
+  return [fingerprintDirectory(path), linkOf(join(path, '..data')), ...files].join(' ')
+}
+
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path)
+  } catch (error) {
+    return systemCode(error)
+  }
+}
+
+function described(read: () => BigIntStats, more: (stats: BigIntStats) => bigint[] = () => []): string {
+  try {
+    const stats = read()
+    const { dev, ino, mode, uid, gid } = stats
+    return [dev, ino, mode, uid, gid, ...more(stats)].join(':')
+  } catch (error) {
+    return systemCode(error)
+  }
+}
