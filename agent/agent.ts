@@ -8,6 +8,7 @@ import { createAdmission } from './gate/admission.ts'
 import { createEtcdProbe } from './gate/etcd-probe.ts'
 import type { Listener } from './observe/events.ts'
 import type { Bundle } from './pki/bundle.ts'
+import { createLoop } from './retry-loop.ts'
 import { createInputReader } from './rotation/inputs.ts'
 import { createIssuance } from './rotation/issuance.ts'
 import { createPlanner } from './rotation/planner.ts'
@@ -113,15 +114,17 @@ export function createAgent({ config, clock, random, emit, beforeConnect }: Agen
 
   /** A token that was handed to us must not die between two rotations. */
   async function keepSession(keepAlive: () => Promise<void>, stop: AbortSignal): Promise<void> {
-    while (!stop.aborted) {
-      await clock.sleep(sessionCheckMs, stop)
+    const step = async (): Promise<number> => {
       try {
-        if (!stop.aborted) await keepAlive()
+        await keepAlive()
       } catch (error) {
         // The next rotation tells of it, if it lasts.
         if (!(error instanceof AgentError)) throw error
       }
+      return sessionCheckMs
     }
+    await clock.sleep(sessionCheckMs, stop)
+    await createLoop(clock, step).run(stop)
   }
 
   function endWith(stop: AbortSignal): void {

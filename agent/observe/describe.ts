@@ -127,7 +127,7 @@ function describeKept(event: Extract<AgentEvent, { type: 'kept' }>, nowMs: numbe
         : `the published certificate EXPIRED ${formatDuration(-runwayMs)} ago`
   const { says, advice } = reasons[reason]
   const retry = `next try in ${formatDuration(Math.max(0, retryAtMs - nowMs))}`
-  return line(runwayMs > 0 ? 'warn' : 'error', `${component}: ${says}; ${kept}; ${retry}. ${advice}`, {
+  return line(levelOf(runwayMs, event.lifetimeMs ?? 0), `${component}: ${says}; ${kept}; ${retry}. ${advice}`, {
     component,
     reason,
     error: detail,
@@ -135,6 +135,12 @@ function describeKept(event: Extract<AgentEvent, { type: 'kept' }>, nowMs: numbe
     retryAt: iso(retryAtMs),
     notAfter: iso(notAfterMs),
   })
+}
+
+/** A failure is as serious as the certificate in place has little time left. Ten minutes are what a person needs to act. */
+function levelOf(runwayMs: number, lifetimeMs: number): Level {
+  if (runwayMs >= lifetimeMs / 3 && runwayMs > 0) return 'info'
+  return runwayMs < Math.max(lifetimeMs / 10, 600_000) ? 'error' : 'warn'
 }
 
 function caProblem(reason: ReasonCode): string {

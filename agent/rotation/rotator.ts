@@ -7,12 +7,13 @@ import type { Clock } from '../clock.ts'
 import { AgentError } from '../errors.ts'
 import type { Listener } from '../observe/events.ts'
 import { type ReasonCode, reasons } from '../reasons.ts'
+import { createLoop } from '../retry-loop.ts'
 import type { BundleSource, Candidate, News } from '../source/source.ts'
-import { fingerprintPublished } from '../store/fingerprint.ts'
 import type { TargetDir } from '../store/target-dir.ts'
 import { type BackoffState, planRetry } from './backoff.ts'
 import { endsWait, type InputStates, mendedBy, type ReadInputs } from './inputs.ts'
 import type { Issuance } from './issuance.ts'
+import { createLookout } from './lookout.ts'
 import { planPoll, planStep } from './next-step.ts'
 import type { Publisher } from './publisher.ts'
 import { giveWay } from './schedule.ts'
@@ -50,26 +51,20 @@ export interface Rotator {
 const longestSleepMs = 30_000
 /** A new CA set that etcd could not be asked about is looked at again this soon. */
 const unheardMs = 300_000
-/** What is published is read again this often, also if nothing says that it was touched. */
-const inspectEveryMs = 300_000
 
 export function createRotator(options: RotatorOptions): Rotator {
   const { component, directory, publisher, issuance, source, readInputs, pollSlot, clock, now, random, emit } = options
   /** Why a renewal is due whatever the schedule says; each request is one object, so that one that comes meanwhile is not lost. */
   let requested: { readonly reason: ReasonCode } | undefined
-  // Both moments are of the monotonic clock: a wall clock that is set back must not delay them by hours.
+  // Moments are of the monotonic clock: a wall clock that is set back must not delay them by hours.
   let failed: { error: AgentError; inputs: InputStates; backoff: BackoffState; retryAt: number } | undefined
   let pollAt: number | undefined
-  /** When a look at the source last found Vault down, by the monotonic clock. */
-  let outageAt: number | undefined
-  /** What stood there when the directory was last in order; undefined: it has not been looked at, or was not. */
-  let inspected: { readonly state: string; readonly at: number } | undefined
-  /** What the source held on this node when it was last looked at. */
-  let sourceState: string | undefined
+  let outageAt: number | undefined // A look at the source found Vault down.
+  const watch = createLookout({ path: directory.path, clock, readInputs })
   const shelf = createShelf({ now, publisher, source, look })
-  let alarm = new AbortController()
+  let isOnce = false
+  const loop = createLoop(clock, act)
 
-  const wake = (): void => alarm.abort()
   const inWallTime = (at: number): number => now() + at - clock.monotonic()
 
   async function look(): Promise<News> {
@@ -99,13 +94,6 @@ export function createRotator(options: RotatorOptions): Rotator {
     return candidate !== undefined
   }
 
-  async function poll(): Promise<void> {
-    scheduleNextPoll()
-    const { issuers, renew: reason } = await look()
-    if (issuers !== undefined) await refreshCa(issuers)
-    if (reason !== undefined) requested = { reason }
-  }
-
   /** A CA set that the gate refuses must not stand in the way of a renewal. */
   async function refreshCa(issuers: readonly X509Certificate[] | undefined): Promise<void> {
     try {
@@ -118,8 +106,7 @@ export function createRotator(options: RotatorOptions): Rotator {
   }
 
   async function inspect(): Promise<void> {
-    inspected = undefined
-    const state = standing()
+    const inspected = watch.begin()
     const before = publisher.published()
     const problem = await publisher.inspect()
     const published = publisher.published()
@@ -129,7 +116,7 @@ export function createRotator(options: RotatorOptions): Rotator {
       if (published.bundle.leaf !== before?.bundle.leaf) requested = undefined
       await refreshCa(undefined)
     }
-    inspected = { state, at: clock.monotonic() }
+    inspected()
     // A start contacts Vault for nothing while the certificate on disk is good.
     if (pollAt === undefined) scheduleNextPoll()
   }
@@ -143,7 +130,7 @@ export function createRotator(options: RotatorOptions): Rotator {
   }
 
   async function keep(error: AgentError): Promise<void> {
-    const notAfterMs = publisher.published()?.validity.notAfterMs
+    const { notBeforeMs = 0, notAfterMs } = publisher.published()?.validity ?? {}
     const runwayMs = (notAfterMs ?? 0) - now()
     const { retry, retryAfterMs } = error
     const [plannedMs, backoff] = planRetry(failed?.backoff, { class: retry, runwayMs, retryAfterMs }, random())
@@ -151,9 +138,10 @@ export function createRotator(options: RotatorOptions): Rotator {
     const delayMs = source.makes ? plannedMs : Math.min(plannedMs, source.lookEveryMs(runwayMs))
     const inputs = readInputs(mendedBy(error.code))
     failed = { error, inputs, backoff, retryAt: clock.monotonic() + delayMs }
-    if (error.code === 'directory-in-use') inspected = undefined // Who has it publishes there.
+    if (error.code === 'directory-in-use') watch.begin() // Who has it publishes there.
     const retryAtMs = now() + delayMs
-    emit({ type: 'kept', component, reason: error.code, detail: error.message, retryAtMs, notAfterMs })
+    const lifetimeMs = notAfterMs && notAfterMs - notBeforeMs
+    emit({ type: 'kept', component, reason: error.code, detail: error.message, retryAtMs, notAfterMs, lifetimeMs })
     if (runwayMs <= 0) await restore()
   }
 
@@ -167,37 +155,26 @@ export function createRotator(options: RotatorOptions): Rotator {
     }
   }
 
-  /** What readers of the directory see, and what belongs into it. */
-  const standing = (): string => `${fingerprintPublished(directory.path)} ${readInputs(['etcd-ca'])['etcd-ca'] ?? ''}`
-
   function endMendedWait(): void {
     if (failed === undefined) return
     const { code } = failed.error
     if (endsWait(code, failed.inputs, readInputs(mendedBy(code)))) failed = { ...failed, retryAt: clock.monotonic() }
   }
 
-  /** @param isBlocked a failure waits for its retry; if it was about the directory, looking at that waits too */
+  /** While a failure of the directory waits for its retry, looking at it waits too. */
   function mustInspect(isBlocked: boolean): boolean {
     const isWaiting = isBlocked && failed !== undefined && mendedBy(failed.error.code).includes('directory')
-    if (isWaiting || inspected === undefined) return !isBlocked
-    return inspected.state !== standing() || clock.monotonic() >= inspected.at + inspectEveryMs
-  }
-
-  /** A source on this node costs next to nothing to read. */
-  function pollChangedSource(): void {
-    const { source: state } = readInputs(['source'])
-    if (sourceState !== undefined && state !== sourceState) pollAt = clock.monotonic()
-    sourceState = state
+    return isWaiting || !watch.hasBeen() ? !isBlocked : watch.hasChanged()
   }
 
   /** Does what is due; answers how long there is nothing to do. */
-  async function step(once: boolean): Promise<number> {
+  async function step(): Promise<number> {
     endMendedWait()
     const blockedUntil = failed !== undefined && failed.retryAt > clock.monotonic() ? failed.retryAt : undefined
     if (mustInspect(blockedUntil !== undefined)) await inspect()
-    pollChangedSource()
+    if (watch.hasSourceChanged()) pollAt = clock.monotonic()
     // Also where nothing is due: who comes second should say so early. One that ends by itself writes only when it must.
-    if (!once && blockedUntil === undefined) await directory.claim()
+    if (!isOnce && blockedUntil === undefined) await directory.claim()
     const plan = publisher.published()?.plan
     const renewAtMs = plan && giveWay(plan, outageAt === undefined ? undefined : inWallTime(outageAt))
     const retryAtMs = blockedUntil === undefined ? undefined : inWallTime(blockedUntil)
@@ -209,7 +186,7 @@ export function createRotator(options: RotatorOptions): Rotator {
         await publisher.prove()
         return Math.min(next.untilMs, retryAtMs ?? next.untilMs) - now()
       case 'poll':
-        await pollQuietly()
+        await poll()
         return 0
       case 'renew':
         if (await renew(next.reason)) failed = undefined
@@ -225,9 +202,12 @@ export function createRotator(options: RotatorOptions): Rotator {
   }
 
   /** The source is looked at again soon; that this look failed endangers nothing. */
-  async function pollQuietly(): Promise<void> {
+  async function poll(): Promise<void> {
+    scheduleNextPoll()
     try {
-      await poll()
+      const { issuers, renew: reason } = await look()
+      if (issuers !== undefined) await refreshCa(issuers)
+      if (reason !== undefined) requested = { reason }
     } catch (error) {
       if (!(error instanceof AgentError)) throw error
       if (error.retry === 'outage') outageAt = clock.monotonic()
@@ -235,34 +215,27 @@ export function createRotator(options: RotatorOptions): Rotator {
     }
   }
 
-  async function stepOrKeep(once: boolean): Promise<number> {
+  async function act(): Promise<number | undefined> {
+    let waitMs = 0
     try {
-      return await step(once)
+      waitMs = await step()
     } catch (error) {
       if (!(error instanceof AgentError)) throw error
       await keep(error)
-      return 0
     }
+    if (isOnce && publisher.published() !== undefined && waitMs > 0) return undefined
+    const sleepMs = Math.min(Math.max(waitMs, 0), longestSleepMs)
+    emit({ type: 'heartbeat', component, nextStepAtMs: clock.now() + sleepMs })
+    return sleepMs
   }
-
-  const isSettled = (waitMs: number): boolean => publisher.published() !== undefined && waitMs > 0
 
   return {
     component,
     async run(stop, once = false) {
-      stop.addEventListener('abort', wake)
+      isOnce = once
       try {
-        while (!stop.aborted) {
-          alarm = new AbortController()
-          const waitMs = await stepOrKeep(once)
-          if (once && isSettled(waitMs)) return
-          const sleepMs = Math.min(Math.max(waitMs, 0), longestSleepMs)
-          emit({ type: 'heartbeat', component, nextStepAtMs: clock.now() + sleepMs })
-          // The alarm is older than the step: a stop that came meanwhile ends this sleep before it begins.
-          if (sleepMs > 0) await clock.sleep(sleepMs, alarm.signal)
-        }
+        await loop.run(stop)
       } finally {
-        stop.removeEventListener('abort', wake)
         directory.release()
       }
     },
@@ -270,9 +243,9 @@ export function createRotator(options: RotatorOptions): Rotator {
       requested = { reason: 'renewal-requested' }
       failed = undefined
       shelf.renew()
-      wake()
+      loop.wake()
     },
-    lookAgain: wake,
+    lookAgain: loop.wake,
     failure: () => failed?.error,
   }
 }

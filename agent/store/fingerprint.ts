@@ -3,7 +3,7 @@
  * with an earlier one and means nothing else. Nothing is opened but plain files, and an error is part of the fingerprint.
  */
 import { createHash } from 'node:crypto'
-import { type BigIntStats, lstatSync, readlinkSync, statSync } from 'node:fs'
+import { accessSync, type BigIntStats, constants, lstatSync, readlinkSync, statfsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { systemCode } from '../errors.ts'
 import { lockName } from './directory-lock.ts'
@@ -31,10 +31,27 @@ function contentOf(file: string): string {
   }
 }
 
-/** Of what could stop a publication: the directory itself, and what kind of thing stands under each name. Times are left out. */
+/**
+ * Of what could stop a publication: the directory itself, whether it can be written and has room, and what kind of thing stands
+ * under each name. Times are left out.
+ */
 export function fingerprintDirectory(path: string): string {
   const entries = names.map((name) => described(() => lstatSync(join(path, name), { bigint: true })))
-  return [described(() => statSync(path, { bigint: true })), ...entries].join(' ')
+  const writable = attempt(() => {
+    accessSync(path, constants.W_OK)
+    return 'writable'
+  })
+  return [described(() => statSync(path, { bigint: true })), writable, attempt(() => roomIn(path)), ...entries].join(
+    ' ',
+  )
+}
+
+/** A generation needs about as much; a file system that counts no inodes says 0 of 0. */
+const [roomBytes, roomInodes] = [65_536, 8]
+
+function roomIn(path: string): string {
+  const { bavail, bsize, files, ffree } = statfsSync(path)
+  return `${bavail * bsize >= roomBytes} ${files === 0 || ffree >= roomInodes}`
 }
 
 /** Of what readers of the directory see. Changes with each write and each change of owner or mode, also in place. */
@@ -45,23 +62,22 @@ export function fingerprintPublished(path: string): string {
       ({ size, mtimeNs, ctimeNs }) => [size, mtimeNs, ctimeNs],
     ),
   )
-  return [fingerprintDirectory(path), linkOf(join(path, '..data')), ...files].join(' ')
+  return [fingerprintDirectory(path), attempt(() => readlinkSync(join(path, '..data'))), ...files].join(' ')
 }
 
-function linkOf(path: string): string {
+/** The system's error code stands for what could not be read. */
+function attempt(read: () => string): string {
   try {
-    return readlinkSync(path)
+    return read()
   } catch (error) {
     return systemCode(error)
   }
 }
 
 function described(read: () => BigIntStats, more: (stats: BigIntStats) => bigint[] = () => []): string {
-  try {
+  return attempt(() => {
     const stats = read()
     const { dev, ino, mode, uid, gid } = stats
     return [dev, ino, mode, uid, gid, ...more(stats)].join(':')
-  } catch (error) {
-    return systemCode(error)
-  }
+  })
 }

@@ -1,11 +1,15 @@
 /**
  * Owns the run of a fleet in virtual time: agents that decide by the agent's own pure functions, against a modelled Vault.
- * What an agent remembers and when it asks is as in agent/rotation/rotator.ts; what takes no time there takes none here.
+ * What an agent remembers and when it asks is as in agent/rotation/rotator.ts; what takes no time there takes none here. The
+ * kubelet replaces each node's token every few minutes, and the agent notices it at once.
  */
 import type { Validity } from '../../../agent/pki/certificate.ts'
+import { type ReasonCode, reasons } from '../../../agent/reasons.ts'
 import { type BackoffState, planRetry } from '../../../agent/rotation/backoff.ts'
+import { endsWait, type InputStates } from '../../../agent/rotation/inputs.ts'
 import { planPoll, planStep } from '../../../agent/rotation/next-step.ts'
 import { giveWay, planRenewal, type RenewalPlan, slotOf } from '../../../agent/rotation/schedule.ts'
+import { lookEveryMs } from '../../../agent/source/pki.ts'
 import { createEventQueue } from './event-queue.ts'
 import { createRandom } from './random.ts'
 import { createRecord, type Record } from './record.ts'
@@ -16,7 +20,9 @@ interface Agent {
   readonly pollSlot: number
   plan: RenewalPlan | undefined
   notAfterMs: number
-  failed: { backoff: BackoffState; retryAtMs: number } | undefined
+  failed: { code: ReasonCode; inputs: InputStates; backoff: BackoffState; retryAtMs: number } | undefined
+  /** When in every interval its node's token is replaced. */
+  readonly tokenPhaseMs: number
   outageAtMs: number | undefined
   pollAtMs: number
 }
@@ -29,7 +35,7 @@ export interface Witness {
 }
 
 /** What the modelled Vault says to a request. */
-type Answer = 'done' | { readonly retryAfterMs?: number }
+type Answer = 'done' | { readonly code: ReasonCode; readonly retryAfterMs?: number }
 
 export function simulate(fleet: Fleet, scenario: Scenario, witness?: Witness): Record {
   const startMs = Date.UTC(2026, 2, 1)
@@ -57,10 +63,10 @@ export function simulate(fleet: Fleet, scenario: Scenario, witness?: Witness): R
   }
 
   function sign(nowMs: number): Answer {
-    if (isDown(nowMs)) return {}
+    if (isDown(nowMs)) return { code: scenario.failure ?? 'vault-unreachable' }
     const nowSecond = Math.floor(nowMs / 1000)
     if (nowSecond !== second) [second, signsInSecond] = [nowSecond, 0]
-    return ++signsInSecond > signsPerSecond ? { retryAfterMs: 1000 } : 'done'
+    return ++signsInSecond > signsPerSecond ? { code: 'vault-rate-limited', retryAfterMs: 1000 } : 'done'
   }
 
   function renew(agent: Agent, id: number, nowMs: number): void {
@@ -73,31 +79,49 @@ export function simulate(fleet: Fleet, scenario: Scenario, witness?: Witness): R
       agent.plan = planRenewal({ notBeforeMs, notAfterMs: agent.notAfterMs }, nowMs, agent.slot, fleet.renewAt)
       witness?.signed(id, nowMs, { notBeforeMs, notAfterMs: agent.notAfterMs, renewAtMs: agent.plan.renewAtMs })
       agent.failed = undefined
-      agent.pollAtMs = planPoll(agent.notAfterMs - notBeforeMs, agent.pollSlot, nowMs)
+      agent.pollAtMs = planPoll(lookEveryMs(agent.notAfterMs - notBeforeMs), agent.pollSlot, nowMs)
     } else {
       record.failed(id, nowMs)
-      const failure = { class: 'outage', runwayMs: agent.notAfterMs - nowMs, ...answer } as const
+      const { code, retryAfterMs } = answer
+      const failure = { class: reasons[code].retry, runwayMs: agent.notAfterMs - nowMs, retryAfterMs }
       const [delayMs, backoff] = planRetry(agent.failed?.backoff, failure, random())
-      agent.failed = { backoff, retryAtMs: nowMs + delayMs }
+      agent.failed = { code, inputs: inputsOf(agent, nowMs), backoff, retryAtMs: nowMs + delayMs }
       witness?.failed(id, nowMs, agent.failed.retryAtMs, agent.notAfterMs)
     }
   }
 
   function poll(agent: Agent, id: number, nowMs: number): void {
-    agent.pollAtMs = planPoll(fleet.ttlMs + fleet.backdatingMs, agent.pollSlot, nowMs)
+    agent.pollAtMs = planPoll(lookEveryMs(fleet.ttlMs + fleet.backdatingMs), agent.pollSlot, nowMs)
     record.polled(id, nowMs, !isDown(nowMs))
     witness?.polled(id, nowMs, !isDown(nowMs))
     if (isDown(nowMs)) agent.outageAtMs = nowMs
   }
 
+  const tokenOf = ({ tokenPhaseMs }: Agent, nowMs: number): number =>
+    Math.floor((nowMs - tokenPhaseMs) / fleet.tokenEveryMs)
+
+  /** A renewed token is another credential, and the same login. */
+  function inputsOf(agent: Agent, nowMs: number): InputStates {
+    return { credential: `${tokenOf(agent, nowMs)}`, login: 'the same' }
+  }
+
+  /** While something fails, the next new token is an event too. */
+  function nextEventMs(agent: Agent, untilMs: number, nowMs: number): number {
+    if (agent.failed === undefined) return untilMs
+    return Math.min(untilMs, (tokenOf(agent, nowMs) + 1) * fleet.tokenEveryMs + agent.tokenPhaseMs)
+  }
+
   /** Does all that is due; answers when there is something to do again. */
   function act(agent: Agent, id: number, nowMs: number): number {
+    if (agent.failed !== undefined && endsWait(agent.failed.code, agent.failed.inputs, inputsOf(agent, nowMs))) {
+      agent.failed.retryAtMs = nowMs
+    }
     for (;;) {
       const { plan, outageAtMs, failed, pollAtMs } = agent
       const renewAtMs = plan && giveWay(plan, outageAtMs)
       const retryAtMs = failed?.retryAtMs
       const next = planStep({ renewAtMs, requested: undefined, retryAtMs, pollAtMs }, nowMs)
-      if (next.do === 'wait') return next.untilMs
+      if (next.do === 'wait') return nextEventMs(agent, next.untilMs, nowMs)
       if (next.do === 'poll') poll(agent, id, nowMs)
       else renew(agent, id, nowMs)
     }
@@ -116,13 +140,14 @@ export function simulate(fleet: Fleet, scenario: Scenario, witness?: Witness): R
   return record
 }
 
-function createAgents({ nodes, components, seed }: Fleet): Agent[] {
+function createAgents({ nodes, components, seed, tokenEveryMs }: Fleet): Agent[] {
   const cluster = `fleet-${seed}`
   return Array.from({ length: nodes }, (_, index) => `node-${index}.example`).flatMap((node) => {
     const pollSlot = slotOf({ cluster, node, component: '' })
     return components.map((component): Agent => {
       const slot = slotOf({ cluster, node, component })
-      return { slot, pollSlot, plan: undefined, notAfterMs: 0, failed: undefined, outageAtMs: undefined, pollAtMs: 0 }
+      const state = { plan: undefined, notAfterMs: 0, failed: undefined, outageAtMs: undefined, pollAtMs: 0 }
+      return { ...state, slot, pollSlot, tokenPhaseMs: pollSlot * tokenEveryMs }
     })
   })
 }

@@ -4,8 +4,8 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { AgentError } from '../../../agent/errors.ts'
 import type { ReasonCode } from '../../../agent/reasons.ts'
 import type { LeafOptions } from '../../support/certificates.ts'
-import { clear, publishedIn, snapshot } from './rotation-files.ts'
-import { hourMs, newCa, oldCa, plant, type Rig, rotationRig, startMs, x509 } from './rotation-rig.ts'
+import { clear, plant, publishedIn, snapshot } from './rotation-files.ts'
+import { hourMs, newCa, oldCa, type Rig, rotationRig, startMs, x509 } from './rotation-rig.ts'
 
 let rig: Rig
 beforeEach(async () => {

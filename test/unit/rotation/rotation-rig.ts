@@ -9,8 +9,8 @@ import { onTestFinished } from 'vitest'
 import { createAdmission } from '../../../agent/gate/admission.ts'
 import type { Finding } from '../../../agent/gate/probe/outcome.ts'
 import type { AgentEvent } from '../../../agent/observe/events.ts'
-import { type Bundle, createBundle } from '../../../agent/pki/bundle.ts'
-import { createInputReader, type InputOptions, type ReadInputs } from '../../../agent/rotation/inputs.ts'
+import type { Bundle } from '../../../agent/pki/bundle.ts'
+import type { InputOptions } from '../../../agent/rotation/inputs.ts'
 import { createIssuance } from '../../../agent/rotation/issuance.ts'
 import { createPublisher, type Publisher } from '../../../agent/rotation/publisher.ts'
 import { createRotator, type Rotator } from '../../../agent/rotation/rotator.ts'
@@ -22,7 +22,7 @@ import { openTargetDir } from '../../../agent/store/target-dir.ts'
 import { createCa, type LeafOptions, type TestCa } from '../../support/certificates.ts'
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts'
 import { tempDir } from '../../support/temp-dir.ts'
-import { createTestSource } from './rotation-source.ts'
+import { createTestInputs, createTestSource } from './rotation-source.ts'
 
 export const hourMs = 3_600_000
 export const name = 'calico-node:node1'
@@ -38,8 +38,6 @@ export const newCa = await createCa({ commonName: 'New CA', ...lifetime })
 export const x509 = (ca: { certificatePem: string }): X509Certificate => new X509Certificate(ca.certificatePem)
 
 export type EventOf<Type extends AgentEvent['type']> = Extract<AgentEvent, { type: Type }>
-
-const noInputs: InputOptions['config'] = { auth: undefined, vault: undefined, etcdCaFile: undefined }
 
 export interface RigOptions {
   /** The files whose change may end a wait. Default: none. */
@@ -152,26 +150,7 @@ export async function rotationRig(options: RigOptions = {}): Promise<Rig> {
     },
   }
 
-  const readFiles = createInputReader({
-    config: options.inputs ?? noInputs,
-    directory: path,
-    source: () => rig.sourceState,
-  })
-  const readInputs: ReadInputs = (inputs) =>
-    inputs.includes('etcd-ca') && options.etcdCaFromFile !== true
-      ? { ...readFiles(inputs), 'etcd-ca': etcdCaState() }
-      : readFiles(inputs)
-
-  function etcdCaState(): string {
-    try {
-      return etcd
-        .ca()
-        .map(({ fingerprint256 }) => fingerprint256)
-        .join()
-    } catch {
-      return 'unreadable'
-    }
-  }
+  const readInputs = createTestInputs(options, path, etcd, () => rig.sourceState)
 
   function compose(): Pick<Rig, 'publisher' | 'rotator'> {
     const directory = openTargetDir(path, { mode: 0o400, uid: undefined, gid: undefined }, (flaw) =>
@@ -257,10 +236,4 @@ export async function rotationRig(options: RigOptions = {}): Promise<Rig> {
       events.filter((event): event is EventOf<Type> => event.type === type),
   }
   return rig
-}
-
-/** Puts a certificate into a directory, as an earlier agent or an operator would have. */
-export function plant(path: string, { leaf, intermediates, key, issuers }: Candidate, signer?: TestCa): void {
-  const { text } = createBundle({ leaf, intermediates, key, ca: signer === undefined ? issuers : [x509(signer)] })
-  openSecretDir(path, { mode: 0o400, uid: undefined, gid: undefined }).publish(text, new Date())
 }

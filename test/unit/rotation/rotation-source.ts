@@ -2,10 +2,11 @@
 import { X509Certificate } from 'node:crypto'
 import { AgentError } from '../../../agent/errors.ts'
 import { createBundle } from '../../../agent/pki/bundle.ts'
+import { createInputReader, type InputOptions, type ReadInputs } from '../../../agent/rotation/inputs.ts'
 import { createDeliveredSource, type Delivered } from '../../../agent/source/delivered.ts'
 import { lookEveryMs, newsOf } from '../../../agent/source/pki.ts'
 import type { BundleSource, Candidate } from '../../../agent/source/source.ts'
-import type { Rig } from './rotation-rig.ts'
+import type { Rig, RigOptions } from './rotation-rig.ts'
 
 export interface TestSourceOptions extends Pick<Rig, 'calls' | 'vault' | 'there' | 'candidate'> {
   readonly isDelivered: boolean
@@ -38,4 +39,28 @@ function textsOf(candidate: Candidate | undefined): Delivered {
   const { leaf, intermediates, key, issuers } = candidate
   const { certificate, key: secret, ca } = createBundle({ leaf, intermediates, key, ca: issuers }).text
   return { certificate, key: secret, ca, nameOf: (part) => `there: ${part}` }
+}
+
+const noFiles: InputOptions['config'] = { auth: undefined, vault: undefined, etcdCaFile: undefined }
+
+/** What a change of may end a wait: the files of the test, and the CA certificates that it says etcd's servers have. */
+export function createTestInputs(
+  { inputs: config = noFiles, etcdCaFromFile = false }: RigOptions,
+  directory: string,
+  etcd: Rig['etcd'],
+  source: () => string,
+): ReadInputs {
+  const readFiles = createInputReader({ config, directory, source })
+  if (etcdCaFromFile) return readFiles
+  return (inputs) => ({ ...readFiles(inputs), ...(inputs.includes('etcd-ca') ? { 'etcd-ca': stateOfCa(etcd) } : {}) })
+}
+
+function stateOfCa({ ca }: Rig['etcd']): string {
+  try {
+    return ca()
+      .map(({ fingerprint256 }) => fingerprint256)
+      .join()
+  } catch {
+    return 'unreadable'
+  }
 }

@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { AgentError } from '../../../agent/errors.ts'
 import { createKeyPair } from '../../support/certificates.ts'
-import { fileNames, publishedIn, snapshot } from './rotation-files.ts'
-import { hourMs, newCa, oldCa, plant, type Rig, rotationRig, startMs } from './rotation-rig.ts'
+import { fileNames, plant, publishedIn, snapshot } from './rotation-files.ts'
+import { hourMs, newCa, oldCa, type Rig, rotationRig, startMs } from './rotation-rig.ts'
 
 /** Bytes of a published file, changed behind the agent's back. */
 function tamper(path: string, file: string, text: string): void {

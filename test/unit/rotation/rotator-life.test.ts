@@ -1,8 +1,8 @@
 import { rmSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { AgentError } from '../../../agent/errors.ts'
-import { publishedIn, snapshot } from './rotation-files.ts'
-import { hourMs, oldCa, plant, rotationRig } from './rotation-rig.ts'
+import { plant, publishedIn, snapshot } from './rotation-files.ts'
+import { hourMs, oldCa, rotationRig } from './rotation-rig.ts'
 
 const sealed = new AgentError('vault-sealed', '503 Vault is sealed')
 

@@ -1,8 +1,8 @@
 /** Two agents on one directory: the second one uses what it finds, writes nothing, signs nothing, and takes over in time. */
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { createDirectoryLock, type DirectoryLock } from '../../../agent/store/directory-lock.ts'
-import { filesIn, publishedIn, snapshot } from './rotation-files.ts'
-import { hourMs, plant, type Rig, rotationRig } from './rotation-rig.ts'
+import { filesIn, plant, publishedIn, snapshot } from './rotation-files.ts'
+import { hourMs, type Rig, rotationRig } from './rotation-rig.ts'
 
 let rig: Rig
 let other: DirectoryLock

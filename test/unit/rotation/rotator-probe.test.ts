@@ -4,8 +4,8 @@ import { AgentError } from '../../../agent/errors.ts'
 import type { ProbeCode } from '../../../agent/gate/probe/outcome.ts'
 import type { Bundle } from '../../../agent/pki/bundle.ts'
 import { createCa } from '../../support/certificates.ts'
-import { clear, filesIn, publishedIn, snapshot } from './rotation-files.ts'
-import { hourMs, newCa, oldCa, plant, type Rig, rotationRig, startMs, x509 } from './rotation-rig.ts'
+import { clear, filesIn, plant, publishedIn, snapshot } from './rotation-files.ts'
+import { hourMs, newCa, oldCa, type Rig, rotationRig, startMs, x509 } from './rotation-rig.ts'
 
 const etcdCa = await createCa({ commonName: 'etcd CA', notAfter: new Date(startMs + 100_000 * hourMs) })
 const holds = ({ ca }: Bundle, name: string): boolean => ca.some(({ subject }) => subject === `CN=${name}`)
