@@ -66,7 +66,6 @@ export function createRotator(options: RotatorOptions): Rotator {
   const loop = createLoop(clock, act)
 
   const inWallTime = (at: number): number => now() + at - clock.monotonic()
-
   async function look(): Promise<News> {
     return await issuance.look(publisher.published())
   }

@@ -127,6 +127,16 @@ group('a failure', () => {
     expect(describe(event, sampleNow)?.level).toBe(level)
   })
 
+  test.each<[ReasonCode, Level]>([
+    ['vault-login-refused', 'warn'],
+    ['directory-full', 'warn'],
+    ['etcd-unknown-user', 'warn'],
+    ['vault-timeout', 'info'],
+  ])('because of %s with much time left', (reason, level) => {
+    const event = { ...sampleEvents.kept, reason, notAfterMs: sampleNow + 12 * hourMs }
+    expect(describe(event, sampleNow)?.level).toBe(level)
+  })
+
   test('whose next try is over already says 0s', () => {
     expect(kept(sampleNow + hourMs, sampleNow - 1000)?.message).toContain('next try in 0s')
   })
