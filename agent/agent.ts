@@ -1,20 +1,19 @@
-/** Owns the composition: wires the parts for a configuration, starts a rotator for each target, and stops them. */
+/** Owns the composition: wires the parts for a configuration, starts a loop for each target, and stops them. */
 import { chmodSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from './clock.ts'
 import type { Config, Target } from './config/config.ts'
 import { AgentError } from './errors.ts'
 import { createAdmission } from './gate/admission.ts'
+import { minLifetimeFor } from './gate/checks.ts'
 import { createEtcdProbe } from './gate/etcd-probe.ts'
 import type { Listener } from './observe/events.ts'
 import type { Bundle } from './pki/bundle.ts'
 import { createLoop } from './retry-loop.ts'
+import { createFallback } from './rotation/fallback.ts'
 import { createInputReader } from './rotation/inputs.ts'
-import { createIssuance } from './rotation/issuance.ts'
-import { createPlanner } from './rotation/planner.ts'
-import { createPublisher, type Publisher } from './rotation/publisher.ts'
-import { createRotator, type Rotator } from './rotation/rotator.ts'
-import { slotOf } from './rotation/schedule.ts'
+import { createPlanner, slotOf } from './rotation/schedule.ts'
+import { createTargetLoop, type TargetLoop } from './rotation/target-loop.ts'
 import { commonNameOf } from './source/common-name.ts'
 import { readEtcdCa } from './source/etcd-ca.ts'
 import { openSource } from './source/open.ts'
@@ -45,8 +44,8 @@ export interface Agent {
   renewNow(): void
   /** What stands in the component's directory and has passed the gate. */
   published(component: string): Bundle | undefined
-  /** A watched file has changed: looks at everything again. */
-  lookAgain(): void
+  /** A watched file has changed: looks at the node now. */
+  recheck(): void
 }
 
 const sessionCheckMs = 30_000
@@ -57,59 +56,50 @@ export function createAgent({ config, clock, random, emit, beforeConnect }: Agen
   const stopping = new AbortController()
   const probe = config.etcdProbe && createEtcdProbe(config.etcdProbe, stopping.signal)
   const nodeSlot = slotOf({ cluster: config.cluster, node: config.node, component: '' })
-  const rotators = config.targets.map(createTarget)
+  const loops = config.targets.map(createLoopOf)
 
-  function createTarget(target: Target): { rotator: Rotator; publisher: Publisher } {
+  function createLoopOf(target: Target): TargetLoop {
     const { component } = target
     const commonName = createCommonName(config, target, emit)
     const directory = openTargetDir(target.directory, config.files, ({ code: reason, message: detail }) =>
       emit({ type: 'store-flaw', component, reason, detail }),
     )
-    const publisher = createPublisher({
-      component,
-      commonName,
-      directory,
-      state: openStateDir(config, component),
-      bootstrap:
-        config.bootstrapDirectory === undefined ? undefined : openSecretDir(config.bootstrapDirectory, config.files),
-      plan: createPlanner(config, component),
-      ttlSeconds: source.makes ? config.pki.ttlSeconds : undefined,
-      clock,
-      now: skew.now,
-      etcdCa: () => readEtcdCa(config.etcdCaFile),
-      admit: probe && createAdmission({ component, probe, clock, now: skew.now, emit }),
-      emit,
-    })
-    const issuance = createIssuance({
+    const { stateDirectory, bootstrapDirectory, key, issuanceBudget: budget, renewAt, pki } = config
+    const admit = probe && createAdmission({ component, probe, clock, now: skew.now, emit })
+    return createTargetLoop({
       target,
       commonName,
-      source,
-      keyReuse: config.key.reuse,
-      budget: config.issuanceBudget,
-      renewAt: config.renewAt,
-      ttlSeconds: config.pki.ttlSeconds,
-      record: openRecord(config, target),
-      now: skew.now,
-      emit,
-    })
-    const rotator = createRotator({
-      component,
       directory,
-      publisher,
-      issuance,
       source,
+      fallback: createFallback({
+        component,
+        state: stateDirectory === undefined ? undefined : openStateDir(join(stateDirectory, component)),
+        bootstrap: bootstrapDirectory === undefined ? undefined : openSecretDir(bootstrapDirectory, config.files),
+        clock,
+        admit,
+        emit,
+      }),
+      record: openRecord(config, target),
+      etcdCa: () => readEtcdCa(config.etcdCaFile),
+      admit,
       readInputs: createInputReader({
         config,
         directory: target.directory,
         source: source.stateOf && (() => source.stateOf?.(component) ?? ''),
       }),
-      pollSlot: nodeSlot,
+      rules: {
+        issues: source.issues,
+        plan: createPlanner(config, component),
+        pollEveryMs: (lifetimeMs) => source.pollEveryMs(lifetimeMs),
+        pollSlot: nodeSlot,
+      },
+      issuance: { keyReuse: key.reuse, budget, renewAt, ttlSeconds: pki.ttlSeconds },
+      minLifetimeMs: minLifetimeFor(source.issues ? pki.ttlSeconds : undefined),
       clock,
       now: skew.now,
       random,
       emit,
     })
-    return { rotator, publisher }
   }
 
   /** A token that was handed to us must not die between two rotations. */
@@ -138,27 +128,23 @@ export function createAgent({ config, clock, random, emit, beforeConnect }: Agen
   return {
     async run(stop) {
       endWith(stop)
-      const loops = rotators.map(({ rotator }) => rotator.run(stop))
-      if (maintain !== undefined) loops.push(keepSession(maintain, stop))
-      await Promise.all(loops)
+      const running = loops.map((loop) => loop.run(stop))
+      if (maintain !== undefined) running.push(keepSession(maintain, stop))
+      await Promise.all(running)
     },
     async runOnce(stop) {
       endWith(stop)
-      await Promise.all(rotators.map(({ rotator }) => rotator.run(stop, true)))
-      return rotators
-        .filter(({ publisher }) => publisher.published() === undefined)
-        .map(
-          ({ rotator }) =>
-            rotator.failure() ?? new AgentError('never-published', `${rotator.component} was not reached`),
-        )
+      await Promise.all(loops.map((loop) => loop.run(stop, true)))
+      return loops
+        .filter((loop) => loop.published() === undefined)
+        .map((loop) => loop.failure() ?? new AgentError('never-published', `${loop.component} was not reached`))
     },
-    published: (component) =>
-      rotators.find(({ rotator }) => rotator.component === component)?.publisher.published()?.bundle,
+    published: (component) => loops.find((loop) => loop.component === component)?.published()?.bundle,
     renewNow: () => {
-      for (const { rotator } of rotators) rotator.renewNow()
+      for (const loop of loops) loop.renewNow()
     },
-    lookAgain: () => {
-      for (const { rotator } of rotators) rotator.lookAgain()
+    recheck: () => {
+      for (const loop of loops) loop.recheck()
     },
   }
 }
@@ -181,9 +167,7 @@ function createCommonName(config: Config, target: Target, emit: Listener): () =>
   }
 }
 
-function openStateDir(config: Config, component: string): SecretDir | undefined {
-  if (config.stateDirectory === undefined) return undefined
-  const path = join(config.stateDirectory, component)
+function openStateDir(path: string): SecretDir {
   const directory = openSecretDir(path, { mode: 0o600, uid: undefined, gid: undefined })
   return {
     ...directory,

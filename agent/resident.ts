@@ -116,10 +116,10 @@ export function keepHostCopy({ config, hub, clock, published, random }: Omit<Res
     emit: hub.emit,
   })
   hub.attach((event) => {
-    if ((event.type === 'found' || event.type === 'published') && event.component === component) copy.lookAgain()
+    if ((event.type === 'found' || event.type === 'published') && event.component === component) copy.recheck()
   })
   const stopWatching = watchPublished(directory.path, {
-    changed: () => copy.lookAgain(),
+    changed: () => copy.recheck(),
     failed: (detail) => hub.emit({ type: 'watch-failed', detail }),
   })
   void copy.run(stop.signal)

@@ -27,7 +27,7 @@ export interface HostCopy {
   /** Runs until `stop`. Rejects only for bugs. */
   run(stop: AbortSignal): Promise<void>
   /** The bundle or the copy has changed: looks at once. */
-  lookAgain(): void
+  recheck(): void
 }
 
 /** A look costs a few reads; it is all there is where the host's directory cannot be watched. */
@@ -74,5 +74,5 @@ export function createHostCopy(options: HostCopyOptions): HostCopy {
     }
   }
 
-  return { run: loop.run, lookAgain: loop.wake }
+  return { run: loop.run, recheck: loop.wake }
 }

@@ -47,9 +47,9 @@ export function createDeliveredSource({ read, stateOf, pollMs }: DeliveredOption
   }
 
   return {
-    makes: false,
+    issues: false,
     stateOf,
-    lookEveryMs: () => pollMs,
+    pollEveryMs: () => pollMs,
     async obtain(wanted) {
       const { candidate, delivered } = await readCandidate(wanted)
       const { component } = wanted.target
@@ -65,7 +65,7 @@ export function createDeliveredSource({ read, stateOf, pollMs }: DeliveredOption
       versions.set(component, { print: candidate.leaf.fingerprint256, version: delivered.version })
       return candidate
     },
-    async look(wanted) {
+    async poll(wanted) {
       const { candidate } = await readCandidate(wanted)
       const published = comparable(wanted)
       // Whatever is wrong with another one is told when it is obtained.

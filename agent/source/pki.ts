@@ -9,7 +9,7 @@ import type { SignedCertificate } from '../vault/answers.ts'
 import type { VaultApi } from '../vault/client.ts'
 import type { Session } from '../vault/session.ts'
 import { holding, type Transport } from '../vault/transport.ts'
-import type { BundleSource, News, Wanted } from './source.ts'
+import type { BundleSource, SourceUpdate, Wanted } from './source.ts'
 
 export interface PkiSourceOptions {
   readonly config: Pick<Config, 'pki' | 'key'>
@@ -37,9 +37,9 @@ export function createPkiSource({ config, api, session, transport }: PkiSourceOp
   }
 
   return {
-    makes: true,
-    lookEveryMs,
-    look: async ({ published }) => newsOf(await issuers(), published),
+    issues: true,
+    pollEveryMs,
+    poll: async ({ published }) => updateFor(await issuers(), published),
     obtain: ({ target, commonName }, reusedKey) =>
       holding(transport, async () => {
         // The issuers first: a certificate whose CA set cannot be had would be signed for nothing.
@@ -58,12 +58,12 @@ const shortestLookMs = 10_000
 const longestLookMs = 3_600_000
 
 /** The issuers are looked at 24 times in a lifetime, at most every 10 s and at least every hour. */
-export function lookEveryMs(lifetimeMs: number): number {
+export function pollEveryMs(lifetimeMs: number): number {
   return Math.min(Math.max(lifetimeMs / 24, shortestLookMs), longestLookMs)
 }
 
 /** A certificate whose issuer the mount has forgotten is replaced while the CA set still holds it. */
-export function newsOf(issuers: readonly X509Certificate[], published: Wanted['published']): News {
+export function updateFor(issuers: readonly X509Certificate[], published: Wanted['published']): SourceUpdate {
   const isOrphan = published !== undefined && !issuers.some((issuer) => isIssuedBy(published.leaf, issuer))
   return { issuers, renew: isOrphan ? 'issuer-removed' : undefined }
 }

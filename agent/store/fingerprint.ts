@@ -10,8 +10,7 @@ import { lockName } from './directory-lock.ts'
 import { readSmallFile, systemFiles } from './files.ts'
 import { fileNames } from './secret-dir.ts'
 
-/** What stands in the directory that the agent uses, or that may stand in its way. */
-const names = [...Object.values(fileNames), '..data', lockName]
+const publishedNames = [...Object.values(fileNames), '..data']
 
 /** Of the content of files. That a file was only touched changes nothing. */
 export function fingerprintFiles(files: readonly (string | undefined)[]): string {
@@ -36,14 +35,11 @@ function contentOf(file: string): string {
  * under each name. Times are left out.
  */
 export function fingerprintDirectory(path: string): string {
-  const entries = names.map((name) => described(() => lstatSync(join(path, name), { bigint: true })))
   const writable = attempt(() => {
     accessSync(path, constants.W_OK)
     return 'writable'
   })
-  return [described(() => statSync(path, { bigint: true })), writable, attempt(() => roomIn(path)), ...entries].join(
-    ' ',
-  )
+  return [writable, attempt(() => roomIn(path)), entriesOf(path, [...publishedNames, lockName])].join(' ')
 }
 
 /** A generation needs about as much; a file system that counts no inodes says 0 of 0. */
@@ -62,7 +58,13 @@ export function fingerprintPublished(path: string): string {
       ({ size, mtimeNs, ctimeNs }) => [size, mtimeNs, ctimeNs],
     ),
   )
-  return [fingerprintDirectory(path), attempt(() => readlinkSync(join(path, '..data'))), ...files].join(' ')
+  return [entriesOf(path, publishedNames), attempt(() => readlinkSync(join(path, '..data'))), ...files].join(' ')
+}
+
+/** The directory itself, and what stands under the names. */
+function entriesOf(path: string, names: readonly string[]): string {
+  const entries = names.map((name) => described(() => lstatSync(join(path, name), { bigint: true })))
+  return [described(() => statSync(path, { bigint: true })), ...entries].join(' ')
 }
 
 /** The system's error code stands for what could not be read. */

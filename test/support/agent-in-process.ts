@@ -138,7 +138,7 @@ async function watchAll(config: Config, agent: Agent): Promise<() => void> {
   }
   return await new Promise((resolve) => {
     const close = watchFiles(watched(config), {
-      changed: () => agent.lookAgain(),
+      changed: () => agent.recheck(),
       failed,
       ready: () => resolve(close),
     })

@@ -39,7 +39,7 @@ async function failing(code: ReasonCode): Promise<Stage> {
   rig.clock.advance(16 * hourMs)
   await rig.clock.nextSleep()
   await rig.clock.pass(20 * 60_000)
-  expect(rig.rotator.failure()?.code).toBe(code)
+  expect(rig.loop.failure()?.code).toBe(code)
   return Object.assign(rig, { files })
 }
 
@@ -47,7 +47,7 @@ async function failing(code: ReasonCode): Promise<Stage> {
 async function triesAfter(rig: Stage, change: (rig: Stage) => void): Promise<number> {
   const before = rig.told('kept').length
   change(rig)
-  rig.rotator.lookAgain()
+  rig.loop.recheck()
   await rig.clock.nextSleep()
   return rig.told('kept').length - before
 }
@@ -128,7 +128,7 @@ describe('what changed × what failed → tries', () => {
     for (let index = 0; index < 3600; index++) {
       if (index % 480 === 0) rewrite(busy.files.token, token({ ...claims, iat: index }))
       else utimesSync(busy.path, index, index)
-      busy.rotator.lookAgain()
+      busy.loop.recheck()
       await busy.clock.nextSleep()
       busy.clock.advance(1000)
     }

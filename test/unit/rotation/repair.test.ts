@@ -71,7 +71,7 @@ test('what is in order is not written again, however often it is looked at', asy
   const before = snapshot(rig.path)
   for (let index = 0; index < 100; index++) {
     writeFileSync(join(rig.path, `file${index}`), 'of somebody else')
-    rig.rotator.lookAgain()
+    rig.loop.recheck()
     await rig.clock.nextSleep()
   }
   await rig.clock.pass(15 * 60_000)

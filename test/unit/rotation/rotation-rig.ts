@@ -10,11 +10,11 @@ import { createAdmission } from '../../../agent/gate/admission.ts'
 import type { Finding } from '../../../agent/gate/probe/outcome.ts'
 import type { AgentEvent } from '../../../agent/observe/events.ts'
 import type { Bundle } from '../../../agent/pki/bundle.ts'
+import type { TargetOptions } from '../../../agent/rotation/context.ts'
+import { createFallback } from '../../../agent/rotation/fallback.ts'
 import type { InputOptions } from '../../../agent/rotation/inputs.ts'
-import { createIssuance } from '../../../agent/rotation/issuance.ts'
-import { createPublisher, type Publisher } from '../../../agent/rotation/publisher.ts'
-import { createRotator, type Rotator } from '../../../agent/rotation/rotator.ts'
 import { planExpected, planRenewal } from '../../../agent/rotation/schedule.ts'
+import { createTargetLoop, type TargetLoop } from '../../../agent/rotation/target-loop.ts'
 import type { Candidate } from '../../../agent/source/source.ts'
 import { openIssuanceRecord } from '../../../agent/store/issuance-record.ts'
 import { openSecretDir, type SecretDir } from '../../../agent/store/secret-dir.ts'
@@ -63,7 +63,7 @@ export interface Rig {
   readonly statePath: string
   readonly bootstrapPath: string
   /** What has been asked of the source. */
-  readonly calls: ('obtain' | 'look')[]
+  readonly calls: ('obtain' | 'poll')[]
   /** How the source behaves; a test changes it. */
   readonly vault: {
     failure: Error | undefined
@@ -84,9 +84,10 @@ export interface Rig {
   /** What a source on this node holds. */
   sourceState: string
   readonly wanted: { commonName: () => string }
-  publisher: Publisher
-  rotator: Rotator
-  /** Runs the rotator and waits until it sleeps. */
+  /** What the loop is made of; for tests of its steps. */
+  options: TargetOptions
+  loop: TargetLoop
+  /** Runs the loop and waits until it sleeps. */
   start(): Promise<void>
   /** Runs it as `init` does, to its end. */
   once(): Promise<void>
@@ -152,48 +153,46 @@ export async function rotationRig(options: RigOptions = {}): Promise<Rig> {
 
   const readInputs = createTestInputs(options, path, etcd, () => rig.sourceState)
 
-  function compose(): Pick<Rig, 'publisher' | 'rotator'> {
-    const directory = openTargetDir(path, { mode: 0o400, uid: undefined, gid: undefined }, (flaw) =>
-      events.push({ type: 'store-flaw', component: 'calico-node', reason: flaw.code, detail: flaw.message }),
-    )
-    const publisher = createPublisher({
-      ...shared,
-      component: 'calico-node',
-      commonName,
-      directory,
-      state: options.withState === true ? open(statePath) : undefined,
-      bootstrap: options.withBootstrap === true ? open(bootstrapPath) : undefined,
-      plan: (validity, issuedAtMs) =>
-        source.makes ? planRenewal(validity, issuedAtMs, 0.5, 0.65) : planExpected(validity),
-      ttlSeconds: 86_400,
-      etcdCa: () => etcd.ca(),
-      admit: probe && createAdmission({ ...shared, component: 'calico-node', probe }),
-    })
+  function compose(): Pick<Rig, 'loop' | 'options'> {
     const target = { component: 'calico-node', directory: path, pkiRole: 'calico-node', commonName: name }
-    const keyReuse = options.keyReuse ?? 0
-    const issuance = createIssuance({
+    const { component } = target
+    const admit = probe && createAdmission({ ...shared, component, probe })
+    const targetOptions: TargetOptions = {
       ...shared,
       target,
       commonName,
+      directory: openTargetDir(path, { mode: 0o400, uid: undefined, gid: undefined }, (flaw) =>
+        events.push({ type: 'store-flaw', component, reason: flaw.code, detail: flaw.message }),
+      ),
       source,
-      keyReuse,
-      budget: options.budget === undefined ? Number.POSITIVE_INFINITY : options.budget,
-      renewAt: 0.65,
-      ttlSeconds: 86_400,
+      fallback: createFallback({
+        ...shared,
+        component,
+        state: options.withState === true ? open(statePath) : undefined,
+        bootstrap: options.withBootstrap === true ? open(bootstrapPath) : undefined,
+        admit,
+      }),
       record: openIssuanceRecord(path),
-    })
-    const rotator = createRotator({
-      ...shared,
-      component: 'calico-node',
-      directory,
-      publisher,
-      issuance,
-      source,
+      etcdCa: () => etcd.ca(),
+      admit,
       readInputs,
-      pollSlot: 0,
+      rules: {
+        issues: source.issues,
+        plan: (validity, issuedAtMs) =>
+          source.issues ? planRenewal(validity, issuedAtMs, 0.5, 0.65) : planExpected(validity),
+        pollEveryMs: (lifetimeMs) => source.pollEveryMs(lifetimeMs),
+        pollSlot: 0,
+      },
+      issuance: {
+        keyReuse: options.keyReuse ?? 0,
+        budget: options.budget ?? Number.POSITIVE_INFINITY,
+        renewAt: 0.65,
+        ttlSeconds: 86_400,
+      },
+      minLifetimeMs: 60_000,
       random: () => 0.5,
-    })
-    return { publisher, rotator }
+    }
+    return { options: targetOptions, loop: createTargetLoop(targetOptions) }
   }
 
   let stopping = new AbortController()
@@ -216,10 +215,10 @@ export async function rotationRig(options: RigOptions = {}): Promise<Rig> {
     candidate,
     start: async () => {
       stopping = new AbortController()
-      running = rig.rotator.run(stopping.signal)
+      running = rig.loop.run(stopping.signal)
       await Promise.race([clock.nextSleep(), running])
     },
-    once: () => rig.rotator.run(stopping.signal, true),
+    once: () => rig.loop.run(stopping.signal, true),
     ended: () => running,
     stop: () => {
       stopping.abort()

@@ -4,7 +4,7 @@ import { AgentError } from '../../../agent/errors.ts'
 import { createBundle } from '../../../agent/pki/bundle.ts'
 import { createInputReader, type InputOptions, type ReadInputs } from '../../../agent/rotation/inputs.ts'
 import { createDeliveredSource, type Delivered } from '../../../agent/source/delivered.ts'
-import { lookEveryMs, newsOf } from '../../../agent/source/pki.ts'
+import { pollEveryMs, updateFor } from '../../../agent/source/pki.ts'
 import type { BundleSource, Candidate } from '../../../agent/source/source.ts'
 import type { Rig, RigOptions } from './rotation-rig.ts'
 
@@ -13,7 +13,7 @@ export interface TestSourceOptions extends Pick<Rig, 'calls' | 'vault' | 'there'
 }
 
 export function createTestSource({ isDelivered, calls, vault, there, candidate }: TestSourceOptions): BundleSource {
-  async function answer<Result>(call: 'obtain' | 'look', make: () => Promise<Result> | Result): Promise<Result> {
+  async function answer<Result>(call: 'obtain' | 'poll', make: () => Promise<Result> | Result): Promise<Result> {
     calls.push(call)
     await vault.before()
     if (vault.failure !== undefined) throw vault.failure
@@ -21,16 +21,16 @@ export function createTestSource({ isDelivered, calls, vault, there, candidate }
   }
 
   if (isDelivered) {
-    const read = (): Promise<Delivered> => answer('look', () => textsOf(there.candidate))
+    const read = (): Promise<Delivered> => answer('poll', () => textsOf(there.candidate))
     return createDeliveredSource({ read, pollMs: 300_000 })
   }
   const issuers = (): X509Certificate[] =>
     vault.issuers.map(({ certificatePem }) => new X509Certificate(certificatePem))
   return {
-    makes: true,
-    lookEveryMs,
+    issues: true,
+    pollEveryMs,
     obtain: (_wanted, key) => answer('obtain', () => candidate(vault.signer, vault.leaf, key)),
-    look: ({ published }) => answer('look', () => newsOf(issuers(), published)),
+    poll: ({ published }) => answer('poll', () => updateFor(issuers(), published)),
   }
 }
 

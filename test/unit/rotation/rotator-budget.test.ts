@@ -13,7 +13,7 @@ const remaining = (rig: Rig): number => {
 }
 
 async function renewNow(rig: Rig): Promise<void> {
-  rig.rotator.renewNow()
+  rig.loop.renewNow()
   await rig.clock.nextSleep()
 }
 

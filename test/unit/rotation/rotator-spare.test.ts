@@ -16,7 +16,7 @@ describe('the state directory', () => {
   test('gets every certificate that is published', async () => {
     await rig.start()
     expect(publishedIn(rig.statePath).serialNumber).toBe(publishedIn(rig.path).serialNumber)
-    rig.rotator.renewNow()
+    rig.loop.renewNow()
     await rig.clock.nextSleep()
     expect(publishedIn(rig.statePath).serialNumber).toBe(publishedIn(rig.path).serialNumber)
   })

@@ -40,7 +40,7 @@ function rig(first: Delivered) {
     there,
     publish,
     obtain: async () => await source.obtain(wanted(), undefined),
-    look: async () => await source.look(wanted()),
+    look: async () => await source.poll(wanted()),
     /** Another process: it knows what is published and nothing else. */
     restarted: () =>
       createDeliveredSource({ read: () => Promise.resolve(there.delivered), pollMs: 1 }).obtain(wanted(), undefined),

@@ -25,7 +25,7 @@ const parsed = (ca: TestCa): X509Certificate => new X509Certificate(ca.certifica
 const prints = (certificates: readonly X509Certificate[]): string[] => certificates.map((each) => each.fingerprint256)
 
 const issuersOf = async (source: BundleSource): Promise<readonly X509Certificate[]> =>
-  (await source.look(wanted)).issuers ?? []
+  (await source.poll(wanted)).issuers ?? []
 
 interface Rig {
   readonly source: BundleSource
