@@ -1,4 +1,5 @@
 /** What the steps of one target work with: its state, the parts that have effects, and who is told. */
+
 import type { X509Certificate } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import type { Target } from '../config/config.ts'
@@ -12,14 +13,8 @@ import type { IssuanceRecord } from '../store/issuance-record.ts'
 import type { TargetDir } from '../store/target-dir.ts'
 import type { Fallback } from './fallback.ts'
 import type { ReadInputs } from './inputs.ts'
-import {
-  type Moment,
-  nextState,
-  type TargetEvent,
-  type TargetRules,
-  type TargetState,
-  unknownTarget,
-} from './target-state.ts'
+import type { TargetEvent } from './target-event.ts'
+import { type Moment, nextState, type TargetRules, type TargetState, unknownTarget } from './target-state.ts'
 
 export interface TargetOptions {
   readonly target: Target

@@ -21,11 +21,11 @@ const unreadable: ReadonlySet<ReasonCode> = new Set(['malformed', 'directory-den
 export function inspect(context: TargetContext, fingerprint: string): void {
   const { apply, state } = context
   const before = state().published
-  const repair = planRepair(context)
+  const needed = planRepair(context)
   const { published } = state()
   // Somebody else has brought another one: as good as what was asked for.
   if (published !== undefined && published.bundle.leaf !== before?.bundle.leaf) apply({ type: 'renewal-unwanted' })
-  apply({ type: 'inspected', fingerprint, repair })
+  apply({ type: 'inspected', fingerprint, repair: needed })
 }
 
 function planRepair(context: TargetContext): Repair | undefined {
@@ -67,7 +67,7 @@ function takeOver(context: TargetContext): ReasonCode | undefined {
   return undefined
 }
 
-/** The directory has been claimed. @throws AgentError; what is published stays */
+/** @throws AgentError; what is published stays */
 export async function repair(context: TargetContext, wanted: Repair): Promise<void> {
   const { state, apply } = context
   const { published } = state()

@@ -16,6 +16,7 @@ import { type CaHistory, extendCaHistory } from './ca-history.ts'
 import { endsWait, type InputStates } from './inputs.ts'
 import type { StepName } from './next-step.ts'
 import { planPoll, type RenewalPlan, type RenewalPlanner } from './schedule.ts'
+import type { TargetEvent } from './target-event.ts'
 
 /** Now, by both clocks. */
 export interface Moment {
@@ -94,43 +95,6 @@ export interface TargetRules {
   /** The node's moment of each interval, 0 to 1. */
   readonly pollSlot: number
 }
-
-export type TargetEvent =
-  /** The node was looked at: what is published, a source on it, and what the last failure was about. */
-  | { readonly type: 'looked'; readonly fingerprint: string; readonly source: string; readonly inputs: InputStates }
-  | { readonly type: 'inspected'; readonly fingerprint: string; readonly repair: Repair | undefined }
-  | { readonly type: 'repaired' }
-  /** This stands in the directory now, and is good. `issuedAtMs` is not known of what was found. */
-  | {
-      readonly type: 'adopted'
-      readonly bundle: Bundle
-      readonly writtenAtMs: number
-      readonly issuedAtMs?: number | undefined
-    }
-  /** What stood in the directory is of no use any more, and nor is what was known. */
-  | { readonly type: 'lost' }
-  | { readonly type: 'renewal-wanted'; readonly reason: ReasonCode }
-  /** What was wanted has come from elsewhere. */
-  | { readonly type: 'renewal-unwanted' }
-  /** Somebody asks for it: earlier failures do not count. */
-  | { readonly type: 'renewal-ordered' }
-  | { readonly type: 'renewed'; readonly request: RenewalRequest | undefined; readonly key: KeyObject | undefined }
-  | { readonly type: 'put-aside'; readonly candidate: Candidate; readonly code: ReasonCode }
-  | { readonly type: 'polled' }
-  | { readonly type: 'source-down' }
-  | { readonly type: 'poll-soon' }
-  | { readonly type: 'verified'; readonly isAccepted: boolean }
-  | { readonly type: 'recorded'; readonly unrecordedWallMs: readonly number[] | undefined }
-  | {
-      readonly type: 'failed'
-      readonly error: AgentError
-      readonly during: StepName
-      readonly inputs: InputStates
-      /** From 0 to 1. */
-      readonly random: number
-    }
-  | { readonly type: 'fallback-tried' }
-  | { readonly type: 'recovered' }
 
 export const unknownTarget: TargetState = {
   published: undefined,
@@ -283,5 +247,7 @@ function usedKey(known: TargetState['key'], key: KeyObject): TargetState['key'] 
 function pollAt(published: Published | undefined, { wallMs, mono }: Moment, rules: TargetRules): number | undefined {
   if (published === undefined) return undefined
   const { notBeforeMs, notAfterMs } = published.validity
-  return mono + planPoll(rules.pollEveryMs(notAfterMs - notBeforeMs), rules.pollSlot, wallMs) - wallMs
+  const pollAtMs = planPoll(rules.pollEveryMs(notAfterMs - notBeforeMs), rules.pollSlot, wallMs)
+  // What is a hair ahead must not be rounded away: a poll would follow itself.
+  return mono + Math.max(pollAtMs - wallMs, 1)
 }

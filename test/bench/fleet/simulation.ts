@@ -3,6 +3,7 @@
  * What an agent remembers and when it asks is as in agent/rotation/target-state.ts; what takes no time there takes none here. The
  * kubelet replaces each node's token every few minutes, and the agent notices it at once.
  */
+
 import { generateKeyPairSync } from 'node:crypto'
 import { AgentError } from '../../../agent/errors.ts'
 import type { Bundle } from '../../../agent/pki/bundle.ts'
@@ -11,10 +12,10 @@ import type { ReasonCode } from '../../../agent/reasons.ts'
 import type { InputStates } from '../../../agent/rotation/inputs.ts'
 import { planStep } from '../../../agent/rotation/next-step.ts'
 import { createPlanner, type RenewalPlan, slotOf } from '../../../agent/rotation/schedule.ts'
+import type { TargetEvent } from '../../../agent/rotation/target-event.ts'
 import {
   type Moment,
   nextState,
-  type TargetEvent,
   type TargetRules,
   type TargetState,
   unknownTarget,
@@ -136,7 +137,8 @@ export function simulate(fleet: Fleet, scenario: Scenario, witness?: Witness): R
     apply(agent, { type: 'looked', fingerprint: '', source: '', inputs: inputsOf(agent, nowMs) }, nowMs)
     for (;;) {
       const next = planStep(agent.state, moment(nowMs), Number.POSITIVE_INFINITY)
-      if (next.do === 'wait') return nextEventMs(agent, nowMs + next.forMs, nowMs)
+      // A timer takes a millisecond at least.
+      if (next.do === 'wait') return nextEventMs(agent, nowMs + Math.max(next.forMs, 1), nowMs)
       if (next.do === 'poll') poll(agent, id, nowMs)
       else if (next.do === 'renew') renew(agent, id, nowMs)
       else if (next.do === 'fall-back') apply(agent, { type: 'fallback-tried' }, nowMs)
