@@ -1,5 +1,6 @@
 /** Owns `provision plan` and `provision apply` against etcd: look, show, ask, do, and say what was done. */
 import { createHmac } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { EtcdAddress, ProvisionConfig } from '../config/etcd.ts'
 import { AgentError } from '../errors.ts'
 import type { EtcdAuthApi } from '../etcd/api.ts'
@@ -10,6 +11,7 @@ import { type DesiredState, rolePrefix } from '../etcd/desired.ts'
 import { contains, prefixRange } from '../etcd/grants.ts'
 import { demandsCertificate } from '../etcd/handshake.ts'
 import { createMemory } from '../etcd/memory.ts'
+import { createPace } from '../etcd/pace.ts'
 import type { Change } from '../etcd/plan.ts'
 import { type Examination, examine, reconcile } from '../etcd/reconcile.ts'
 import { exitCodes } from './exit-codes.ts'
@@ -66,11 +68,12 @@ export async function apply(
       done.push(change)
       if (isText) print(changeLine(change, paint))
     }
-    const outcome = await reconcile(api, desired, { prune: options.prune, now, memory, changed }, first)
+    const pace = createPace({ share: options.busyShare, now, sleep })
+    const outcome = await reconcile(api, desired, { prune: options.prune, now, memory, changed, pace }, first)
     if (enables) {
       await enableAuth(api, bootstrap, reachesRegistry(desired))
       // The receipt that makes the next plan quick counts only with authentication on.
-      await reconcile(api, desired, { prune: options.prune, now, memory, changed })
+      await reconcile(api, desired, { prune: options.prune, now, memory, changed, pace })
     }
     if (isText) {
       print(paint(`Done: ${outcome.changes} changes${enables ? ', and authentication is on' : ''}.\n`, 'bold'))

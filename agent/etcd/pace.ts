@@ -1,0 +1,136 @@
+/**
+ * Decides how fast users and roles are changed, so that Calico's own requests hardly notice. etcd computes the rights of all users
+ * at every change and answers nobody meanwhile (docs/etcd.md, "How large"): with thousands of users that is long.
+ *
+ * - While nobody else writes, changes go at full speed.
+ * - Otherwise one at a time, and etcd is kept busy for no more than a share of each minute. A minute's share may be used at once:
+ *   one new node does not wait.
+ * - What keeps etcd busy no longer than an ordinary write does is free: it can at most double what another request takes.
+ */
+import type { EtcdAuthApi } from './api.ts'
+import { recordPrefix } from './record.ts'
+
+/** Of a minute: one request in a hundred may then meet a change, so that Calico's 99th percentile stays what it is. */
+export const defaultBusyShare = 0.01
+export const windowMs = 60_000
+/** Calico's nodes and Kubernetes write every few seconds, and the more often the larger the cluster. */
+export const quietAfterMs = 5000
+/** How long one look at etcd's counter of writes counts. */
+export const lookAgainMs = 1000
+/** At full speed. */
+const atOnce = 16
+
+export interface PaceState {
+  /** How long etcd may still be kept busy at `atMs`; below zero it first has to rest. */
+  readonly creditMs: number
+  readonly atMs: number
+  /** The shortest that a write of a key took. */
+  readonly ordinaryMs: number
+  /** etcd's counter of writes at the last look. */
+  readonly revision: bigint | undefined
+  /** Since then nobody else has written. */
+  readonly quietSinceMs: number
+}
+
+export function initialPace(share: number, nowMs: number): PaceState {
+  const creditMs = share * windowMs
+  return { creditMs, atMs: nowMs, ordinaryMs: Number.POSITIVE_INFINITY, revision: undefined, quietSinceMs: nowMs }
+}
+
+/** After a write of our own that took `tookMs` and was the write of this number. */
+export function afterLook(state: PaceState, look: { revision: bigint; tookMs: number; nowMs: number }): PaceState {
+  const { revision, tookMs, nowMs } = look
+  const isOurs = state.revision !== undefined && revision === state.revision + 1n
+  return {
+    ...state,
+    revision,
+    ordinaryMs: Math.min(state.ordinaryMs, tookMs),
+    quietSinceMs: isOurs ? state.quietSinceMs : nowMs,
+  }
+}
+
+/** After one change that etcd was at for `spanMs`, its way there and back and the write of its log included. */
+export function afterChange(state: PaceState, share: number, spanMs: number, nowMs: number): PaceState {
+  const busyMs = spanMs - state.ordinaryMs
+  const costMs = busyMs > state.ordinaryMs && !isQuiet(state, nowMs) ? busyMs : 0
+  return { ...state, creditMs: creditAt(state, share, nowMs) - costMs, atMs: nowMs }
+}
+
+export function isQuiet({ quietSinceMs }: PaceState, nowMs: number): boolean {
+  return nowMs - quietSinceMs >= quietAfterMs
+}
+
+/** How long etcd has to rest before the next change. */
+export function planRest(state: PaceState, share: number, nowMs: number): number {
+  return isQuiet(state, nowMs) ? 0 : Math.max(0, Math.ceil(-creditAt(state, share, nowMs) / share))
+}
+
+function creditAt({ creditMs, atMs }: PaceState, share: number, nowMs: number): number {
+  return Math.min(share * windowMs, creditMs + share * (nowMs - atMs))
+}
+
+export interface Pace {
+  /** Makes one change when it is its turn. */
+  change(api: Pick<EtcdAuthApi, 'put' | 'get'>, work: () => Promise<void>): Promise<void>
+}
+
+export interface PaceOptions {
+  /** The share of its time that etcd may be kept busy, above 0; 1: no bound. */
+  readonly share: number
+  readonly now: () => number
+  readonly sleep: (ms: number) => Promise<void>
+}
+
+const lookKey = `${recordPrefix}pace`
+
+export function createPace({ share, now, sleep }: PaceOptions): Pace {
+  let state = initialPace(share, now())
+  let lookedAt = Number.NEGATIVE_INFINITY
+  let endedAt = Number.NEGATIVE_INFINITY
+  let running = 0
+  /** Whoever is first in line is the only one that looks and waits. */
+  let line = Promise.resolve()
+  let ended = Promise.withResolvers<void>()
+
+  async function look(api: Pick<EtcdAuthApi, 'put' | 'get'>): Promise<void> {
+    const startedAt = now()
+    await api.put(lookKey, '')
+    lookedAt = now()
+    const revision = BigInt((await api.get(lookKey))?.modRevision ?? 0)
+    state = afterLook(state, { revision, tookMs: lookedAt - startedAt, nowMs: lookedAt })
+  }
+
+  async function turn(api: Pick<EtcdAuthApi, 'put' | 'get'>): Promise<void> {
+    for (;;) {
+      const isLate = now() - lookedAt >= lookAgainMs
+      // A look beside a change would take as long as that.
+      if (isLate && running === 0) await look(api)
+      const limit = isLate || !isQuiet(state, now()) ? 1 : atOnce
+      const restMs = planRest(state, share, now())
+      if (running >= limit) await ended.promise
+      else if (restMs > 0) await sleep(Math.min(restMs, lookAgainMs))
+      else return
+    }
+  }
+
+  return {
+    async change(api, work) {
+      if (share >= 1) return await work()
+      const mine = line.then(() => turn(api)).then(() => void running++)
+      line = mine.catch(() => undefined)
+      await mine
+      const startedAt = now()
+      try {
+        await work()
+      } finally {
+        running--
+        const at = now()
+        // etcd makes one change after the other: while there is a queue, each is at it since the one before.
+        state = afterChange(state, share, at - Math.max(startedAt, endedAt), at)
+        endedAt = at
+        ended.resolve()
+        ended = Promise.withResolvers()
+      }
+    },
+  }
+}

@@ -1,0 +1,153 @@
+/** How fast users and roles are changed: the decisions as properties, and the whole on a clock of the test's own. */
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import {
+  afterChange,
+  afterLook,
+  createPace,
+  initialPace,
+  isQuiet,
+  type PaceState,
+  planRest,
+  quietAfterMs,
+  windowMs,
+} from '../../../agent/etcd/pace.ts'
+import { createEtcdModel } from '../../support/etcd-model.ts'
+
+const shares = fc.double({ min: 0.001, max: 0.5, noNaN: true })
+
+/** As seen by somebody beside whom others write all the time. */
+function noisy(share: number, ordinaryMs: number): PaceState {
+  return { ...initialPace(share, 0), ordinaryMs, revision: 1n, quietSinceMs: 0 }
+}
+
+describe('the plan', () => {
+  it('keeps etcd busy for its share of any time, and for one change and one minute of the share beyond', () => {
+    fc.assert(
+      fc.property(
+        shares,
+        fc.array(fc.record({ spanMs: fc.integer({ min: 1, max: 2000 }), idleMs: fc.integer({ min: 0, max: 20_000 }) })),
+        (share, changes) => {
+          let nowMs = 0
+          let state = noisy(share, 1)
+          const done: { atMs: number; busyMs: number }[] = []
+          for (const { spanMs, idleMs } of changes) {
+            state = { ...state, quietSinceMs: nowMs }
+            nowMs += idleMs
+            state = { ...state, quietSinceMs: nowMs }
+            nowMs += planRest(state, share, nowMs)
+            state = { ...state, quietSinceMs: nowMs }
+            nowMs += spanMs
+            state = afterChange(state, share, spanMs, nowMs)
+            done.push({ atMs: nowMs, busyMs: spanMs > 2 ? spanMs - 1 : 0 })
+          }
+          for (const [from, { atMs }] of done.entries()) {
+            let busyMs = 0
+            for (const each of done.slice(from)) {
+              busyMs += each.busyMs
+              const allowed = share * (each.atMs - atMs + windowMs) + 4000
+              expect(busyMs).toBeLessThanOrEqual(allowed)
+            }
+          }
+        },
+      ),
+    )
+  })
+
+  it('never rests longer than what the last change cost asks for', () => {
+    fc.assert(
+      fc.property(shares, fc.integer({ min: 1, max: 10_000 }), (share, spanMs) => {
+        const state = afterChange({ ...noisy(share, 1), quietSinceMs: spanMs }, share, spanMs, spanMs)
+        expect(planRest(state, share, spanMs)).toBeLessThanOrEqual(spanMs / share)
+      }),
+    )
+  })
+
+  it('asks for no rest where a change takes no longer than twice an ordinary write', () => {
+    fc.assert(
+      fc.property(shares, fc.integer({ min: 1, max: 100 }), fc.integer({ min: 1, max: 500 }), (share, ordinaryMs, count) => {
+        let state = noisy(share, ordinaryMs)
+        for (let index = 0; index < count; index++) state = afterChange(state, share, 2 * ordinaryMs, 0)
+        expect(planRest(state, share, 0)).toBe(0)
+      }),
+    )
+  })
+
+  it('is quiet when nobody else has written for long enough, and not after anybody has', () => {
+    let state = initialPace(0.01, 0)
+    state = afterLook(state, { revision: 10n, tookMs: 1, nowMs: 0 })
+    state = afterLook(state, { revision: 11n, tookMs: 1, nowMs: quietAfterMs })
+    expect(isQuiet(state, quietAfterMs)).toBe(true)
+    state = afterLook(state, { revision: 13n, tookMs: 1, nowMs: quietAfterMs + 1 })
+    expect(isQuiet(state, quietAfterMs + 1)).toBe(false)
+  })
+})
+
+/** etcd on a clock of its own: a write takes 1 ms, a change 30 ms, one after the other; `writes`: somebody else is at work. */
+function rig(share: number, writes: boolean) {
+  let clock = 0
+  const model = createEtcdModel()
+  const put = model.put.bind(model)
+  const api = {
+    get: model.get,
+    put: async (key: string, value: string) => {
+      clock += 1
+      if (writes) await put('/somebody', '')
+      await put(key, value)
+    },
+  }
+  const pace = createPace({
+    share,
+    now: () => clock,
+    sleep: async (ms) => void (clock += ms),
+  })
+  let [running, most] = [0, 0]
+  const work = async (): Promise<void> => {
+    most = Math.max(most, ++running)
+    await Promise.resolve()
+    clock += 30
+    running--
+  }
+  const all = (count: number) => Promise.all(Array.from({ length: count }, () => pace.change(api, work)))
+  return { all, now: () => clock, most: () => most, pace, api }
+}
+
+describe('changes', () => {
+  it('beside others are one at a time, the first minute of the share at once, and the rest at the share', async () => {
+    const { all, now, most } = rig(0.01, true)
+    await all(20)
+    expect(now()).toBeLessThan(1000)
+    await all(100)
+    expect(most()).toBe(1)
+    // 120 changes of 29 ms, less the 600 ms of the first minute, are a hundredth of the time.
+    expect(now()).toBeGreaterThan((120 * 29 - 600 - 30) * 100)
+    expect(now()).toBeLessThan(120 * 30 * 100)
+  })
+
+  it('go at full speed where nobody else writes', async () => {
+    const { all, now, most } = rig(0.01, false)
+    await all(2000)
+    expect(most()).toBeGreaterThan(1)
+    expect(now()).toBeLessThan(2000 * 30 + 10 * quietAfterMs)
+  })
+
+  it('know no bound at 100 %', async () => {
+    const { all, now } = rig(1, true)
+    await all(1000)
+    expect(now()).toBe(30_000)
+  })
+
+  it('that fail let the next one have its turn', async () => {
+    const { all, pace, api } = rig(0.5, true)
+    const failing = pace.change(api, () => Promise.reject(new Error('no')))
+    await expect(failing).rejects.toThrow('no')
+    await all(3)
+  })
+
+  it('after a look that failed are made too, once a look succeeds', async () => {
+    const { pace, api } = rig(0.5, true)
+    const broken = { ...api, put: () => Promise.reject(new Error('away')) }
+    await expect(pace.change(broken, async () => {})).rejects.toThrow('away')
+    await expect(pace.change(api, async () => {})).resolves.toBeUndefined()
+  })
+})
