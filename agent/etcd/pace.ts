@@ -3,8 +3,8 @@
  * at every change and answers nobody meanwhile (docs/etcd.md, "How large"): with thousands of users that is long.
  *
  * - While nobody else writes, changes go at full speed.
- * - Otherwise one at a time, and etcd is kept busy for no more than a share of each minute. A minute's share may be used at once:
- *   one new node does not wait.
+ * - Otherwise one at a time, and in no minute is etcd kept busy for longer than a share of it. That share may be used at once: one
+ *   new node does not wait.
  * - What keeps etcd busy no longer than an ordinary write does is free: it can at most double what another request takes.
  */
 import type { EtcdAuthApi } from './api.ts'
@@ -21,9 +21,8 @@ export const lookAgainMs = 1000
 const atOnce = 16
 
 export interface PaceState {
-  /** How long etcd may still be kept busy at `atMs`; below zero it first has to rest. */
-  readonly creditMs: number
-  readonly atMs: number
+  /** Changes of the last minute, and for how long each kept etcd busy. */
+  readonly recent: readonly { readonly atMs: number; readonly busyMs: number }[]
   /** The shortest that a write of a key took. */
   readonly ordinaryMs: number
   /** etcd's counter of writes at the last look. */
@@ -32,9 +31,8 @@ export interface PaceState {
   readonly quietSinceMs: number
 }
 
-export function initialPace(share: number, nowMs: number): PaceState {
-  const creditMs = share * windowMs
-  return { creditMs, atMs: nowMs, ordinaryMs: Number.POSITIVE_INFINITY, revision: undefined, quietSinceMs: nowMs }
+export function initialPace(nowMs: number): PaceState {
+  return { recent: [], ordinaryMs: Number.POSITIVE_INFINITY, revision: undefined, quietSinceMs: nowMs }
 }
 
 /** After a write of our own that took `tookMs` and was the write of this number. */
@@ -50,23 +48,25 @@ export function afterLook(state: PaceState, look: { revision: bigint; tookMs: nu
 }
 
 /** After one change that etcd was at for `spanMs`, its way there and back and the write of its log included. */
-export function afterChange(state: PaceState, share: number, spanMs: number, nowMs: number): PaceState {
+export function afterChange(state: PaceState, spanMs: number, nowMs: number): PaceState {
   const busyMs = spanMs - state.ordinaryMs
-  const costMs = busyMs > state.ordinaryMs && !isQuiet(state, nowMs) ? busyMs : 0
-  return { ...state, creditMs: creditAt(state, share, nowMs) - costMs, atMs: nowMs }
+  if (busyMs <= state.ordinaryMs || isQuiet(state, nowMs)) return state
+  return { ...state, recent: [...state.recent.filter(({ atMs }) => atMs > nowMs - windowMs), { atMs: nowMs, busyMs }] }
 }
 
 export function isQuiet({ quietSinceMs }: PaceState, nowMs: number): boolean {
   return nowMs - quietSinceMs >= quietAfterMs
 }
 
-/** How long etcd has to rest before the next change. */
+/** How long etcd has to rest before the next change: until those of the last minute are within the share. */
 export function planRest(state: PaceState, share: number, nowMs: number): number {
-  return isQuiet(state, nowMs) ? 0 : Math.max(0, Math.ceil(-creditAt(state, share, nowMs) / share))
-}
-
-function creditAt({ creditMs, atMs }: PaceState, share: number, nowMs: number): number {
-  return Math.min(share * windowMs, creditMs + share * (nowMs - atMs))
+  if (isQuiet(state, nowMs)) return 0
+  let leftMs = share * windowMs
+  for (const { atMs, busyMs } of state.recent.toReversed()) {
+    leftMs -= busyMs
+    if (leftMs <= 0) return Math.max(0, Math.ceil(atMs + windowMs - nowMs))
+  }
+  return 0
 }
 
 export interface Pace {
@@ -84,7 +84,7 @@ export interface PaceOptions {
 const lookKey = `${recordPrefix}pace`
 
 export function createPace({ share, now, sleep }: PaceOptions): Pace {
-  let state = initialPace(share, now())
+  let state = initialPace(now())
   let lookedAt = Number.NEGATIVE_INFINITY
   let endedAt = Number.NEGATIVE_INFINITY
   let running = 0
@@ -126,7 +126,7 @@ export function createPace({ share, now, sleep }: PaceOptions): Pace {
         running--
         const at = now()
         // etcd makes one change after the other: while there is a queue, each is at it since the one before.
-        state = afterChange(state, share, at - Math.max(startedAt, endedAt), at)
+        state = afterChange(state, at - Math.max(startedAt, endedAt), at)
         endedAt = at
         ended.resolve()
         ended = Promise.withResolvers()
