@@ -10,8 +10,8 @@
 import type { EtcdAuthApi } from './api.ts'
 import { recordPrefix } from './record.ts'
 
-/** Of a minute: one request in a hundred may then meet a change, so that Calico's 99th percentile stays what it is. */
-export const defaultBusyShare = 0.01
+/** Of a minute: of two hundred requests one may meet a change, so that the 99th percentile of what Calico asks stays what it is. */
+export const defaultBusyShare = 0.005
 export const windowMs = 60_000
 /** Calico's nodes and Kubernetes write every few seconds, and the more often the larger the cluster. */
 export const quietAfterMs = 5000
@@ -58,15 +58,19 @@ export function isQuiet({ quietSinceMs }: PaceState, nowMs: number): boolean {
   return nowMs - quietSinceMs >= quietAfterMs
 }
 
-/** How long etcd has to rest before the next change: until those of the last minute are within the share. */
+/**
+ * How long etcd has to rest before the next change: until those of the last minute are within the share, and at least as long as
+ * the last one took. Changes without a gap let nobody through: etcd refuses what was asked before a change and comes
+ * to it after, and the client asks again (ErrAuthOldRevision: https://github.com/etcd-io/etcd/blob/v3.6.14/server/auth/store.go).
+ */
 export function planRest(state: PaceState, share: number, nowMs: number): number {
-  if (isQuiet(state, nowMs)) return 0
+  const { recent } = state
+  const last = recent.at(-1)
+  if (last === undefined || isQuiet(state, nowMs)) return 0
   let leftMs = share * windowMs
-  for (const { atMs, busyMs } of state.recent.toReversed()) {
-    leftMs -= busyMs
-    if (leftMs <= 0) return Math.max(0, Math.ceil(atMs + windowMs - nowMs))
-  }
-  return 0
+  const over = recent.findLast(({ busyMs }) => (leftMs -= busyMs) <= 0)
+  const restsUntilMs = Math.max(last.atMs + last.busyMs, (over?.atMs ?? Number.NEGATIVE_INFINITY) + windowMs)
+  return Math.max(0, Math.ceil(restsUntilMs - nowMs))
 }
 
 export interface Pace {

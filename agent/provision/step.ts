@@ -30,7 +30,7 @@ export interface StepOutcome extends NodesPlan {
   readonly owned: number
   /** For the next step. */
   readonly inPlace: ReadonlySet<string>
-  /** There is more to do at once: a step that follows the nodes makes or removes one, so that a new one never waits for many. */
+  /** There is more to do at once: a step makes or removes one node, so that a new one never waits for many. */
   readonly isMore: boolean
 }
 
@@ -52,14 +52,15 @@ export async function reconcileNodes(api: EtcdAuthApi, options: StepOptions): Pr
   return { ...plan, ...outcome, remove, owned: kept.length, inPlace: done, isMore }
 }
 
-/** What one step does of what is due. `make` undefined: everything is looked at. */
+/**
+ * What one step does of what is due: with thousands of users a node takes its time, and whoever comes is in more of a hurry than
+ * whoever has gone. `make` undefined: everything is looked at.
+ */
 function planPart(due: readonly string[], present: ReadonlySet<string>, inPlace: ReadonlySet<string> | undefined) {
-  if (inPlace === undefined) return { make: undefined, remove: due, isMore: false }
-  const missing = [...present].filter((node) => !inPlace.has(node))
-  // With thousands of users a node takes its time; whoever comes is in more of a hurry than whoever has gone.
-  const make = missing.slice(0, 1)
+  const missing = inPlace === undefined ? [] : [...present].filter((node) => !inPlace.has(node))
+  const make = inPlace === undefined ? undefined : missing.slice(0, 1)
   const remove = missing.length > 0 ? [] : due.slice(0, 1)
-  return { make, remove, isMore: missing.length + due.length > make.length + remove.length }
+  return { make, remove, isMore: missing.length > 1 || due.length > remove.length }
 }
 
 /** Users and roles of one node. */
