@@ -10,21 +10,22 @@
 import type { EtcdAuthApi } from './api.ts'
 import { recordPrefix } from './record.ts'
 
-/** Of a minute: of two hundred requests one may meet a change, so that the 99th percentile of what Calico asks stays what it is. */
-export const defaultBusyShare = 0.005
+/** Of a minute: no more than one request in a hundred meets a change, so that the 99th percentile of them stays about what it is. */
+export const defaultBusyShare = 0.01
 export const windowMs = 60_000
 /** Calico's nodes and Kubernetes write every few seconds, and the more often the larger the cluster. */
 export const quietAfterMs = 5000
 /** How long one look at etcd's counter of writes counts. */
 export const lookAgainMs = 1000
+const ordinaryWrites = 7
 /** At full speed. */
 const atOnce = 16
 
 export interface PaceState {
   /** Changes of the last minute, and for how long each kept etcd busy. */
   readonly recent: readonly { readonly atMs: number; readonly busyMs: number }[]
-  /** The shortest that a write of a key took. */
-  readonly ordinaryMs: number
+  /** How long the last few writes of a key took that had etcd to themselves. */
+  readonly ordinary: readonly number[]
   /** etcd's counter of writes at the last look. */
   readonly revision: bigint | undefined
   /** Since then nobody else has written. */
@@ -32,7 +33,7 @@ export interface PaceState {
 }
 
 export function initialPace(nowMs: number): PaceState {
-  return { recent: [], ordinaryMs: Number.POSITIVE_INFINITY, revision: undefined, quietSinceMs: nowMs }
+  return { recent: [], ordinary: [], revision: undefined, quietSinceMs: nowMs }
 }
 
 /** After a write of our own that took `tookMs` and was the write of this number. */
@@ -42,16 +43,22 @@ export function afterLook(state: PaceState, look: { revision: bigint; tookMs: nu
   return {
     ...state,
     revision,
-    ordinaryMs: Math.min(state.ordinaryMs, tookMs),
+    ordinary: [tookMs, ...state.ordinary].slice(0, ordinaryWrites),
     quietSinceMs: isOurs ? state.quietSinceMs : nowMs,
   }
 }
 
 /** After one change that etcd was at for `spanMs`, its way there and back and the write of its log included. */
 export function afterChange(state: PaceState, spanMs: number, nowMs: number): PaceState {
-  const busyMs = spanMs - state.ordinaryMs
-  if (busyMs <= state.ordinaryMs || isQuiet(state, nowMs)) return state
+  const ordinaryMs = ordinaryOf(state)
+  const busyMs = spanMs - ordinaryMs
+  if (busyMs <= ordinaryMs || isQuiet(state, nowMs)) return state
   return { ...state, recent: [...state.recent.filter(({ atMs }) => atMs > nowMs - windowMs), { atMs: nowMs, busyMs }] }
+}
+
+/** The median: where everything is slow, a change is not to blame for it. */
+function ordinaryOf({ ordinary }: PaceState): number {
+  return ordinary.toSorted((a, b) => a - b)[ordinary.length >> 1] ?? 0
 }
 
 export function isQuiet({ quietSinceMs }: PaceState, nowMs: number): boolean {

@@ -35,7 +35,7 @@ export async function measureCalico(etcd: RealEtcd, node: string, until: Promise
   await Promise.all(requests.map((request) => request()))
   const took: number[] = []
   let retried = 0
-  const ask = async (request: () => Promise<unknown>): Promise<void> => {
+  const ask = async (request: () => PromiseLike<unknown>): Promise<void> => {
     const startedAt = performance.now()
     for (;;) {
       try {

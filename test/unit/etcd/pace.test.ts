@@ -18,7 +18,7 @@ const shares = fc.double({ min: 0.001, max: 0.5, noNaN: true })
 
 /** Beside others that write all the time. */
 function busy(ordinaryMs: number, nowMs: number, state = initialPace(0)): PaceState {
-  return { ...state, ordinaryMs, revision: 1n, quietSinceMs: nowMs }
+  return { ...state, ordinary: [ordinaryMs], revision: 1n, quietSinceMs: nowMs }
 }
 
 describe('the plan', () => {
