@@ -2,7 +2,7 @@
  * Decides how fast users and roles are changed, so that Calico's own requests hardly notice. etcd computes the rights of all users
  * at every change and answers nobody meanwhile (docs/etcd.md, "How large"): with thousands of users that is long.
  *
- * - While nobody else writes, changes go at full speed.
+ * - While next to nobody else writes, changes go at full speed.
  * - Otherwise one at a time, and in no minute is etcd kept busy for longer than a share of it. That share may be used at once: one
  *   new node does not wait.
  * - What keeps etcd busy no longer than an ordinary write does is free: it can at most double what another request takes.
@@ -15,6 +15,8 @@ export const defaultBusyShare = 0.01
 export const windowMs = 60_000
 /** Calico's nodes and Kubernetes write every few seconds, and the more often the larger the cluster. */
 export const quietAfterMs = 5000
+/** Between two looks: the look itself, and what else `provision` writes for a node (record.ts). */
+const fewWrites = 4n
 /** How long one look at etcd's counter of writes counts. */
 export const lookAgainMs = 1000
 const ordinaryWrites = 7
@@ -28,7 +30,7 @@ export interface PaceState {
   readonly ordinary: readonly number[]
   /** etcd's counter of writes at the last look. */
   readonly revision: bigint | undefined
-  /** Since then nobody else has written. */
+  /** Since then next to nobody else has written. */
   readonly quietSinceMs: number
 }
 
@@ -39,12 +41,12 @@ export function initialPace(nowMs: number): PaceState {
 /** After a write of our own that took `tookMs` and was the write of this number. */
 export function afterLook(state: PaceState, look: { revision: bigint; tookMs: number; nowMs: number }): PaceState {
   const { revision, tookMs, nowMs } = look
-  const isOurs = state.revision !== undefined && revision === state.revision + 1n
+  const isFew = state.revision !== undefined && revision - state.revision <= fewWrites
   return {
     ...state,
     revision,
     ordinary: [tookMs, ...state.ordinary].slice(0, ordinaryWrites),
-    quietSinceMs: isOurs ? state.quietSinceMs : nowMs,
+    quietSinceMs: isFew ? state.quietSinceMs : nowMs,
   }
 }
 

@@ -26,16 +26,16 @@ export async function measureCalico(etcd: RealEtcd, node: string, until: Promise
     credentials: { rootCertificate: Buffer.from(ca), privateKey: Buffer.from(key), certChain: Buffer.from(cert) },
   })
   const requests = [
-    () => client.put(`${P}nodes/${node}`).value('{}'),
+    () => client.put(`${P}nodes/${node}`).value('{}').exec(),
     () => client.getAll().prefix(`${P}nodes/`).limit(100).keys(),
-    () => client.put(`/calico/felix/v2/no-region/host/${node}/status`).value('{}'),
+    () => client.put(`/calico/felix/v2/no-region/host/${node}/status`).value('{}').exec(),
     () => client.get(`${P}felixconfigurations/default`).string(),
   ]
   const watcher = await client.watch().prefix(P).create()
   await Promise.all(requests.map((request) => request()))
   const took: number[] = []
   let retried = 0
-  const ask = async (request: () => PromiseLike<unknown>): Promise<void> => {
+  const ask = async (request: () => Promise<unknown>): Promise<void> => {
     const startedAt = performance.now()
     for (;;) {
       try {
