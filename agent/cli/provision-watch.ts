@@ -50,7 +50,7 @@ export async function watch(options: ProvisionOptions, profiles: Readonly<Record
     components: perNode,
     graceMs,
     resyncMs,
-    pace: createPace({ share: options.busyShare, now: clock.monotonic, sleep: orStop(stop.signal) }),
+    pace: createPace({ share: options.busyShare, now: () => clock.monotonic(), sleep: orStop(stop.signal) }),
     clock,
     random,
     emit,

@@ -50,9 +50,7 @@ function desiredFor(nodes: readonly string[]): DesiredState {
   return desiredState({ profiles: builtInProfiles, components, naming: 'node', nodes, version: undefined })
 }
 
-async function withEtcd<Result>(
-  use: (subject: Subject, etcd: RealEtcd) => Promise<Result>,
-) {
+async function withEtcd<Result>(use: (subject: Subject, etcd: RealEtcd) => Promise<Result>) {
   const etcd = await startRealEtcd()
   const identity = await etcd.client('root')
   await etcdAuth(identity).enable()

@@ -1,5 +1,5 @@
 /** How fast users and roles are changed: the decisions as properties, and the whole on a clock of the test's own. */
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   afterChange,
@@ -63,11 +63,16 @@ describe('the plan', () => {
 
   it('asks for no rest if a change takes no longer than twice an ordinary write', () => {
     fc.assert(
-      fc.property(shares, fc.integer({ min: 1, max: 100 }), fc.integer({ min: 1, max: 500 }), (share, ordinaryMs, count) => {
-        let state = busy(ordinaryMs, 0)
-        for (let index = 0; index < count; index++) state = afterChange(state, 2 * ordinaryMs, 0)
-        expect(planRest(state, share, 0)).toBe(0)
-      }),
+      fc.property(
+        shares,
+        fc.integer({ min: 1, max: 100 }),
+        fc.integer({ min: 1, max: 500 }),
+        (share, ordinaryMs, count) => {
+          let state = busy(ordinaryMs, 0)
+          for (let index = 0; index < count; index++) state = afterChange(state, 2 * ordinaryMs, 0)
+          expect(planRest(state, share, 0)).toBe(0)
+        },
+      ),
     )
   })
 
@@ -90,7 +95,7 @@ function rig(share: number, writes: boolean) {
   const model = createEtcdModel()
   const put = model.put.bind(model)
   const api = {
-    get: model.get,
+    get: (key: string) => model.get(key),
     put: async (key: string, value: string) => {
       clock += 1
       for (let write = 0; writes && write < 10; write++) await put('/somebody', '')
