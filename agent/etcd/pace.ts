@@ -19,7 +19,7 @@ export const quietAfterMs = 5000
 const fewWrites = 4n
 /** How long one look at etcd's counter of writes counts. */
 export const lookAgainMs = 1000
-const ordinaryWrites = 7
+const remembered = 7
 /** At full speed. */
 const atOnce = 16
 
@@ -28,6 +28,8 @@ export interface PaceState {
   readonly recent: readonly { readonly atMs: number; readonly busyMs: number }[]
   /** How long the last few writes of a key took that had etcd to themselves. */
   readonly ordinary: readonly number[]
+  /** How long etcd was at the last few changes. */
+  readonly spans: readonly number[]
   /** etcd's counter of writes at the last look. */
   readonly revision: bigint | undefined
   /** Since then next to nobody else has written. */
@@ -35,7 +37,7 @@ export interface PaceState {
 }
 
 export function initialPace(nowMs: number): PaceState {
-  return { recent: [], ordinary: [], revision: undefined, quietSinceMs: nowMs }
+  return { recent: [], ordinary: [], spans: [], revision: undefined, quietSinceMs: nowMs }
 }
 
 /** After a write of our own that took `tookMs` and was the write of this number. */
@@ -45,22 +47,27 @@ export function afterLook(state: PaceState, look: { revision: bigint; tookMs: nu
   return {
     ...state,
     revision,
-    ordinary: [tookMs, ...state.ordinary].slice(0, ordinaryWrites),
+    ordinary: [tookMs, ...state.ordinary].slice(0, remembered),
     quietSinceMs: isFew ? state.quietSinceMs : nowMs,
   }
 }
 
-/** After one change that etcd was at for `spanMs`, its way there and back and the write of its log included. */
-export function afterChange(state: PaceState, spanMs: number, nowMs: number): PaceState {
-  const ordinaryMs = ordinaryOf(state)
-  const busyMs = spanMs - ordinaryMs
+/**
+ * After one change that etcd was at for `spanMs`, its way there and back and the write of its log included. All changes cost it
+ * the same, so the median of the last few is taken: one that met a hiccup asks for no minute of rest.
+ */
+export function afterChange(before: PaceState, spanMs: number, nowMs: number): PaceState {
+  const state = { ...before, spans: [spanMs, ...before.spans].slice(0, remembered) }
+  // Where everything is slow, a change is not to blame for it.
+  const ordinaryMs = median(state.ordinary)
+  const busyMs = median(state.spans) - ordinaryMs
   if (busyMs <= ordinaryMs || isQuiet(state, nowMs)) return state
   return { ...state, recent: [...state.recent.filter(({ atMs }) => atMs > nowMs - windowMs), { atMs: nowMs, busyMs }] }
 }
 
-/** The median: where everything is slow, a change is not to blame for it. */
-function ordinaryOf({ ordinary }: PaceState): number {
-  return ordinary.toSorted((a, b) => a - b)[ordinary.length >> 1] ?? 0
+/** Of two the shorter. */
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[(values.length - 1) >> 1] ?? 0
 }
 
 export function isQuiet({ quietSinceMs }: PaceState, nowMs: number): boolean {
