@@ -76,6 +76,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
   const spares = createSpares(options)
   let published: Published | undefined
   const caHistory = createCaHistory()
+  /** Whether CA certificates stand in the directory that nobody can use; what was taken over is without them. */
+  let isLittered = false
   /** When etcd was last asked in vain about what is in place, by the monotonic clock. */
   let unprovenAt: number | undefined
 
@@ -141,7 +143,11 @@ export function createPublisher(options: PublisherOptions): Publisher {
       if (error instanceof AgentError && unreadable.has(error.code)) return error.code
       throw error
     }
+    isLittered = found?.unusableCa !== undefined
     if (found === undefined) return 'never-published'
+    if (found.unusableCa !== undefined) {
+      emit({ type: 'store-flaw', component, reason: 'ca-unusable', detail: found.unusableCa.join('; ') })
+    }
     if (published !== undefined && isSameBundle(found, published.bundle)) return undefined
     // However little is left, what stands there works: the schedule replaces it.
     const rejection = judge(found, judged([]), ['lifetime-too-short'])
@@ -191,7 +197,9 @@ export function createPublisher(options: PublisherOptions): Publisher {
     async inspect() {
       const problem = takeOver()
       if (problem === undefined) {
-        if (published !== undefined && !directory.hasAttributes()) await put(published.bundle, 'attributes-changed')
+        if (published === undefined) return undefined
+        if (isLittered) await put(published.bundle, 'ca-set-changed')
+        else if (!directory.hasAttributes()) await put(published.bundle, 'attributes-changed')
         return undefined
       }
       if (published !== undefined && judge(published.bundle, judged([]), ['lifetime-too-short']) === undefined) {

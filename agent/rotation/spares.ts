@@ -50,7 +50,11 @@ export function createSpares({ component, state, bootstrap, clock, admit, emit }
 
   function read(directory: SecretDir | undefined): Bundle | undefined {
     try {
-      return directory?.current()
+      const bundle = directory?.current()
+      if (bundle?.unusableCa !== undefined) {
+        emit({ type: 'store-flaw', component, reason: 'ca-unusable', detail: bundle.unusableCa.join('; ') })
+      }
+      return bundle
     } catch (error) {
       // That there is no such directory (yet) is nothing to tell.
       if (!(error instanceof AgentError && error.code === 'directory-missing')) fail(error)
