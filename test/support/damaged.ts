@@ -1,5 +1,5 @@
 /** Owns damaged certificates: those that OpenSSL parses, and that Node throws or ends the process on when it asks for the key. */
-import { createPublicKey, X509Certificate } from 'node:crypto'
+import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto'
 import { readDer } from './der.ts'
 import { toPem } from './x509.ts'
 
@@ -24,6 +24,16 @@ export function withDamagedDate(pem: string): string {
     if (end === undefined) throw new Error('the certificate has no end')
     der.write('99', der.indexOf(end.raw) + 4, 'latin1')
   })
+}
+
+/** An EC key (PKCS#8) whose public half is as it was, and whose secret one is another. */
+export function withDamagedSecret(privateKeyPem: string): string {
+  const der = createPrivateKey(privateKeyPem).export({ type: 'pkcs8', format: 'der' })
+  // RFC 5208: version, algorithm, and in the octets RFC 5915: version, the secret, the public half.
+  const octets = readDer(der).children[2]?.content ?? Buffer.alloc(0)
+  const secret = readDer(octets).children[1]?.raw ?? Buffer.alloc(0)
+  flip(der, der.indexOf(secret) + secret.length - 1)
+  return toPem('PRIVATE KEY', der)
 }
 
 /** With one bit turned over. */

@@ -4,6 +4,7 @@ import { AgentError } from '../../../agent/errors.ts'
 import { type BundleText, parseBundle } from '../../../agent/pki/bundle.ts'
 import { Secret } from '../../../agent/secret.ts'
 import { createCa, createKeyPair, type TestCa, type TestCertificate } from '../../support/certificates.ts'
+import { withDamagedDate, withDamagedKey, withUnknownAlgorithm } from '../../support/damaged.ts'
 import { bundleOf } from './parsed.ts'
 
 let ca: TestCa
@@ -45,6 +46,46 @@ test('a bundle is written and read again: leaf first, then its intermediates', (
 test('a key in the older format is read too', () => {
   const sec1 = createPrivateKey(leaf.privateKeyPem).export({ type: 'sec1', format: 'pem' }).toString()
   expect(parseBundle({ ...good, key: new Secret(sec1) }, '').key.asymmetricKeyType).toBe('ec')
+})
+
+describe('a CA certificate that cannot be used', () => {
+  test.each([
+    ['a point off its curve', withDamagedKey],
+    ['an unknown algorithm', withUnknownAlgorithm],
+    ['no date', withDamagedDate],
+  ])('with %s is left out, and named', (_what, damage) => {
+    const {
+      ca: kept,
+      text,
+      unusableCa,
+    } = parseBundle({ ...good, ca: damage(intermediate.certificatePem) + good.ca }, '/d')
+    expect(kept.map(({ subject }) => subject)).toEqual(['CN=Root'])
+    expect(text.ca).toBe(good.ca)
+    expect(unusableCa).toEqual([
+      expect.stringMatching(/^\/d: etcd-ca: PEM certificate 1: its .* cannot be .*\(CN=Intermediate\)$/),
+    ])
+  })
+
+  test('is malformed if it is the only one', () => {
+    const error = failure({ ca: withDamagedKey(good.ca) })
+    expect(error.code).toBe('malformed')
+    expect(error.message).toMatch(/^\/calico-secrets: etcd-ca: PEM certificate 1: .*\(CN=Root\)$/)
+  })
+
+  test.each([withDamagedKey, withUnknownAlgorithm, withDamagedDate])(
+    'is malformed as the leaf or beside it: %o',
+    (damage) => {
+      for (const certificate of [
+        damage(leaf.certificatePem) + intermediate.certificatePem,
+        leaf.certificatePem + damage(intermediate.certificatePem),
+      ]) {
+        expect(failure({ certificate })).toMatchObject({
+          code: 'malformed',
+          message: expect.stringMatching(/etcd-cert: PEM certificate [12]: its /),
+        })
+      }
+    },
+  )
 })
 
 describe('what cannot be parsed is malformed, with the place and the file in one message', () => {

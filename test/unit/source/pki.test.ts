@@ -217,7 +217,7 @@ describe('the issuers', () => {
     const leaf = await other.issue({ commonName: 'calico-node:node1' })
     const published = { ...wanted, published: bundleOf(leaf, [other]) }
     const { source, vault } = rig()
-    expect(await source.look(published)).toEqual({ issuers: [parsed(root)], renew: 'issuer-removed' })
+    expect(await source.look(published)).toMatchObject({ renew: 'issuer-removed' })
     vault.unusable = ['odd']
     const news = await source.look(published)
     expect(news.renew).toBeUndefined()
@@ -226,16 +226,19 @@ describe('the issuers', () => {
     expect(prints(candidate?.issuers ?? [])).toContain(parsed(other).fingerprint256)
   })
 
-  test.each([withDamagedKey, withUnknownAlgorithm])('one in the chain that cannot be used is left out: %o', async (damage) => {
-    const each = rig(intermediate)
-    each.vault.answer = (certificate) => ({
-      certificate,
-      chain: [intermediate.certificatePem, damage(root.certificatePem)],
-    })
-    const { intermediates } = await obtain(each)
-    expect(prints(intermediates)).toEqual([parsed(intermediate).fingerprint256])
-    expect(each.events).toEqual([expect.objectContaining({ reason: 'ca-unusable' })])
-  })
+  test.each([withDamagedKey, withUnknownAlgorithm])(
+    'one in the chain that cannot be used is left out: %o',
+    async (damage) => {
+      const each = rig(intermediate)
+      each.vault.answer = (certificate) => ({
+        certificate,
+        chain: [intermediate.certificatePem, damage(root.certificatePem)],
+      })
+      const { intermediates } = await obtain(each)
+      expect(prints(intermediates)).toEqual([parsed(intermediate).fingerprint256])
+      expect(each.events).toEqual([expect.objectContaining({ reason: 'ca-unusable' })])
+    },
+  )
 
   test.each([withDamagedKey, withUnknownAlgorithm])('a leaf that cannot be used is malformed: %o', async (damage) => {
     const each = rig()

@@ -93,14 +93,17 @@ test.each([
   ['garbage', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----', /PEM certificate 1: /],
   ['a point off its curve', withDamagedKey(ca.certificatePem), /public key cannot be decoded.*\(CN=/],
   ['an unknown algorithm', withUnknownAlgorithm(ca.certificatePem), /public key cannot be decoded.*\(CN=/],
-])('an issuer that cannot be used (%s) is left out and named; it is asked for again, as it may be mended', async (_name, certificate, why) => {
-  const { api, sent } = apiWith([issuerList('a', 'b'), { data: { certificate } }, issuerBody])
-  const { certificates, unusable } = await api.issuers('pki', new Map())
-  expect([...certificates.keys()]).toEqual(['b'])
-  expect(unusable).toEqual([expect.stringMatching(/^pki\/issuer\/a\/json: /)])
-  expect(unusable[0]).toMatch(why)
-  expect(sent).toHaveLength(3)
-})
+])(
+  'an issuer that cannot be used (%s) is left out and named; it is asked for again, as it may be mended',
+  async (_name, certificate, why) => {
+    const { api, sent } = apiWith([issuerList('a', 'b'), { data: { certificate } }, issuerBody])
+    const { certificates, unusable } = await api.issuers('pki', new Map())
+    expect([...certificates.keys()]).toEqual(['b'])
+    expect(unusable).toEqual([expect.stringMatching(/^pki\/issuer\/a\/json: /)])
+    expect(unusable[0]).toMatch(why)
+    expect(sent).toHaveLength(3)
+  },
+)
 
 test('lookup and renewal of a token', async () => {
   const { api, sent } = apiWith([{ data: { ttl: 60, renewable: true } }, auth])
