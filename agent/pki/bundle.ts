@@ -2,7 +2,7 @@
 import type { KeyObject, X509Certificate } from 'node:crypto'
 import { AgentError, messageOf } from '../errors.ts'
 import type { Secret } from '../secret.ts'
-import { parseCertificates, parseUsable, toPem } from './certificate.ts'
+import { parseCertificates, parseUsable, requireOwnLines, toPem } from './certificate.ts'
 import { exportKey, parseKey } from './key.ts'
 
 /** What the three files hold. */
@@ -39,6 +39,8 @@ export function parseBundle(text: BundleText, where: string): Bundle {
     }
   }
   const [leaf, ...intermediates] = part('etcd-cert', () => parseCertificates(text.certificate))
+  part('etcd-cert', () => requireOwnLines(text.certificate))
+  part('etcd-ca', () => requireOwnLines(text.ca))
   if (leaf === undefined) throw new AgentError('malformed', `${where}: etcd-cert: there is no PEM certificate in it`)
   const key = part('etcd-key', () => parseKey(text.key))
   const { certificates: ca, unusable } = part('etcd-ca', () => parseUsable(text.ca))

@@ -64,6 +64,18 @@ function blocksOf(pem: string): string[] {
 }
 
 /**
+ * Refuses a text whose marks do not stand alone on their lines: Go, with which Calico reads the files, passes over such a
+ * certificate without a word.
+ * @throws Error
+ */
+export function requireOwnLines(pem: string): void {
+  for (const [line] of pem.matchAll(/^.*-----(BEGIN|END) CERTIFICATE-----.*$/gm)) {
+    if (!/^-----(BEGIN|END) CERTIFICATE-----[ \t\r]*$/.test(line))
+      throw new Error('a PEM mark does not stand on a line of its own')
+  }
+}
+
+/**
  * One certificate, of PEM or DER.
  * @throws Error, also for a public key that cannot be decoded and for dates that are none
  */

@@ -37,7 +37,8 @@ export function exportKey(key: KeyObject): Secret {
 export function parseKey(pem: Secret): KeyObject {
   const text = pem.reveal()
   // OpenSSL's own words for these are "unsupported" and "interrupted or cancelled".
-  if (!/-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----/.test(text)) throw new Error('there is no PEM private key in it')
+  if (!/^-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----[ \t\r]*$/m.test(text))
+    throw new Error('there is no PEM private key in it')
   if (/^(-----BEGIN|Proc-Type:).*ENCRYPTED/m.test(text)) throw new Error('the private key is encrypted')
   return createPrivateKey(text)
 }

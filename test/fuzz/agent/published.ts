@@ -31,7 +31,9 @@ export function problemIn(directory: string, names: readonly string[], nowMs: nu
 
 /** Certificates whose keys can be had: a client leaves the others of a set out. */
 function certificatesIn(pem: string): X509Certificate[] {
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
+  // As Go's encoding/pem has it: each mark alone on its line.
+  const blocks =
+    pem.match(/^-----BEGIN CERTIFICATE-----[ \t\r]*\n[A-Za-z0-9+/=\s]+\n-----END CERTIFICATE-----[ \t\r]*$/gm) ?? []
   return blocks.flatMap((block) => {
     try {
       const certificate = new X509Certificate(block)

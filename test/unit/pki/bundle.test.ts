@@ -113,6 +113,16 @@ describe('what cannot be parsed is malformed, with the place and the file in one
     expect(failure({ key: new Secret(good.key.reveal().slice(0, 100)) }).message).toMatch(/etcd-key: /)
   })
 
+  test('a mark that does not stand on a line of its own, which Go passes over', () => {
+    const glued = (pem: string): string => pem.trim() + pem
+    const message = /^\/calico-secrets: etcd-(cert|ca): a PEM mark does not stand on a line of its own$/
+    expect(failure({ certificate: glued(leaf.certificatePem) }).message).toMatch(message)
+    expect(failure({ ca: ` ${good.ca}` }).message).toMatch(message)
+    expect(failure({ ca: good.ca.trim() + glued(good.ca) }).message).toMatch(message)
+    expect(() => parseBundle({ ...good, ca: good.ca.replaceAll('\n', '\r\n') }, '')).not.toThrow()
+    expect(() => parseBundle({ ...good, ca: `Subject: CN=x\n${good.ca.trim()}` }, '')).not.toThrow()
+  })
+
   test('certificate and key exchanged', () => {
     expect(failure({ certificate: good.key.reveal() }).message).toMatch(/etcd-cert: there is no PEM certificate/)
     expect(failure({ key: new Secret(good.certificate) }).message).toMatch(/etcd-key: /)
