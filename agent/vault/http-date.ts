@@ -1,11 +1,11 @@
 /** Owns reading the dates of HTTP headers (RFC 9110, 5.6.7). */
 
-/** A year has four digits. What is added to a later moment may be beyond the last one that there is (in 275760). */
-const latestMs = Date.UTC(10_000, 0) - 1
+/** The format has four digits for the year. */
+const endOfDatesMs = Date.UTC(10_000, 0)
 
 /** Milliseconds since the epoch; undefined for anything else, also for what Date.parse would take for a date (`-1`). */
 export function parseHttpDate(text: string | undefined): number | undefined {
   // All three formats begin with the name of the day.
   const ms = text !== undefined && /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)/.test(text) ? Date.parse(text) : Number.NaN
-  return Number.isNaN(ms) || ms > latestMs ? undefined : ms
+  return Math.abs(ms) < endOfDatesMs ? ms : undefined
 }

@@ -40,6 +40,12 @@ describe('an error of the connection', () => {
         'SELF_SIGNED_CERT_IN_CHAIN',
         'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
         'INVALID_PURPOSE',
+        'ERROR_IN_CERT_NOT_AFTER_FIELD',
+        'HOSTNAME_MISMATCH',
+        'OUT_OF_MEM',
+        'PATH_LENGTH_EXCEEDED',
+        // A key that is too short, for one.
+        'UNSPECIFIED',
         'EPROTO',
       ],
     ],
