@@ -79,7 +79,7 @@ export function requireOwnLines(pem: string): void {
  * One certificate, of PEM or DER.
  * @throws Error, also for a public key that cannot be decoded and for dates that are none
  */
-export function readCertificate(bytes: string | Buffer): X509Certificate {
+function readCertificate(bytes: string | Buffer): X509Certificate {
   const certificate = new X509Certificate(bytes)
   const refuse = (why: string): Error => new Error(`${why} (${describeName(certificate.subject)})`)
   try {

@@ -15,7 +15,7 @@ import type { TargetDir } from '../store/target-dir.ts'
 import { createCaHistory } from './ca-history.ts'
 import type { Planner } from './planner.ts'
 import type { RenewalPlan } from './schedule.ts'
-import { createSpares } from './spares.ts'
+import { createSpares, tellUnusableCa } from './spares.ts'
 
 export interface PublisherOptions {
   readonly component: string
@@ -143,11 +143,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
       if (error instanceof AgentError && unreadable.has(error.code)) return error.code
       throw error
     }
-    isLittered = found?.unusableCa !== undefined
+    isLittered = tellUnusableCa(options, found)
     if (found === undefined) return 'never-published'
-    if (found.unusableCa !== undefined) {
-      emit({ type: 'store-flaw', component, reason: 'ca-unusable', detail: found.unusableCa.join('; ') })
-    }
     if (published !== undefined && isSameBundle(found, published.bundle)) return undefined
     // However little is left, what stands there works: the schedule replaces it.
     const rejection = judge(found, judged([]), ['lifetime-too-short'])

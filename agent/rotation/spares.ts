@@ -40,6 +40,16 @@ export interface Spares {
   save(bundle: Bundle): void
 }
 
+/** Warns of CA certificates that stood beside those of the bundle; answers whether there were any. */
+export function tellUnusableCa(
+  { component, emit }: Pick<SparesOptions, 'component' | 'emit'>,
+  bundle: Bundle | undefined,
+): boolean {
+  if (bundle?.unusableCa === undefined) return false
+  emit({ type: 'store-flaw', component, reason: 'ca-unusable', detail: bundle.unusableCa.join('; ') })
+  return true
+}
+
 export function createSpares({ component, state, bootstrap, clock, admit, emit }: SparesOptions): Spares {
   const places = { state, bootstrap }
 
@@ -51,9 +61,7 @@ export function createSpares({ component, state, bootstrap, clock, admit, emit }
   function read(directory: SecretDir | undefined): Bundle | undefined {
     try {
       const bundle = directory?.current()
-      if (bundle?.unusableCa !== undefined) {
-        emit({ type: 'store-flaw', component, reason: 'ca-unusable', detail: bundle.unusableCa.join('; ') })
-      }
+      tellUnusableCa({ component, emit }, bundle)
       return bundle
     } catch (error) {
       // That there is no such directory (yet) is nothing to tell.

@@ -76,7 +76,7 @@ async function live(
       await new Promise(setImmediate)
     },
   }
-  stub.now = clock.now
+  stub.now = () => clock.now()
   stub.damage = scene.damage
   const config = parseConfig(scene.environment, 'host')
   const health = createHealth(config.targets, clock, config.vault?.timeoutMs ?? 0)

@@ -11,9 +11,8 @@ import { runCase } from './case.ts'
 import { createMaterial } from './material.ts'
 import { startStubVault } from './stub-vault.ts'
 
-const [base = tmpdir(), seed = 0, first = 0, end = 0, step = 1] = process.argv
-  .slice(2)
-  .map((text, index) => (index === 0 ? text : Number(text))) as [string, number, number, number, number]
+const [base = tmpdir(), ...numbers] = process.argv.slice(2)
+const [seed = 0, first = 0, end = 0, step = 1] = numbers.map(Number)
 /** At once, whatever ends the process next. */
 const say = (text: string): void => void writeSync(1, `${text}\n`)
 

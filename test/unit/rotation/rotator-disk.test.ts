@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { AgentError } from '../../../agent/errors.ts'
 import { createKeyPair } from '../../support/certificates.ts'
-import { withDamagedKey } from '../../support/damaged.ts'
 import { fileNames, publishedIn, snapshot } from './rotation-files.ts'
 import { hourMs, newCa, oldCa, plant, type Rig, rotationRig, startMs } from './rotation-rig.ts'
 
@@ -149,40 +148,6 @@ describe('files changed behind our back', () => {
     expect(statSync(join(rig.path, 'etcd-key')).mode & 0o777).toBe(0o400)
     expect(rig.calls).toEqual(['obtain'])
     expect(rig.told('published').at(-1)).toMatchObject({ reason: 'attributes-changed' })
-  })
-
-  test('a CA certificate that nobody can use is taken out of etcd-ca, told, and stops no renewal', async () => {
-    const rig = await rotationRig()
-    await rig.start()
-    const { 'etcd-ca': whole = '' } = snapshot(rig.path)
-    tamper(rig.path, 'etcd-ca', withDamagedKey(newCa.certificatePem) + whole)
-    await look(rig)
-    expect(snapshot(rig.path)['etcd-ca']).toBe(whole)
-    expect(rig.told('store-flaw')).toMatchObject([
-      { reason: 'ca-unusable', detail: expect.stringContaining('etcd-ca: PEM certificate 1: its public key') },
-    ])
-    expect(rig.told('published').at(-1)).toMatchObject({ reason: 'ca-set-changed' })
-    expect(rig.calls).toEqual(['obtain'])
-    rig.rotator.renewNow()
-    await rig.clock.nextSleep()
-    expect(rig.told('published').at(-1)).toMatchObject({ reason: 'renewal-requested' })
-  })
-
-  test('a leaf whose key cannot be decoded is unreadable: replaced by what was published, or by a new one', async () => {
-    const rig = await rotationRig()
-    await rig.start()
-    const { serialNumber } = publishedIn(rig.path)
-    const damage = (): void => {
-      tamper(rig.path, 'etcd-cert', withDamagedKey(snapshot(rig.path)['etcd-cert'] ?? ''))
-    }
-    damage()
-    await look(rig)
-    expect(publishedIn(rig.path).serialNumber).toBe(serialNumber)
-    await rig.stop()
-    damage()
-    await rig.restart()
-    expect(rig.told('published')).toMatchObject([{ reason: 'malformed' }])
-    expect(publishedIn(rig.path).serialNumber).not.toBe(serialNumber)
   })
 
   test('nothing changed: nothing is written', async () => {

@@ -208,8 +208,9 @@ describe('the issuers', () => {
     each.vault.unusable = ['pki/node/issuer/odd/json: odd']
     await expect(obtain(each)).resolves.toBeDefined()
     await each.source.look(wanted)
-    const told = { type: 'ca-refresh-failed', component: 'calico-node', reason: 'ca-unusable' }
-    expect(each.events).toEqual(Array(2).fill({ ...told, detail: 'pki/node/issuer/odd/json: odd' }))
+    const about = { component: 'calico-node', reason: 'ca-unusable', detail: 'pki/node/issuer/odd/json: odd' }
+    const told = { type: 'ca-refresh-failed', ...about }
+    expect(each.events).toEqual([told, told])
   })
 
   test('nothing is taken away, and nothing is renewed for its issuer, as long as one cannot be used', async () => {
