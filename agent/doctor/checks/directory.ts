@@ -7,7 +7,8 @@ import { judge } from '../../gate/gate.ts'
 import type { Bundle } from '../../pki/bundle.ts'
 import { workingTime } from '../../pki/ca-set.ts'
 import { translateFileErrors } from '../../store/failure.ts'
-import { fileNames, openSecretDir } from '../../store/secret-dir.ts'
+import { fileNames } from '../../store/published-layout.ts'
+import { openSecretDir } from '../../store/secret-dir.ts'
 import { type Check, failure, ok, type Verdict, warning } from '../check.ts'
 
 export const directory: Check = {

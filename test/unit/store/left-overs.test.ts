@@ -103,16 +103,20 @@ describe('a generation that cannot be read or removed', () => {
 
   test('never stands in the way of a certificate: it stays', () => {
     const directory = publishedTwice()
-    const { files, calls } = createFaultyFiles((_index, call) => (call === 'rmSync' ? { code: 'EACCES' } : undefined))
-    const secretDir = openSecretDir(directory, attributes, files)
+    const { files, calls } = createFaultyFiles((_index, call) =>
+      call === 'rmdirSync' ? { code: 'EACCES' } : undefined,
+    )
+    const secretDir = openSecretDir(directory, attributes, { files })
     secretDir.publish(third, at(2000))
-    expect(calls).toContain('rmSync')
+    expect(calls).toContain('rmdirSync')
     expect(readNames(directory)).toEqual(texts(third))
     expect(generationsIn(directory)).toHaveLength(3)
-    expect(secretDir.leftOver()).toMatchObject({
-      code: 'generation-stuck',
-      message: expect.stringMatching(/^\/.*\/\.\.2026_11_21_00_00_00\.000_0: EACCES/) as string,
-    })
+    expect(secretDir.flaws()).toMatchObject([
+      {
+        code: 'generation-stuck',
+        message: expect.stringMatching(/^\/.*\/\.\.2026_11_21_00_00_00\.000_0: EACCES/) as string,
+      },
+    ])
     openSecretDir(directory, attributes).publish(first, at(3000))
     expect(litterIn(directory)).toEqual([])
   })
@@ -120,7 +124,7 @@ describe('a generation that cannot be read or removed', () => {
   test('hides nothing of the one that is published', () => {
     const directory = publishedTwice()
     const { files } = createFaultyFiles((_index, call) => (call === 'openSync' ? { code: 'EACCES' } : undefined))
-    const secretDir = openSecretDir(directory, attributes, files)
+    const secretDir = openSecretDir(directory, attributes, { files })
     expect(secretDir.previous()).toBeUndefined()
     expect(() => secretDir.current()).toThrow(expect.objectContaining({ code: 'directory-denied' }))
   })

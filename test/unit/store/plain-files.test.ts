@@ -15,7 +15,8 @@ import {
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { BundleText } from '../../../agent/pki/bundle.ts'
-import { fileNames, openSecretDir } from '../../../agent/store/secret-dir.ts'
+import { fileNames } from '../../../agent/store/published-layout.ts'
+import { openSecretDir } from '../../../agent/store/secret-dir.ts'
 import { createFaultyFiles } from '../../support/faulty-files.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 import { attributes, createBundles, generationsIn, litterIn, readNames, texts } from './bundles.ts'
@@ -43,7 +44,7 @@ function publishWatched(directory: string, bundle: BundleText): (string | undefi
     if (JSON.stringify(found) !== JSON.stringify(seen.at(-1))) seen.push(found)
     return undefined
   })
-  openSecretDir(directory, attributes, files).publish(bundle, later)
+  openSecretDir(directory, attributes, { files }).publish(bundle, later)
   return seen
 }
 
