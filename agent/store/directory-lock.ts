@@ -69,7 +69,8 @@ export function createDirectoryLock(directory: string): DirectoryLock {
     const standing = fs.lstatSync(path, { throwIfNoEntry: false })
     if (standing === undefined) return
     const name = join(directory, lockName)
-    if (!standing.isSocket()) throw new AgentError('directory-occupied', `${name} is ${kindOf(standing)}, not a socket`)
+    if (!standing.isSocket())
+      throw new AgentError('directory-occupied', `${name} is not a socket but ${kindOf(standing)}`)
     switch (await answerOf(path)) {
       case 'nobody':
         return

@@ -84,11 +84,12 @@ export function readOpenFile(files: Files, descriptor: number, path: string, max
 
 /** @throws UnfitFileError */
 export function requireFile(stat: fs.Stats, path: string): void {
-  if (!stat.isFile()) throw new UnfitFileError(`${path} is ${kindOf(stat)}, not a regular file`)
+  if (!stat.isFile()) throw new UnfitFileError(`${path} is not a regular file but ${kindOf(stat)}`)
 }
 
 /** For messages. */
 export function kindOf(stat: fs.Stats): string {
+  if (stat.isFile()) return 'a file'
   if (stat.isDirectory()) return 'a directory'
   if (stat.isSymbolicLink()) return 'a link'
   if (stat.isFIFO()) return 'a named pipe'

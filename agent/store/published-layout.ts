@@ -27,7 +27,7 @@ export function entryKind(directory: Directory, name: string): EntryKind {
   if (stat === undefined) return undefined
   if (stat.isSymbolicLink()) return directory.linkTarget(name) === join(dataLink, name) ? 'ours' : 'foreign-link'
   if (stat.isFile()) return 'file'
-  throw new AgentError('directory-occupied', `${join(directory.path, name)} is ${kindOf(stat)}, no file and no link`)
+  throw new AgentError('directory-occupied', `${join(directory.path, name)} is not a file but ${kindOf(stat)}`)
 }
 
 /** Refuses what must not be replaced, before anything is changed. @throws AgentError `directory-occupied` */
@@ -35,7 +35,7 @@ export function requirePlaces(directory: Directory): void {
   for (const name of names) entryKind(directory, name)
   const data = directory.entry(dataLink)
   if (data?.isSymbolicLink() === false) {
-    throw new AgentError('directory-occupied', `${join(directory.path, dataLink)} is ${kindOf(data)}, not a link`)
+    throw new AgentError('directory-occupied', `${join(directory.path, dataLink)} is not a link but ${kindOf(data)}`)
   }
 }
 
