@@ -36,7 +36,8 @@ const lockName = '..lock'
 /** A local connection is made or refused at once. */
 const answerMs = 5000
 
-export function createDirectoryLock(directory: string): DirectoryLock {
+/** @param flags O_NOFOLLOW if the directory itself may be no link */
+export function createDirectoryLock(directory: string, flags = 0): DirectoryLock {
   let own: Own | undefined
   let failure: AgentError | undefined
 
@@ -44,7 +45,7 @@ export function createDirectoryLock(directory: string): DirectoryLock {
 
   async function take(): Promise<Own> {
     // By its descriptor: the address of a socket may have only 107 bytes.
-    const descriptor = fs.openSync(directory, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY)
+    const descriptor = fs.openSync(directory, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY | flags)
     const inDir = (name: string): string => `/proc/self/fd/${descriptor}/${name}`
     try {
       await requireFree(inDir(lockName))

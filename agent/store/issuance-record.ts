@@ -6,7 +6,7 @@
 import { join } from 'node:path'
 import { AgentError, messageOf, systemCode } from '../errors.ts'
 import { type Files, systemFiles, UnfitFileError } from './files.ts'
-import { withDirectory } from './open-directory.ts'
+import { type Directory, withDirectory } from './open-directory.ts'
 
 export interface IssuanceRecord {
   /** Milliseconds since the epoch; none where there is no record. @throws AgentError `issuance-record` */
@@ -17,7 +17,8 @@ export interface IssuanceRecord {
 
 export const recordName = '..issued'
 
-export function openIssuanceRecord(directory: string, files: Files = systemFiles): IssuanceRecord {
+/** @param flags O_NOFOLLOW if the directory itself may be no link */
+export function openIssuanceRecord(directory: string, files: Files = systemFiles, flags = 0): IssuanceRecord {
   const path = join(directory, recordName)
   const temporary = `${recordName}_tmp`
 
@@ -32,11 +33,20 @@ export function openIssuanceRecord(directory: string, files: Files = systemFiles
 
   function readText(): string | undefined {
     try {
-      return withDirectory(files, directory, (opened) => opened.readFile(recordName).text)
+      return withDirectory(files, directory, (opened) => opened.readFile(recordName).text, flags)
     } catch (error) {
       if (systemCode(error) === 'ENOENT') return undefined
       throw error
     }
+  }
+
+  function write(opened: Directory, issuedAtMs: readonly number[]): void {
+    if (issuedAtMs.length === 0) return opened.remove(recordName)
+    // Whatever stands there is not opened: a crash may have left it, or somebody else has put it there.
+    opened.remove(temporary)
+    const text = `${JSON.stringify({ issuedAtMs })}\n`
+    opened.createFile(temporary, text, (descriptor) => files.fchmodSync(descriptor, 0o600)) // Whatever the umask is.
+    opened.rename(temporary, recordName)
   }
 
   return {
@@ -45,17 +55,7 @@ export function openIssuanceRecord(directory: string, files: Files = systemFiles
         const text = readText()
         return text === undefined ? [] : parseRecord(text, path)
       }),
-    write: (issuedAtMs) =>
-      guarded(() =>
-        withDirectory(files, directory, (opened) => {
-          if (issuedAtMs.length === 0) return opened.remove(recordName)
-          // Whatever stands there is not opened: a crash may have left it, or somebody else has put it there.
-          opened.remove(temporary)
-          const text = `${JSON.stringify({ issuedAtMs })}\n`
-          opened.createFile(temporary, text, (descriptor) => files.fchmodSync(descriptor, 0o600)) // Whatever the umask is.
-          opened.rename(temporary, recordName)
-        }),
-      ),
+    write: (issuedAtMs) => guarded(() => withDirectory(files, directory, (opened) => write(opened, issuedAtMs), flags)),
   }
 }
 

@@ -20,8 +20,8 @@ const attributes = { mode: 0o600, uid: undefined, gid: undefined }
 
 export function openStateDir(path: string): StateDir {
   const directory = openSecretDir(path, attributes, { isLinkRefused: true })
-  const record = openIssuanceRecord(path)
-  const lock = createDirectoryLock(path)
+  const record = openIssuanceRecord(path, systemFiles, constants.O_NOFOLLOW)
+  const lock = createDirectoryLock(path, constants.O_NOFOLLOW)
   let refusal: AgentError | undefined
 
   function prepare(): void {
