@@ -129,6 +129,7 @@ describe('a neighbour that may write into the volume', () => {
         const { agent, directory, tokenFile } = await start(lab())
         chmodSync(tokenFile, 0o600)
         const token = readFileSync(tokenFile, 'utf8')
+        expect((await agent.ask('/readyz')).status).toBe(200)
         attack(directory, tokenFile)
         agent.signal('SIGHUP')
         // What was known may be put back first; then comes what was asked for.
