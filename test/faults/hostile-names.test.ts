@@ -3,32 +3,19 @@
  * refused is named. A program of its own does it, as root and as another user, so that a hang fails.
  */
 import { execFileSync, spawn } from 'node:child_process'
-import {
-  chmodSync,
-  linkSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs'
-import { createServer } from 'node:net'
+import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { BundleText } from '../../agent/pki/bundle.ts'
 import { openSecretDir } from '../../agent/store/secret-dir.ts'
 import { tempDir } from '../support/temp-dir.ts'
 import { attributes, createBundles, generationsIn, readNames, texts } from '../unit/store/bundles.ts'
+import { kinds, type Scene, secret } from './file-kinds.ts'
 import type { Place, Stop, Visit } from './store-tour.ts'
 
 const node = join(import.meta.dirname, '../../node_modules/.bin/node')
 const isRoot = process.getuid?.() === 0
 const deadlineMs = 60_000
-/** Stands for the token: it must never be read, copied, or opened for anybody. */
-const secret = 'eyJhbGciOi-the-token-of-the-agent'
 const stranger = 54_321
 
 let old: BundleText
@@ -36,39 +23,6 @@ let next: BundleText
 beforeAll(async () => {
   ;[old, next] = (await createBundles(2)) as [BundleText, BundleText]
 })
-
-interface Scene {
-  /** A file of the agent outside, with the secret in it. */
-  readonly victim: string
-  readonly elsewhere: string
-}
-
-const kinds: Readonly<Record<string, (path: string, scene: Scene) => void | Promise<void>>> = {
-  pipe: (path) => void execFileSync('mkfifo', [path]),
-  'dead socket': leaveSocket,
-  directory: (path) => void mkdirSync(path),
-  'directory with files': (path) => void mkdirSync(join(path, 'deep', 'deeper'), { recursive: true }),
-  'link to the token': (path: string, { victim }) => symlinkSync(victim, path),
-  'link to a directory': (path, { elsewhere }) => symlinkSync(elsewhere, path),
-  'link to a device': (path) => symlinkSync('/dev/zero', path),
-  'link to nowhere': (path) => symlinkSync('/nowhere/at/all', path),
-  'link to itself': (path) => symlinkSync(path, path),
-  'file of a tebibyte': (path) => {
-    writeFileSync(path, '')
-    truncateSync(path, 2 ** 40)
-  },
-  'file of garbage': (path) => writeFileSync(path, 'garbage'),
-  'file without rights': (path) => {
-    writeFileSync(path, secret)
-    chmodSync(path, 0)
-  },
-  ...(isRoot
-    ? {
-        'device zero': (path: string) => void execFileSync('mknod', [path, 'c', '1', '5']),
-        'device full': (path: string) => void execFileSync('mknod', [path, 'c', '1', '7']),
-      }
-    : {}),
-}
 
 type Group = 'special' | 'directory' | 'link' | 'file'
 const groupOf = (kind: string): Group =>
@@ -162,14 +116,6 @@ async function prepare(root: string, place: Place, name: string, kind: string, s
   rmSync(replaced, { recursive: true, force: true })
   await kinds[kind]?.(replaced, scene)
   return { title, stop: { place, path }, kind, name }
-}
-
-async function leaveSocket(path: string): Promise<void> {
-  const server = createServer()
-  const short = join(tempDir(), 's')
-  await new Promise<void>((resolve) => server.listen(short, resolve))
-  linkSync(short, path)
-  await new Promise((resolve) => server.close(resolve))
 }
 
 /** Answers what came of every case, or fails after the deadline. */

@@ -20,11 +20,11 @@ export const missingStrace =
     : 'needs strace'
 
 /** `-f` is not asked for: Node's synchronous file calls and its sockets are the main thread's. */
-const traced = 'trace=%file,%desc,%network'
+const tracedCalls = 'trace=%file,%desc,%network'
 
 export function straceCommand(logFile: string, killAt?: SystemCall): string[] {
   const inject = killAt === undefined ? [] : ['-e', `inject=${killAt.name}:signal=KILL:when=${killAt.nth}`]
-  return ['strace', '-qq', '-yy', '-s', '300', '-o', logFile, '-e', traced, ...inject]
+  return ['strace', '-qq', '-yy', '-s', '300', '-o', logFile, '-e', tracedCalls, ...inject]
 }
 
 /** Runs a program to its end; answers with what has killed it. strace ends as what it runs has ended. */
