@@ -210,6 +210,10 @@ export const reasons = {
     'an old generation of files cannot be removed',
     'Remove it by hand, as it holds an old private key; check its owner and the user of the agent.',
   ),
+  'attributes-ignored': store(
+    'the file system has not given the published files the mode or owner that is configured',
+    'Use a file system with modes and owners (an emptyDir); until then, others may be able to read the key.',
+  ),
   'directory-failed': store('a file operation failed', 'Look at the system error in the message.'),
 
   ...sourceReasons,

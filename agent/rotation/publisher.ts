@@ -10,12 +10,11 @@ import { type Bundle, createBundle, isSameBundle } from '../pki/bundle.ts'
 import { isSameCaSet, type LiveCertificate, planCaSet, workingTime } from '../pki/ca-set.ts'
 import { type Validity, validityOf } from '../pki/certificate.ts'
 import type { ReasonCode } from '../reasons.ts'
-import type { SecretDir } from '../store/secret-dir.ts'
 import type { TargetDir } from '../store/target-dir.ts'
 import { createCaHistory } from './ca-history.ts'
 import type { Planner } from './planner.ts'
 import type { RenewalPlan } from './schedule.ts'
-import { createSpares, tellUnusableCa } from './spares.ts'
+import { createSpares, type SparesOptions, tellUnusableCa } from './spares.ts'
 
 export interface PublisherOptions {
   readonly component: string
@@ -23,9 +22,9 @@ export interface PublisherOptions {
   readonly commonName: () => string
   readonly directory: TargetDir
   /** The node-local cache. */
-  readonly state: SecretDir | undefined
+  readonly state: SparesOptions['state']
   /** A static Secret. */
-  readonly bootstrap: SecretDir | undefined
+  readonly bootstrap: SparesOptions['bootstrap']
   readonly plan: Planner
   /** Undefined: whoever makes the certificates decides. */
   readonly ttlSeconds: number | undefined

@@ -8,7 +8,8 @@ import type { Bundle } from '../../pki/bundle.ts'
 import { workingTime } from '../../pki/ca-set.ts'
 import { reasons } from '../../reasons.ts'
 import { translateFileErrors } from '../../store/failure.ts'
-import { fileNames, openSecretDir } from '../../store/secret-dir.ts'
+import { fileNames } from '../../store/published-layout.ts'
+import { openSecretDir } from '../../store/secret-dir.ts'
 import { type Check, failure, ok, type Verdict, warning } from '../check.ts'
 
 export const directory: Check = {
@@ -163,7 +164,10 @@ interface Place extends Pick<Stats, 'mode' | 'uid' | 'gid'> {
 
 /** The directory, and each file: as it stands there, or as it will be written. */
 function placesOf({ directory: path }: Target, { files }: Config): Place[] {
-  const { uid = process.geteuid?.() ?? 0, gid = process.getegid?.() ?? 0 } = files
+  const own = statSync(path)
+  // A directory with setgid (fsGroup) gives its group to what is made in it.
+  const inherited = (own.mode & 0o2000) === 0 ? undefined : own.gid
+  const { uid = process.geteuid?.() ?? 0, gid = inherited ?? process.getegid?.() ?? 0 } = files
   const asWritten = (name: string) => ({ uid, gid, mode: name === fileNames.ca ? 0o444 : files.mode })
   const placeOf = (place: string, bits: number, stat: Pick<Stats, 'mode' | 'uid' | 'gid'>): Place => ({
     path: place,
@@ -173,7 +177,7 @@ function placesOf({ directory: path }: Target, { files }: Config): Place[] {
     gid: stat.gid,
   })
   return [
-    placeOf(path, 1, statSync(path)),
+    placeOf(path, 1, own),
     ...Object.values(fileNames).map((name) => {
       const file = join(path, name)
       return placeOf(file, 4, statSync(file, { throwIfNoEntry: false }) ?? asWritten(name))
