@@ -74,7 +74,7 @@ export function openAccess(options: AccessOptions): Access {
   const { config, clock, endpoints, signs } = options
   const events: AgentEvent[] = []
   const emit = (event: AgentEvent): void => void events.push(event)
-  const skew = createSkewMeter(clock)
+  const skew = createSkewMeter(clock, emit)
   const { source, vault, close } = openSource({ config, clock, skew, emit })
   const stop = new AbortController()
   // One connection for the whole examination.
@@ -91,6 +91,7 @@ export function openAccess(options: AccessOptions): Access {
   })
   const gateContext = (target: Target): GateContext => ({
     nowMs: skew.now(),
+    clocks: skew.clocks(),
     commonName: commonNameOf(config, target),
     minLifetimeMs: minLifetimeFor(source.makes ? config.pki.ttlSeconds : undefined),
     live: [],

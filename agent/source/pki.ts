@@ -2,12 +2,14 @@
 import type { KeyObject, X509Certificate } from 'node:crypto'
 import type { Config, KeyType } from '../config/config.ts'
 import { AgentError, messageOf } from '../errors.ts'
-import { isIssuedBy, parseCertificates } from '../pki/certificate.ts'
+import { isIssuedBy, parseCertificates, validityOf } from '../pki/certificate.ts'
 import { createCsr } from '../pki/csr.ts'
 import { generateKey } from '../pki/key.ts'
 import type { SignedCertificate } from '../vault/answers.ts'
 import type { VaultApi } from '../vault/client.ts'
+import { signedEvidence } from '../vault/clock-evidence.ts'
 import type { Session } from '../vault/session.ts'
+import type { SkewMeter } from '../vault/skew.ts'
 import { holding, type Transport } from '../vault/transport.ts'
 import type { BundleSource, News, Wanted } from './source.ts'
 
@@ -16,9 +18,10 @@ export interface PkiSourceOptions {
   readonly api: VaultApi
   readonly session: Session
   readonly transport: Pick<Transport, 'hold'>
+  readonly skew: Pick<SkewMeter, 'asking'>
 }
 
-export function createPkiSource({ config, api, session, transport }: PkiSourceOptions): BundleSource {
+export function createPkiSource({ config, api, session, transport, skew }: PkiSourceOptions): BundleSource {
   const { mount, ttlSeconds } = config.pki
   let known: ReadonlyMap<string, X509Certificate> = new Map()
   let pending: Promise<readonly X509Certificate[]> | undefined
@@ -46,8 +49,13 @@ export function createPkiSource({ config, api, session, transport }: PkiSourceOp
         // The issuers first: a certificate whose CA set cannot be had would be signed for nothing.
         const [mountIssuers, { key, csr }] = await Promise.all([issuers(), makeRequest(config.key.type, reusedKey)])
         const request = { mount, role: target.pkiRole, commonName, csr, ttlSeconds }
-        const signed = await session.use((credentials) => api.sign(request, credentials))
+        let tell = skew.asking()
+        const signed = await session.use((credentials) => {
+          tell = skew.asking()
+          return api.sign(request, credentials)
+        })
         const [leaf, chain] = parseSigned(signed, `${mount}/sign/${target.pkiRole}`)
+        tell(signedEvidence(validityOf(leaf), ttlSeconds))
         const intermediates = unique(chain).filter((certificate) => certificate.subject !== certificate.issuer)
         // The signing issuer may be younger than the list.
         return { leaf, intermediates, key, issuers: [...mountIssuers, ...chain] }

@@ -43,6 +43,7 @@ describe('the seal', () => {
 describe('the credential', () => {
   const claims = {
     expiresAtMs: nowMs + 600_000,
+    beginsAtMs: nowMs,
     nodeName: 'node1',
     nodeUid: undefined,
     podName: 'calico-node-1',

@@ -10,6 +10,7 @@ import { createPkiSource } from '../../../agent/source/pki.ts'
 import type { BundleSource, Candidate } from '../../../agent/source/source.ts'
 import type { SignedCertificate } from '../../../agent/vault/answers.ts'
 import type { SignRequest, VaultApi } from '../../../agent/vault/client.ts'
+import type { Evidence } from '../../../agent/vault/clock-evidence.ts'
 import { createCa, type TestCa } from '../../support/certificates.ts'
 
 const root = await createCa({ commonName: 'Root' })
@@ -31,6 +32,8 @@ interface Rig {
   readonly source: BundleSource
   readonly calls: string[]
   readonly requests: SignRequest[]
+  /** What was told of Vault's clock. */
+  readonly evidence: readonly (Evidence | undefined)[]
   readonly vault: {
     issuers: (known: ReadonlyMap<string, X509Certificate>) => Promise<Map<string, X509Certificate>>
     answer: (leafPem: string) => SignedCertificate
@@ -58,10 +61,12 @@ function rig(signer: TestCa = root): Rig {
     },
   }
   let holders = 0
+  const evidence: (Evidence | undefined)[] = []
   const source = createPkiSource({
     config: { pki: { mount: 'pki/node', ttlSeconds: 3600 }, key: { type: 'ec-p256', reuse: 0 } },
     api: api as VaultApi,
     session: { use: (call) => call({ 'X-Vault-Token': 'held' }), maintain: () => Promise.resolve() },
+    skew: { asking: () => (each) => void evidence.push(each) },
     transport: {
       hold: () => {
         if (holders++ === 0) calls.push('open')
@@ -71,7 +76,7 @@ function rig(signer: TestCa = root): Rig {
       },
     },
   })
-  return { source, calls, requests, vault }
+  return { source, calls, requests, vault, evidence }
 }
 
 const wanted = { target, commonName: 'calico-node:node1', published: undefined }
