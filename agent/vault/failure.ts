@@ -131,11 +131,14 @@ function oneLine(text: string): string {
   return text.replaceAll(/[\s\p{Cc}]+/gu, ' ').trim()
 }
 
-/** Retry-After (RFC 9110, 10.2.3) in milliseconds: seconds or a date. */
+/** What a server asks for beyond it is not heard: no wait is as long, and some number of digits is no number any more. */
+const longestAskedMs = 24 * 3_600_000
+
+/** Retry-After (RFC 9110, 10.2.3) in milliseconds, a day at most: seconds or a date. */
 export function retryAfterMs(text: string | undefined, nowMs: number): number | undefined {
-  if (text !== undefined && /^\d+$/.test(text)) return Number(text) * 1000
+  if (text !== undefined && /^\d+$/.test(text)) return Math.min(Number(text) * 1000, longestAskedMs)
   const atMs = parseHttpDate(text)
-  return atMs === undefined ? undefined : Math.max(0, atMs - nowMs)
+  return atMs === undefined ? undefined : Math.min(Math.max(0, atMs - nowMs), longestAskedMs)
 }
 
 function single(header: string | string[] | undefined): string | undefined {

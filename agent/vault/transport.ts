@@ -156,9 +156,16 @@ export async function holding<Result>(
 }
 
 /** What node:tls is told: nothing where nothing is configured, so that its own defaults hold. */
-export function tlsOptions({ ca, cert, key, servername }: TlsMaterial): SecureContextOptions & { servername?: string } {
+export function tlsOptions({
+  ca,
+  cert,
+  key,
+  servername,
+}: TlsMaterial): SecureContextOptions & { servername?: string; rejectUnauthorized: true } {
   return {
     minVersion: 'TLSv1.2',
+    // Said here, NODE_TLS_REJECT_UNAUTHORIZED is not asked.
+    rejectUnauthorized: true,
     ...(ca === undefined ? {} : { ca }),
     ...(cert === undefined ? {} : { cert }),
     ...(key === undefined ? {} : { key }),
