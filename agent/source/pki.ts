@@ -1,5 +1,6 @@
 /** Owns obtaining certificates from Vault's PKI: a key and a request made here, signed there; and the mount's issuers. */
 import type { KeyObject, X509Certificate } from 'node:crypto'
+import type { Clock } from '../clock.ts'
 import type { Config, KeyType } from '../config/config.ts'
 import { AgentError, messageOf } from '../errors.ts'
 import { isIssuedBy, parseCertificates, validityOf } from '../pki/certificate.ts'
@@ -19,16 +20,28 @@ export interface PkiSourceOptions {
   readonly session: Session
   readonly transport: Pick<Transport, 'hold'>
   readonly skew: Pick<SkewMeter, 'asking'>
+  readonly clock: Pick<Clock, 'monotonic'>
+  /** Of one request to Vault. */
+  readonly timeoutMs: number
 }
 
-export function createPkiSource({ config, api, session, transport, skew }: PkiSourceOptions): BundleSource {
+export function createPkiSource({
+  config,
+  api,
+  session,
+  transport,
+  skew,
+  clock,
+  timeoutMs,
+}: PkiSourceOptions): BundleSource {
   const { mount, ttlSeconds } = config.pki
-  let known: ReadonlyMap<string, X509Certificate> = new Map()
+  const known = new Map<string, X509Certificate>()
   let pending: Promise<readonly X509Certificate[]> | undefined
 
   /** An issuer's certificate never changes under its id, so that usually only the list is read. */
   async function readIssuers(): Promise<readonly X509Certificate[]> {
-    known = await holding(transport, () => api.issuers(mount, known))
+    const until = clock.monotonic() + requestsInRefresh * timeoutMs
+    await holding(transport, () => api.issuers(mount, known, () => clock.monotonic() < until))
     return [...known.values()]
   }
 
@@ -62,6 +75,9 @@ export function createPkiSource({ config, api, session, transport, skew }: PkiSo
       }),
   }
 }
+
+/** A refresh ends in the time of so many requests, of the ten that a step may take before it counts as hung (observe/health.ts). */
+const requestsInRefresh = 5
 
 const shortestLookMs = 10_000
 const longestLookMs = 3_600_000

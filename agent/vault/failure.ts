@@ -42,6 +42,8 @@ export function translateConnectionError(error: unknown, where: string, timeoutM
     return new AgentError('vault-timeout', detail(`no complete answer within ${timeoutMs} ms`), { cause: error })
   }
   const code = systemCode(error)
+  // undici asserts what a server may break: a status below 100, or a switch of protocols that nobody asked for.
+  if (code === 'ERR_ASSERTION') return new AgentError('vault-bad-answer', detail('the status is none of HTTP/1.1'))
   if (error.name === 'HTTPParserError' || code.startsWith('HPE_')) {
     // Without its cause: that holds the bytes of the answer, which may be a token.
     return new AgentError('vault-bad-answer', detail('the answer is not HTTP/1.1'))
@@ -77,10 +79,14 @@ export function translateAnswer(answer: Answer, operation: Operation, where: str
   const code = answerReason(answer, operation)
   const errors = errorTexts(answer.body) || emptyTexts(answer.body)
   const detail = `${where}: ${answer.status}${errors === '' ? '' : ` ${errors}`}`
+  if (code === 'issuer-too-young') return new AgentError(code, detail, { retryAfterMs: youngIssuerMs })
   // Counted from the server's own date: our clock may be wrong.
   const serverMs = parseHttpDate(single(answer.headers['date'])) ?? Date.now()
   return new AgentError(code, detail, { retryAfterMs: retryAfterMs(single(answer.headers['retry-after']), serverMs) })
 }
+
+/** Vault's default `not_before_duration`: a certificate begins so long before it is signed, and from Vault 1.21 on not before its issuer. */
+const youngIssuerMs = 30_000
 
 function answerReason({ status, body, headers }: Answer, operation: Operation): ReasonCode {
   const isLogin = operation === 'login' || headers['x-vault-inline-auth-failed'] === 'true'
@@ -93,6 +99,7 @@ function answerReason({ status, body, headers }: Answer, operation: Operation): 
   if (status >= 500)
     return isLogin && /invalid (secret|role)/.test(errorTexts(body)) ? 'vault-login-refused' : 'vault-server-error'
   if (isLogin) return 'vault-login-refused'
+  if (operation === 'sign' && /notBefore before signer's notBefore/i.test(errorTexts(body))) return 'issuer-too-young'
   if (status === 401 || status === 403) return 'vault-denied'
   if (status === 404) return operation === 'secret' ? 'source-empty' : 'vault-not-found'
   return status >= 400 ? 'vault-request-refused' : 'vault-bad-answer'

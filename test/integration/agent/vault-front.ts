@@ -36,6 +36,8 @@ export interface VaultFront {
   now: (() => number) | undefined
   /** Changes the body of a request on its way to Vault. */
   rewrite: (path: string, body: string) => string
+  /** Changes the body of an answer on its way back. */
+  rewriteAnswer: ((path: string, body: string) => string) | undefined
   /** The next request, from now on, whose path begins so. */
   nextRequest(path: string): Promise<FrontRecord>
   /** Nobody listens on the port any more. */
@@ -87,8 +89,18 @@ export async function startVaultFront(
       },
       (received) => {
         const date = front.now === undefined ? {} : { date: new Date(front.now()).toUTCString() }
-        response.writeHead(received.statusCode ?? 502, { ...received.headers, ...date })
-        received.pipe(response)
+        const { rewriteAnswer } = front
+        if (rewriteAnswer === undefined) {
+          response.writeHead(received.statusCode ?? 502, { ...received.headers, ...date })
+          return received.pipe(response)
+        }
+        const { 'content-length': _length, ...head } = received.headers
+        const chunks: Buffer[] = []
+        received.on('data', (chunk: Buffer) => chunks.push(chunk))
+        return received.on('end', () => {
+          response.writeHead(received.statusCode ?? 502, { ...head, ...date })
+          response.end(rewriteAnswer(incoming.url ?? '', Buffer.concat(chunks).toString()))
+        })
       },
     )
     sent.on('error', () => response.destroy())
@@ -110,6 +122,7 @@ export async function startVaultFront(
     isSilent: false,
     now: undefined,
     rewrite: (_path, body) => body,
+    rewriteAnswer: undefined,
     nextRequest: (path) =>
       new Promise((resolve) => {
         const notify = (record: FrontRecord): void => {
