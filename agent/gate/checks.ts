@@ -31,7 +31,7 @@ export function minLifetimeFor(ttlSeconds: number | undefined): number {
 
 export type Check = (candidate: Bundle, context: GateContext) => string | undefined
 
-/** Certificates have whole seconds, and clocks differ by some. */
+/** Certificates have whole seconds. */
 const clockToleranceMs = 2000
 
 export const keyMatches: Check = ({ leaf, key }) => {

@@ -32,7 +32,9 @@ export interface VaultFront {
   readonly connections: number
   /** Requests are read, and never answered. */
   isSilent: boolean
-  /** Of the Date header, where a test owns the time. Default: Vault's own. */
+  /** Requests are answered by the front itself, with the web page of a proxy that has lost Vault. */
+  isLost: boolean
+  /** Of the Date header, also of that page: of a proxy that writes its own. Default: Vault's. */
   now: (() => number) | undefined
   /** Changes the body of a request on its way to Vault. */
   rewrite: (path: string, body: string) => string
@@ -74,7 +76,13 @@ export async function startVaultFront(
     incoming.on('data', (chunk: Buffer) => chunks.push(chunk))
     incoming.on('end', () => {
       for (const notify of waiting) notify(record)
-      if (!front.isSilent) forward(incoming, front.rewrite(path, Buffer.concat(chunks).toString()), response)
+      if (front.isLost) {
+        response.writeHead(503, {
+          'content-type': 'text/html',
+          date: new Date((front.now ?? Date.now)()).toUTCString(),
+        })
+        response.end('<html>503 Service Unavailable</html>')
+      } else if (!front.isSilent) forward(incoming, front.rewrite(path, Buffer.concat(chunks).toString()), response)
     })
   }
 
@@ -120,6 +128,7 @@ export async function startVaultFront(
       return connections
     },
     isSilent: false,
+    isLost: false,
     now: undefined,
     rewrite: (_path, body) => body,
     rewriteAnswer: undefined,
