@@ -145,17 +145,15 @@ export function createPublisher(options: PublisherOptions): Publisher {
     }
     if (found === undefined) return 'never-published'
     if (published !== undefined && isSameBundle(found, published.bundle)) return undefined
-    // However little is left, what stands there works: the schedule replaces it.
-    const rejection = judge(found, judged([]), ['lifetime-too-short'])
-    // After a start our clock may be all that is known, and it may be slow: what was published once has begun. A new one tells
-    // what time it is; until then nothing may take its place.
-    const isEarly = rejection?.code === 'not-yet-valid' && published === undefined
-    if (rejection !== undefined && !isEarly) return rejection.code
+    // However little is left, what stands there works.
+    const code = judge(found, judged([]), ['lifetime-too-short'])?.code
+    // What was published once has begun, whatever a slow clock says after a start: only a new one may take its place.
+    if (code !== undefined && (code !== 'not-yet-valid' || published !== undefined)) return code
     const isOlder =
       published !== undefined && validityOf(found.leaf).notAfterMs < validityOf(published.bundle.leaf).notAfterMs
     if (isOlder) return 'files-changed'
     emit({ type: 'found', component, certificate: adopt(found) })
-    return rejection?.code
+    return code
   }
 
   /**

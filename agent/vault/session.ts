@@ -59,16 +59,16 @@ export function createSession({ auth, node, inline, api, clock, skew, emit }: Se
   async function logIn(): Promise<HeldToken> {
     const tell = skew.asking()
     if (auth.method === 'token') {
-      const token = await api.lookupToken(readStaticToken(auth))
-      tell(token.evidence)
-      return hold(token)
+      const looked = await api.lookupToken(readStaticToken(auth))
+      tell(looked.evidence)
+      return hold(looked)
     }
     const { parameters, expiresAtMs, beginsAtMs } = readLoginParameters(auth, node)
     emit({ type: 'credential', expiresAtMs })
     try {
-      const token = await api.login(auth.mount, parameters)
+      const obtained = await api.login(auth.mount, parameters)
       tell(loginEvidence(beginsAtMs, expiresAtMs))
-      return hold(token)
+      return hold(obtained)
     } catch (error) {
       throw explainExpiry(error, expiresAtMs)
     }

@@ -102,7 +102,7 @@ export async function startVaultFront(
           response.writeHead(received.statusCode ?? 502, { ...received.headers, ...date })
           return received.pipe(response)
         }
-        const { 'content-length': _length, ...head } = received.headers
+        const { 'content-length': _answerLength, ...head } = received.headers
         const chunks: Buffer[] = []
         received.on('data', (chunk: Buffer) => chunks.push(chunk))
         return received.on('end', () => {
