@@ -94,7 +94,9 @@ function middleBox(name: string, dateOffMs: number, nodeOffMs = 0): MatrixRow {
       await agent.nextEvent('published', ({ reason }) => reason === 'renewal-requested')
       watch.stop()
 
-      const restored = agent.events.filter((event) => event.type === 'published' && event.reason.startsWith('restored-'))
+      const restored = agent.events.filter(
+        (event) => event.type === 'published' && event.reason.startsWith('restored-'),
+      )
       const problems = [
         ...watch.bad,
         ...(watch.lost > 0 ? [`nothing complete to read, ${watch.lost} times`] : []),
