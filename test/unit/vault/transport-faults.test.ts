@@ -73,7 +73,7 @@ describe('connections that fail', () => {
       `the status ${status}`,
       answerBytes(`HTTP/1.1 ${status} X\r\ncontent-length: 2\r\n\r\n{}`),
       'vault-bad-answer',
-      /none of HTTP\/1\.1/,
+      /not HTTP\/1\.1/,
     ]),
     ['another protocol', answerBytes(`SSH-2.0-${canaries.token}\r\n`), 'vault-bad-answer', /not HTTP\/1\.1/],
     [
