@@ -50,7 +50,7 @@ export interface Agent {
 const sessionCheckMs = 30_000
 
 export function createAgent({ config, clock, random, emit, beforeConnect }: AgentOptions): Agent {
-  const skew = createSkewMeter(clock)
+  const skew = createSkewMeter(clock, emit)
   const { source, maintain, close } = openSource({ config, clock, skew, emit, beforeConnect })
   const stopping = new AbortController()
   const probe = config.etcdProbe && createEtcdProbe(config.etcdProbe, stopping.signal)
@@ -75,6 +75,7 @@ export function createAgent({ config, clock, random, emit, beforeConnect }: Agen
       ttlSeconds: source.makes ? config.pki.ttlSeconds : undefined,
       clock,
       now: skew.now,
+      clocks: skew.clocks,
       etcdCa: () => readEtcdCa(config.etcdCaFile),
       admit: probe && createAdmission({ component, probe, clock, now: skew.now, emit }),
       emit,
@@ -100,6 +101,7 @@ export function createAgent({ config, clock, random, emit, beforeConnect }: Agen
       pollSlot: nodeSlot,
       clock,
       now: skew.now,
+      clocks: skew.clocks,
       random,
       emit,
     })

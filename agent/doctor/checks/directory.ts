@@ -3,6 +3,7 @@ import { accessSync, constants, readFileSync, type Stats, statfsSync, statSync }
 import { join } from 'node:path'
 import type { Config, Target } from '../../config/config.ts'
 import { formatDuration } from '../../config/duration.ts'
+import type { GateContext } from '../../gate/checks.ts'
 import { judge } from '../../gate/gate.ts'
 import type { Bundle } from '../../pki/bundle.ts'
 import { workingTime } from '../../pki/ca-set.ts'
@@ -112,16 +113,16 @@ export const published: Check = {
   title: 'what is published',
   each: 'target',
   needs: ['directory', 'credential'],
-  run: ({ published: read, config, commonName, now }, target) => {
+  run: ({ published: read, config, gateContext }, target) => {
     const bundle = read(target)
     const inOrder = openSecretDir(target.directory, config.files).hasAttributes()
-    return judgePublished(bundle, inOrder, commonName(target), now())
+    return judgePublished(bundle, inOrder, gateContext(target))
   },
 }
 
-export function judgePublished(bundle: Bundle | undefined, inOrder: boolean, name: string, nowMs: number): Verdict {
+export function judgePublished(bundle: Bundle | undefined, inOrder: boolean, context: GateContext): Verdict {
   if (bundle === undefined) return ok('nothing yet: the agent has not run here')
-  const context = { nowMs, commonName: name, minLifetimeMs: 0, live: [] }
+  const { commonName: name, nowMs } = context
   const rejection = judge(bundle, context, ['lifetime-too-short'])
   if (rejection !== undefined) return failure(rejection.detail, rejection.code)
   const saw = `CN=${name}, serial ${bundle.leaf.serialNumber}, works for ${formatDuration(workingTime(bundle, nowMs).notAfterMs - nowMs)}`
