@@ -1,6 +1,6 @@
 /** Owns Vault as an administrator sees it: reads and writes with one token, over the same transport as the agent's. */
 import { systemClock } from '../clock.ts'
-import type { SetupVaultConfig } from '../config/setup-vault.ts'
+import type { SetupVaultConfig } from '../config/vault.ts'
 import { AgentError } from '../errors.ts'
 import { createVaultCalls, tokenHeader } from '../vault/client.ts'
 import { createSkewMeter } from '../vault/skew.ts'
@@ -16,7 +16,7 @@ export function openVaultAdmin({ vault, token }: SetupVaultConfig): OpenVaultAdm
   const transport = createTransport({
     address: vault,
     clock: systemClock,
-    skew: createSkewMeter(systemClock),
+    skew: createSkewMeter(systemClock, () => {}),
     emit: () => {},
   })
   const calls = createVaultCalls(transport, vault.origin, vault.namespace)
