@@ -3,6 +3,7 @@
  * sidecar memory that only this command needs.
  */
 import { text as readAll } from 'node:stream/consumers'
+import type { CalicoVersion } from '../config/calico-version.ts'
 import { parseCalicoVersionVariable, parseProvisionConfig, readOperator } from '../config/etcd.ts'
 import { ConfigError, messageOf } from '../errors.ts'
 import { type DesiredState, desiredState } from '../etcd/desired.ts'
@@ -34,7 +35,7 @@ export async function provision(argv: readonly string[]): Promise<number> {
       return await watch(options, loadProfiles(options))
     }
     const config = parseProvisionConfig(process.env)
-    const desired = await readDesired(options, config.version)
+    const desired = await readDesired(options, config.versions)
     return options.action === 'plan' ? await plan(config, desired, options) : await apply(config, desired, options)
   } catch (error) {
     return reportFailure(error, 'provision')
@@ -54,7 +55,7 @@ async function exportScript(options: ProvisionOptions): Promise<number> {
   return exitCodes.ok
 }
 
-async function readDesired(options: ProvisionOptions, calicoVersion: number | undefined): Promise<DesiredState> {
+async function readDesired(options: ProvisionOptions, versions: readonly CalicoVersion[]): Promise<DesiredState> {
   const problems: string[] = []
   const profiles = readProfiles(options.profilesFile, problems)
   const nodes = await readNodes(options, problems)
@@ -65,7 +66,8 @@ async function readDesired(options: ProvisionOptions, calicoVersion: number | un
     components: options.components,
     naming: options.naming,
     nodes,
-    version: calicoVersion,
+    versions,
+    strict: options.strict,
   })
 }
 

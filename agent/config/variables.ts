@@ -88,7 +88,8 @@ export const variables = {
   },
   AGENT_CALICO_VERSION: {
     defaultText: 'all supported ones',
-    meaning: 'provision: version of Calico, such as v3.32.1; users get only what it needs',
+    meaning:
+      'provision, doctor: version of Calico, such as v3.32.1, or several with commas; users get only what they need',
   },
 } as const satisfies Record<string, Variable>
 

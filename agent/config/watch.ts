@@ -11,7 +11,7 @@ import { type Environment, EnvironmentReader, quote } from './reader.ts'
 export interface WatchConfig extends Pick<Config, 'listen' | 'log'> {
   /** Undefined: the certificate comes from elsewhere. */
   readonly agent: Config | undefined
-  readonly version: CalicoVersion | undefined
+  readonly versions: readonly CalicoVersion[]
   /** The certificate files as they are now. @throws ConfigError, as they may not be there yet */
   readonly readEtcd: () => EtcdAddress
   readonly etcdFiles: readonly string[]
@@ -46,7 +46,7 @@ export function parseWatchConfig(given: Environment, hostName: string, fromKuber
       }
     }
   }
-  const version = attempt(() => parseCalicoVersionVariable(env))
+  const versions = attempt(() => parseCalicoVersionVariable(env)) ?? []
   attempt(() => parseEtcdEndpoints(env))
   // The agent makes these files later; those of somebody else must be there.
   if (!usesAgent) attempt(() => parseProvisionConfig(env))
@@ -56,7 +56,7 @@ export function parseWatchConfig(given: Environment, hostName: string, fromKuber
   if (problems.length > 0) throw new ConfigError(problems)
   return {
     agent,
-    version,
+    versions,
     listen: observation.listen,
     log: observation.log,
     readEtcd: () => parseProvisionConfig(env).etcd,

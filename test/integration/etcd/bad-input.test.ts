@@ -69,7 +69,7 @@ describe('without etcd', () => {
     const { code, stderr } = await runProvision(['export', '--profiles', file], {})
     expect(code).toBe(78)
     expect(stderr).toContain(`${file}:4:17 access must be one of read, write, readwrite`)
-    expect(stderr).toContain(`${file}:5:15 keys "/x*" must end with /* to mean a prefix`)
+    expect(stderr).toContain(`${file}:5:15 keys "/x*" must end with /* (or .*, but after {node}) to mean a prefix`)
   })
 
   it('nodes that collide by case, are no names, or are none at all', async () => {

@@ -90,7 +90,7 @@ describe('AGENT_CALICO_VERSION', () => {
 
 describe('the desired state', () => {
   const state = (naming: 'component' | 'node', components: string[]) =>
-    desiredState({ profiles: builtInProfiles, components, naming, nodes: ['a', 'b'], version: undefined })
+    desiredState({ profiles: builtInProfiles, components, naming, nodes: ['a', 'b'], versions: [], strict: false })
 
   it('by component: a user and a role each', () => {
     const { users, roles } = state('component', ['calico-node', 'calicoctl'])
