@@ -1,5 +1,5 @@
 /** Owns the help texts; the variables come from the one table of the configuration. */
-import { groupVariables } from '../config/variable-groups.ts'
+import { groupVariables } from '../config/variables.ts'
 
 export interface CommandHelp {
   readonly summary: string

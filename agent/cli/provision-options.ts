@@ -1,8 +1,8 @@
 /** Owns the arguments of `provision`: which there are, which go together, and what is wrong with them. */
 import { parseDuration } from '../config/duration.ts'
-import { suggestName } from '../config/variables.ts'
 import { checkNodeNames } from '../etcd/nodes.ts'
 import { defaultComponents, type Naming } from '../etcd/profile-table.ts'
+import { suggestName } from '../text.ts'
 import { choice, filled, parseAction, parseArguments, refuseMeaningless } from './arguments.ts'
 import { UsageError } from './failure.ts'
 

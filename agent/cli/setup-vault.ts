@@ -2,7 +2,7 @@
  * Owns the command `setup-vault`, and the bundle dist/setup-vault.js that is loaded for it alone: look, show, ask, do, and
  * say what was done.
  */
-import { parseSetupVaultConfig, type SetupVaultConfig } from '../config/setup-vault.ts'
+import { parseSetupVaultConfig, type SetupVaultConfig } from '../config/vault.ts'
 import { ConfigError, messageOf } from '../errors.ts'
 import { readSmallFile, systemFiles } from '../store/files.ts'
 import { openVaultAdmin } from '../vault-setup/admin.ts'

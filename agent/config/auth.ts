@@ -1,8 +1,8 @@
 /** Owns reading how the agent logs in: the method and what belongs to it, and nothing that contradicts it. */
 import { Secret } from '../secret.ts'
-import { refusedPathProblem } from './mount.ts'
 import type { EnvironmentReader } from './reader.ts'
-import type { VariableName } from './variables.ts'
+import { refusedPathProblem } from './reader.ts'
+import { choices } from './variables.ts'
 
 /** Every method but `token` posts to `auth/<mount>/login`. */
 export type Auth =
@@ -16,20 +16,8 @@ export type Auth =
   | { readonly method: 'cert'; readonly mount: string; readonly role: string }
   | { readonly method: 'token'; readonly token: Secret | undefined; readonly tokenFile: string | undefined }
 
-/** Which variables belong to which methods; set with another method, they are a mistake that would go unseen. */
-const belongsTo: Readonly<Partial<Record<VariableName, readonly Auth['method'][]>>> = {
-  AGENT_AUTH_MOUNT: ['kubernetes', 'jwt', 'approle', 'cert'],
-  AGENT_AUTH_ROLE: ['kubernetes', 'jwt', 'cert'],
-  AGENT_AUTH_TOKEN_FILE: ['kubernetes', 'jwt'],
-  AGENT_AUTH_ROLE_ID_FILE: ['approle'],
-  AGENT_AUTH_SECRET_ID_FILE: ['approle'],
-  VAULT_TOKEN: ['token'],
-  AGENT_VAULT_TOKEN_FILE: ['token'],
-}
-
 export function readAuth(reader: EnvironmentReader, firstComponent: string): Auth {
-  const method = reader.choice('AGENT_AUTH_METHOD', ['kubernetes', 'jwt', 'approle', 'cert', 'token'])
-  reader.refuseMisplaced('AGENT_AUTH_METHOD', method, belongsTo)
+  const method = reader.choice('AGENT_AUTH_METHOD', choices.AGENT_AUTH_METHOD)
   const mount = reader.optional('AGENT_AUTH_MOUNT') ?? method
   const role = reader.optional('AGENT_AUTH_ROLE') ?? firstComponent
   const problem = refusedPathProblem(mount)

@@ -2,17 +2,15 @@
 import { isIPv6 } from 'node:net'
 import { ConfigError } from '../errors.ts'
 import { type Auth, readAuth } from './auth.ts'
-import { type EtcdProbeConfig, readEtcdProbe } from './etcd-probe.ts'
+import { type EtcdProbeConfig, readEtcdProbe } from './etcd-endpoints.ts'
 import { type HostCniConfig, readHostCni } from './host-cni.ts'
-import { refusedPathProblem } from './mount.ts'
-import { nameTargets, type Target } from './names.ts'
-import { type Environment, EnvironmentReader, quote } from './reader.ts'
+import { type Environment, EnvironmentReader, quote, refusedPathProblem } from './reader.ts'
 import { readSource, readSourceKind, type SourceConfig } from './source.ts'
-import { readTargets, refuseSharedDirectories } from './targets.ts'
-import { isServiceLink, refusedVariables, suggestName, variables } from './variables.ts'
+import { nameTargets, readTargets, refuseSharedDirectories, type Target } from './target.ts'
+import { refuseUnknown, refuseWithoutEffect } from './unknown-variables.ts'
 import { readVaultAddress, type VaultAddress } from './vault.ts'
 
-export type { Target } from './names.ts'
+export type { Target } from './target.ts'
 
 export type KeyType = 'ec-p256' | 'ec-p384' | 'rsa-2048' | 'rsa-4096' | 'ed25519'
 
@@ -51,6 +49,7 @@ export interface Config {
 export function parseConfig(env: Environment, hostName: string): Config {
   const reader = new EnvironmentReader(env)
   refuseUnknown(reader, env)
+  refuseWithoutEffect(reader)
   const targetPaths = readTargets(reader)
   const kind = readSourceKind(reader)
   const auth = kind === 'file' ? undefined : readAuth(reader, targetPaths[0]?.component ?? '')
@@ -98,21 +97,6 @@ export function parseConfig(env: Environment, hostName: string): Config {
   })
   if (reader.problems.length > 0) throw new ConfigError(reader.problems)
   return deepFreeze(config)
-}
-
-/** Reports misspelt variables, and those whose silent absence of effect would be dangerous. */
-export function refuseUnknown(reader: EnvironmentReader, env: Environment): void {
-  const names = Object.keys(variables)
-  for (const name of Object.keys(env).toSorted()) {
-    const value = env[name]?.trim() ?? ''
-    if (Object.hasOwn(refusedVariables, name) && value !== '') reader.problem(name, refusedVariables[name] ?? '')
-    if (!name.startsWith('AGENT_') || names.includes(name) || isServiceLink(name, value)) continue
-    const suggestion = suggestName(name, names)
-    reader.problem(
-      name,
-      `is not a variable of this agent${suggestion === undefined ? '' : `; did you mean ${suggestion}?`}`,
-    )
-  }
 }
 
 function readNode(reader: EnvironmentReader, env: Environment, hostName: string): string {

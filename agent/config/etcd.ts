@@ -5,9 +5,9 @@ import { commonName, parseCertificates } from '../pki/certificate.ts'
 import { Secret } from '../secret.ts'
 import { readSmallFile, systemFiles } from '../store/files.ts'
 import { type CalicoVersion, parseCalicoVersions } from './calico-version.ts'
-import { refuseUnknown } from './config.ts'
 import { readEndpoints } from './etcd-endpoints.ts'
 import { type Environment, EnvironmentReader, quote } from './reader.ts'
+import { refuseUnknown } from './unknown-variables.ts'
 
 export interface EtcdAddress {
   readonly endpoints: readonly string[]

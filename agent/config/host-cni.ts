@@ -1,7 +1,7 @@
 /** Owns reading where the CNI plugin on the host finds its certificate, and which target it is. */
 import { join } from 'node:path'
 import { type EnvironmentReader, quote } from './reader.ts'
-import { plainPath, type TargetPath } from './targets.ts'
+import { plainPath, type TargetPath } from './target.ts'
 
 export interface HostCniConfig {
   /** The host's /etc/cni/net.d as it is mounted here. */

@@ -35,19 +35,6 @@ export class EnvironmentReader {
     return this.optional(name) ?? ('default' in variable ? variable.default : '')
   }
 
-  /** Reports variables that are set although they belong to another choice: their absence of effect would go unseen. */
-  refuseMisplaced(
-    selector: VariableName,
-    chosen: string,
-    belongsTo: Readonly<Partial<Record<VariableName, readonly string[]>>>,
-  ): void {
-    for (const [name, choices] of Object.entries(belongsTo) as [VariableName, readonly string[]][]) {
-      if (this.isSet(name) && !choices.includes(chosen)) {
-        this.problem(name, `has no effect with ${selector}=${chosen}; it belongs to ${choices.join(', ')}`)
-      }
-    }
-  }
-
   choice<const Choice extends string>(name: VariableName, choices: readonly Choice[]): Choice {
     const value = this.text(name)
     const found = choices.find((choice) => choice === value)
@@ -103,4 +90,13 @@ export class EnvironmentReader {
 
 export function quote(value: string): string {
   return value.length > 80 ? `${JSON.stringify(value.slice(0, 80))}…` : JSON.stringify(value)
+}
+
+/** What is wrong with a path, or undefined. Vault's paths have no empty, `.` or `..` part and no query. */
+export function refusedPathProblem(path: string, example = 'pki or team/pki'): string | undefined {
+  const parts = path.split('/')
+  const bad = parts.some((part) => part === '' || part === '.' || part === '..' || !/^[A-Za-z0-9._~-]+$/.test(part))
+  return bad
+    ? `is ${JSON.stringify(path)}; it must be a path such as ${example}, without slashes at its ends`
+    : undefined
 }

@@ -1,10 +1,9 @@
 /** Owns reading where certificates come from: Vault's PKI, or somewhere they are put after they were made elsewhere. */
 import { isAbsolute, normalize } from 'node:path'
-import { refusedPathProblem } from './mount.ts'
-import { type EnvironmentReader, quote } from './reader.ts'
-import type { TargetPath } from './targets.ts'
+import { type EnvironmentReader, quote, refusedPathProblem } from './reader.ts'
+import type { TargetPath } from './target.ts'
 import { renderTemplate, templateProblem, usesNodeUid } from './template.ts'
-import type { VariableName } from './variables.ts'
+import { choices } from './variables.ts'
 
 /** What the parts of a bundle are called in the secret or directory; no `ca`: AGENT_ETCD_CA_FILE is the CA set. */
 export interface Fields {
@@ -33,30 +32,6 @@ export type SourceConfig =
       readonly pollMs: number
     }
 
-/** Which variables belong to which sources; set with another source, they are a mistake that would go unseen. */
-const belongsTo: Readonly<Partial<Record<VariableName, readonly SourceConfig['kind'][]>>> = {
-  AGENT_PKI_MOUNT: ['pki'],
-  AGENT_PKI_ROLE: ['pki'],
-  AGENT_TTL: ['pki'],
-  AGENT_RENEW_AT: ['pki'],
-  AGENT_KEY_TYPE: ['pki'],
-  AGENT_KEY_REUSE: ['pki'],
-  AGENT_AUTH_METHOD: ['pki', 'kv'],
-  AGENT_AUTH_MOUNT: ['pki', 'kv'],
-  AGENT_AUTH_ROLE: ['pki', 'kv'],
-  AGENT_AUTH_TOKEN_FILE: ['pki', 'kv'],
-  AGENT_AUTH_ROLE_ID_FILE: ['pki', 'kv'],
-  AGENT_AUTH_SECRET_ID_FILE: ['pki', 'kv'],
-  AGENT_VAULT_TOKEN_FILE: ['pki', 'kv'],
-  AGENT_INLINE_AUTH: ['pki', 'kv'],
-  AGENT_KV_MOUNT: ['kv'],
-  AGENT_KV_PATH: ['kv'],
-  AGENT_KV_VERSION: ['kv'],
-  AGENT_SOURCE_DIR: ['file'],
-  AGENT_SOURCE_FIELDS: ['kv', 'file'],
-  AGENT_SOURCE_POLL: ['kv', 'file'],
-}
-
 export interface SourceContext {
   readonly targets: readonly TargetPath[]
   readonly node: string
@@ -66,9 +41,7 @@ export interface SourceContext {
 }
 
 export function readSourceKind(reader: EnvironmentReader): SourceConfig['kind'] {
-  const kind = reader.choice('AGENT_SOURCE', ['pki', 'kv', 'file'])
-  reader.refuseMisplaced('AGENT_SOURCE', kind, belongsTo)
-  return kind
+  return reader.choice('AGENT_SOURCE', choices.AGENT_SOURCE)
 }
 
 export function readSource(

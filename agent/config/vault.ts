@@ -1,5 +1,9 @@
-/** Owns reading where Vault is and how TLS to it is verified: the variables of Vault's own CLI, with the same meaning. */
-import { type EnvironmentReader, quote } from './reader.ts'
+/** Reads where Vault is and how TLS to it is verified: the variables of Vault's own CLI, with the same meaning. */
+import { ConfigError } from '../errors.ts'
+import type { Secret } from '../secret.ts'
+import { readVaultToken } from './auth.ts'
+import { type Environment, EnvironmentReader, quote } from './reader.ts'
+import { refuseUnknown } from './unknown-variables.ts'
 
 /** Address and TLS material. Files are named, not read: vault/tls-files.ts reads them before each new connection. */
 export interface VaultAddress {
@@ -67,4 +71,20 @@ function readOrigin(reader: EnvironmentReader): string {
 
 function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(host)
+}
+
+export interface SetupVaultConfig {
+  readonly vault: VaultAddress
+  readonly token: Secret
+}
+
+/** For `setup-vault`: the address, and an administrator's token. @throws ConfigError with every problem */
+export function parseSetupVaultConfig(env: Environment): SetupVaultConfig {
+  const reader = new EnvironmentReader(env)
+  refuseUnknown(reader, env)
+  const vault = readVaultAddress(reader)
+  const token = readVaultToken(reader)
+  if (!reader.isSet('VAULT_TOKEN')) reader.problem('VAULT_TOKEN', "is required: an administrator's token")
+  if (reader.problems.length > 0 || token === undefined) throw new ConfigError(reader.problems)
+  return { vault, token }
 }

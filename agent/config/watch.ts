@@ -7,6 +7,7 @@ import type { CalicoVersion } from './calico-version.ts'
 import { type Config, parseConfig, readObservation } from './config.ts'
 import { type EtcdAddress, parseCalicoVersionVariable, parseEtcdEndpoints, parseProvisionConfig } from './etcd.ts'
 import { type Environment, EnvironmentReader, quote } from './reader.ts'
+import { refuseAgentVariables } from './unknown-variables.ts'
 
 export interface WatchConfig extends Pick<Config, 'listen' | 'log'> {
   /** Undefined: the certificate comes from elsewhere. */
@@ -46,6 +47,7 @@ export function parseWatchConfig(given: Environment, hostName: string, fromKuber
       }
     }
   }
+  if (!usesAgent) refuseAgentVariables(reader)
   const versions = attempt(() => parseCalicoVersionVariable(env)) ?? []
   attempt(() => parseEtcdEndpoints(env))
   // The agent makes these files later; those of somebody else must be there.

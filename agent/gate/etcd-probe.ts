@@ -2,7 +2,7 @@
  * Owns the way to etcd for the last check of the gate: whether etcd itself accepts a bundle. What talks to etcd is loaded
  * with the first question, so that an agent without the probe never loads it.
  */
-import type { EtcdProbeConfig } from '../config/etcd-probe.ts'
+import type { EtcdProbeConfig } from '../config/etcd-endpoints.ts'
 import type { Bundle } from '../pki/bundle.ts'
 import { commonName } from '../pki/certificate.ts'
 import type { Finding } from './probe/outcome.ts'

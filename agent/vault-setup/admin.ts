@@ -1,6 +1,6 @@
 /** Owns Vault as an administrator sees it: reads and writes with one token, over the same transport as the agent's. */
 import { systemClock } from '../clock.ts'
-import type { SetupVaultConfig } from '../config/setup-vault.ts'
+import type { SetupVaultConfig } from '../config/vault.ts'
 import { AgentError } from '../errors.ts'
 import { createVaultCalls, tokenHeader } from '../vault/client.ts'
 import { createSkewMeter } from '../vault/skew.ts'

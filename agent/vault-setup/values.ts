@@ -1,7 +1,7 @@
 /** Owns the kinds of values that the parts of the file have in common: names, mounts, durations, URLs and files. */
 import { isScalar, type Node } from 'yaml'
 import { parseDuration } from '../config/duration.ts'
-import { refusedPathProblem } from '../config/mount.ts'
+import { refusedPathProblem } from '../config/reader.ts'
 import { type Problem, readText } from '../config/yaml.ts'
 import { FileRef } from './setup.ts'
 

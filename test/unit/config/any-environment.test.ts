@@ -1,7 +1,8 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { type Config, parseConfig } from '../../../agent/config/config.ts'
-import { refusedVariables, variables } from '../../../agent/config/variables.ts'
+import { refusedVariables } from '../../../agent/config/unknown-variables.ts'
+import { variables } from '../../../agent/config/variables.ts'
 import { ConfigError } from '../../../agent/errors.ts'
 import { smallest } from './environment.ts'
 

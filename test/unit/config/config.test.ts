@@ -1,7 +1,8 @@
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import type { Config } from '../../../agent/config/config.ts'
-import { refusedVariables, variables } from '../../../agent/config/variables.ts'
+import { refusedVariables } from '../../../agent/config/unknown-variables.ts'
+import { variables } from '../../../agent/config/variables.ts'
 import { parse, problemsOf, smallest } from './environment.ts'
 
 /** The defaults that were decided; where the default depends on others, what it is for the smallest environment. */

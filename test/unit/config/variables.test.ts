@@ -1,6 +1,8 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { isServiceLink, suggestName, variables } from '../../../agent/config/variables.ts'
+import { isServiceLink } from '../../../agent/config/unknown-variables.ts'
+import { variables } from '../../../agent/config/variables.ts'
+import { suggestName } from '../../../agent/text.ts'
 
 const names = Object.keys(variables)
 

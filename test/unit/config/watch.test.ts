@@ -68,6 +68,7 @@ describe('the configuration of provision watch', () => {
     [{ ...vault, ...kube, AGENT_KUBERNETES_DIR: 'here' }, true, 'AGENT_KUBERNETES_DIR is "here"'],
     [{ ...vault, ETCD_ENDPOINTS: 'http://etcd:2379' }, false, 'ETCD_ENDPOINTS has "http://etcd:2379"'],
     [{ ...vault, AGENT_LISTEN: 'here' }, false, 'AGENT_LISTEN is "here"'],
+    [{ ...vault, AGENT_ISSUANCE_BUDGET: '5', AGENT_SOURCE: 'kv' }, false, 'AGENT_ISSUANCE_BUDGET has no effect'],
   ])('%o has a problem', (env, fromKubernetes, problem) => {
     const found = problems(env, fromKubernetes)
     expect(found).toHaveLength(1)

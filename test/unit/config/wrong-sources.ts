@@ -50,6 +50,8 @@ export const wrongSources: readonly (readonly [VariableName, Environment, RegExp
   ['AGENT_RENEW_AT', { ...file, AGENT_RENEW_AT: '0.5' }, /it belongs to pki$/],
   ['AGENT_KEY_TYPE', { ...kv, AGENT_KEY_TYPE: 'ed25519' }, /it belongs to pki$/],
   ['AGENT_KEY_REUSE', { ...kv, AGENT_KEY_REUSE: '1' }, /it belongs to pki$/],
+  ['AGENT_ISSUANCE_BUDGET', { ...kv, AGENT_ISSUANCE_BUDGET: '5' }, /AGENT_SOURCE=kv; it belongs to pki$/],
+  ['AGENT_ALLOW_PLAIN_HTTP', { ...file, AGENT_ALLOW_PLAIN_HTTP: 'true' }, /AGENT_SOURCE=file; it belongs to pki, kv$/],
   ['AGENT_AUTH_METHOD', { ...file, AGENT_AUTH_METHOD: 'jwt' }, /with AGENT_SOURCE=file; it belongs to pki, kv$/],
   ['AGENT_INLINE_AUTH', { ...file, AGENT_INLINE_AUTH: 'on' }, /with AGENT_SOURCE=file; it belongs to pki, kv$/],
   ['AGENT_AUTH_ROLE', { ...file, AGENT_AUTH_ROLE: 'x' }, /with AGENT_SOURCE=file; it belongs to pki, kv$/],

@@ -192,6 +192,7 @@ const cases: readonly (readonly [keyof typeof variables, Environment, RegExp | s
     { AGENT_HOST_CNI_DIR: '/a' },
     'is "calico-cni", which is no target of this agent (calico-node)',
   ],
+  ['AGENT_HOST_CNI_COMPONENT', { AGENT_HOST_CNI_COMPONENT: 'calico-node' }, 'has no effect without AGENT_HOST_CNI_DIR'],
   ...wrongSources,
 ]
 

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { refusedPathProblem } from '../../../agent/config/mount.ts'
+import { refusedPathProblem } from '../../../agent/config/reader.ts'
 
 test.each(['pki', 'team/pki', 'k8s-prod_1.2~x'])('%s is a path', (path) => {
   expect(refusedPathProblem(path)).toBeUndefined()
