@@ -3,6 +3,7 @@
  * sidecar memory that only this command needs.
  */
 import { text as readAll } from 'node:stream/consumers'
+import { parseWantedPools } from '../config/calico-pools.ts'
 import type { CalicoVersion } from '../config/calico-version.ts'
 import { parseCalicoVersionVariable, parseProvisionConfig, readOperator } from '../config/etcd.ts'
 import { ConfigError, messageOf } from '../errors.ts'
@@ -35,8 +36,10 @@ export async function provision(argv: readonly string[]): Promise<number> {
       return await watch(options, loadProfiles(options))
     }
     const config = parseProvisionConfig(process.env)
+    const pools = options.defaults ? parseWantedPools(process.env) : undefined
     const desired = await readDesired(options, config.versions)
-    return options.action === 'plan' ? await plan(config, desired, options) : await apply(config, desired, options)
+    const request = { config, desired, options, pools }
+    return options.action === 'plan' ? await plan(request) : await apply(request)
   } catch (error) {
     return reportFailure(error, 'provision')
   }

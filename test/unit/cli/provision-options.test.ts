@@ -14,6 +14,8 @@ describe('good arguments', () => {
       prune: false,
       yes: false,
       enableAuth: false,
+      strict: false,
+      defaults: false,
       output: 'text',
       graceMs: 3_600_000,
       resyncMs: 600_000,
