@@ -1,61 +1,24 @@
 /** Every recorded request of every version of Calico is granted, or withheld for a reason; and nothing is granted beyond. */
 import { describe, expect, it } from 'vitest'
-import { parseCalicoVersion } from '../../../agent/config/calico-version.ts'
-import { allows, contains, type Grant, prefixRange } from '../../../agent/etcd/grants.ts'
-import { builtInProfiles, type Naming, type Row, resources } from '../../../agent/etcd/profile-table.ts'
+import { contains, prefixRange } from '../../../agent/etcd/grants.ts'
+import { type Row, resources } from '../../../agent/etcd/profile-table.ts'
 import { type Choice, grantsOf, isNeeded } from '../../../agent/etcd/profiles.ts'
 import { type Withheld, withheld } from '../../../agent/etcd/withheld.ts'
-import { neededFor, node, type Request, readTraces, type Trace } from '../../support/calico-traces.ts'
-
-/** Felix on its own is the Felix that was recorded in calico-node. */
-const recorded = readTraces()
-const felix = recorded.filter(
-  ({ program, situations }) => program === 'calico-node' && /^felix-/.test(situations[0] ?? ''),
-)
-const traces: readonly Trace[] = [...recorded, ...felix.map((trace) => ({ ...trace, program: 'felix' }))]
-const versions = [...new Set(recorded.map(({ version }) => version))]
-const programs = [...new Set(traces.map(({ program }) => program))]
-const namings: readonly Naming[] = ['component', 'node']
-
-const numberOf = (version: string): number => parseCalicoVersion(version) ?? Number.NaN
-const profileOf = (name: string) => builtInProfiles[name] ?? { scope: 'node' as const, about: '', rows: [] as Row[] }
-
-function grantsFor(program: string, choice: Choice): readonly Grant[] {
-  const { shared, ofNode } = grantsOf(profileOf(program), choice)
-  return [...shared, ...ofNode(node)]
-}
-
-/** Whether this is what the entry is about. */
-function isAbout(entry: Withheld, { program }: Trace, request: Request, { naming, strict }: Choice): boolean {
-  if (entry.component !== program) return false
-  if (entry.naming !== undefined && entry.naming !== naming) return false
-  if (entry.strict === true && !strict) return false
-  if (entry.keys === undefined) return request.operation === 'compact'
-  const needed = neededFor(request)
-  if (needed === undefined || (entry.access === 'write' && needed.access === 'read')) return false
-  return entry.keys.endsWith('*')
-    ? request.recorded.startsWith(entry.keys.slice(0, -1))
-    : request.recorded === entry.keys
-}
-
-const isGranted = (grants: readonly Grant[], request: Request): boolean => {
-  const needed = neededFor(request)
-  return needed === undefined ? request.operation === 'lease-grant' : allows(grants, needed)
-}
-
-interface Ask {
-  readonly trace: Trace
-  readonly request: Request
-}
-
-function asksOf(program: string, version?: string): readonly Ask[] {
-  return traces
-    .filter((trace) => trace.program === program && (version === undefined || trace.version === version))
-    .flatMap((trace) => trace.requests.map((request) => ({ trace, request })))
-}
-
-const title = ({ trace, request }: Ask): string =>
-  `${trace.version} ${trace.program} ${trace.situations[0]}: ${request.operation} ${request.recorded}`
+import {
+  type Ask,
+  asksOf,
+  grantsFor,
+  isAbout,
+  isGranted,
+  namings,
+  numberOf,
+  profileOf,
+  programs,
+  traces,
+  unaccounted,
+  versions,
+} from '../../support/calico-rights.ts'
+import { neededFor, node } from '../../support/calico-traces.ts'
 
 const choices = (version: string): readonly Choice[] => [
   ...namings.map((naming) => ({ naming, versions: [numberOf(version)], strict: false })),
@@ -65,12 +28,7 @@ const choices = (version: string): readonly Choice[] => [
 describe.each(versions)('%s', (version) => {
   it.each(programs)('%s: what is asked is granted, or withheld for a reason', (program) => {
     for (const choice of choices(version)) {
-      const grants = grantsFor(program, choice)
-      const unaccounted = asksOf(program, version).filter(
-        (ask) =>
-          !isGranted(grants, ask.request) && !withheld.some((entry) => isAbout(entry, ask.trace, ask.request, choice)),
-      )
-      expect([choice, unaccounted.map(title)]).toEqual([choice, []])
+      expect([choice, unaccounted(asksOf(program, version), program, choice)]).toEqual([choice, []])
     }
   })
 })
@@ -137,7 +95,7 @@ describe('what is withheld', () => {
       asksOf(entry.component).some(
         ({ trace, request }) =>
           numberOf(trace.version) === choice.versions[0] &&
-          isAbout(entry, trace, request, choice) &&
+          isAbout(entry, { trace, request }, choice) &&
           !isGranted(grantsFor(entry.component, choice), request),
       ),
     )
@@ -156,7 +114,7 @@ describe('what is withheld', () => {
             trace.situations.includes(entry.without ?? ''),
         )
         expect([version, good]).not.toEqual([version, undefined])
-        const asked = good?.requests.filter((request) => isAbout(entry, good, request, choice)) ?? []
+        const asked = good?.requests.filter((request) => isAbout(entry, { trace: good, request }, choice)) ?? []
         expect([version, asked.map(({ recorded: key }) => key)]).toEqual([version, []])
       }
     },
@@ -169,13 +127,7 @@ describe('several versions', () => {
     for (const program of programs) {
       for (const naming of namings) {
         const choice: Choice = { naming, versions: all, strict: false }
-        const grants = grantsFor(program, choice)
-        const unaccounted = asksOf(program).filter(
-          (ask) =>
-            !isGranted(grants, ask.request) &&
-            !withheld.some((entry) => isAbout(entry, ask.trace, ask.request, choice)),
-        )
-        expect(unaccounted.map(title)).toEqual([])
+        expect(unaccounted(asksOf(program), program, choice)).toEqual([])
       }
     }
   })
