@@ -45,8 +45,7 @@ const plurals = {
   BGPConfiguration: 'bgpconfigurations',
 } as const
 
-const notByNode = 'calico-node with the rights of one node cannot make it and will not start'
-const byDefaults = `${notByNode}; make it with provision apply --defaults, or with calicoctl`
+const byDefaults = `calico-node with the rights of one node cannot make it and will not start; make it with provision apply --defaults, or with calicoctl`
 const relaxed = 'run provision apply without --strict until one calico-node has started (docs/upgrade.md)'
 
 export async function readDefaults(api: Pick<EtcdAuthApi, 'get' | 'list'>): Promise<FoundDefaults> {
@@ -109,7 +108,11 @@ function planFelix({ felix }: FoundDefaults, { pools }: DefaultsWish): Part {
   const names = lacking.map(([field]) => field).join(' and ')
   // What exists is somebody else's, and is never written over.
   const patch = `calicoctl patch felixconfiguration default -p '${JSON.stringify({ spec: Object.fromEntries(lacking) })}'`
-  return { missing: [`the FelixConfiguration "default" lacks ${names}: ${notByNode}; add it with ${patch}`] }
+  return {
+    missing: [
+      `the FelixConfiguration "default" lacks ${names}: calico-node with the rights of one node cannot add that and will not start; add it with ${patch}`,
+    ],
+  }
 }
 
 function planBgp({ bgp }: FoundDefaults, { versions, pools }: DefaultsWish): Part {

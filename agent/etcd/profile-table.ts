@@ -116,6 +116,7 @@ export const builtInProfiles: Readonly<Record<string, Profile>> = {
     rows: [
       rw(P('workloadendpoints/*'), cni('add-first')),
       ...ipamOfNode((more) => cni('add-first', more)),
+      r('/calico/ipam/v2/host/*', cni('del-borrowed-owner-unselected', byNode)),
       r(P('ippools/*'), cni('add-first')),
       r(P('ipreservations/*'), cni('add-first')),
       r(P('nodes/*'), cni('add-first')),

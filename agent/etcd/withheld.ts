@@ -69,10 +69,9 @@ export const withheld: readonly Withheld[] = [
     component: 'calico-cni',
     naming: 'node',
     keys: '/calico/ipam/v2/host/{other-node}/*',
-    access: 'readwrite',
+    access: 'write',
     because: "the affinity of a block is another node's",
-    instead:
-      'DEL releases the address and ends with 0; the affinity stays until its own node or kube-controllers releases it (run)',
+    instead: 'DEL of a borrowed address releases it and succeeds; only the affinity stays (run)',
   },
   {
     component: 'calico-cni',

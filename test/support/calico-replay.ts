@@ -3,13 +3,23 @@
  * call of its own, of the kind that was recorded. Values are empty objects; etcd's answer is about rights alone.
  */
 import type { KeyRange } from '../../agent/etcd/grants.ts'
-import type { Request } from './calico-traces.ts'
-import { bytes, type EtcdAnswer, type EtcdCalls, fieldsOf, integer } from './etcd-grpc.ts'
+import type { Naming } from '../../agent/etcd/profile-table.ts'
+import { type Ask, profileOf } from './calico-rights.ts'
+import { node, type Request } from './calico-traces.ts'
+import {
+  bytes,
+  type EtcdAnswer,
+  type EtcdCalls,
+  type EtcdIdentity,
+  fieldsOf,
+  integer,
+  openEtcdCalls,
+} from './etcd-grpc.ts'
 
 const permissionDenied = 7
 
 /** Whether etcd refused. @throws where it did neither */
-export async function isDenied(calls: EtcdCalls, request: Request): Promise<boolean> {
+async function isDenied(calls: EtcdCalls, request: Request): Promise<boolean> {
   const answer = await play(calls, request)
   if (answer.ok) return request.operation === 'watch' && isCanceled(answer.message)
   if (answer.code === permissionDenied) return true
@@ -76,7 +86,46 @@ function isCanceled(message: Buffer): boolean {
 }
 
 /** A request that is asked for in many situations is played once. */
-export function distinct(requests: readonly Request[]): readonly Request[] {
-  const id = ({ operation, recorded, previous, ran }: Request): string => `${operation} ${recorded} ${previous} ${ran}`
-  return [...new Map(requests.map((request) => [id(request), request])).values()]
+export function distinct(asks: readonly Ask[]): readonly Ask[] {
+  const id = ({ trace: { program }, request: { operation, recorded, previous, ran } }: Ask): string =>
+    `${program} ${operation} ${recorded} ${previous} ${ran}`
+  return [...new Map(asks.map((ask) => [id(ask), ask])).values()]
+}
+
+export interface Replay {
+  /** What etcd denied of it, with one connection a user and everything at once. */
+  denied(asks: readonly Ask[], naming: Naming): Promise<readonly Ask[]>
+  close(): void
+}
+
+/** @param identityOf the client certificate of a user */
+export function openReplay(identityOf: (user: string) => Promise<EtcdIdentity>): Replay {
+  const connections = new Map<string, EtcdCalls>()
+  const callsOf = async (program: string, naming: Naming): Promise<EtcdCalls> => {
+    const user = naming === 'node' && profileOf(program).scope === 'node' ? `${program}:${node}` : program
+    const identity = connections.has(user) ? undefined : await identityOf(user)
+    const calls = connections.get(user) ?? openEtcdCalls(identity ?? missing(user))
+    connections.set(user, calls)
+    return calls
+  }
+  return {
+    async denied(asks, naming) {
+      const once = distinct(asks)
+      const programs = [...new Set(once.map(({ trace }) => trace.program))]
+      const calls = new Map(
+        await Promise.all(programs.map(async (program) => [program, await callsOf(program, naming)] as const)),
+      )
+      const answers = await Promise.all(
+        once.map(({ trace, request }) => isDenied(calls.get(trace.program) ?? missing(trace.program), request)),
+      )
+      return once.filter((_, index) => answers[index] === true)
+    },
+    close: () => {
+      for (const calls of connections.values()) calls.close()
+    },
+  }
+}
+
+function missing(name: string): never {
+  throw new Error(`no connection of ${name}`)
 }
