@@ -3,6 +3,8 @@
  * belongs to. The parser, `--help` and docs/configuration.md all read it.
  */
 
+import { poolVariables } from './pool-variables.ts'
+
 /** Sections of `--help` and docs/configuration.md, in the order in which a reader needs them. */
 const groupTitles = ['Vault', 'Login', 'Certificate', 'Files', 'etcd', 'Operation'] as const
 
@@ -189,69 +191,7 @@ export const variables = {
     defaultText: 'all supported ones',
     meaning: 'provision, doctor: version of Calico, such as v3.32.1, or several with commas: what they need',
   },
-  CALICO_IPV4POOL_CIDR: {
-    group: 'etcd',
-    meaning: 'provision --defaults: the IPv4 pool, as for calico-node; `none` for no pool',
-  },
-  CALICO_IPV4POOL_IPIP: {
-    group: 'etcd',
-    default: 'Never',
-    meaning: 'provision --defaults: IPIP mode: Always, CrossSubnet or Never',
-  },
-  CALICO_IPV4POOL_VXLAN: {
-    group: 'etcd',
-    default: 'Never',
-    meaning: 'provision --defaults: VXLAN mode: Always, CrossSubnet or Never',
-  },
-  CALICO_IPV4POOL_BLOCK_SIZE: {
-    group: 'etcd',
-    default: '26',
-    meaning: 'provision --defaults: size of its blocks, 20 to 32',
-  },
-  CALICO_IPV4POOL_NAT_OUTGOING: {
-    group: 'etcd',
-    default: 'true',
-    meaning: 'provision --defaults: whether its pods have NAT to the outside',
-  },
-  CALICO_IPV4POOL_NODE_SELECTOR: {
-    group: 'etcd',
-    default: 'all()',
-    meaning: 'provision --defaults: the nodes that use it',
-  },
-  CALICO_IPV4POOL_DISABLE_BGP_EXPORT: {
-    group: 'etcd',
-    default: 'false',
-    meaning: 'provision --defaults: whether BGP does not announce it',
-  },
-  CALICO_IPV6POOL_CIDR: {
-    group: 'etcd',
-    meaning: 'provision --defaults: the IPv6 pool, as for calico-node; `none` for no pool',
-  },
-  CALICO_IPV6POOL_VXLAN: {
-    group: 'etcd',
-    default: 'Never',
-    meaning: 'provision --defaults: VXLAN mode: Always, CrossSubnet or Never',
-  },
-  CALICO_IPV6POOL_BLOCK_SIZE: {
-    group: 'etcd',
-    default: '122',
-    meaning: 'provision --defaults: size of its blocks, 116 to 128',
-  },
-  CALICO_IPV6POOL_NAT_OUTGOING: {
-    group: 'etcd',
-    default: 'false',
-    meaning: 'provision --defaults: whether its pods have NAT to the outside',
-  },
-  CALICO_IPV6POOL_NODE_SELECTOR: {
-    group: 'etcd',
-    default: 'all()',
-    meaning: 'provision --defaults: the nodes that use it',
-  },
-  CALICO_IPV6POOL_DISABLE_BGP_EXPORT: {
-    group: 'etcd',
-    default: 'false',
-    meaning: 'provision --defaults: whether BGP does not announce it',
-  },
+  ...poolVariables,
   AGENT_SOURCE: {
     group: 'Operation',
     default: 'pki',

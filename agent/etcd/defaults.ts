@@ -67,7 +67,7 @@ export function planDefaults(found: FoundDefaults, wish: DefaultsWish): Defaults
 type Part = Partial<DefaultsPlan>
 
 function planPools({ pools }: FoundDefaults, { pools: wanted }: DefaultsWish): Part {
-  const cidrs = pools.map(({ value }) => String(specOf(value)['cidr'] ?? ''))
+  const cidrs = pools.map(({ value }) => textOf(value, 'cidr'))
   const make = [
     ...poolToMake(wanted?.ipv4, (cidr) => cidr.includes('.'), cidrs),
     ...poolToMake(wanted?.ipv6, (cidr) => cidr.includes(':'), cidrs),
@@ -127,15 +127,16 @@ function planBgp({ bgp }: FoundDefaults, { versions, pools }: DefaultsWish): Par
 function planStrict({ cluster, ipam }: FoundDefaults, { versions, strict }: DefaultsWish): Part {
   if (!strict) return {}
   const missing: string[] = []
-  const written = String(specOf(cluster?.value ?? '{}')['calicoVersion'] ?? '')
-  const other = versions.filter((version) => parseCalicoVersion(written) !== version).map(describeCalicoVersion)
-  if (written === '') {
+  // Nodes write it: never shown as it is.
+  const written = parseCalicoVersion(textOf(cluster?.value ?? '', 'calicoVersion'))
+  const other = versions.filter((version) => written !== version).map(describeCalicoVersion)
+  if (written === undefined) {
     missing.push(
       `there is no ClusterInformation "default" with a version: with --strict no node can write it; ${relaxed}`,
     )
   } else if (other.length > 0) {
     missing.push(
-      `the ClusterInformation "default" says ${written}: with --strict a calico-node of ${other.join(', ')} cannot change that and will not start; ${relaxed}`,
+      `the ClusterInformation "default" says ${describeCalicoVersion(written)}: with --strict a calico-node of ${other.join(', ')} cannot change that and will not start; ${relaxed}`,
     )
   }
   if (ipam === undefined && versions.length > 0 && includesFrom(versions, '3.33')) {
@@ -157,6 +158,11 @@ function specOf(json: string): Readonly<Record<string, unknown>> {
   } catch {
     return {}
   }
+}
+
+function textOf(json: string, field: string): string {
+  const value = specOf(json)[field]
+  return typeof value === 'string' ? value : ''
 }
 
 export function keyOf({ kind, name }: DefaultObject): string {

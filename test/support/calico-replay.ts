@@ -81,7 +81,7 @@ function encoded(key: string): Buffer {
 function isCanceled(message: Buffer): boolean {
   const [reason] = fieldsOf(message, 6)
   if (reason === undefined) return false
-  if (!/permission denied/i.test(reason.toString())) throw new Error(`watch canceled: ${reason}`)
+  if (!/permission denied/i.test(reason.toString())) throw new Error(`watch canceled: ${reason.toString()}`)
   return true
 }
 

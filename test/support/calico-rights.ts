@@ -9,7 +9,7 @@ import { neededFor, node, type Request, readTraces, type Trace } from './calico-
 const recorded = readTraces()
 /** Felix on its own is the Felix that was recorded in calico-node. */
 const felix = recorded
-  .filter(({ program, situations }) => program === 'calico-node' && /^felix-/.test(situations[0] ?? ''))
+  .filter(({ program, situations }) => program === 'calico-node' && (situations[0] ?? '').startsWith('felix-'))
   .map((trace) => ({ ...trace, program: 'felix' }))
 
 export const traces: readonly Trace[] = [...recorded, ...felix]
