@@ -1,7 +1,12 @@
-/** The variables of calico-node for its pools, which `provision --defaults` reads (calico-pools.ts): part of the one table. */
+/** The variables about the Calico that is provisioned for: its versions, and the pools of a fresh datastore. Part of the one table. */
 import type { Variable } from './variables.ts'
 
-export const poolVariables = {
+export const calicoVariables = {
+  AGENT_CALICO_VERSION: {
+    group: 'etcd',
+    defaultText: 'all supported ones',
+    meaning: 'provision, doctor: version of Calico, such as v3.32.1, or several with commas: what they need',
+  },
   CALICO_IPV4POOL_CIDR: {
     group: 'etcd',
     meaning: 'provision --defaults: the IPv4 pool, as for calico-node; `none` for no pool',
