@@ -58,6 +58,9 @@ describe('bad arguments', () => {
     ['export --prune', '--prune has no meaning for provision export'],
     ['export --output json', '--output has no meaning for provision export'],
     ['plan --profiles=', '--profiles is empty'],
+    ['plan --strict', '--strict needs --naming node'],
+    ['export --defaults', '--defaults has no meaning for provision export'],
+    ['watch --defaults', '--defaults has no meaning for provision watch'],
     ['plan --prune=yes', 'does not take an argument'],
   ])('%s: %s', (argv, message) => {
     const parse = () => parseProvisionOptions(argv.split(' ').filter((arg) => arg !== ''))
