@@ -32,6 +32,10 @@ export const reasons = {
     'the certificate, key or CA set cannot be parsed',
     'Look at what the PKI mount or the source holds; if it is on disk, the next renewal replaces it.',
   ),
+  'ca-unusable': gate(
+    'a CA certificate is left out: its public key cannot be decoded',
+    'Take it away or replace it where the message names it: nothing can be verified with it, here or by etcd.',
+  ),
   'key-mismatch': gate(
     'the private key does not belong to the certificate',
     'Where certificates are made elsewhere, write certificate and key in one step.',

@@ -2,10 +2,10 @@
  * Owns the checks that a bundle passes before it is published, one pure function each. A check answers with what is wrong,
  * or with undefined. That the bundle parses at all is the first check and happened when it became a Bundle.
  */
-import { createPublicKey } from 'node:crypto'
 import type { Bundle } from '../pki/bundle.ts'
 import { type LiveCertificate, neededCa } from '../pki/ca-set.ts'
 import { commonName, describeName, findChain, isClientCertificate, validityOf } from '../pki/certificate.ts'
+import { isKeyPair } from '../pki/key.ts'
 
 /** What the gate judges against. Times are in milliseconds since the epoch, by the corrected clock (vault/skew.ts). */
 export interface GateContext {
@@ -31,9 +31,11 @@ export type Check = (candidate: Bundle, context: GateContext) => string | undefi
 const clockToleranceMs = 2000
 
 export const keyMatches: Check = ({ leaf, key }) => {
-  if (leaf.checkPrivateKey(key)) return undefined
-  const kind = createPublicKey(key).asymmetricKeyType
-  return `the ${kind ?? 'private'} key is not the one of the certificate (${leaf.publicKey.asymmetricKeyType ?? 'unknown'})`
+  if (!leaf.checkPrivateKey(key)) {
+    const [ours, theirs] = [key, leaf.publicKey].map((each) => each.asymmetricKeyType ?? 'unknown')
+    return `the ${ours} key is not the one of the certificate (${theirs})`
+  }
+  return isKeyPair(key, leaf.publicKey) ? undefined : 'the private key is damaged: what it signs cannot be verified'
 }
 
 export const chainsToPublishedCa: Check = ({ leaf, intermediates, ca }, { nowMs }) => {

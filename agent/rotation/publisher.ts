@@ -15,7 +15,7 @@ import type { TargetDir } from '../store/target-dir.ts'
 import { createCaHistory } from './ca-history.ts'
 import type { Planner } from './planner.ts'
 import type { RenewalPlan } from './schedule.ts'
-import { createSpares } from './spares.ts'
+import { createSpares, tellUnusableCa } from './spares.ts'
 
 export interface PublisherOptions {
   readonly component: string
@@ -76,6 +76,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
   const spares = createSpares(options)
   let published: Published | undefined
   const caHistory = createCaHistory()
+  /** Whether CA certificates stand in the directory that nobody can use; what was taken over is without them. */
+  let isLittered = false
   /** When etcd was last asked in vain about what is in place, by the monotonic clock. */
   let unprovenAt: number | undefined
 
@@ -141,6 +143,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       if (error instanceof AgentError && unreadable.has(error.code)) return error.code
       throw error
     }
+    isLittered = tellUnusableCa(options, found)
     if (found === undefined) return 'never-published'
     if (published !== undefined && isSameBundle(found, published.bundle)) return undefined
     // However little is left, what stands there works: the schedule replaces it.
@@ -191,7 +194,9 @@ export function createPublisher(options: PublisherOptions): Publisher {
     async inspect() {
       const problem = takeOver()
       if (problem === undefined) {
-        if (published !== undefined && !directory.hasAttributes()) await put(published.bundle, 'attributes-changed')
+        if (published === undefined) return undefined
+        if (isLittered) await put(published.bundle, 'ca-set-changed')
+        else if (!directory.hasAttributes()) await put(published.bundle, 'attributes-changed')
         return undefined
       }
       if (published !== undefined && judge(published.bundle, judged([]), ['lifetime-too-short']) === undefined) {

@@ -40,6 +40,16 @@ export interface Spares {
   save(bundle: Bundle): void
 }
 
+/** Warns of CA certificates that stood beside those of the bundle; answers whether there were any. */
+export function tellUnusableCa(
+  { component, emit }: Pick<SparesOptions, 'component' | 'emit'>,
+  bundle: Bundle | undefined,
+): boolean {
+  if (bundle?.unusableCa === undefined) return false
+  emit({ type: 'store-flaw', component, reason: 'ca-unusable', detail: bundle.unusableCa.join('; ') })
+  return true
+}
+
 export function createSpares({ component, state, bootstrap, clock, admit, emit }: SparesOptions): Spares {
   const places = { state, bootstrap }
 
@@ -50,7 +60,9 @@ export function createSpares({ component, state, bootstrap, clock, admit, emit }
 
   function read(directory: SecretDir | undefined): Bundle | undefined {
     try {
-      return directory?.current()
+      const bundle = directory?.current()
+      tellUnusableCa({ component, emit }, bundle)
+      return bundle
     } catch (error) {
       // That there is no such directory (yet) is nothing to tell.
       if (!(error instanceof AgentError && error.code === 'directory-missing')) fail(error)

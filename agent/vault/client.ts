@@ -3,7 +3,7 @@ import type { X509Certificate } from 'node:crypto'
 import nodeVault from 'node-vault'
 import { AgentError, messageOf } from '../errors.ts'
 import type { Operation } from '../observe/events.ts'
-import { parseCertificates } from '../pki/certificate.ts'
+import { parseUsable } from '../pki/certificate.ts'
 import type { Secret } from '../secret.ts'
 import {
   readIssuer,
@@ -41,12 +41,19 @@ export interface FoundSecret extends SecretData {
   readonly path: string
 }
 
+export interface MountIssuers {
+  /** By id. */
+  readonly certificates: ReadonlyMap<string, X509Certificate>
+  /** What is wrong with the certificates of the others, by their path. */
+  readonly unusable: readonly string[]
+}
+
 /** Every call throws AgentError. */
 export interface VaultApi {
   login(mount: string, parameters: Readonly<Record<string, string>>): Promise<Token>
   sign(request: SignRequest, credentials: Credentials): Promise<SignedCertificate>
-  /** Certificates of all issuers of a mount, by id; known ones are not read again. */
-  issuers(mount: string, known: ReadonlyMap<string, X509Certificate>): Promise<Map<string, X509Certificate>>
+  /** Certificates of all issuers of a mount; known ones are not read again. */
+  issuers(mount: string, known: ReadonlyMap<string, X509Certificate>): Promise<MountIssuers>
   readSecret(request: SecretRequest, credentials: Credentials): Promise<FoundSecret>
   lookupToken(token: Secret): Promise<Token>
   renewToken(token: Secret): Promise<Token>
@@ -97,12 +104,14 @@ export function createVaultApi(transport: Transport, origin: string, namespace: 
       const list = `${mount}/issuers`
       const ids = readIssuerIds(await get('issuers', `${list}?list=true`), list)
       const certificates = new Map<string, X509Certificate>()
+      const unusable: string[] = []
       for (const id of ids) {
         const path = `${mount}/issuer/${id}/json`
         const certificate = known.get(id) ?? parseIssuer(readIssuer(await get('issuer', path), path), path)
-        certificates.set(id, certificate)
+        if (typeof certificate === 'string') unusable.push(certificate)
+        else certificates.set(id, certificate)
       }
-      return certificates
+      return { certificates, unusable }
     },
     async readSecret({ mount, path: name, engine }, credentials) {
       const path = engine === 2 ? `${mount}/data/${name}` : `${mount}/${name}`
@@ -119,14 +128,17 @@ export function createVaultApi(transport: Transport, origin: string, namespace: 
   }
 }
 
-function parseIssuer(pem: string, where: string): X509Certificate {
+/**
+ * The certificate, or what is wrong with it: Vault keeps what Go can parse, which need not be of any use here.
+ * @throws AgentError for an answer without a certificate
+ */
+function parseIssuer(pem: string, where: string): X509Certificate | string {
   try {
-    const [certificate] = parseCertificates(pem)
-    if (certificate !== undefined) return certificate
+    const { certificates, unusable } = parseUsable(pem)
+    return certificates[0] ?? `${where}: ${unusable[0] ?? ''}`
   } catch (cause) {
     throw new AgentError('vault-bad-answer', `${where}: ${messageOf(cause)}`, { cause })
   }
-  throw new AgentError('vault-bad-answer', `${where}: there is no certificate`)
 }
 
 /** What node-vault hands to `request-promise`. */

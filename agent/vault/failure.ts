@@ -42,7 +42,8 @@ export function translateConnectionError(error: unknown, where: string, timeoutM
     return new AgentError('vault-timeout', detail(`no complete answer within ${timeoutMs} ms`), { cause: error })
   }
   const code = systemCode(error)
-  if (error.name === 'HTTPParserError' || code.startsWith('HPE_')) {
+  // Of a status below 100 or an upgrade that nobody asked for, undici itself says that it cannot be.
+  if (error.name === 'HTTPParserError' || code.startsWith('HPE_') || code === 'ERR_ASSERTION') {
     // Without its cause: that holds the bytes of the answer, which may be a token.
     return new AgentError('vault-bad-answer', detail('the answer is not HTTP/1.1'))
   }
@@ -63,14 +64,22 @@ function tlsText(error: Error): string {
   return oneLine(text.replace(/; if the root CA is installed locally.*$/s, ''))
 }
 
-/** Codes of OpenSSL's certificate verification and of its library, as node:tls gives them. */
+/** Codes of OpenSSL's library and of its certificate verification, as node:tls gives them: UNSPECIFIED for those that it has no name for. */
 function isTlsCode(code: string): boolean {
   return (
-    /^(ERR_SSL_|ERR_TLS_|ERR_OSSL_|CERT_|CRL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|EPROTO)/.test(
-      code,
-    ) || ['ERROR_IN_CERT_NOT_BEFORE_FIELD', 'INVALID_CA', 'INVALID_PURPOSE', 'PATH_LENGTH_EXCEEDED'].includes(code)
+    /^(ERR_SSL_|ERR_TLS_|ERR_OSSL_|ERROR_IN_|CERT_|CRL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|EPROTO)/.test(code) ||
+    verificationCodes.has(code)
   )
 }
+
+const verificationCodes = new Set([
+  'HOSTNAME_MISMATCH',
+  'INVALID_CA',
+  'INVALID_PURPOSE',
+  'OUT_OF_MEM',
+  'PATH_LENGTH_EXCEEDED',
+  'UNSPECIFIED',
+])
 
 /** An answer other than 200 and 204. */
 export function translateAnswer(answer: Answer, operation: Operation, where: string): AgentError {

@@ -6,6 +6,7 @@ import { formatDuration } from '../../config/duration.ts'
 import { judge } from '../../gate/gate.ts'
 import type { Bundle } from '../../pki/bundle.ts'
 import { workingTime } from '../../pki/ca-set.ts'
+import { reasons } from '../../reasons.ts'
 import { translateFileErrors } from '../../store/failure.ts'
 import { fileNames, openSecretDir } from '../../store/secret-dir.ts'
 import { type Check, failure, ok, type Verdict, warning } from '../check.ts'
@@ -123,6 +124,10 @@ export function judgePublished(bundle: Bundle | undefined, inOrder: boolean, nam
   const rejection = judge(bundle, context, ['lifetime-too-short'])
   if (rejection !== undefined) return failure(rejection.detail, rejection.code)
   const saw = `CN=${name}, serial ${bundle.leaf.serialNumber}, works for ${formatDuration(workingTime(bundle, nowMs).notAfterMs - nowMs)}`
+  if (bundle.unusableCa !== undefined) {
+    const { says, advice } = reasons['ca-unusable']
+    return warning(`${saw}; ${says}: ${bundle.unusableCa.join('; ')}`, advice, 'ca-unusable')
+  }
   if (inOrder) return ok(saw)
   const advice = 'Nothing, where the agent runs: it puts mode and owner right. Otherwise start it.'
   return warning(`${saw}; mode or owner are not the configured ones`, advice)

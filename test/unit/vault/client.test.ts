@@ -6,6 +6,7 @@ import { Secret } from '../../../agent/secret.ts'
 import { createVaultApi, tokenHeader, type VaultApi } from '../../../agent/vault/client.ts'
 import type { VaultRequest } from '../../../agent/vault/transport.ts'
 import { createCa } from '../../support/certificates.ts'
+import { withDamagedKey, withUnknownAlgorithm } from '../../support/damaged.ts'
 
 const ca = await createCa()
 const origin = 'https://vault.example.org:8200'
@@ -60,10 +61,10 @@ test('sign asks for exactly the name, by the credentials it was given', async ()
 
 test('issuers: the list, then each one that is not known yet', async () => {
   const { api, sent } = apiWith([issuerList('a', 'b'), issuerBody, issuerBody, issuerList('b', 'c'), issuerBody])
-  const first = await api.issuers('pki', new Map())
+  const { certificates: first } = await api.issuers('pki', new Map())
   expect([...first.keys()]).toEqual(['a', 'b'])
   expect(first.get('a')?.fingerprint256).toBe(new X509Certificate(ca.certificatePem).fingerprint256)
-  const second = await api.issuers('pki', first)
+  const { certificates: second } = await api.issuers('pki', first)
   // a is no longer in the mount.
   expect([...second.keys()]).toEqual(['b', 'c'])
   expect(second.get('b')).toBe(first.get('b'))
@@ -79,7 +80,7 @@ test('issuers: the list, then each one that is not known yet', async () => {
 
 test.each([
   ['no PEM', 'there is nothing'],
-  ['broken PEM', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----'],
+  ['PEM that is cut off', '-----BEGIN CERTIFICATE-----\nAAAA\n'],
 ])('an issuer that is %s', async (_name, certificate) => {
   const { api } = apiWith([issuerList('a'), { data: { certificate } }])
   await expect(api.issuers('pki', new Map())).rejects.toMatchObject({
@@ -87,6 +88,22 @@ test.each([
     message: expect.stringMatching(/^pki\/issuer\/a\/json: /),
   })
 })
+
+test.each([
+  ['garbage', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----', /PEM certificate 1: /],
+  ['a point off its curve', withDamagedKey(ca.certificatePem), /public key cannot be decoded.*\(CN=/],
+  ['an unknown algorithm', withUnknownAlgorithm(ca.certificatePem), /public key cannot be decoded.*\(CN=/],
+])(
+  'an issuer that cannot be used (%s) is left out and named; it is asked for again, as it may be mended',
+  async (_name, certificate, why) => {
+    const { api, sent } = apiWith([issuerList('a', 'b'), { data: { certificate } }, issuerBody])
+    const { certificates, unusable } = await api.issuers('pki', new Map())
+    expect([...certificates.keys()]).toEqual(['b'])
+    expect(unusable).toEqual([expect.stringMatching(/^pki\/issuer\/a\/json: /)])
+    expect(unusable[0]).toMatch(why)
+    expect(sent).toHaveLength(3)
+  },
+)
 
 test('lookup and renewal of a token', async () => {
   const { api, sent } = apiWith([{ data: { ttl: 60, renewable: true } }, auth])

@@ -28,7 +28,7 @@ describe('an error of the connection', () => {
     ['vault-timeout', ['UND_ERR_CONNECT_TIMEOUT', 'ETIMEDOUT', 'UND_ERR_BODY_TIMEOUT', 'UND_ERR_ABORTED']],
     ['vault-connection-lost', ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET', 'UND_ERR_DESTROYED', 'UND_ERR_INFO']],
     ['vault-answer-too-large', ['UND_ERR_RES_EXCEEDED_MAX_SIZE']],
-    ['vault-bad-answer', ['UND_ERR_HEADERS_OVERFLOW', 'HPE_INVALID_CONSTANT']],
+    ['vault-bad-answer', ['UND_ERR_HEADERS_OVERFLOW', 'HPE_INVALID_CONSTANT', 'ERR_ASSERTION']],
     [
       'vault-tls',
       [
@@ -40,6 +40,12 @@ describe('an error of the connection', () => {
         'SELF_SIGNED_CERT_IN_CHAIN',
         'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
         'INVALID_PURPOSE',
+        'ERROR_IN_CERT_NOT_AFTER_FIELD',
+        'HOSTNAME_MISMATCH',
+        'OUT_OF_MEM',
+        'PATH_LENGTH_EXCEEDED',
+        // A key that is too short, for one.
+        'UNSPECIFIED',
         'EPROTO',
       ],
     ],
