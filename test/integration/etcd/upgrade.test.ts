@@ -1,4 +1,4 @@
-/** docs/upgrade.md, command by command, while what the old and the new version of Calico ask of etcd is asked again by their users. */
+/** docs/upgrade.md from a fresh datastore (docs/etcd.md) on, command by command, while what the old and the new version of Calico ask of etcd is asked again by their users. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -20,15 +20,17 @@ const components = ['calico-node', 'calico-cni', 'calico-kube-controllers']
 const asksBy = (version: string) => components.flatMap((component) => asksOf(component, version))
 
 /** The commands in the fenced blocks of each section, a block at a time. */
-function sections(): ReadonlyMap<string, readonly (readonly string[])[]> {
-  const text = readFileSync(join(import.meta.dirname, '../../../docs/upgrade.md'), 'utf8')
+function sectionsOf(document: string): ReadonlyMap<string, readonly (readonly string[])[]> {
+  const text = readFileSync(join(import.meta.dirname, '../../../docs', document), 'utf8')
   return new Map(
-    text.split(/^## /m).map((section) => {
+    text.split(/^###? /m).map((section) => {
       const blocks = [...section.matchAll(/^```sh\n(.*?)^```/gms)].map(([, body = '']) => body.trimEnd().split('\n'))
       return [section.split('\n', 1)[0] ?? '', blocks] as const
     }),
   )
 }
+
+const sections = () => sectionsOf('upgrade.md')
 
 describe('docs/upgrade.md', () => {
   it('has only commands that are run here, and those of Kubernetes and Calico', () => {
@@ -55,8 +57,12 @@ for (const version of etcdVersions) {
       operator = operatorFiles(await etcd.client('admin'))
       replay = openReplay((user) => etcd.client(user))
       writeFileSync(nodesFile, `${node}\nnode2\n`)
-      const fresh = await run(`--defaults --enable-auth --yes`, { CALICO_IPV4POOL_CIDR: '10.244.0.0/16' })
-      if (fresh.code !== 0) throw new Error(fresh.stderr)
+      // There is no terminal to ask on.
+      const blocks = sectionsOf('etcd.md')
+        .get('A fresh datastore')
+        ?.map((lines) => lines.map((line) => `${line} --yes`))
+      const [fresh] = await follow('A fresh datastore', blocks, before)
+      if (fresh?.code !== 0) throw new Error(fresh?.stderr)
     }, 60_000)
     afterAll(async () => {
       replay?.close()
@@ -64,22 +70,21 @@ for (const version of etcdVersions) {
       await etcd?.stop()
     })
 
-    const run = (more: string, env: Record<string, string> = {}): Promise<Ended> =>
-      provision(`apply --naming node --nodes-file nodes.txt ${more}`, { AGENT_CALICO_VERSION: before, ...env })
-
     const provision = (args: string, env: Readonly<Record<string, string>>): Promise<Ended> =>
-      operator.provision(args.replace('nodes.txt', nodesFile).split(' '), {
-        env: { CALICO_IPV4POOL_CIDR: '10.244.0.0/16', ...env },
-      })
+      operator.provision(args.replace('nodes.txt', nodesFile).split(' '), { env })
 
     /** One block after the other; what `export` sets stays for the section. */
-    async function follow(section: string, blocks = sections().get(section) ?? []): Promise<readonly Ended[]> {
+    async function follow(
+      section: string,
+      blocks = sections().get(section) ?? [],
+      calicoVersion = `${before},${after}`,
+    ): Promise<readonly Ended[]> {
       expect([section, blocks.length]).not.toEqual([section, 0])
-      const env: Record<string, string> = { AGENT_CALICO_VERSION: `${before},${after}` }
+      const env: Record<string, string> = { AGENT_CALICO_VERSION: calicoVersion }
       const ended: Ended[] = []
       for (const line of blocks.flat()) {
-        const [, name, value] = /^export (\w+)=(\S+)$/.exec(line) ?? []
-        if (name !== undefined) env[name] = value ?? ''
+        const assigned = line.startsWith('export ') ? [...line.matchAll(/(\w+)=(\S+)/g)] : []
+        for (const [, name = '', value = ''] of assigned) env[name] = value
         const [, args] = /^calico-vault-agent provision (.*)$/.exec(line) ?? []
         if (args !== undefined) ended.push(await provision(args, env))
       }
@@ -92,6 +97,12 @@ for (const version of etcdVersions) {
       const denied = await replay.denied(asks, choice.naming)
       return denied.filter((ask) => !withheld.some((entry) => isAbout(entry, ask, choice))).map(asked)
     }
+
+    it('starts from the pool of the environment', async () => {
+      const pool = await etcdGet(await etcd.client('admin'), `${resources}ippools/default-ipv4-ippool`)
+      const { spec } = JSON.parse((pool.ok && pool.value) || '{}')
+      expect(spec).toMatchObject({ cidr: '10.244.0.0/16', ipipMode: 'Always', natOutgoing: true })
+    })
 
     it('starts from rights for the old version, with which the new one would not start', async () => {
       expect(await wronglyDenied(asksBy(before))).toEqual([])
@@ -142,7 +153,8 @@ for (const version of etcdVersions) {
       const says = (calicoVersion: string) => JSON.stringify({ spec: { calicoVersion } })
       const ofNode = await etcd.client(`calico-node:${node}`)
       expect(await etcdPut(ofNode, cluster, says(before))).toMatchObject({ ok: true })
-      expect((await run('--strict --yes')).code).toBe(0)
+      const strict = 'apply --naming node --nodes-file nodes.txt --strict --yes'
+      expect((await provision(strict, { AGENT_CALICO_VERSION: before })).code).toBe(0)
       expect(await wronglyDenied(asksOf('calico-node', before, 'startup-restart'), true)).toEqual([])
       expect(await etcdPut(ofNode, cluster, says(after))).toMatchObject({ ok: false })
 
