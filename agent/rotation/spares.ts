@@ -11,13 +11,14 @@ import type { Listener } from '../observe/events.ts'
 import type { Bundle } from '../pki/bundle.ts'
 import type { ReasonCode } from '../reasons.ts'
 import type { SecretDir } from '../store/secret-dir.ts'
+import type { StaticDir } from '../store/static-dir.ts'
 
 export interface SparesOptions {
   readonly component: string
   /** The node-local cache. */
-  readonly state: SecretDir | undefined
+  readonly state: (StaticDir & Pick<SecretDir, 'publish'>) | undefined
   /** A static Secret. */
-  readonly bootstrap: SecretDir | undefined
+  readonly bootstrap: StaticDir | undefined
   readonly clock: Clock
   /** The last step of the gate; undefined where etcd is not asked. */
   readonly admit: Admit | undefined
@@ -58,7 +59,7 @@ export function createSpares({ component, state, bootstrap, clock, admit, emit }
     emit({ type: 'state-failed', component, reason: error.code, detail: where + error.message })
   }
 
-  function read(directory: SecretDir | undefined): Bundle | undefined {
+  function read(directory: StaticDir | undefined): Bundle | undefined {
     try {
       const bundle = directory?.current()
       tellUnusableCa({ component, emit }, bundle)

@@ -1,14 +1,17 @@
 /** Owns obtaining certificates from Vault's PKI: a key and a request made here, signed there; and the mount's issuers. */
 import type { KeyObject, X509Certificate } from 'node:crypto'
+import type { Clock } from '../clock.ts'
 import type { Config, KeyType } from '../config/config.ts'
 import { AgentError, messageOf } from '../errors.ts'
 import type { Listener } from '../observe/events.ts'
-import { isIssuedBy, parseCertificates, parseUsable, type UsableCertificates } from '../pki/certificate.ts'
+import { isIssuedBy, parseCertificates, parseUsable, type UsableCertificates, validityOf } from '../pki/certificate.ts'
 import { createCsr } from '../pki/csr.ts'
 import { generateKey } from '../pki/key.ts'
 import type { SignedCertificate } from '../vault/answers.ts'
 import type { MountIssuers, VaultApi } from '../vault/client.ts'
+import { signedEvidence } from '../vault/clock-evidence.ts'
 import type { Session } from '../vault/session.ts'
+import type { SkewMeter } from '../vault/skew.ts'
 import { holding, type Transport } from '../vault/transport.ts'
 import type { BundleSource, News, Wanted } from './source.ts'
 
@@ -17,19 +20,23 @@ export interface PkiSourceOptions {
   readonly api: VaultApi
   readonly session: Session
   readonly transport: Pick<Transport, 'hold'>
+  readonly skew: Pick<SkewMeter, 'asking'>
+  readonly clock: Pick<Clock, 'monotonic'>
+  /** Of one request to Vault. */
+  readonly timeoutMs: number
   readonly emit: Listener
 }
 
-export function createPkiSource({ config, api, session, transport, emit }: PkiSourceOptions): BundleSource {
+export function createPkiSource(options: PkiSourceOptions): BundleSource {
+  const { config, api, session, transport, skew, clock, timeoutMs, emit } = options
   const { mount, ttlSeconds } = config.pki
-  let known: MountIssuers['certificates'] = new Map()
+  const known = new Map<string, X509Certificate>()
   let pending: Promise<MountIssuers> | undefined
 
   /** An issuer's certificate never changes under its id, so that usually only the list is read. */
   async function readIssuers(): Promise<MountIssuers> {
-    const found = await holding(transport, () => api.issuers(mount, known))
-    known = found.certificates
-    return found
+    const until = clock.monotonic() + requestsInRefresh * timeoutMs
+    return await holding(transport, () => api.issuers(mount, known, () => clock.monotonic() < until))
   }
 
   const issuers = (): Promise<MountIssuers> => {
@@ -60,8 +67,13 @@ export function createPkiSource({ config, api, session, transport, emit }: PkiSo
         const [found, { key, csr }] = await Promise.all([issuers(), makeRequest(config.key.type, reusedKey)])
         const request = { mount, role: target.pkiRole, commonName, csr, ttlSeconds }
         const where = `${mount}/sign/${target.pkiRole}`
-        const signed = await session.use((credentials) => api.sign(request, credentials))
+        let tell = skew.asking()
+        const signed = await session.use((credentials) => {
+          tell = skew.asking()
+          return api.sign(request, credentials)
+        })
         const { leaf, chain, unusable } = parseSigned(signed, where)
+        tell(signedEvidence(validityOf(leaf), ttlSeconds))
         warn(wanted, [...found.unusable, ...unusable])
         const intermediates = unique(chain).filter((certificate) => certificate.subject !== certificate.issuer)
         // The signing issuer may be younger than the list.
@@ -69,6 +81,9 @@ export function createPkiSource({ config, api, session, transport, emit }: PkiSo
       }),
   }
 }
+
+/** A refresh ends in the time of so many requests, of the ten that a step may take before it counts as hung (observe/health.ts). */
+const requestsInRefresh = 5
 
 const shortestLookMs = 10_000
 const longestLookMs = 3_600_000

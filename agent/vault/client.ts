@@ -52,8 +52,11 @@ export interface MountIssuers {
 export interface VaultApi {
   login(mount: string, parameters: Readonly<Record<string, string>>): Promise<Token>
   sign(request: SignRequest, credentials: Credentials): Promise<SignedCertificate>
-  /** Certificates of all issuers of a mount; known ones are not read again. */
-  issuers(mount: string, known: ReadonlyMap<string, X509Certificate>): Promise<MountIssuers>
+  /**
+   * Brings `known`, the certificates of all issuers of a mount by id, in step with it; those that are in it are not read again.
+   * @param hasTime asked before each of them: what is read until then stays known, and the next call goes on from there
+   */
+  issuers(mount: string, known: Map<string, X509Certificate>, hasTime: () => boolean): Promise<MountIssuers>
   readSecret(request: SecretRequest, credentials: Credentials): Promise<FoundSecret>
   lookupToken(token: Secret): Promise<Token>
   renewToken(token: Secret): Promise<Token>
@@ -99,19 +102,23 @@ export function createVaultApi(transport: Transport, origin: string, namespace: 
       const data = { csr, common_name: commonName, ttl: `${ttlSeconds}s`, exclude_cn_from_sans: true }
       return readSigned(await post('sign', path, data, credentials), path)
     },
-    async issuers(mount, known) {
+    async issuers(mount, known, hasTime) {
       // Node's HTTP parser has no LIST method; the query says the same.
       const list = `${mount}/issuers`
       const ids = readIssuerIds(await get('issuers', `${list}?list=true`), list)
-      const certificates = new Map<string, X509Certificate>()
+      if (ids.length > mostIssuers) throw new AgentError('vault-answer-too-large', tooManyIssuers(list, ids.length))
+      for (const id of known.keys()) if (!ids.includes(id)) known.delete(id)
       const unusable: string[] = []
       for (const id of ids) {
+        if (known.has(id)) continue
+        if (!hasTime())
+          throw new AgentError('vault-timeout', `${list}: ${known.size} of ${ids.length} issuers are read`)
         const path = `${mount}/issuer/${id}/json`
-        const certificate = known.get(id) ?? parseIssuer(readIssuer(await get('issuer', path), path), path)
+        const certificate = parseIssuer(readIssuer(await get('issuer', path), path), path)
         if (typeof certificate === 'string') unusable.push(certificate)
-        else certificates.set(id, certificate)
+        else known.set(id, certificate)
       }
-      return { certificates, unusable }
+      return { certificates: new Map(known), unusable }
     },
     async readSecret({ mount, path: name, engine }, credentials) {
       const path = engine === 2 ? `${mount}/data/${name}` : `${mount}/${name}`
@@ -126,6 +133,13 @@ export function createVaultApi(transport: Transport, origin: string, namespace: 
       return readToken(await post('token', path, {}, tokenHeader(token)), path)
     },
   }
+}
+
+/** Each is a request and a kilobyte or two of `etcd-ca`, which every consumer reads. */
+const mostIssuers = 500
+
+function tooManyIssuers(list: string, count: number): string {
+  return `${list}: ${count} issuers, more than ${mostIssuers} make no CA set; give etcd's clients a mount of their own`
 }
 
 /**

@@ -12,7 +12,7 @@ const commonName = 'calico-node:node1'
 const nowMs = Date.now()
 const ca = await createCa({ commonName: 'CA' })
 const leaf = await ca.issue({ commonName })
-const context = { nowMs, commonName, minLifetimeMs: 60_000, live: [] }
+const context = { nowMs, clocks: { earliestMs: nowMs, latestMs: nowMs }, commonName, minLifetimeMs: 60_000, live: [] }
 
 type Outcome = 'unusable' | 'refused' | 'passed'
 

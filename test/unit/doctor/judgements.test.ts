@@ -43,6 +43,7 @@ describe('the seal', () => {
 describe('the credential', () => {
   const claims = {
     expiresAtMs: nowMs + 600_000,
+    beginsAtMs: nowMs,
     nodeName: 'node1',
     nodeUid: undefined,
     podName: 'calico-node-1',
@@ -185,9 +186,11 @@ describe('certificates of others', () => {
   it('a CA certificate in place that cannot be used is a warning that names it', async () => {
     const ca = await createCa({ commonName: 'CA' })
     const bundle = bundleOf(await ca.issue({ commonName: 'calico-node:node1' }), [ca])
+    const clocks = { earliestMs: Date.now(), latestMs: Date.now() }
+    const context = { nowMs: Date.now(), clocks, commonName: 'calico-node:node1', minLifetimeMs: 0, live: [] }
     const flawed = { ...bundle, unusableCa: ['/d: etcd-ca: PEM certificate 1: odd'] }
-    expect(judgePublished(bundle, true, 'calico-node:node1', Date.now()).status).toBe('ok')
-    expect(judgePublished(flawed, true, 'calico-node:node1', Date.now())).toMatchObject({
+    expect(judgePublished(bundle, true, context).status).toBe('ok')
+    expect(judgePublished(flawed, true, context)).toMatchObject({
       status: 'warning',
       code: 'ca-unusable',
       saw: expect.stringContaining('PEM certificate 1: odd'),

@@ -24,6 +24,7 @@ let otherCa: TestCa
 
 const context = (changes: Partial<GateContext> = {}): GateContext => ({
   nowMs: now,
+  clocks: { earliestMs: now, latestMs: now },
   commonName: wanted,
   minLifetimeMs: 60_000,
   live: [],

@@ -6,13 +6,16 @@ import { describe, expect, test } from 'vitest'
 import type { Target } from '../../../agent/config/config.ts'
 import { AgentError } from '../../../agent/errors.ts'
 import type { AgentEvent } from '../../../agent/observe/events.ts'
+import { validityOf } from '../../../agent/pki/certificate.ts'
 import { generateKey } from '../../../agent/pki/key.ts'
 import { createPkiSource } from '../../../agent/source/pki.ts'
 import type { BundleSource, Candidate } from '../../../agent/source/source.ts'
 import type { SignedCertificate } from '../../../agent/vault/answers.ts'
 import type { SignRequest, VaultApi } from '../../../agent/vault/client.ts'
+import { type Evidence, signedEvidence } from '../../../agent/vault/clock-evidence.ts'
 import { createCa, type TestCa } from '../../support/certificates.ts'
 import { withDamagedKey, withUnknownAlgorithm } from '../../support/damaged.ts'
+import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts'
 import { bundleOf } from '../pki/parsed.ts'
 
 const root = await createCa({ commonName: 'Root' })
@@ -34,6 +37,11 @@ interface Rig {
   readonly source: BundleSource
   readonly calls: string[]
   readonly requests: SignRequest[]
+  /** What was told of Vault's clock. */
+  readonly evidence: readonly (Evidence | undefined)[]
+  readonly clock: FakeClock
+  /** What asked whether there is time for one more issuer. */
+  readonly times: readonly (() => boolean)[]
   readonly events: AgentEvent[]
   readonly vault: {
     issuers: (known: ReadonlyMap<string, X509Certificate>) => Promise<ReadonlyMap<string, X509Certificate>>
@@ -52,9 +60,13 @@ function rig(signer: TestCa = root): Rig {
     answer: (certificate) => ({ certificate, chain: [root.certificatePem.trim()] }),
   }
   const api: Pick<VaultApi, 'issuers' | 'sign'> = {
-    issuers: async (mount, known) => {
+    issuers: async (mount, known, hasTime) => {
+      times.push(hasTime)
       calls.push(`issuers of ${mount}, ${known.size} known`)
-      return { certificates: await vault.issuers(known), unusable: vault.unusable }
+      const certificates = await vault.issuers(new Map(known))
+      known.clear()
+      for (const [id, certificate] of certificates) known.set(id, certificate)
+      return { certificates, unusable: vault.unusable }
     },
     sign: async (request, credentials) => {
       calls.push(`sign as ${credentials['X-Vault-Token']}`)
@@ -65,10 +77,16 @@ function rig(signer: TestCa = root): Rig {
     },
   }
   let holders = 0
+  const evidence: (Evidence | undefined)[] = []
+  const clock = createFakeClock()
+  const times: (() => boolean)[] = []
   const source = createPkiSource({
     config: { pki: { mount: 'pki/node', ttlSeconds: 3600 }, key: { type: 'ec-p256', reuse: 0 } },
     api: api as VaultApi,
     session: { use: (call) => call({ 'X-Vault-Token': 'held' }), maintain: () => Promise.resolve() },
+    clock,
+    timeoutMs: 1000,
+    skew: { asking: () => (each) => void evidence.push(each) },
     transport: {
       hold: () => {
         if (holders++ === 0) calls.push('open')
@@ -79,7 +97,7 @@ function rig(signer: TestCa = root): Rig {
     },
     emit: (event) => void events.push(event),
   })
-  return { source, calls, requests, events, vault }
+  return { source, calls, requests, events, vault, evidence, clock, times }
 }
 
 const wanted = { target, commonName: 'calico-node:node1', published: undefined }
@@ -108,6 +126,23 @@ describe('a certificate', () => {
     expect(leaf.checkPrivateKey(key)).toBe(true)
     expect(intermediates).toEqual([])
     expect(new Set(prints(issuers))).toEqual(new Set(prints([parsed(root)])))
+  })
+
+  test('tells what it says of the clock of Vault', async () => {
+    const each = rig()
+    const { leaf } = await obtain(each)
+    expect(each.evidence).toEqual([signedEvidence(validityOf(leaf), 3600)])
+  })
+
+  test('leaves no more time to the issuers than half of what a step may take', async () => {
+    const each = rig()
+    await obtain(each)
+    const { clock } = each
+    const [hasTime] = each.times
+    clock.advance(4999)
+    expect(hasTime?.()).toBe(true)
+    clock.advance(1)
+    expect(hasTime?.()).toBe(false)
   })
 
   test('has another key every time, unless one is to be kept', async () => {
