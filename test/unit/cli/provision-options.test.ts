@@ -14,6 +14,8 @@ describe('good arguments', () => {
       prune: false,
       yes: false,
       enableAuth: false,
+      strict: false,
+      defaults: false,
       output: 'text',
       graceMs: 3_600_000,
       resyncMs: 600_000,
@@ -56,6 +58,9 @@ describe('bad arguments', () => {
     ['export --prune', '--prune has no meaning for provision export'],
     ['export --output json', '--output has no meaning for provision export'],
     ['plan --profiles=', '--profiles is empty'],
+    ['plan --strict', '--strict needs --naming node'],
+    ['export --defaults', '--defaults has no meaning for provision export'],
+    ['watch --defaults', '--defaults has no meaning for provision watch'],
     ['plan --prune=yes', 'does not take an argument'],
   ])('%s: %s', (argv, message) => {
     const parse = () => parseProvisionOptions(argv.split(' ').filter((arg) => arg !== ''))
