@@ -1,5 +1,6 @@
 /** Owns `provision plan` and `provision apply` against etcd: look, show, ask, do, and say what was done. */
 import { createHmac, randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { WantedPools } from '../config/calico-pools.ts'
 import type { EtcdAddress, ProvisionConfig } from '../config/etcd.ts'
 import { AgentError } from '../errors.ts'
@@ -11,6 +12,7 @@ import { type DesiredState, rolePrefix } from '../etcd/desired.ts'
 import { contains, prefixRange } from '../etcd/grants.ts'
 import { demandsCertificate } from '../etcd/handshake.ts'
 import { createMemory } from '../etcd/memory.ts'
+import { createPace } from '../etcd/pace.ts'
 import type { Change } from '../etcd/plan.ts'
 import { type Examination, examine, reconcile } from '../etcd/reconcile.ts'
 import { exitCodes } from './exit-codes.ts'
@@ -79,11 +81,12 @@ export async function apply(request: Request): Promise<number> {
     const makes = first.plan.refusals.length === 0 ? look.defaults : []
     const made = await makeDefaults(api, makes, { uid: randomUUID, nowMs: Date.now() })
     if (isText) for (const object of made) print(defaultLine(object, paint))
-    const outcome = await reconcile(api, desired, { prune: options.prune, now, memory, changed }, first)
+    const pace = createPace({ share: options.busyShare, now, sleep })
+    const outcome = await reconcile(api, desired, { prune: options.prune, now, memory, changed, pace }, first)
     if (enables) {
       await enableAuth(api, bootstrap, reachesRegistry(desired))
       // The receipt that makes the next plan quick counts only with authentication on.
-      await reconcile(api, desired, { prune: options.prune, now, memory, changed })
+      await reconcile(api, desired, { prune: options.prune, now, memory, changed, pace })
     }
     if (isText) {
       print(
