@@ -18,6 +18,10 @@ export interface ProvisionOptions {
   readonly prune: boolean
   readonly yes: boolean
   readonly enableAuth: boolean
+  /** Per-node naming without what is needed only at the first start and at an upgrade (profiles.ts). */
+  readonly strict: boolean
+  /** Make what a fresh datastore lacks (defaults.ts). */
+  readonly defaults: boolean
   readonly output: 'text' | 'json'
   readonly graceMs: number
   readonly resyncMs: number
@@ -37,6 +41,8 @@ const flags = {
   prune: { type: 'boolean' },
   yes: { type: 'boolean' },
   'enable-auth': { type: 'boolean' },
+  strict: { type: 'boolean' },
+  defaults: { type: 'boolean' },
   output: { type: 'string' },
   grace: { type: 'string' },
   resync: { type: 'string' },
@@ -47,6 +53,7 @@ const only: Readonly<Record<string, readonly Action[]>> = {
   prune: ['plan', 'apply'],
   yes: ['apply'],
   'enable-auth': ['apply', 'export'],
+  defaults: ['plan', 'apply'],
   output: ['plan', 'apply'],
   nodes: ['plan', 'apply', 'export'],
   grace: ['watch'],
@@ -68,6 +75,7 @@ export function parseProvisionOptions(argv: readonly string[]): ProvisionOptions
   if (naming === 'component' && (values.nodes ?? nodesFile) !== undefined) {
     throw new UsageError('--nodes and --nodes-file need --naming node')
   }
+  if (naming === 'component' && values.strict === true) throw new UsageError('--strict needs --naming node')
   if (!watches && naming === 'node' && values.nodes === undefined && nodesFile === undefined) {
     throw new UsageError('--naming node needs --nodes or --nodes-file')
   }
@@ -81,6 +89,8 @@ export function parseProvisionOptions(argv: readonly string[]): ProvisionOptions
     prune: values.prune ?? false,
     yes: values.yes ?? false,
     enableAuth: values['enable-auth'] ?? false,
+    strict: values.strict ?? false,
+    defaults: values.defaults ?? false,
     output: choice('output', values.output, ['text', 'json']),
     graceMs: duration('grace', values.grace, '1h', 1000),
     resyncMs: duration('resync', values.resync, '10m', 1000),

@@ -23,7 +23,7 @@ const clock = systemClock
 const random = Math.random
 
 export async function watch(options: ProvisionOptions, profiles: Readonly<Record<string, Profile>>): Promise<number> {
-  const { components, nodesFile, graceMs, resyncMs } = options
+  const { components, nodesFile, graceMs, resyncMs, strict } = options
   const config = parseWatchConfig(process.env, hostname(), nodesFile === undefined)
   const hub = createEventHub()
   const { emit } = hub
@@ -46,7 +46,8 @@ export async function watch(options: ProvisionOptions, profiles: Readonly<Record
   const provisioner = createProvisioner({
     source: sourceOf(config, nodesFile, resident),
     connection,
-    desired: (nodes) => desiredState({ profiles, components, naming: 'node', nodes, version: config.version }),
+    desired: (nodes) =>
+      desiredState({ profiles, components, naming: 'node', nodes, versions: config.versions, strict }),
     components: perNode,
     graceMs,
     resyncMs,

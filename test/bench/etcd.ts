@@ -47,7 +47,7 @@ function named(count: number): string[] {
 
 function desiredFor(nodes: readonly string[]): DesiredState {
   const components = ['calico-node', 'calico-cni']
-  return desiredState({ profiles: builtInProfiles, components, naming: 'node', nodes, version: undefined })
+  return desiredState({ profiles: builtInProfiles, components, naming: 'node', nodes, versions: [], strict: false })
 }
 
 async function withEtcd<Result>(use: (subject: Subject, etcd: RealEtcd) => Promise<Result>) {

@@ -15,7 +15,8 @@ const desired = desiredState({
   components: ['calico-cni'],
   naming: 'node',
   nodes: ['node1', 'node2'],
-  version: undefined,
+  versions: [],
+  strict: false,
 })
 const nothing: DesiredState = { roles: new Map(), users: new Map(), warnings: [] }
 const now = (): number => performance.now()

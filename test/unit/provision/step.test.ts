@@ -20,7 +20,7 @@ beforeEach(() => {
 const look = (present: readonly string[], change: Partial<StepOptions> = {}) =>
   reconcileNodes(model, {
     desired: (nodes) =>
-      desiredState({ profiles: builtInProfiles, components, naming: 'node', nodes, version: undefined }),
+      desiredState({ profiles: builtInProfiles, components, naming: 'node', nodes, versions: [], strict: false }),
     components,
     present: new Set(present),
     isCurrent: true,
