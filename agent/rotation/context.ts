@@ -1,7 +1,7 @@
 /** What the steps of one target work with: its state, the parts that have effects, and who is told. */
 
 import type { X509Certificate } from 'node:crypto'
-import type { Clock } from '../clock.ts'
+import type { Clock, SaneClocks } from '../clock.ts'
 import type { Target } from '../config/config.ts'
 import { AgentError } from '../errors.ts'
 import type { Admit } from '../gate/admission.ts'
@@ -44,6 +44,7 @@ export interface TargetOptions {
   readonly clock: Clock
   /** The corrected time (vault/skew.ts). */
   readonly now: () => number
+  readonly clocks: () => SaneClocks
   /** From 0 to 1. */
   readonly random: () => number
   readonly emit: Listener
@@ -61,7 +62,11 @@ export interface TargetContext extends TargetOptions {
 
 export function createContext(options: TargetOptions): TargetContext {
   const { now, clock, rules } = options
-  const moment = (): Moment => ({ wallMs: now(), mono: clock.monotonic() })
+  const moment = (): Moment => ({
+    wallMs: now(),
+    earliestMs: options.clocks().earliestMs,
+    mono: clock.monotonic(),
+  })
   const { component } = options.target
   let state = unknownTarget
   let isFlawTold = false
@@ -83,8 +88,8 @@ export function createContext(options: TargetOptions): TargetContext {
 
 /** What a candidate is judged against. */
 export function gateContext(context: TargetContext, live: readonly LiveCertificate[]): GateContext {
-  const { now, commonName, minLifetimeMs } = context
-  return { nowMs: now(), commonName: commonName(), minLifetimeMs, live }
+  const { now, clocks, commonName, minLifetimeMs } = context
+  return { nowMs: now(), clocks: clocks(), commonName: commonName(), minLifetimeMs, live }
 }
 
 /** What the source is asked for. */

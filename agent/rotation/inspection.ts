@@ -7,6 +7,7 @@ import { validityOf } from '../pki/certificate.ts'
 import { type ReasonCode, reasons } from '../reasons.ts'
 import { acceptCaSet, needsCaSet } from './acceptance.ts'
 import { gateContext, type TargetContext } from './context.ts'
+import { tellUnusableCa } from './fallback.ts'
 import { adopt, publish } from './publication.ts'
 import type { Repair } from './target-state.ts'
 
@@ -21,19 +22,22 @@ const unreadable: ReadonlySet<ReasonCode> = new Set(['malformed', 'directory-den
 export function inspect(context: TargetContext, fingerprint: string): void {
   const { apply, state } = context
   const before = state().published
-  const needed = planRepair(context)
+  const { reason, isLittered } = takeOver(context)
   const { published } = state()
+  const isOther = published !== undefined && published !== before
   // Somebody else has brought another one: as good as what was asked for.
-  if (published !== undefined && published.bundle.leaf !== before?.bundle.leaf) apply({ type: 'renewal-unwanted' })
-  apply({ type: 'inspected', fingerprint, repair: needed })
+  if (isOther && published.bundle.leaf !== before?.bundle.leaf) apply({ type: 'renewal-unwanted' })
+  if (isOther && reason !== undefined) apply({ type: 'renewal-wanted', reason })
+  const repair = isOther && reason !== undefined ? undefined : planRepair(context, reason, isLittered)
+  apply({ type: 'inspected', fingerprint, repair })
 }
 
-function planRepair(context: TargetContext): Repair | undefined {
+function planRepair(context: TargetContext, reason: ReasonCode | undefined, isLittered: boolean): Repair | undefined {
   const { directory, state, apply } = context
-  const reason = takeOver(context)
   const { published } = state()
   if (reason === undefined) {
     if (published === undefined) return undefined
+    if (isLittered) return { kind: 'rewrite', reason: 'ca-set-changed' }
     if (!directory.hasAttributes()) return { kind: 'rewrite', reason: 'attributes-changed' }
     return needsCaSet(context, published.bundle) ? { kind: 'ca-set' } : undefined
   }
@@ -44,27 +48,35 @@ function planRepair(context: TargetContext): Repair | undefined {
   return { kind: 'replace', reason }
 }
 
-/** Why the directory's content cannot be used; undefined if it could be taken over. */
-function takeOver(context: TargetContext): ReasonCode | undefined {
+interface Finding {
+  /** Why the directory's content cannot be used, or must be replaced by a new certificate; undefined if it is good. */
+  readonly reason: ReasonCode | undefined
+  /** Whether CA certificates stand there that nobody can use; what was taken over is without them. */
+  readonly isLittered: boolean
+}
+
+function takeOver(context: TargetContext): Finding {
   const { component, directory, state, emit } = context
   let found: Bundle | undefined
   try {
     found = directory.current()
   } catch (error) {
-    if (error instanceof AgentError && unreadable.has(error.code)) return error.code
+    if (error instanceof AgentError && unreadable.has(error.code)) return { reason: error.code, isLittered: false }
     throw error
   }
-  if (found === undefined) return 'never-published'
+  const isLittered = tellUnusableCa(context, found)
+  if (found === undefined) return { reason: 'never-published', isLittered }
   const { published } = state()
-  if (published !== undefined && isSameBundle(found, published.bundle)) return undefined
-  // However little is left, what stands there works: the schedule replaces it.
-  const rejection = judge(found, gateContext(context, []), ['lifetime-too-short'])
-  if (rejection !== undefined) return rejection.code
+  if (published !== undefined && isSameBundle(found, published.bundle)) return { reason: undefined, isLittered }
+  // However little is left, what stands there works.
+  const reason = judge(found, gateContext(context, []), ['lifetime-too-short'])?.code
+  // What was published once has begun, whatever a slow clock says after a start: only a new one may take its place.
+  if (reason !== undefined && (reason !== 'not-yet-valid' || published !== undefined)) return { reason, isLittered }
   const isOlder =
     published !== undefined && validityOf(found.leaf).notAfterMs < validityOf(published.bundle.leaf).notAfterMs
-  if (isOlder) return 'files-changed'
+  if (isOlder) return { reason: 'files-changed', isLittered }
   emit({ type: 'found', component, certificate: adopt(context, found) })
-  return undefined
+  return { reason, isLittered }
 }
 
 /** @throws AgentError; what is published stays */

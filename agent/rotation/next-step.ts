@@ -34,8 +34,8 @@ export function planStep(state: TargetState, now: Moment, longestMs = longestWai
     if (state.inspected === undefined) return { do: 'inspect' }
     if (repair !== undefined) return { do: 'repair', repair }
   }
-  const runwayMs = (published?.validity.notAfterMs ?? 0) - now.wallMs
-  if (failure?.isFallbackTried === false && runwayMs <= 0) return { do: 'fall-back' }
+  const works = (published?.validity.notAfterMs ?? 0) > now.earliestMs
+  if (failure?.isFallbackTried === false && !works) return { do: 'fall-back' }
   const renewAtMs = renewalAt(state, now)
   const isDue = request !== undefined || renewAtMs === undefined || renewAtMs <= now.wallMs
   // While attempts fail, each of them polls the source anyway.

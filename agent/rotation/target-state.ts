@@ -22,6 +22,8 @@ import type { TargetEvent } from './target-event.ts'
 export interface Moment {
   /** The corrected time (vault/skew.ts). */
   readonly wallMs: number
+  /** The earliest that any sane clock says: what works then is not given up. */
+  readonly earliestMs: number
   readonly mono: number
 }
 

@@ -2,7 +2,9 @@
  * Owns what all sources have in common that read certificates which are made elsewhere: parsing, and never going back behind
  * what is published. A reader says what is there now, as text; that is all that another secret manager has to do.
  */
+
 import type { X509Certificate } from 'node:crypto'
+import { isoTime } from '../clock.ts'
 import type { Target } from '../config/config.ts'
 import { AgentError, messageOf } from '../errors.ts'
 import { commonName, parseCertificates, validityOf } from '../pki/certificate.ts'
@@ -28,11 +30,11 @@ export type Part = 'certificate' | 'key' | 'ca'
 export interface DeliveredOptions {
   /** What is there now for a target, all of one moment. @throws AgentError; missing parts are `source-incomplete` */
   readonly read: (target: Target) => Promise<Delivered>
-  readonly stateOf?: BundleSource['stateOf']
+  readonly fingerprintOf?: BundleSource['fingerprintOf']
   readonly pollMs: number
 }
 
-export function createDeliveredSource({ read, stateOf, pollMs }: DeliveredOptions): BundleSource {
+export function createDeliveredSource({ read, fingerprintOf, pollMs }: DeliveredOptions): BundleSource {
   /** By component, the version that a certificate came with; a restart forgets it, the certificate's own dates stay. */
   const versions = new Map<string, { readonly print: string; readonly version: number | undefined }>()
 
@@ -48,7 +50,7 @@ export function createDeliveredSource({ read, stateOf, pollMs }: DeliveredOption
 
   return {
     issues: false,
-    stateOf,
+    fingerprintOf,
     pollEveryMs: () => pollMs,
     async obtain(wanted) {
       const { candidate, delivered } = await readCandidate(wanted)
@@ -97,7 +99,7 @@ interface Dated {
  */
 export function whyOlder(found: Dated, published: Dated): string | undefined {
   const [one, other] = [validityOf(found.leaf), validityOf(published.leaf)]
-  const iso = (ms: number): string => new Date(ms).toISOString()
+  const iso = (ms: number): string => isoTime(ms)
   if (one.notBeforeMs !== other.notBeforeMs) {
     return one.notBeforeMs > other.notBeforeMs
       ? undefined

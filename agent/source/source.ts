@@ -39,7 +39,7 @@ export interface BundleSource {
   /** Whether `obtain` has a certificate made; otherwise somebody else makes them, and it reads the newest. */
   readonly issues: boolean
   /** What is there for a component, as a fingerprint that costs next to nothing; undefined if it is not on this node. */
-  readonly stateOf?: ((component: string) => string) | undefined
+  readonly fingerprintOf?: ((component: string) => string) | undefined
   /** Milliseconds from one look to the next. */
   pollEveryMs(lifetimeMs: number): number
   /**

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { systemCode } from '../errors.ts'
 import { lockName } from './directory-lock.ts'
 import { readSmallFile, systemFiles } from './files.ts'
-import { fileNames } from './secret-dir.ts'
+import { fileNames } from './published-layout.ts'
 
 const publishedNames = [...Object.values(fileNames), '..data']
 

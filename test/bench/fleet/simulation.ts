@@ -79,7 +79,7 @@ export function simulate(fleet: Fleet, scenario: Scenario, witness?: Witness): R
     return ++signsInSecond > signsPerSecond ? { code: 'vault-rate-limited', retryAfterMs: 1000 } : 'done'
   }
 
-  const moment = (nowMs: number): Moment => ({ wallMs: nowMs, mono: nowMs })
+  const moment = (nowMs: number): Moment => ({ wallMs: nowMs, earliestMs: nowMs, mono: nowMs })
 
   function apply(agent: Agent, event: TargetEvent, nowMs: number): void {
     agent.state = nextState(agent.state, event, moment(nowMs), agent.rules)

@@ -5,7 +5,7 @@ import { planStep, type Step } from '../../../agent/rotation/next-step.ts'
 import { type Failure, type TargetState, unknownTarget } from '../../../agent/rotation/target-state.ts'
 
 /** The clocks have nothing to do with each other. */
-const now = { wallMs: 1_000_000, mono: 5000 }
+const now = { wallMs: 1_000_000, earliestMs: 1_000_000, mono: 5000 }
 const hourMs = 3_600_000
 
 /** With a certificate that is renewed in so many milliseconds, and expires an hour later. */

@@ -87,6 +87,8 @@ export interface Rig {
   /** What the loop is made of; for tests of its steps. */
   options: TargetOptions
   loop: TargetLoop
+  /** How far Vault's clock is ahead of ours, as far as it is known. */
+  readonly vaultAhead: { ms: number }
   /** Runs the loop and waits until it sleeps. */
   start(): Promise<void>
   /** Runs it as `init` does, to its end. */
@@ -139,7 +141,16 @@ export async function rotationRig(options: RigOptions = {}): Promise<Rig> {
 
   const open = (each: string): SecretDir => openSecretDir(each, { mode: 0o400, uid: undefined, gid: undefined })
   const commonName = (): string => wanted.commonName()
-  const shared = { clock, now: () => clock.now(), emit: (event: AgentEvent) => void events.push(event) }
+  const vaultAhead = { ms: 0 }
+  const shared = {
+    clock,
+    now: () => clock.now() + vaultAhead.ms,
+    clocks: () => {
+      const both = [clock.now(), clock.now() + vaultAhead.ms]
+      return { earliestMs: Math.min(...both), latestMs: Math.max(...both) }
+    },
+    emit: (event: AgentEvent) => void events.push(event),
+  }
 
   const probe = options.probe && {
     mode: options.probe,
@@ -211,6 +222,7 @@ export async function rotationRig(options: RigOptions = {}): Promise<Rig> {
     etcd,
     wanted,
     sourceState: '',
+    vaultAhead,
     ...compose(),
     candidate,
     start: async () => {

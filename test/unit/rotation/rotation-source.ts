@@ -6,6 +6,7 @@ import { createInputReader, type InputOptions, type ReadInputs } from '../../../
 import { createDeliveredSource, type Delivered } from '../../../agent/source/delivered.ts'
 import { pollEveryMs, updateFor } from '../../../agent/source/pki.ts'
 import type { BundleSource, Candidate } from '../../../agent/source/source.ts'
+import type { MountIssuers } from '../../../agent/vault/client.ts'
 import type { Rig, RigOptions } from './rotation-rig.ts'
 
 export interface TestSourceOptions extends Pick<Rig, 'calls' | 'vault' | 'there' | 'candidate'> {
@@ -24,8 +25,10 @@ export function createTestSource({ isDelivered, calls, vault, there, candidate }
     const read = (): Promise<Delivered> => answer('poll', () => textsOf(there.candidate))
     return createDeliveredSource({ read, pollMs: 300_000 })
   }
-  const issuers = (): X509Certificate[] =>
-    vault.issuers.map(({ certificatePem }) => new X509Certificate(certificatePem))
+  const issuers = (): MountIssuers => {
+    const certificates = vault.issuers.map(({ certificatePem }) => new X509Certificate(certificatePem))
+    return { certificates: new Map(certificates.map((each) => [each.fingerprint256, each])), unusable: [] }
+  }
   return {
     issues: true,
     pollEveryMs,

@@ -103,9 +103,10 @@ export const passing = fc.record({
 
 export const story = fc.array(fc.tuple(happenings, passing), { maxLength: 40 })
 
-export const first: Moment = { wallMs: startMs + hourMs, mono: 5_000_000 }
+export const first: Moment = { wallMs: startMs + hourMs, earliestMs: startMs + hourMs, mono: 5_000_000 }
 export const later = ({ wallMs, mono }: Moment, by: { mono: number; jumpMs: number }): Moment => ({
   wallMs: Math.max(0, wallMs + by.mono + by.jumpMs),
+  earliestMs: Math.max(0, wallMs + by.mono + by.jumpMs),
   mono: mono + by.mono,
 })
 

@@ -51,7 +51,7 @@ describe('whatever happens', () => {
           // An hour, and a tenth more for what a server asks.
           expect(retryInMs).toBeLessThanOrEqual(hourMs)
           if (request === undefined) return
-          const at = { wallMs: now.wallMs, mono: now.mono + Math.max(retryInMs, 0) }
+          const at = { ...now, mono: now.mono + Math.max(retryInMs, 0) }
           const settled = { ...state, inspected: { fingerprint: '', atMono: at.mono }, repair: undefined }
           const tried = { ...settled, failure: failure && { ...failure, isFallbackTried: true } }
           expect(planStep(tried, at).do).toBe('renew')
