@@ -28,8 +28,8 @@ export function inspect(context: TargetContext, fingerprint: string): void {
   // Somebody else has brought another one: as good as what was asked for.
   if (isOther && published.bundle.leaf !== before?.bundle.leaf) apply({ type: 'renewal-unwanted' })
   if (isOther && reason !== undefined) apply({ type: 'renewal-wanted', reason })
-  const repair = isOther && reason !== undefined ? undefined : planRepair(context, reason, isLittered)
-  apply({ type: 'inspected', fingerprint, repair })
+  const needed = isOther && reason !== undefined ? undefined : planRepair(context, reason, isLittered)
+  apply({ type: 'inspected', fingerprint, repair: needed })
 }
 
 function planRepair(context: TargetContext, reason: ReasonCode | undefined, isLittered: boolean): Repair | undefined {

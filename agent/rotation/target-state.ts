@@ -114,8 +114,8 @@ export const unknownTarget: TargetState = {
   unrecordedWallMs: undefined,
 }
 
-/** Reading three small files costs nothing, and proves what no time of a file can. */
-const inspectEveryMs = 300_000
+/** Reading three small files proves what no time of a file can. */
+const inspectEveryMs = 3_600_000
 /** A new CA set that etcd could not be asked about is looked at again this soon. */
 const pollSoonMs = 300_000
 
@@ -152,7 +152,10 @@ export function nextState(state: TargetState, event: TargetEvent, now: Moment, r
         request: request === event.request ? undefined : request,
         failure: isNew ? undefined : failure,
         pending: isNew ? undefined : state.pending,
-        key: event.key === undefined ? state.key : usedKey(state.key, event.key),
+        key:
+          event.key === undefined
+            ? state.key
+            : { key: event.key, kept: event.key === state.key?.key ? state.key.kept + 1 : 0 },
         pollAtMono: pollAt(published, now, rules),
       }
     }
@@ -240,10 +243,6 @@ function putAside(
   if (!issues || !(reasons[code].about === 'store' || isProbeCode(code))) return undefined
   const sinceWallMs = pending?.candidate.leaf === candidate.leaf ? pending.sinceWallMs : wallMs
   return { candidate, code, sinceWallMs }
-}
-
-function usedKey(known: TargetState['key'], key: KeyObject): TargetState['key'] {
-  return { key, kept: key === known?.key ? known.kept + 1 : 0 }
 }
 
 function pollAt(published: Published | undefined, { wallMs, mono }: Moment, rules: TargetRules): number | undefined {
