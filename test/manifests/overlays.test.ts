@@ -28,7 +28,7 @@ describe.skipIf('missing' in kustomize)(`overlays${leftOut}`, () => {
   const known = new Map<string, KubeObject[]>()
   const rendered = (overlay: string, calico = upstream): KubeObject[] => {
     const key = `${overlay} ${calico}`
-    const objects = known.get(key) ?? render(`overlays/${overlay}`, { calico })
+    const objects = known.get(key) ?? render(overlay === 'base' ? overlay : `overlays/${overlay}`, { calico })
     known.set(key, objects)
     return objects
   }
@@ -60,7 +60,7 @@ describe.skipIf('missing' in kustomize)(`overlays${leftOut}`, () => {
     })
 
     it.each(all)('%s: nothing of Calico is lost or changed but mounts and COMPACTION_PERIOD', (overlay) => {
-      const before = render('base', { calico })
+      const before = rendered('base', calico)
       const after = rendered(overlay, calico)
       for (const name of ['calico-node', 'calico-kube-controllers']) {
         const others = (objects: readonly KubeObject[]) => {
