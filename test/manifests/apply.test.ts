@@ -6,7 +6,7 @@ import { createServiceAccount } from '../support/kube-objects.ts'
 import { type KubeApiserver, startKubeApiserver } from '../support/real-kube-apiserver.ts'
 import { cases, type Own, objectsOf } from './cases.ts'
 import { kustomize } from './kustomize.ts'
-import { agentsOf, allContainers, type KubeObject, type PodSpec, workloadsOf } from './objects.ts'
+import { agentsOf, allContainers, type PodSpec, pathOf, workloadsOf } from './objects.ts'
 
 const apiserver = [locateServer('etcd'), locateServer('kube-apiserver')].find((program) => 'missing' in program)
 const missing = [kustomize, apiserver].flatMap((program) => (program && 'missing' in program ? [program.missing] : []))
@@ -92,10 +92,4 @@ describe.skipIf(leftOut !== '')(`real kube-apiserver${leftOut}`, () => {
 /** A Job's pods are restarted by the Job. */
 function podSpec(name: string, spec: PodSpec): PodSpec {
   return name === 'calicoctl' ? Object.assign({}, spec, { restartPolicy: 'Never' }) : spec
-}
-
-function pathOf({ apiVersion, kind, metadata: { name, namespace } }: KubeObject): string {
-  const plural = `${kind.toLowerCase()}s`.replace(/ys$/, 'ies')
-  const group = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`
-  return `${group}${namespace === undefined ? '' : `/namespaces/${namespace}`}/${plural}/${name}`
 }
