@@ -1,5 +1,6 @@
 /** Owns the shapes of the answers of Vault that only `doctor` asks for. */
 import { AgentError } from '../errors.ts'
+import type { Evidence } from '../vault/clock-evidence.ts'
 
 export interface SealStatus {
   readonly initialized: boolean
@@ -18,6 +19,13 @@ export function readSealStatus(body: unknown, where: string): SealStatus {
     version: typeof version === 'string' ? version : 'unknown',
     cluster: typeof cluster === 'string' ? cluster : undefined,
   }
+}
+
+/** `sys/health`: Vault's clock, in whole seconds. */
+export function readServerTime(body: unknown, where: string): Evidence {
+  const { server_time_utc: seconds } = fields(body, where)
+  if (typeof seconds !== 'number') throw bad(where, 'server_time_utc is not a number')
+  return { earliestMs: seconds * 1000, latestMs: seconds * 1000 + 1000 }
 }
 
 /** `sys/capabilities-self`: the capabilities at a path. */

@@ -48,7 +48,12 @@ export function openKube(address: KubeAddress, timeouts: KubeTimeouts, stop: Abo
     allowH2: false,
     headersTimeout: timeouts.answerMs,
     bodyTimeout: timeouts.silentMs,
-    connect: { timeout: timeouts.answerMs, minVersion: 'TLSv1.2', ca: readText(address.caFile) },
+    connect: {
+      timeout: timeouts.answerMs,
+      minVersion: 'TLSv1.2',
+      rejectUnauthorized: true,
+      ca: readText(address.caFile),
+    },
   })
 
   async function get(query: Readonly<Record<string, string>>, accept: string, where: string) {

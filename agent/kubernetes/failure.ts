@@ -21,7 +21,7 @@ export function translateKubeError(error: unknown, where: string): unknown {
 function reasonOf(code: string): ReasonCode | undefined {
   if (tlsCodes.test(code)) return 'kube-tls'
   if (timeoutCodes.has(code)) return 'kube-timeout'
-  if (/^(HPE_|UND_ERR_RES)/.test(code)) return 'kube-bad-answer'
+  if (/^(HPE_|UND_ERR_RES|ERR_ASSERTION)/.test(code)) return 'kube-bad-answer'
   return code === '' ? undefined : 'kube-unreachable'
 }
 

@@ -1,5 +1,5 @@
 /** Owns the answers to the probes, from the events alone: started, alive, ready, and why not. */
-import type { Clock } from '../clock.ts'
+import { type Clock, isoTime } from '../clock.ts'
 import { runbookOf } from '../reason.ts'
 import { type ReasonCode, reasons } from '../reasons.ts'
 import type { Listener, TargetName } from './events.ts'
@@ -42,7 +42,7 @@ function explain({ reason }: { readonly reason: ReasonCode }): object {
 }
 
 function describeFailure(failure: Failure): object {
-  return { ...explain(failure), detail: failure.detail, retryAt: new Date(failure.retryAtMs).toISOString() }
+  return { ...explain(failure), detail: failure.detail, retryAt: isoTime(failure.retryAtMs) }
 }
 
 /** A step that talks to Vault may take several requests, each as long as its deadline. */
@@ -69,11 +69,11 @@ export function createHealth(targets: readonly TargetName[], clock: Clock, vault
       ...(notAfterMs === undefined
         ? { why: 'no certificate has been published' }
         : {
-            notAfter: new Date(notAfterMs).toISOString(),
+            notAfter: isoTime(notAfterMs),
             runwaySeconds: Math.floor((notAfterMs - clock.now()) / 1000),
             ...(isReady(state) ? {} : { why: 'the published certificate has expired' }),
           }),
-      ...(renewAtMs === undefined ? {} : { renewAt: new Date(renewAtMs).toISOString() }),
+      ...(renewAtMs === undefined ? {} : { renewAt: isoTime(renewAtMs) }),
       ...(unproven === undefined ? {} : { unproven: { ...explain(unproven), detail: unproven.detail } }),
       ...(failure === undefined ? {} : { failure: describeFailure(failure) }),
       ...(hostCopy === undefined ? {} : { hostCopy }),
@@ -91,7 +91,7 @@ export function createHealth(targets: readonly TargetName[], clock: Clock, vault
     } else if (event.type === 'kept') {
       state.failure = { reason: event.reason, detail: event.detail, retryAtMs: event.retryAtMs }
     } else if (event.type === 'host-copied') {
-      state.hostCopy = { path: event.path, inStep: true, notAfter: new Date(event.notAfterMs).toISOString() }
+      state.hostCopy = { path: event.path, inStep: true, notAfter: isoTime(event.notAfterMs) }
     } else if (event.type === 'host-copy-failed') {
       state.hostCopy = { path: event.path, inStep: false, failure: describeFailure(event) }
     } else if (event.type === 'probed') {

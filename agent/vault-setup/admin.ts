@@ -16,7 +16,7 @@ export function openVaultAdmin({ vault, token }: SetupVaultConfig): OpenVaultAdm
   const transport = createTransport({
     address: vault,
     clock: systemClock,
-    skew: createSkewMeter(systemClock),
+    skew: createSkewMeter(systemClock, () => {}),
     emit: () => {},
   })
   const calls = createVaultCalls(transport, vault.origin, vault.namespace)

@@ -1,6 +1,7 @@
 /** Owns the shapes of Vault's answers that the agent uses: each is checked field by field before it is believed. */
 import { AgentError } from '../errors.ts'
 import { Secret } from '../secret.ts'
+import { type Evidence, lookupEvidence } from './clock-evidence.ts'
 
 /** The `auth` part of a login, or `data` of auth/token/lookup-self. */
 export interface Token {
@@ -8,6 +9,8 @@ export interface Token {
   /** Seconds it is valid for, 0 where it never expires. */
   readonly ttlSeconds: number
   readonly renewable: boolean
+  /** What the answer says of Vault's clock. */
+  readonly evidence?: Evidence | undefined
 }
 
 export interface SignedCertificate {
@@ -36,9 +39,10 @@ export function readToken(body: unknown, where: string): Token {
 
 export function readTokenLookup(body: unknown, token: Secret, where: string): Token {
   const data = fields(fields(body, where, 'the answer')['data'], where, 'data')
-  const { ttl } = data
+  const { ttl, expire_time: end } = data
   if (!isSeconds(ttl)) throw bad(where, 'data.ttl is not a number of seconds')
-  return { token, ttlSeconds: ttl, renewable: data['renewable'] === true }
+  const evidence = lookupEvidence(typeof end === 'string' ? Date.parse(end) : undefined, ttl)
+  return { token, ttlSeconds: ttl, renewable: data['renewable'] === true, evidence }
 }
 
 export function readSigned(body: unknown, where: string): SignedCertificate {

@@ -9,6 +9,8 @@ export interface LoginParameters {
   readonly parameters: Readonly<Record<string, string>>
   /** When the credential itself ends, where it says so. */
   readonly expiresAtMs: number | undefined
+  /** When it began, where it says so. */
+  readonly beginsAtMs?: number | undefined
 }
 
 /**
@@ -22,11 +24,11 @@ export function readLoginParameters(auth: Exclude<Auth, { method: 'token' }>, no
     case 'kubernetes':
     case 'jwt': {
       const jwt = readCredential(auth.tokenFile)
-      const { expiresAtMs, nodeName = node } = readClaims(jwt, auth.tokenFile)
+      const { expiresAtMs, beginsAtMs, nodeName = node } = readClaims(jwt, auth.tokenFile)
       if (nodeName !== node) {
         throw new AgentError('wrong-node', `${auth.tokenFile} is bound to ${nodeName}, NODE_NAME is ${node}`)
       }
-      return { parameters: { role: auth.role, jwt }, expiresAtMs }
+      return { parameters: { role: auth.role, jwt }, expiresAtMs, beginsAtMs }
     }
     case 'approle': {
       const secret = auth.secretIdFile === undefined ? {} : { secret_id: readCredential(auth.secretIdFile) }

@@ -42,7 +42,8 @@ export function translateConnectionError(error: unknown, where: string, timeoutM
     return new AgentError('vault-timeout', detail(`no complete answer within ${timeoutMs} ms`), { cause: error })
   }
   const code = systemCode(error)
-  if (error.name === 'HTTPParserError' || code.startsWith('HPE_')) {
+  // Of a status below 100 or an upgrade that nobody asked for, undici itself says that it cannot be.
+  if (error.name === 'HTTPParserError' || code.startsWith('HPE_') || code === 'ERR_ASSERTION') {
     // Without its cause: that holds the bytes of the answer, which may be a token.
     return new AgentError('vault-bad-answer', detail('the answer is not HTTP/1.1'))
   }
@@ -63,24 +64,36 @@ function tlsText(error: Error): string {
   return oneLine(text.replace(/; if the root CA is installed locally.*$/s, ''))
 }
 
-/** Codes of OpenSSL's certificate verification and of its library, as node:tls gives them. */
+/** Codes of OpenSSL's library and of its certificate verification, as node:tls gives them: UNSPECIFIED for those that it has no name for. */
 function isTlsCode(code: string): boolean {
   return (
-    /^(ERR_SSL_|ERR_TLS_|ERR_OSSL_|CERT_|CRL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|EPROTO)/.test(
-      code,
-    ) || ['ERROR_IN_CERT_NOT_BEFORE_FIELD', 'INVALID_CA', 'INVALID_PURPOSE', 'PATH_LENGTH_EXCEEDED'].includes(code)
+    /^(ERR_SSL_|ERR_TLS_|ERR_OSSL_|ERROR_IN_|CERT_|CRL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|EPROTO)/.test(code) ||
+    verificationCodes.has(code)
   )
 }
+
+const verificationCodes = new Set([
+  'HOSTNAME_MISMATCH',
+  'INVALID_CA',
+  'INVALID_PURPOSE',
+  'OUT_OF_MEM',
+  'PATH_LENGTH_EXCEEDED',
+  'UNSPECIFIED',
+])
 
 /** An answer other than 200 and 204. */
 export function translateAnswer(answer: Answer, operation: Operation, where: string): AgentError {
   const code = answerReason(answer, operation)
   const errors = errorTexts(answer.body) || emptyTexts(answer.body)
   const detail = `${where}: ${answer.status}${errors === '' ? '' : ` ${errors}`}`
+  if (code === 'issuer-too-young') return new AgentError(code, detail, { retryAfterMs: youngIssuerMs })
   // Counted from the server's own date: our clock may be wrong.
   const serverMs = parseHttpDate(single(answer.headers['date'])) ?? Date.now()
   return new AgentError(code, detail, { retryAfterMs: retryAfterMs(single(answer.headers['retry-after']), serverMs) })
 }
+
+/** Vault's default `not_before_duration`: a certificate begins so long before it is signed, and from Vault 1.21 on not before its issuer. */
+const youngIssuerMs = 30_000
 
 function answerReason({ status, body, headers }: Answer, operation: Operation): ReasonCode {
   const isLogin = operation === 'login' || headers['x-vault-inline-auth-failed'] === 'true'
@@ -93,6 +106,7 @@ function answerReason({ status, body, headers }: Answer, operation: Operation): 
   if (status >= 500)
     return isLogin && /invalid (secret|role)/.test(errorTexts(body)) ? 'vault-login-refused' : 'vault-server-error'
   if (isLogin) return 'vault-login-refused'
+  if (operation === 'sign' && /notBefore before signer's notBefore/i.test(errorTexts(body))) return 'issuer-too-young'
   if (status === 401 || status === 403) return 'vault-denied'
   if (status === 404) return operation === 'secret' ? 'source-empty' : 'vault-not-found'
   return status >= 400 ? 'vault-request-refused' : 'vault-bad-answer'
@@ -131,11 +145,14 @@ function oneLine(text: string): string {
   return text.replaceAll(/[\s\p{Cc}]+/gu, ' ').trim()
 }
 
-/** Retry-After (RFC 9110, 10.2.3) in milliseconds: seconds or a date. */
+/** What a server asks for beyond it is not heard: no wait is as long, and some number of digits is no number any more. */
+const longestAskedMs = 24 * 3_600_000
+
+/** Retry-After (RFC 9110, 10.2.3) in milliseconds, a day at most: seconds or a date. */
 export function retryAfterMs(text: string | undefined, nowMs: number): number | undefined {
-  if (text !== undefined && /^\d+$/.test(text)) return Number(text) * 1000
+  if (text !== undefined && /^\d+$/.test(text)) return Math.min(Number(text) * 1000, longestAskedMs)
   const atMs = parseHttpDate(text)
-  return atMs === undefined ? undefined : Math.max(0, atMs - nowMs)
+  return atMs === undefined ? undefined : Math.min(Math.max(0, atMs - nowMs), longestAskedMs)
 }
 
 function single(header: string | string[] | undefined): string | undefined {

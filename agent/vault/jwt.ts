@@ -8,6 +8,8 @@ import { AgentError } from '../errors.ts'
 export interface ServiceAccountClaims {
   /** RFC 7519 `exp` in milliseconds since the epoch. */
   readonly expiresAtMs: number | undefined
+  /** `nbf`, or else `iat`. */
+  readonly beginsAtMs: number | undefined
   /** `kubernetes.io`.node: there from Kubernetes 1.30 on. */
   readonly nodeName: string | undefined
   readonly nodeUid: string | undefined
@@ -21,13 +23,13 @@ export interface ServiceAccountClaims {
 export function readClaims(jwt: string, file: string): ServiceAccountClaims {
   const payload = decodePayload(jwt)
   if (payload === undefined) throw new AgentError('credential-invalid', `${file} does not hold a JWT`)
-  const { exp, aud, sub } = payload
+  const { exp, nbf, iat, aud, sub } = payload
   const bound = child(payload, 'kubernetes.io')
   const { name, uid } = child(bound, 'node') ?? {}
   const pod = child(bound, 'pod')?.['name']
   return {
-    // Beyond that there are no dates.
-    expiresAtMs: typeof exp === 'number' && Math.abs(exp) <= 1e12 ? exp * 1000 : undefined,
+    expiresAtMs: numericDate(exp),
+    beginsAtMs: numericDate(nbf) ?? numericDate(iat),
     nodeName: typeof name === 'string' ? name : undefined,
     // It may become part of a path.
     nodeUid: typeof uid === 'string' && /^\w[\w.-]*$/.test(uid) ? uid : undefined,
@@ -36,6 +38,11 @@ export function readClaims(jwt: string, file: string): ServiceAccountClaims {
     // RFC 7519, 4.1.3: one text, or a list of them.
     audiences: [aud].flat().filter((each) => typeof each === 'string'),
   }
+}
+
+/** RFC 7519, 2: seconds since the epoch. Beyond 1e12 there are no dates. */
+function numericDate(value: unknown): number | undefined {
+  return typeof value === 'number' && Math.abs(value) <= 1e12 ? value * 1000 : undefined
 }
 
 function decodePayload(jwt: string): Record<string, unknown> | undefined {

@@ -14,6 +14,7 @@ import {
   required,
   volumeAt,
   workload,
+  workloadsOf,
 } from './objects.ts'
 
 const all = readdirSync(join(import.meta.dirname, '../../manifests/overlays'))
@@ -57,6 +58,26 @@ describe.skipIf('missing' in kustomize)(`overlays${leftOut}`, () => {
     it.each(all)('%s: the static Secret is left alone, whatever the manifest says of it', (overlay) => {
       // Calico's own has `data: null`, which would empty one that was filled by other means.
       expect(rendered(overlay, calico).filter(({ kind }) => kind === 'Secret')).toEqual([])
+    })
+
+    it.each(all)('%s: the agent alone may write where it publishes', (overlay) => {
+      for (const { template } of workloadsOf(rendered(overlay, calico))) {
+        const agents = agentsOf(template.spec)
+        const published = agents.flatMap((agent) =>
+          (agent.volumeMounts ?? []).filter(({ mountPath }) => /^\/calico-(cni-)?secrets$/.test(mountPath)),
+        )
+        const volumes = new Set(published.map(({ name }) => name))
+        expect(volumes.size > 0).toBe(agents.length > 0)
+        for (const container of allContainers(template.spec)) {
+          for (const mount of (container.volumeMounts ?? []).filter(({ name }) => volumes.has(name))) {
+            expect([container.name, mount.mountPath, mount.readOnly ?? false]).toEqual([
+              container.name,
+              mount.mountPath,
+              !agents.includes(container),
+            ])
+          }
+        }
+      }
     })
 
     it.each(all)('%s: nothing of Calico is lost or changed but mounts and COMPACTION_PERIOD', (overlay) => {

@@ -3,11 +3,14 @@ import { accessSync, constants, readFileSync, type Stats, statfsSync, statSync }
 import { join } from 'node:path'
 import type { Config, Target } from '../../config/config.ts'
 import { formatDuration } from '../../config/duration.ts'
+import type { GateContext } from '../../gate/checks.ts'
 import { judge } from '../../gate/gate.ts'
 import type { Bundle } from '../../pki/bundle.ts'
 import { workingTime } from '../../pki/ca-set.ts'
+import { reasons } from '../../reasons.ts'
 import { translateFileErrors } from '../../store/failure.ts'
-import { fileNames, openSecretDir } from '../../store/secret-dir.ts'
+import { fileNames } from '../../store/published-layout.ts'
+import { openSecretDir } from '../../store/secret-dir.ts'
 import { type Check, failure, ok, type Verdict, warning } from '../check.ts'
 
 export const directory: Check = {
@@ -110,19 +113,23 @@ export const published: Check = {
   title: 'what is published',
   each: 'target',
   needs: ['directory', 'credential'],
-  run: ({ published: read, config, commonName, now }, target) => {
+  run: ({ published: read, config, gateContext }, target) => {
     const bundle = read(target)
     const inOrder = openSecretDir(target.directory, config.files).hasAttributes()
-    return judgePublished(bundle, inOrder, commonName(target), now())
+    return judgePublished(bundle, inOrder, gateContext(target))
   },
 }
 
-export function judgePublished(bundle: Bundle | undefined, inOrder: boolean, name: string, nowMs: number): Verdict {
+export function judgePublished(bundle: Bundle | undefined, inOrder: boolean, context: GateContext): Verdict {
   if (bundle === undefined) return ok('nothing yet: the agent has not run here')
-  const context = { nowMs, commonName: name, minLifetimeMs: 0, live: [] }
+  const { commonName: name, nowMs } = context
   const rejection = judge(bundle, context, ['lifetime-too-short'])
   if (rejection !== undefined) return failure(rejection.detail, rejection.code)
   const saw = `CN=${name}, serial ${bundle.leaf.serialNumber}, works for ${formatDuration(workingTime(bundle, nowMs).notAfterMs - nowMs)}`
+  if (bundle.unusableCa !== undefined) {
+    const { says, advice } = reasons['ca-unusable']
+    return warning(`${saw}; ${says}: ${bundle.unusableCa.join('; ')}`, advice, 'ca-unusable')
+  }
   if (inOrder) return ok(saw)
   const advice = 'Nothing, where the agent runs: it puts mode and owner right. Otherwise start it.'
   return warning(`${saw}; mode or owner are not the configured ones`, advice)
@@ -158,7 +165,10 @@ interface Place extends Pick<Stats, 'mode' | 'uid' | 'gid'> {
 
 /** The directory, and each file: as it stands there, or as it will be written. */
 function placesOf({ directory: path }: Target, { files }: Config): Place[] {
-  const { uid = process.geteuid?.() ?? 0, gid = process.getegid?.() ?? 0 } = files
+  const own = statSync(path)
+  // A directory with setgid (fsGroup) gives its group to what is made in it.
+  const inherited = (own.mode & 0o2000) === 0 ? undefined : own.gid
+  const { uid = process.geteuid?.() ?? 0, gid = inherited ?? process.getegid?.() ?? 0 } = files
   const asWritten = (name: string) => ({ uid, gid, mode: name === fileNames.ca ? 0o444 : files.mode })
   const placeOf = (place: string, bits: number, stat: Pick<Stats, 'mode' | 'uid' | 'gid'>): Place => ({
     path: place,
@@ -168,7 +178,7 @@ function placesOf({ directory: path }: Target, { files }: Config): Place[] {
     gid: stat.gid,
   })
   return [
-    placeOf(path, 1, statSync(path)),
+    placeOf(path, 1, own),
     ...Object.values(fileNames).map((name) => {
       const file = join(path, name)
       return placeOf(file, 4, statSync(file, { throwIfNoEntry: false }) ?? asWritten(name))

@@ -27,7 +27,7 @@ const certificateAlert =
 
 /** What OpenSSL and Node find wrong with the certificate of the server. */
 const verification =
-  /^(CERT_|CRL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|ERR_TLS_CERT_|ERROR_IN_|HOSTNAME_MISMATCH|INVALID_|PATH_LENGTH_|CA_|EE_)/
+  /^(CERT_|CRL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|ERR_TLS_CERT_|ERROR_IN_|HOSTNAME_MISMATCH|INVALID_|PATH_LENGTH_|CA_|EE_|UNSPECIFIED$)/
 
 /** gRPC's codes. */
 const status = {

@@ -1,14 +1,16 @@
 import { describe, expect, it } from 'vitest'
+import { failure, ok } from '../../../agent/doctor/check.ts'
 import { judgeClaims } from '../../../agent/doctor/checks/credential.ts'
-import { judgeDirectory, judgeMount, judgeReader } from '../../../agent/doctor/checks/directory.ts'
+import { judgeDirectory, judgeMount, judgePublished, judgeReader } from '../../../agent/doctor/checks/directory.ts'
 import { judgeGrants, judgeMembers, wantedGrants } from '../../../agent/doctor/checks/etcd.ts'
 import { judgeCapabilities } from '../../../agent/doctor/checks/login.ts'
-import { judgeIssuers } from '../../../agent/doctor/checks/pki.ts'
+import { judgeIssuers, withUnusable } from '../../../agent/doctor/checks/pki.ts'
 import { judgeSeal, judgeServer, judgeSkew } from '../../../agent/doctor/checks/vault.ts'
 import { exactKey, prefixRange } from '../../../agent/etcd/grants.ts'
 import { builtInProfiles } from '../../../agent/etcd/profile-table.ts'
 import { parseCertificates } from '../../../agent/pki/certificate.ts'
 import { createCa } from '../../support/certificates.ts'
+import { bundleOf } from '../pki/parsed.ts'
 
 const nowMs = Date.parse('2026-11-21T00:00:00Z')
 
@@ -43,6 +45,7 @@ describe('the seal', () => {
 describe('the credential', () => {
   const claims = {
     expiresAtMs: nowMs + 600_000,
+    beginsAtMs: nowMs,
     nodeName: 'node1',
     nodeUid: undefined,
     podName: 'calico-node-1',
@@ -191,5 +194,35 @@ describe('certificates of others', () => {
     expect(judgeIssuers(issuers, pki, endMs)).toMatchObject({ status: 'failure', code: 'expired' })
     expect(judgeIssuers(issuers, pki, endMs - 29 * 60_000)).toMatchObject({ status: 'warning' })
     expect(judgeIssuers(issuers, pki, endMs - 31 * 60_000)).toMatchObject({ status: 'ok' })
+  })
+
+  it('an issuer that cannot be used is a warning that names it; what is worse stays what it is', () => {
+    const told = {
+      type: 'ca-refresh-failed',
+      component: 'calico-node',
+      reason: 'ca-unusable',
+      detail: 'pki/issuer/x: odd',
+    } as const
+    expect(withUnusable(ok('CN=CA'), [told, told])).toMatchObject({
+      status: 'warning',
+      code: 'ca-unusable',
+      saw: 'CN=CA\npki/issuer/x: odd',
+    })
+    expect(withUnusable(ok('CN=CA'), [])).toEqual(ok('CN=CA'))
+    expect(withUnusable(failure('none', 'expired'), [told])).toEqual(failure('none', 'expired'))
+  })
+
+  it('a CA certificate in place that cannot be used is a warning that names it', async () => {
+    const ca = await createCa({ commonName: 'CA' })
+    const bundle = bundleOf(await ca.issue({ commonName: 'calico-node:node1' }), [ca])
+    const clocks = { earliestMs: Date.now(), latestMs: Date.now() }
+    const context = { nowMs: Date.now(), clocks, commonName: 'calico-node:node1', minLifetimeMs: 0, live: [] }
+    const flawed = { ...bundle, unusableCa: ['/d: etcd-ca: PEM certificate 1: odd'] }
+    expect(judgePublished(bundle, true, context).status).toBe('ok')
+    expect(judgePublished(flawed, true, context)).toMatchObject({
+      status: 'warning',
+      code: 'ca-unusable',
+      saw: expect.stringContaining('PEM certificate 1: odd'),
+    })
   })
 })

@@ -44,11 +44,11 @@ export function jwtUntil(epochMs: number, name = 'x'): string {
 
 export function sessionRig(method: 'jwt' | 'token' | 'cert' = 'jwt', inline = false): SessionRig {
   const clock = createFakeClock()
-  const skew = createSkewMeter(clock)
   const tokenFile = join(tempDir(), 'token')
   writeFileSync(tokenFile, method === 'token' ? 'hvs.file' : jwtUntil(clock.now() + 3_600_000))
   const calls: string[] = []
   const events: AgentEvent[] = []
+  const skew = createSkewMeter(clock, (event) => void events.push(event))
   const vault: SessionRig['vault'] = {
     login: (count) => Promise.resolve(tokenOf(`t${count}`)),
     lookup: (token) => Promise.resolve(tokenOf(token)),
