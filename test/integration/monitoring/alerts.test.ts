@@ -115,8 +115,11 @@ describe.skipIf(!hasPromtool)(`the alerts${leftOut}`, () => {
     const { recording, pass } = await simulateNode({
       env: { AGENT_HOST_CNI_DIR: tempDir(), AGENT_HOST_CNI_COMPONENT: 'calico-node' },
     })
-    await pass(20)
-    await testRules({ series: alone(recording), firing: { 10: {}, 18: { CalicoVaultAgentHostCopyStale: 1 } } })
+    // Of the lifetime of a day, 15 % are 216 minutes.
+    await pass(240)
+    const stale = { CalicoVaultAgentHostCopyStale: 1 }
+    const firing = { 10: {}, 18: stale, 205: stale, 238: { ...stale, CalicoVaultAgentHostCopyEnding: 1 } }
+    await testRules({ series: alone(recording), firing })
   })
 
   it('tell of a target that has certificates made again and again', async () => {
