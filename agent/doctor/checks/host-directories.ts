@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { hostCopyName } from '../../config/host-cni.ts'
 import { AgentError } from '../../errors.ts'
 import { translateFileErrors } from '../../store/failure.ts'
-import { type Check, failure, ok, skipped, type Verdict } from '../check.ts'
+import { type Check, failure, ok, type Verdict } from '../check.ts'
 
 export const hostDirectories: Check = {
   id: 'host-directories',
@@ -17,7 +17,7 @@ export const hostDirectories: Check = {
       // The agent makes it if it is not there.
       stateDirectory !== undefined && existsSync(stateDirectory) ? stateDirectory : undefined,
     ].filter((place) => place !== undefined)
-    if (places.length === 0) return skipped('neither AGENT_HOST_CNI_DIR nor an AGENT_STATE_DIR that is there')
+    if (places.length === 0) return ok('none is used: neither AGENT_HOST_CNI_DIR nor AGENT_STATE_DIR')
     return judgeHostDirectories(
       places.map((path) => ({ path, error: writing(path) })),
       readLabel(),

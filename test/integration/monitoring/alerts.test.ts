@@ -113,12 +113,11 @@ describe.skipIf(!hasPromtool)(`the alerts${leftOut}`, () => {
 
   it('tell of a node whose CNI plugin has no certificate', async () => {
     const { recording, pass } = await simulateNode({
-      env: { AGENT_HOST_CNI_DIR: tempDir(), AGENT_HOST_CNI_COMPONENT: 'calico-node' },
+      env: { AGENT_HOST_CNI_DIR: tempDir(), AGENT_HOST_CNI_COMPONENT: 'calico-node', AGENT_TTL: '1h' },
     })
-    // Of the lifetime of a day, 15 % are 216 minutes.
-    await pass(240)
-    const stale = { CalicoVaultAgentHostCopyStale: 1 }
-    const firing = { 10: {}, 18: stale, 205: stale, 238: { ...stale, CalicoVaultAgentHostCopyEnding: 1 } }
+    await pass(20)
+    // Of the lifetime, 15 % are 9 minutes.
+    const firing = { 10: {}, 18: { CalicoVaultAgentHostCopyStale: 1, CalicoVaultAgentHostCopyEnding: 1 } }
     await testRules({ series: alone(recording), firing })
   })
 
