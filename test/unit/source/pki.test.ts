@@ -8,6 +8,7 @@ import { AgentError } from '../../../agent/errors.ts'
 import type { AgentEvent } from '../../../agent/observe/events.ts'
 import { validityOf } from '../../../agent/pki/certificate.ts'
 import { generateKey } from '../../../agent/pki/key.ts'
+import { revealed } from '../../../agent/secret.ts'
 import { createPkiSource } from '../../../agent/source/pki.ts'
 import type { BundleSource, Candidate } from '../../../agent/source/source.ts'
 import type { SignedCertificate } from '../../../agent/vault/answers.ts'
@@ -69,7 +70,7 @@ function rig(signer: TestCa = root): Rig {
       return { certificates, unusable: vault.unusable }
     },
     sign: async (request, credentials) => {
-      calls.push(`sign as ${credentials['X-Vault-Token']}`)
+      calls.push(`sign as ${revealed(credentials)['X-Vault-Token']}`)
       requests.push(request)
       const { publicKey } = new Pkcs10CertificateRequest(request.csr)
       const leaf = await signer.issue({ commonName: request.commonName, publicKeyPem: publicKey.toString('pem') })
