@@ -125,13 +125,13 @@ export function createPace({ share, now, sleep }: PaceOptions): Pace {
     state = afterLook(state, { revision, tookMs: lookedAt - startedAt, nowMs: lookedAt })
   }
 
-  async function turn(api: Pick<EtcdAuthApi, 'put' | 'get'>, share: number): Promise<void> {
+  async function turn(api: Pick<EtcdAuthApi, 'put' | 'get'>, granted: number): Promise<void> {
     for (;;) {
       const isLate = now() - lookedAt >= lookAgainMs
       // A look beside a change would take as long as that.
       if (isLate && running === 0) await look(api)
       const limit = isLate || !isQuiet(state, now()) ? 1 : atOnce
-      const restMs = planRest(state, share, now())
+      const restMs = planRest(state, granted, now())
       if (running >= limit) await ended.promise
       else if (restMs > 0) await sleep(Math.min(restMs, lookAgainMs))
       else return

@@ -74,10 +74,10 @@ describe('the table', () => {
       const profile = profileOf(program)
       const others = { ...profile, rows: profile.rows.filter((other) => other !== row) }
       // Some are only needed where `--strict` leaves out another.
-      const choices = versions.flatMap((version) =>
+      const each = versions.flatMap((version) =>
         [false, true].map((strict): Choice => ({ naming, versions: [numberOf(version)], strict })),
       )
-      return choices.every((choice) => {
+      return each.every((choice) => {
         const { shared, ofNode } = grantsOf(others, choice)
         const rest = [...shared, ...ofNode(node)]
         const all = grantsFor(program, choice)
