@@ -117,7 +117,8 @@ function emptyTexts(body: unknown): string {
   const at = (value: unknown, name: string): unknown =>
     typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[name] : undefined
   const metadata = at(at(body, 'data'), 'metadata')
-  const version = `version ${String(at(metadata, 'version'))}`
+  const number = at(metadata, 'version')
+  const version = `version ${typeof number === 'number' ? number : 'unknown'}`
   if (at(metadata, 'destroyed') === true) return `${version} is destroyed`
   const deletedAt = at(metadata, 'deletion_time')
   if (typeof deletedAt === 'string' && deletedAt !== '') return printable(`${version} was deleted at ${deletedAt}`)

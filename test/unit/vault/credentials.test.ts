@@ -74,7 +74,7 @@ describe('jwt and kubernetes', () => {
   test('a directory', () => {
     mkdirSync(file)
     expect(refusal(() => readLoginParameters(jwtAuth(), 'node1'))).toMatch(
-      /^credential-missing: .*token is not a regular file$/,
+      /^credential-missing: .*token is not a regular file but a directory$/,
     )
   })
 })
