@@ -50,7 +50,9 @@ test.each([
 })
 
 test('a detail from outside brings no control characters along, but for the ends of lines', () => {
-  expect(new AgentError('malformed', '\u001b[2J\u0007\u009b31m one\r\ntwo\tthree').message).toBe(' [2J 31m one \ntwo three')
+  expect(new AgentError('malformed', '\u001b[2J\u0007\u009b31m one\r\ntwo\tthree').message).toBe(
+    ' [2J 31m one \ntwo three',
+  )
 })
 
 test('anything that was thrown has a code and a message', () => {
