@@ -62,7 +62,7 @@ function statusReason(code: number, text: string): ProbeCode {
 }
 
 /** Control characters would forge lines of the log. */
-function oneLine(text: string): string {
+export function oneLine(text: string): string {
   return text
     .replaceAll(/[\s\p{Cc}]+/gu, ' ')
     .trim()

@@ -6,7 +6,7 @@
  * server/etcdserver/apply/apply_auth.go). So a denied read is followed by these.
  */
 import { type Identity, openConnection } from './connection.ts'
-import { isDenied, isUnknownUser, translateError, translateStatus } from './failure.ts'
+import { isDenied, isUnknownUser, oneLine, translateError, translateStatus } from './failure.ts'
 import { countGrants, decodeRoles, encodeRange, encodeRoleGet, encodeUserGet } from './messages.ts'
 import type { Finding } from './outcome.ts'
 import { openCalls, type UnaryCall } from './unary.ts'
@@ -57,7 +57,7 @@ async function judgeRoles(call: UnaryCall, user: string, roles: readonly string[
     if (granted.status === 0 && countGrants(granted.message) > 0)
       return { code: 'accepted', detail: `accepted as ${user} with the role ${role}` }
   }
-  const why = roles.length === 0 ? 'has no role' : `has ${roles.join(', ')} without any grant`
+  const why = roles.length === 0 ? 'has no role' : `has ${oneLine(roles.join(', '))} without any grant`
   return { code: 'etcd-permission-denied', detail: `${user} ${why}` }
 }
 
