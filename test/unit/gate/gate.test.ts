@@ -1,3 +1,4 @@
+import { generateKeyPairSync, type KeyPairKeyObjectResult } from 'node:crypto'
 import { expect, test } from 'vitest'
 import type { GateContext } from '../../../agent/gate/checks.ts'
 import { judge } from '../../../agent/gate/gate.ts'
@@ -16,6 +17,31 @@ interface Case {
   readonly judged?: () => Promise<Partial<GateContext>>
   readonly code: ReasonCode | undefined
   readonly detail?: RegExp
+}
+
+type Pair = KeyPairKeyObjectResult
+
+/** Those without a detail are known to Go too. */
+const unsupported: readonly (readonly [what: string, pair: () => Pair, detail: RegExp | undefined])[] = [
+  ['Ed448', () => generateKeyPairSync('ed448'), /^its key is of the type ed448$/],
+  ['RSA-PSS', () => generateKeyPairSync('rsa-pss', { modulusLength: 2048 }), /^its key is of the type rsa-pss$/],
+  ['512 bits of RSA', () => generateKeyPairSync('rsa', { modulusLength: 512 }), /^its RSA key has 512 bits$/],
+  ['secp256k1', () => generateKeyPairSync('ec', { namedCurve: 'secp256k1' }), /^its curve is secp256k1$/],
+  ['P-224', () => generateKeyPairSync('ec', { namedCurve: 'secp224r1' }), /^its curve is secp224r1$/],
+  [
+    'P-256 written out',
+    () => generateKeyPairSync('ec', { namedCurve: 'prime256v1', paramEncoding: 'explicit' }),
+    /^its curve prime256v1 is not named$/,
+  ],
+  ['P-521', () => generateKeyPairSync('ec', { namedCurve: 'secp521r1' }), undefined],
+  ['2048 bits of RSA', () => generateKeyPairSync('rsa', { modulusLength: 2048 }), undefined],
+  ['Ed25519', () => generateKeyPairSync('ed25519'), undefined],
+]
+
+async function bundleFor({ publicKey, privateKey }: Pair): Promise<Bundle> {
+  const publicKeyPem = publicKey.export({ type: 'spki', format: 'pem' }).toString()
+  const privateKeyPem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+  return bundleOf(await ca.issue({ commonName: wanted, publicKeyPem }), [ca], [], { privateKeyPem })
 }
 
 const cases: readonly Case[] = [
@@ -40,6 +66,14 @@ const cases: readonly Case[] = [
     },
     code: 'key-mismatch',
   },
+  ...unsupported.map(
+    ([what, pair, detail]): Case => ({
+      what: `a key of Node and not of Go: ${what}`,
+      make: () => bundleFor(pair()),
+      code: detail === undefined ? undefined : 'key-unsupported',
+      ...(detail && { detail }),
+    }),
+  ),
   {
     what: 'another CA',
     make: () => bundle({}, [otherCa]),
@@ -160,7 +194,7 @@ test('every reason of the gate is reached by a test', () => {
   // What does not parse never becomes a bundle: the test below, and test/unit/pki/bundle.test.ts.
   const reached = new Set<string | undefined>(['malformed', 'ca-unusable', ...cases.map(({ code }) => code)])
   expect(gateReasons.filter((code) => !reached.has(code))).toEqual([])
-  expect(gateReasons.length).toBeGreaterThanOrEqual(9)
+  expect(gateReasons.length).toBeGreaterThanOrEqual(10)
 })
 
 test('what does not parse is refused before everything else', () => {
