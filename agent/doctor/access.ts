@@ -30,7 +30,8 @@ export interface AccessOptions {
   readonly clock: Clock
   /** Of etcd's members; empty where the environment names none. */
   readonly endpoints: readonly string[]
-  readonly version: CalicoVersion | undefined
+  /** Of Calico; empty where nobody says. */
+  readonly versions: readonly CalicoVersion[]
   /** Whether a throw-away certificate may be signed. */
   readonly signs: boolean
 }

@@ -1,5 +1,6 @@
 /** Owns the shapes of the answers of Vault that only `doctor` asks for. */
 import { AgentError } from '../errors.ts'
+import { asObject, type JsonObject } from '../json.ts'
 import type { Evidence } from '../vault/clock-evidence.ts'
 
 export interface SealStatus {
@@ -35,9 +36,10 @@ export function readCapabilities(body: unknown, path: string, where: string): re
   return found
 }
 
-function fields(value: unknown, where: string): Readonly<Record<string, unknown>> {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
-  throw bad(where, 'it is not an object')
+function fields(value: unknown, where: string): JsonObject {
+  const object = asObject(value)
+  if (object === undefined) throw bad(where, 'it is not an object')
+  return object
 }
 
 function bad(where: string, what: string): AgentError {

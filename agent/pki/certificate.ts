@@ -88,8 +88,9 @@ function readCertificate(bytes: string | Buffer): X509Certificate {
   } catch (error) {
     throw refuse(`its public key cannot be decoded: ${messageOf(error)}`)
   }
-  const { notBeforeMs, notAfterMs } = validityOf(certificate)
-  if (Number.isNaN(notBeforeMs) || Number.isNaN(notAfterMs)) throw refuse('its dates cannot be read')
+  const { validFrom, validTo } = certificate
+  // By the texts: for a time that OpenSSL cannot read, Node's dates are whatever stood in memory.
+  if ([validFrom, validTo].some((text) => Number.isNaN(Date.parse(text)))) throw refuse('its dates cannot be read')
   return certificate
 }
 

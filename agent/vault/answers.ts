@@ -1,5 +1,6 @@
 /** Owns the shapes of Vault's answers that the agent uses: each is checked field by field before it is believed. */
 import { AgentError } from '../errors.ts'
+import { asObject, type JsonObject } from '../json.ts'
 import { Secret } from '../secret.ts'
 import { type Evidence, lookupEvidence } from './clock-evidence.ts'
 
@@ -25,8 +26,6 @@ export interface SecretData {
   readonly data: Readonly<Record<string, unknown>>
   readonly version: number | undefined
 }
-
-type Fields = Readonly<Record<string, unknown>>
 
 export function readToken(body: unknown, where: string): Token {
   const auth = fields(fields(body, where, 'the answer')['auth'], where, 'auth')
@@ -78,9 +77,10 @@ export function readSecretData(body: unknown, engine: 1 | 2, where: string): Sec
   return { data: fields(data['data'], where, 'data.data'), version: version as number }
 }
 
-function fields(value: unknown, where: string, name: string): Fields {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw bad(where, `${name} is not an object`)
-  return value as Fields
+function fields(value: unknown, where: string, name: string): JsonObject {
+  const object = asObject(value)
+  if (object === undefined) throw bad(where, `${name} is not an object`)
+  return object
 }
 
 /** JSON knows 1e999, and dates end at 8.64e12 seconds. */

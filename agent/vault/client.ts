@@ -4,7 +4,7 @@ import nodeVault from 'node-vault'
 import { AgentError, messageOf } from '../errors.ts'
 import type { Operation } from '../observe/events.ts'
 import { parseUsable } from '../pki/certificate.ts'
-import type { Secret } from '../secret.ts'
+import { revealed, type Secret } from '../secret.ts'
 import {
   readIssuer,
   readIssuerIds,
@@ -16,10 +16,11 @@ import {
   type SignedCertificate,
   type Token,
 } from './answers.ts'
+import type { LoginFields } from './credentials.ts'
 import type { Transport, VaultRequest } from './transport.ts'
 
-/** How a request proves who it is from: a token, or inline (OpenBao). */
-export type Credentials = Readonly<Record<string, string>>
+/** Headers that prove who a request is from: a token, or inline (OpenBao). Secrets are revealed only into the request itself. */
+export type Credentials = Readonly<Record<string, string | Secret>>
 
 export interface SignRequest {
   readonly mount: string
@@ -50,7 +51,7 @@ export interface MountIssuers {
 
 /** Every call throws AgentError. */
 export interface VaultApi {
-  login(mount: string, parameters: Readonly<Record<string, string>>): Promise<Token>
+  login(mount: string, parameters: LoginFields): Promise<Token>
   sign(request: SignRequest, credentials: Credentials): Promise<SignedCertificate>
   /**
    * Brings `known`, the certificates of all issuers of a mount by id, in step with it; those that are in it are not read again.
@@ -63,7 +64,7 @@ export interface VaultApi {
 }
 
 export function tokenHeader(token: Secret): Credentials {
-  return { 'X-Vault-Token': token.reveal() }
+  return { 'X-Vault-Token': token }
 }
 
 /** Reads and writes at a path (without `/v1/`); the answer is the parsed body, undefined where it is empty. */
@@ -84,9 +85,9 @@ export function createVaultCalls(transport: Transport, origin: string, namespace
   Object.assign(vault, { token: '', namespace: namespace ?? '', pathPrefix: '' })
   return {
     get: async (operation, path, headers = {}): Promise<unknown> =>
-      await vault.read(path, { operation, headers: { ...headers } }),
+      await vault.read(path, { operation, headers: revealed(headers) }),
     post: async (operation, path, data, headers): Promise<unknown> =>
-      await vault.write(path, data, { operation, headers: { ...headers } }),
+      await vault.write(path, data, { operation, headers: revealed(headers) }),
   }
 }
 
@@ -95,7 +96,7 @@ export function createVaultApi(transport: Transport, origin: string, namespace: 
   return {
     async login(mount, parameters) {
       const path = `auth/${mount}/login`
-      return readToken(await post('login', path, parameters, {}), path)
+      return readToken(await post('login', path, revealed(parameters), {}), path)
     },
     async sign({ mount, role, commonName, csr, ttlSeconds }, credentials) {
       const path = `${mount}/sign/${role}`

@@ -1,7 +1,10 @@
 /** Owns translating what goes wrong on the way to Vault into reasons: system errors, TLS errors, and answers that say no. */
 import { AgentError, messageOf, systemCode } from '../errors.ts'
+import { field } from '../json.ts'
 import type { Operation } from '../observe/events.ts'
 import type { ReasonCode } from '../reasons.ts'
+import { oneLine } from '../text.ts'
+import { isTlsCode, tlsText } from '../tls-error.ts'
 import { parseHttpDate } from './http-date.ts'
 
 export interface Answer {
@@ -47,7 +50,8 @@ export function translateConnectionError(error: unknown, where: string, timeoutM
     // Without its cause: that holds the bytes of the answer, which may be a token.
     return new AgentError('vault-bad-answer', detail('the answer is not HTTP/1.1'))
   }
-  if (isTlsCode(code)) return new AgentError('vault-tls', detail(`${tlsText(error)} (${code})`), { cause: error })
+  if (isTlsCode(code))
+    return new AgentError('vault-tls', detail(`${oneLine(tlsText(error))} (${code})`), { cause: error })
   const reason = systemReasons[code] ?? otherSystemReason(code)
   return reason === undefined ? error : new AgentError(reason, detail(messageOf(error) || code), { cause: error })
 }
@@ -57,29 +61,6 @@ function otherSystemReason(code: string): ReasonCode | undefined {
   if (code.startsWith('EAI_')) return 'vault-name-unresolved'
   return /^E[A-Z0-9]+$/.test(code) ? 'vault-unreachable' : undefined
 }
-
-/** OpenSSL's own words, where there are some; not Node's hint at an option that the agent does not have. */
-function tlsText(error: Error): string {
-  const text = 'reason' in error && typeof error.reason === 'string' ? error.reason : error.message
-  return oneLine(text.replace(/; if the root CA is installed locally.*$/s, ''))
-}
-
-/** Codes of OpenSSL's library and of its certificate verification, as node:tls gives them: UNSPECIFIED for those that it has no name for. */
-function isTlsCode(code: string): boolean {
-  return (
-    /^(ERR_SSL_|ERR_TLS_|ERR_OSSL_|ERROR_IN_|CERT_|CRL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|EPROTO)/.test(code) ||
-    verificationCodes.has(code)
-  )
-}
-
-const verificationCodes = new Set([
-  'HOSTNAME_MISMATCH',
-  'INVALID_CA',
-  'INVALID_PURPOSE',
-  'OUT_OF_MEM',
-  'PATH_LENGTH_EXCEEDED',
-  'UNSPECIFIED',
-])
 
 /** An answer other than 200 and 204. */
 export function translateAnswer(answer: Answer, operation: Operation, where: string): AgentError {
@@ -114,15 +95,13 @@ function answerReason({ status, body, headers }: Answer, operation: Operation): 
 
 /** Why the KV engine has nothing there: the version is deleted or destroyed, or the path is one of the other engine version. */
 function emptyTexts(body: unknown): string {
-  const at = (value: unknown, name: string): unknown =>
-    typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[name] : undefined
-  const metadata = at(at(body, 'data'), 'metadata')
-  const number = at(metadata, 'version')
+  const metadata = field(field(body, 'data'), 'metadata')
+  const number = field(metadata, 'version')
   const version = `version ${typeof number === 'number' ? number : 'unknown'}`
-  if (at(metadata, 'destroyed') === true) return `${version} is destroyed`
-  const deletedAt = at(metadata, 'deletion_time')
+  if (field(metadata, 'destroyed') === true) return `${version} is destroyed`
+  const deletedAt = field(metadata, 'deletion_time')
   if (typeof deletedAt === 'string' && deletedAt !== '') return printable(`${version} was deleted at ${deletedAt}`)
-  const warnings = at(body, 'warnings')
+  const warnings = field(body, 'warnings')
   return Array.isArray(warnings) ? printable(warnings.filter((each) => typeof each === 'string').join('; ')) : ''
 }
 
@@ -133,17 +112,12 @@ const secretLike =
 /** Vault's `{"errors": […]}`, or the plain text of something before it: one line, shortened, without secrets. */
 export function errorTexts(body: unknown): string {
   if (typeof body === 'string') return printable(body)
-  if (typeof body !== 'object' || body === null || !('errors' in body) || !Array.isArray(body.errors)) return ''
-  return printable(body.errors.filter((each) => typeof each === 'string').join('; '))
+  const errors = field(body, 'errors')
+  return Array.isArray(errors) ? printable(errors.filter((each) => typeof each === 'string').join('; ')) : ''
 }
 
 function printable(text: string): string {
-  return oneLine(text.replaceAll(secretLike, '[redacted]')).slice(0, 500)
-}
-
-/** Control characters would forge lines of the log, or colours of a terminal. */
-function oneLine(text: string): string {
-  return text.replaceAll(/[\s\p{Cc}]+/gu, ' ').trim()
+  return oneLine(text.replaceAll(secretLike, '[redacted]'), 500)
 }
 
 /** What a server asks for beyond it is not heard: no wait is as long, and some number of digits is no number any more. */

@@ -4,6 +4,8 @@
  * @see https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#bound-service-account-tokens
  */
 import { AgentError } from '../errors.ts'
+import { asObject, type JsonObject, parseJson } from '../json.ts'
+import type { Secret } from '../secret.ts'
 
 export interface ServiceAccountClaims {
   /** RFC 7519 `exp` in milliseconds since the epoch. */
@@ -20,8 +22,8 @@ export interface ServiceAccountClaims {
 }
 
 /** @throws AgentError `credential-invalid` that names the file */
-export function readClaims(jwt: string, file: string): ServiceAccountClaims {
-  const payload = decodePayload(jwt)
+export function readClaims(jwt: Secret, file: string): ServiceAccountClaims {
+  const payload = decodePayload(jwt.reveal())
   if (payload === undefined) throw new AgentError('credential-invalid', `${file} does not hold a JWT`)
   const { exp, nbf, iat, aud, sub } = payload
   const bound = child(payload, 'kubernetes.io')
@@ -45,22 +47,12 @@ function numericDate(value: unknown): number | undefined {
   return typeof value === 'number' && Math.abs(value) <= 1e12 ? value * 1000 : undefined
 }
 
-function decodePayload(jwt: string): Record<string, unknown> | undefined {
+function decodePayload(jwt: string): JsonObject | undefined {
   const parts = jwt.split('.')
   if (parts.length !== 3 || !parts.every((part) => /^[\w-]+$/.test(part))) return undefined
-  try {
-    return asObject(JSON.parse(Buffer.from(parts[1] ?? '', 'base64url').toString('utf8')))
-  } catch {
-    return undefined
-  }
+  return asObject(parseJson(Buffer.from(parts[1] ?? '', 'base64url').toString('utf8')))
 }
 
-function child(value: Record<string, unknown> | undefined, name: string): Record<string, unknown> | undefined {
+function child(value: JsonObject | undefined, name: string): JsonObject | undefined {
   return asObject(value?.[name])
-}
-
-function asObject(value: unknown): Record<string, unknown> | undefined {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? (value as Record<string, unknown>)
-    : undefined
 }

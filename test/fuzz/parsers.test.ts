@@ -157,7 +157,7 @@ test('service-account tokens', () => {
     return `e30.${payload}.c2ln`
   })
   fc.assert(
-    fc.property(fc.oneof(encoded, brokenText([jwt])), (text) => survives(() => readClaims(text, 'file'))),
+    fc.property(fc.oneof(encoded, brokenText([jwt])), (text) => survives(() => readClaims(new Secret(text), 'file'))),
     parameters,
   )
 })

@@ -2,12 +2,10 @@ import { describe, expect, it } from 'vitest'
 import { failure, ok } from '../../../agent/doctor/check.ts'
 import { judgeClaims } from '../../../agent/doctor/checks/credential.ts'
 import { judgeDirectory, judgeMount, judgePublished, judgeReader } from '../../../agent/doctor/checks/directory.ts'
-import { judgeGrants, judgeMembers, wantedGrants } from '../../../agent/doctor/checks/etcd.ts'
+import { judgeMembers } from '../../../agent/doctor/checks/etcd.ts'
 import { judgeCapabilities } from '../../../agent/doctor/checks/login.ts'
 import { judgeIssuers, withUnusable } from '../../../agent/doctor/checks/pki.ts'
 import { judgeSeal, judgeServer, judgeSkew } from '../../../agent/doctor/checks/vault.ts'
-import { exactKey, prefixRange } from '../../../agent/etcd/grants.ts'
-import { builtInProfiles } from '../../../agent/etcd/profile-table.ts'
 import { parseCertificates } from '../../../agent/pki/certificate.ts'
 import { createCa } from '../../support/certificates.ts'
 import { bundleOf } from '../pki/parsed.ts'
@@ -143,33 +141,6 @@ describe('members of etcd', () => {
         about,
       ),
     ).toMatchObject({ status, ...(code && { code }) })
-  })
-})
-
-describe('key ranges', () => {
-  const wanted = [
-    { access: 'read', ...prefixRange('/calico/a/') } as const,
-    { access: 'readwrite', ...exactKey('/k') } as const,
-  ]
-  it.each<[string, Parameters<typeof judgeGrants>[1], string]>([
-    ['exactly', wanted, 'ok'],
-    ['more', [{ access: 'readwrite', ...prefixRange('/') }], 'ok'],
-    ['only to be read', [{ access: 'read', ...prefixRange('/') }], 'failure'],
-    ['nothing', [], 'failure'],
-  ])('%s: %s', (_what, held, status) => {
-    expect(judgeGrants(wanted, held, ['role']).status).toBe(status)
-  })
-  it('root may everything, which is too much', () => {
-    expect(judgeGrants(wanted, [], ['root']).status).toBe('warning')
-  })
-  it('the name tells the naming', () => {
-    const profile = builtInProfiles['calico-node']
-    const of = (commonName: string) =>
-      wantedGrants(profile, { component: 'calico-node', commonName }, 'node1', undefined)
-    const ofNode = (commonName: string) => of(commonName)?.filter(({ key }) => key.includes('node1')) ?? []
-    expect(ofNode('calico-node')).toEqual([])
-    expect(ofNode('calico-node:node1').length).toBeGreaterThan(0)
-    expect(wantedGrants(undefined, { component: 'own', commonName: 'own' }, 'node1', undefined)).toBeUndefined()
   })
 })
 

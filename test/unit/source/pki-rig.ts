@@ -5,6 +5,7 @@ import { type KeyObject, X509Certificate } from 'node:crypto'
 import { Pkcs10CertificateRequest } from '@peculiar/x509'
 import type { Target } from '../../../agent/config/config.ts'
 import type { AgentEvent } from '../../../agent/observe/events.ts'
+import { revealed } from '../../../agent/secret.ts'
 import { createPkiSource } from '../../../agent/source/pki.ts'
 import type { BundleSource, Candidate } from '../../../agent/source/source.ts'
 import type { SignedCertificate } from '../../../agent/vault/answers.ts'
@@ -62,7 +63,7 @@ export function rig(signer: TestCa = root): Rig {
       return { certificates, unusable: vault.unusable }
     },
     sign: async (request, credentials) => {
-      calls.push(`sign as ${credentials['X-Vault-Token']}`)
+      calls.push(`sign as ${revealed(credentials)['X-Vault-Token']}`)
       requests.push(request)
       const { publicKey } = new Pkcs10CertificateRequest(request.csr)
       const leaf = await signer.issue({ commonName: request.commonName, publicKeyPem: publicKey.toString('pem') })
