@@ -4,15 +4,14 @@ import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import { describe, type Level } from './describe.ts'
 import type { Listener } from './events.ts'
+import { openLogOutput } from './log-output.ts'
 
 export function createLog({ level, format }: Config['log'], clock: Clock): Listener {
   const options = { level, base: null, timestamp: () => `,"time":"${new Date(clock.now()).toISOString()}"` }
   const formatters = { level: (label: string) => ({ level: label }) }
-  // Synchronous: the last lines before a SIGKILL are the ones that matter, and there are few of them.
-  const logger =
-    format === 'json'
-      ? pino({ ...options, formatters }, pino.destination({ fd: 1, sync: true }))
-      : pino({ ...options, formatters }, { write: (text: string) => process.stdout.write(prettyLine(text)) })
+  const output = openLogOutput()
+  const write = format === 'json' ? output : (text: string) => output(prettyLine(text))
+  const logger = pino({ ...options, formatters }, { write })
   return (event) => {
     const line = describe(event, clock.now())
     if (line !== undefined) logger[line.level]({ event: event.type, ...line.fields }, line.message)

@@ -7,7 +7,7 @@ import { bundleOf } from '../pki/parsed.ts'
 import { intermediate, obtain, parsed, prints, rig, root, wanted } from './pki-rig.ts'
 
 const issuersOf = async (source: BundleSource): Promise<readonly X509Certificate[]> =>
-  (await source.look(wanted)).issuers ?? []
+  (await source.poll(wanted)).issuers ?? []
 
 describe('the issuers', () => {
   test('are known by their ids the next time; removed ones are forgotten', async () => {
@@ -36,7 +36,7 @@ describe('the issuers', () => {
     const each = rig()
     each.vault.unusable = ['pki/node/issuer/odd/json: odd']
     await expect(obtain(each)).resolves.toBeDefined()
-    await each.source.look(wanted)
+    await each.source.poll(wanted)
     const about = { component: 'calico-node', reason: 'ca-unusable', detail: 'pki/node/issuer/odd/json: odd' }
     const told = { type: 'ca-refresh-failed', ...about }
     expect(each.events).toEqual([told, told])
@@ -47,9 +47,9 @@ describe('the issuers', () => {
     const leaf = await other.issue({ commonName: 'calico-node:node1' })
     const published = { ...wanted, published: bundleOf(leaf, [other]) }
     const { source, vault } = rig()
-    expect(await source.look(published)).toMatchObject({ renew: 'issuer-removed' })
+    expect(await source.poll(published)).toMatchObject({ renew: 'issuer-removed' })
     vault.unusable = ['odd']
-    const news = await source.look(published)
+    const news = await source.poll(published)
     expect(news.renew).toBeUndefined()
     expect(prints(news.issuers ?? [])).toEqual(prints([parsed(root), parsed(other)]))
     const candidate = await source.obtain(published, undefined)
