@@ -41,6 +41,10 @@ export const reasons = {
     'the private key does not belong to the certificate',
     'Where certificates are made elsewhere, write certificate and key in one step.',
   ),
+  'key-unsupported': gate(
+    'the key of the certificate is of a kind that Calico and etcd cannot load',
+    'Have it made with an EC key (P-256, P-384, P-521), an RSA key of 2048 bits or more, or an Ed25519 key.',
+  ),
   'untrusted-chain': gate(
     'the certificate does not chain to the CA set that would be published with it',
     "Check the issuers of the PKI mount and AGENT_ETCD_CA_FILE; the mount must list the issuing CA's whole chain.",

@@ -29,5 +29,10 @@ function prettyLine(json: string): string {
     ([key, value]) =>
       `${key}=${typeof value === 'string' && /^[^\s"\p{Cc}]+$/u.test(value) ? value : JSON.stringify(value)}`,
   )
-  return `${String(time).slice(11, 19)} ${paint(colours[name], name.padEnd(5))} ${String(msg)} ${paint(90, rest.join(' '))}\n`
+  return `${String(time).slice(11, 19)} ${paint(colours[name], name.padEnd(5))} ${visible(String(msg))} ${paint(90, visible(rest.join(' ')))}\n`
+}
+
+/** Control characters as JSON writes them: they would forge lines, or colours of a terminal. */
+function visible(text: string): string {
+  return text.replaceAll(/\p{Cc}/gu, (each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
