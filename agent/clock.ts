@@ -20,6 +20,15 @@ export interface SaneClocks {
   readonly latestMs: number
 }
 
+/** Now, by both clocks. */
+export interface Moment {
+  /** The corrected time (vault/skew.ts). */
+  readonly wallMs: number
+  /** The earliest that any sane clock says: what works then is not given up. */
+  readonly earliestMs: number
+  readonly mono: number
+}
+
 /** setTimeout fires after 1 ms when it is asked for more than 2^31-1 ms; certificates live longer than that. */
 const longestTimerMs = 2 ** 31 - 1
 

@@ -20,7 +20,7 @@ export function keepWasmSmall(): void {
 }
 
 /** Once everything is loaded: a program that is idle for hours needs no optimizing compiler, and its pages stay unused. */
-export function settle(): void {
+export function disableJit(): void {
   for (const flag of ['--no-opt', '--no-maglev', '--no-sparkplug', '--single-threaded', '--optimize-for-size']) {
     setFlagsFromString(flag)
   }

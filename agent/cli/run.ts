@@ -3,7 +3,7 @@ import { createAgent } from '../agent.ts'
 import { systemClock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import { createEventHub, type Listener } from '../observe/events.ts'
-import { keepWasmSmall, prepareConnection, settle } from '../runtime.ts'
+import { disableJit, keepWasmSmall, prepareConnection } from '../runtime.ts'
 import { version } from '../version.ts'
 import { exitCodes } from './exit-codes.ts'
 
@@ -56,8 +56,8 @@ export async function run(config: Config): Promise<number> {
     published: (component) => agent.published(component),
     random: Math.random,
   })
-  published.signal.addEventListener('abort', settle, { once: true })
-  if (published.signal.aborted) settle()
+  published.signal.addEventListener('abort', disableJit, { once: true })
+  if (published.signal.aborted) disableJit()
   await running
   return exitCodes.ok
 }

@@ -72,7 +72,7 @@ export function describe(event: AgentEvent, nowMs: number): LogLine | undefined 
         ...certificateFields(certificate),
       })
     }
-    case 'kept':
+    case 'renewal-failed':
       return describeKept(event, nowMs)
     case 'probed':
       return describeProbed(event)
@@ -80,7 +80,7 @@ export function describe(event: AgentEvent, nowMs: number): LogLine | undefined 
       return line('info', `${event.component}: what failed before has passed`, { component: event.component })
     case 'ca-refresh-failed':
       return failure('warn', `${event.component}: ${caProblem(event.reason)}`, event)
-    case 'state-failed':
+    case 'fallback-failed':
       return failure('warn', `${event.component}: the cached or static certificate is of no use`, event)
     case 'store-flaw': {
       const { component, reason, detail } = event
@@ -117,7 +117,7 @@ export function describe(event: AgentEvent, nowMs: number): LogLine | undefined 
   }
 }
 
-function describeKept(event: Extract<AgentEvent, { type: 'kept' }>, nowMs: number): LogLine {
+function describeKept(event: Extract<AgentEvent, { type: 'renewal-failed' }>, nowMs: number): LogLine {
   const { component, reason, detail, retryAtMs, notAfterMs } = event
   const runwayMs = (notAfterMs ?? 0) - nowMs
   const kept =
@@ -162,7 +162,7 @@ function describeProbed(event: Extract<AgentEvent, { type: 'probed' }>): LogLine
   }
   const { says, advice } = reasons[outcome]
   const fields = { component, reason: outcome, error: detail, runbook: runbookOf(outcome), durationMs }
-  if (verdict !== 'anyway') return line('debug', `${component}: ${says}`, fields)
+  if (verdict !== 'unverified') return line('debug', `${component}: ${says}`, fields)
   return line('warn', `${component}: ${says}; published all the same. ${advice}`, fields)
 }
 

@@ -51,10 +51,18 @@ export type AgentEvent =
   /** How many certificates an hour may see, and when each of those that were made stops counting. */
   | { type: 'issuance-budget'; component: string; limit: number; spentUntilMs: readonly number[] }
   | { type: 'found'; component: string; certificate: PublishedCertificate }
-  | { type: 'published'; component: string; reason: ReasonCode; durationMs: number; certificate: PublishedCertificate }
+  | {
+      type: 'published'
+      component: string
+      reason: ReasonCode
+      /** It came from a cache or a static Secret, as nothing better could be had: what failed before still fails. */
+      isFallback?: boolean
+      durationMs: number
+      certificate: PublishedCertificate
+    }
   | {
       /** An attempt failed: what is published stays. */
-      type: 'kept'
+      type: 'renewal-failed'
       component: string
       reason: ReasonCode
       detail: string
@@ -65,7 +73,7 @@ export type AgentEvent =
       lifetimeMs: number | undefined
     }
   | {
-      /** etcd was asked about a bundle; what is refused is told again as `kept`, `state-failed` or `ca-refresh-failed`. */
+      /** etcd was asked about a bundle; what is refused is told again as `renewal-failed`, `fallback-failed` or `ca-refresh-failed`. */
       type: 'probed'
       component: string
       outcome: Finding['code']
@@ -75,7 +83,7 @@ export type AgentEvent =
     }
   | { type: 'recovered'; component: string }
   | { type: 'ca-refresh-failed'; component: string; reason: ReasonCode; detail: string }
-  | { type: 'state-failed'; component: string; reason: ReasonCode; detail: string }
+  | { type: 'fallback-failed'; component: string; reason: ReasonCode; detail: string }
   | {
       /** The CNI plugin's copy was looked at and is in step now. */
       type: 'host-copied'

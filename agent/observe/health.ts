@@ -91,8 +91,8 @@ export function createHealth(targets: readonly TargetName[], clock: Clock, vault
       state.notAfterMs = event.certificate.notAfterMs
       state.renewAtMs = event.certificate.renewAtMs
       // A cached certificate went into place because Vault does not answer; that is still so.
-      if (event.type === 'found' || !event.reason.startsWith('restored-')) state.failure = undefined
-    } else if (event.type === 'kept') {
+      if (event.type === 'found' || event.isFallback !== true) state.failure = undefined
+    } else if (event.type === 'renewal-failed') {
       state.failure = { reason: event.reason, detail: event.detail, retryAtMs: event.retryAtMs }
     } else if (event.type === 'host-copied') {
       state.copyRefused = false
@@ -103,7 +103,7 @@ export function createHealth(targets: readonly TargetName[], clock: Clock, vault
     } else if (event.type === 'probed') {
       const { outcome, detail, verdict } = event
       if (verdict === 'publish' || outcome === 'accepted') state.unproven = undefined
-      else if (verdict === 'anyway') state.unproven = { reason: outcome, detail }
+      else if (verdict === 'unverified') state.unproven = { reason: outcome, detail }
     } else if (event.type === 'recovered') {
       state.failure = undefined
     } else if (event.type === 'heartbeat') {

@@ -150,9 +150,9 @@ export function createMetrics({ components, version, clock, credentialExpiryMs, 
         lastSuccess.set({ component: event.component }, clock.now() / 1000)
         publishing.observe(event.durationMs / 1000)
         // A cached certificate went into place because Vault does not answer; that is still so.
-        if (!event.reason.startsWith('restored-')) setFailure(event.component, undefined, 0)
+        if (event.isFallback !== true) setFailure(event.component, undefined, 0)
         return setCertificate(event.component, event.certificate)
-      case 'kept': {
+      case 'renewal-failed': {
         const labels = { component: event.component, reason: event.reason }
         failures.inc(labels)
         if (reasons[event.reason].about === 'gate') rejections.inc(labels)
@@ -161,7 +161,7 @@ export function createMetrics({ components, version, clock, credentialExpiryMs, 
       case 'probed':
         probes.inc({ component: event.component, outcome: event.outcome })
         if (event.verdict === 'refuse') return undefined
-        return unproven.set({ component: event.component }, event.verdict === 'anyway' ? 1 : 0)
+        return unproven.set({ component: event.component }, event.verdict === 'unverified' ? 1 : 0)
       case 'issuance-budget':
       case 'store-flaw':
       case 'host-copied':
@@ -184,7 +184,7 @@ export function createMetrics({ components, version, clock, credentialExpiryMs, 
       case 'listen-failed':
       case 'long-name':
       case 'issued':
-      case 'state-failed':
+      case 'fallback-failed':
       case 'watch-failed':
       case 'stopped':
         return undefined

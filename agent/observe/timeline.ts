@@ -6,8 +6,10 @@ import type { Listener, TargetName } from './events.ts'
 export interface Happening {
   readonly atMs: number
   /** `kept`: an attempt failed, and what was published stayed. `unproven`: it was published although etcd had not accepted it. */
-  readonly what: 'found' | 'published' | 'kept' | 'unproven' | 'recovered'
+  readonly what: 'found' | 'published' | 'renewal-failed' | 'unproven' | 'recovered'
   readonly reason?: ReasonCode
+  /** Of a certificate that was published: it came from a cache or a static Secret, so what failed before still fails. */
+  readonly isFallback?: boolean
   readonly detail?: string
   /** Of the certificate that was found or published. */
   readonly serialNumber?: string
@@ -35,7 +37,12 @@ export function createTimeline(targets: readonly Pick<TargetName, 'component'>[]
     const atMs = clock.now()
     const [last] = list
     // An outage of days is one line, and pushes nothing else out.
-    if (last !== undefined && happening.what === 'kept' && last.what === 'kept' && last.reason === happening.reason) {
+    if (
+      last !== undefined &&
+      happening.what === 'renewal-failed' &&
+      last.what === 'renewal-failed' &&
+      last.reason === happening.reason
+    ) {
       list[0] = { ...happening, atMs, times: (last.times ?? 1) + 1, firstAtMs: last.firstAtMs ?? last.atMs }
     } else {
       list.unshift({ ...happening, atMs })
@@ -47,15 +54,16 @@ export function createTimeline(targets: readonly Pick<TargetName, 'component'>[]
     of: (component) => happenings.get(component) ?? [],
     listener: (event) => {
       if (event.type === 'found' || event.type === 'published') {
-        const reason = event.type === 'published' ? { reason: event.reason } : {}
+        const { reason, isFallback = false } = event.type === 'published' ? event : {}
+        const origin = { ...(reason && { reason }), ...(isFallback && { isFallback }) }
         const { serialNumber, renewAtMs } = event.certificate
-        add(event.component, { what: event.type, serialNumber, renewAtMs, ...reason })
-      } else if (event.type === 'kept') {
+        add(event.component, { what: event.type, serialNumber, renewAtMs, ...origin })
+      } else if (event.type === 'renewal-failed') {
         const { component, reason, detail, retryAtMs } = event
-        add(component, { what: 'kept', reason, detail, retryAtMs })
+        add(component, { what: 'renewal-failed', reason, detail, retryAtMs })
       } else if (event.type === 'recovered') {
         add(event.component, { what: 'recovered' })
-      } else if (event.type === 'probed' && event.verdict === 'anyway' && event.outcome !== 'accepted') {
+      } else if (event.type === 'probed' && event.verdict === 'unverified' && event.outcome !== 'accepted') {
         add(event.component, { what: 'unproven', reason: event.outcome, detail: event.detail })
       }
     },
@@ -65,8 +73,8 @@ export function createTimeline(targets: readonly Pick<TargetName, 'component'>[]
 /** The failure that lasts: what came from a cache meanwhile does not end it. */
 export function lastingFailure(happenings: readonly Happening[]): Happening | undefined {
   for (const each of happenings) {
-    if (each.what === 'kept') return each
-    const isCached = each.what === 'published' && each.reason?.startsWith('restored-') === true
+    if (each.what === 'renewal-failed') return each
+    const isCached = each.what === 'published' && each.isFallback === true
     if (!isCached && each.what !== 'unproven') return undefined
   }
   return undefined

@@ -1,7 +1,7 @@
 /** What the steps of one target work with: its state, the parts that have effects, and who is told. */
 
 import type { X509Certificate } from 'node:crypto'
-import type { Clock, SaneClocks } from '../clock.ts'
+import type { Clock, Moment, SaneClocks } from '../clock.ts'
 import type { Target } from '../config/config.ts'
 import { AgentError } from '../errors.ts'
 import type { Admit } from '../gate/admission.ts'
@@ -14,7 +14,7 @@ import type { TargetDir } from '../store/target-dir.ts'
 import type { Fallback } from './fallback.ts'
 import type { ReadInputs } from './inputs.ts'
 import type { TargetEvent } from './target-event.ts'
-import { type Moment, nextState, type TargetRules, type TargetState, unknownTarget } from './target-state.ts'
+import { nextState, type TargetRules, type TargetState, unknownTarget } from './target-state.ts'
 
 export interface TargetOptions {
   readonly target: Target

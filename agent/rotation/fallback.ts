@@ -56,7 +56,7 @@ export function createFallback({ component, state, bootstrap, clock, admit, emit
 
   function fail(error: unknown, where = ''): void {
     if (!(error instanceof AgentError)) throw error
-    emit({ type: 'state-failed', component, reason: error.code, detail: where + error.message })
+    emit({ type: 'fallback-failed', component, reason: error.code, detail: where + error.message })
   }
 
   function read(directory: StaticDir | undefined): Bundle | undefined {

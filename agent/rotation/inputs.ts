@@ -4,10 +4,16 @@
  * kubelet replaces a token every few minutes, and a fleet that tried again each time would keep Vault busy while it is down.
  */
 import type { Config } from '../config/config.ts'
-import type { Input, Reason } from '../reason.ts'
+import type { Reason } from '../reason.ts'
 import { type ReasonCode, reasons } from '../reasons.ts'
 import { fingerprintDirectory, fingerprintFiles } from '../store/fingerprint.ts'
 import { fingerprintLogin } from '../vault/credentials.ts'
+
+/**
+ * What somebody can change on this node so that a failure passes. `credential` is any change of what the agent logs in with,
+ * `login` one of who it logs in as: a service-account token that the kubelet has only renewed is the same login.
+ */
+export type Input = 'credential' | 'login' | 'vault-tls' | 'etcd-ca' | 'directory' | 'source'
 
 /** Fingerprints of inputs, taken when an attempt failed or later. */
 export type InputStates = Readonly<Partial<Record<Input, string>>>
@@ -20,10 +26,15 @@ const mendedByKind: Readonly<Partial<Record<Reason['about'], readonly Input[]>>>
   gate: ['etcd-ca', 'source'],
 }
 
+const mendedByCode: Readonly<Partial<Record<ReasonCode, readonly Input[]>>> = {
+  'vault-tls': ['vault-tls'],
+  'vault-login-refused': ['login'],
+  'vault-denied': ['login'],
+}
+
 /** What a failure with this reason is about; nothing, if it passes only elsewhere: in Vault, in etcd, on the way there. */
 export function mendedBy(code: ReasonCode): readonly Input[] {
-  const reason: Reason = reasons[code]
-  return reason.mendedBy ?? mendedByKind[reason.about] ?? []
+  return mendedByCode[code] ?? mendedByKind[reasons[code].about] ?? []
 }
 
 /** Whether the wait after a failure is over: what it was about is another than when it failed. */

@@ -1,8 +1,9 @@
 /** The decision what a target does next: a pure function of its state and the time. */
+import type { Moment } from '../clock.ts'
 import type { ReasonCode } from '../reasons.ts'
 import { mendedBy } from './inputs.ts'
 import { deferAfterOutage } from './schedule.ts'
-import type { Failure, Moment, Repair, TargetState } from './target-state.ts'
+import type { Failure, Repair, TargetState } from './target-state.ts'
 
 export type Step =
   /** The directory is read, and nothing is written. */

@@ -5,6 +5,8 @@ import type { ReasonCode } from '../reasons.ts'
 import { describeCaHistory } from './ca-history.ts'
 import { liveIn, type TargetContext } from './context.ts'
 
+const fallbackReasons: ReadonlySet<ReasonCode> = new Set(['restored-from-state', 'restored-from-bootstrap'])
+
 /**
  * The bundle has passed the gate.
  * @param issuedAtMs undefined if the certificate is not a new one
@@ -22,7 +24,8 @@ export async function publish(
   const startedAtMono = clock.monotonic()
   directory.publish(bundle.text, new Date(clock.now()))
   const certificate = adopt(context, bundle, issuedAtMs)
-  emit({ type: 'published', component, reason, durationMs: clock.monotonic() - startedAtMono, certificate })
+  const origin = fallbackReasons.has(reason) ? { isFallback: true } : {}
+  emit({ type: 'published', component, reason, ...origin, durationMs: clock.monotonic() - startedAtMono, certificate })
 }
 
 /** Takes what stands in the directory as the published bundle. */

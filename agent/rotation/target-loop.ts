@@ -103,13 +103,13 @@ export function createTargetLoop(options: TargetOptions): TargetLoop {
 
   function fail(error: AgentError, step: Step): void {
     const { code, message: detail } = error
-    if (step.do === 'fall-back') return emit({ type: 'state-failed', component, reason: code, detail })
+    if (step.do === 'fall-back') return emit({ type: 'fallback-failed', component, reason: code, detail })
     apply({ type: 'failed', error, during: step.do, inputs: readInputs(mendedBy(code)), random: random() })
     const { published, failure } = state()
     const { notBeforeMs = 0, notAfterMs } = published?.validity ?? {}
     const { wallMs, mono } = moment()
     emit({
-      type: 'kept',
+      type: 'renewal-failed',
       component,
       reason: code,
       detail,

@@ -4,6 +4,7 @@
  * clock that is set back must not delay a retry by hours.
  */
 import type { KeyObject } from 'node:crypto'
+import type { Moment } from '../clock.ts'
 import type { AgentError } from '../errors.ts'
 import { isProbeCode } from '../gate/probe/outcome.ts'
 import type { Bundle } from '../pki/bundle.ts'
@@ -17,15 +18,6 @@ import { endsWait, type InputStates } from './inputs.ts'
 import type { StepName } from './next-step.ts'
 import { planPoll, type RenewalPlan, type RenewalPlanner } from './schedule.ts'
 import type { TargetEvent } from './target-event.ts'
-
-/** Now, by both clocks. */
-export interface Moment {
-  /** The corrected time (vault/skew.ts). */
-  readonly wallMs: number
-  /** The earliest that any sane clock says: what works then is not given up. */
-  readonly earliestMs: number
-  readonly mono: number
-}
 
 /** What stands in the directory and has passed the gate. */
 export interface Published {
@@ -50,7 +42,6 @@ export interface RenewalRequest {
 /** The last attempt, if it failed. */
 export interface Failure {
   readonly error: AgentError
-  /** The step that failed. */
   readonly during: StepName
   /** What it was about, as it was then (inputs.ts). */
   readonly inputs: InputStates

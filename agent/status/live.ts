@@ -12,7 +12,7 @@ export interface Live {
 
 const timeoutMs = 1000
 const maxBytes = 1024 * 1024
-const whats = ['found', 'published', 'kept', 'unproven', 'recovered'] as const
+const whats = ['found', 'published', 'renewal-failed', 'unproven', 'recovered'] as const
 
 type Fields = Readonly<Record<string, unknown>>
 

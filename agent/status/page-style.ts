@@ -47,7 +47,7 @@ li { position: relative; padding: 0 0 .9rem 1.6rem; border-left: 2px solid var(-
 li:last-child { padding-bottom: 0; border-color: transparent; }
 li::before { content: ""; position: absolute; left: -.45rem; top: .4rem; width: .8rem; height: .8rem; border-radius: 50%;
   background: var(--dot); box-shadow: 0 0 0 3px var(--card); }
-li.kept, li.unproven { --dot: var(--late); } li.found { --dot: var(--soft); }
+li.renewal-failed, li.unproven { --dot: var(--late); } li.found { --dot: var(--soft); }
 li p { margin: 0; } .when { color: var(--soft); font-size: .875rem; }
 footer { margin-top: 1.5rem; }
 @media (max-width: 30rem) { section { padding: 1rem; } h1 { font-size: 1.5rem; } }

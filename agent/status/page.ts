@@ -134,7 +134,7 @@ function caSet({ component, ca }: TargetStatus): Html {
 const titles = {
   found: 'Found in place',
   published: 'Published',
-  kept: 'Attempt failed, certificate kept',
+  'renewal-failed': 'Attempt failed, certificate kept',
   unproven: 'Not accepted by etcd',
   recovered: 'Recovered',
 } as const

@@ -48,7 +48,7 @@ export async function runFleet(
     let [count, notAfterMs] = [0, 0]
     const done = Promise.withResolvers<void>()
     const emit = (event: AgentEvent): void => {
-      if (event.type === 'kept') failures++
+      if (event.type === 'renewal-failed') failures++
       if (event.type !== 'published') return
       certificates++
       if (++count === 1 && ++served === agents) allServedAfterSeconds = (performance.now() - startedAt) / 1000

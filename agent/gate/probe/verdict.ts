@@ -4,7 +4,7 @@ import { type Finding, isRefusal, type ProbeCode } from './outcome.ts'
 export type ProbeMode = 'warn' | 'require'
 
 /** `anyway`: it is published and said that etcd has not accepted it. */
-export type Verdict = 'publish' | 'anyway' | 'refuse'
+export type Verdict = 'publish' | 'unverified' | 'refuse'
 
 export interface ProbeContext {
   readonly mode: ProbeMode
@@ -24,10 +24,10 @@ const neededMs = 60_000
 
 export function planVerdict(code: Finding['code'], { mode, subject, published }: ProbeContext): Verdict {
   if (code === 'accepted') return 'publish'
-  if (mode === 'warn' || subject === 'in-place') return 'anyway'
+  if (mode === 'warn' || subject === 'in-place') return 'unverified'
   if (isRefusal(code)) return subject === 'certificate' || concernsCaSet(code) ? 'refuse' : 'publish'
   // Nobody was heard. What is published works as far as anybody knows; where that ends soon, the new one is the better bet.
-  return published === undefined || isNeeded(published) ? 'anyway' : 'refuse'
+  return published === undefined || isNeeded(published) ? 'unverified' : 'refuse'
 }
 
 /** Of the published certificate with another CA set, only this is new; any other refusal proves that the set verified etcd. */

@@ -82,7 +82,7 @@ export function createScrapes({ fleet, startMs, intervalMs, isWanted, write }: S
       const component = componentOf(id)
       const reason = 'vault-sealed'
       const failure = { reason, detail: '', retryAtMs, notAfterMs, lifetimeMs: fleet.ttlMs } as const
-      tell(id, atMs, request('issuers', reason), { type: 'kept', component, ...failure })
+      tell(id, atMs, request('issuers', reason), { type: 'renewal-failed', component, ...failure })
     },
     polled: (id, atMs, isAnswered) => {
       tell(id, atMs, request('issuers', isAnswered ? 'ok' : 'vault-sealed'), ...(isAnswered ? [skew()] : []))

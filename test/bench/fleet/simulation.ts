@@ -5,6 +5,7 @@
  */
 
 import { generateKeyPairSync } from 'node:crypto'
+import type { Moment } from '../../../agent/clock.ts'
 import { AgentError } from '../../../agent/errors.ts'
 import type { Bundle } from '../../../agent/pki/bundle.ts'
 import type { Validity } from '../../../agent/pki/certificate.ts'
@@ -13,13 +14,7 @@ import type { InputStates } from '../../../agent/rotation/inputs.ts'
 import { planStep } from '../../../agent/rotation/next-step.ts'
 import { createPlanner, type RenewalPlan, slotOf } from '../../../agent/rotation/schedule.ts'
 import type { TargetEvent } from '../../../agent/rotation/target-event.ts'
-import {
-  type Moment,
-  nextState,
-  type TargetRules,
-  type TargetState,
-  unknownTarget,
-} from '../../../agent/rotation/target-state.ts'
+import { nextState, type TargetRules, type TargetState, unknownTarget } from '../../../agent/rotation/target-state.ts'
 import { pollEveryMs } from '../../../agent/source/pki.ts'
 import { createEventQueue } from './event-queue.ts'
 import { createRandom } from './random.ts'

@@ -16,14 +16,14 @@ const lines: Readonly<Record<AgentEvent['type'], readonly [Level, RegExp] | unde
   issued: ['info', /^calico-node: certificate issued \(renewal-due\)$/],
   found: ['info', /^calico-node: the certificate in place is good; valid for 1d, renewal in 16h$/],
   published: ['info', /^calico-node: published \(the renewal slot .* has come\); valid for 1d, renewal in 16h$/],
-  kept: [
+  'renewal-failed': [
     'warn',
     /^calico-node: Vault is sealed .*; the published certificate is kept, valid for 2h; next try in 5s\. /,
   ],
   probed: ['warn', /^calico-node: etcd could not be asked .*; published all the same\. Check ETCD_ENDPOINTS/],
   recovered: ['info', /^calico-node: what failed before has passed$/],
   'ca-refresh-failed': ['warn', /^calico-node: the source could not be looked at: Vault did not answer/],
-  'state-failed': [
+  'fallback-failed': [
     'warn',
     /^calico-node: the cached or static certificate is of no use: the certificate has expired\. Check the clocks/,
   ],
@@ -83,7 +83,7 @@ test('fields are what the event says, times as ISO 8601, durations rounded', () 
     caCount: 2,
     ca: ['0123456789abcdef old', 'fedcba9876543210 new'],
   })
-  expect(describe(sampleEvents.kept, sampleNow)?.fields).toEqual({
+  expect(describe(sampleEvents['renewal-failed'], sampleNow)?.fields).toEqual({
     component: 'calico-node',
     reason: 'vault-sealed',
     runbook: 'docs/runbook.md#vault-sealed',
@@ -95,7 +95,7 @@ test('fields are what the event says, times as ISO 8601, durations rounded', () 
 
 group('a failure', () => {
   const kept = (notAfterMs: number | undefined, retryAtMs = sampleNow) =>
-    describe({ ...sampleEvents.kept, notAfterMs, retryAtMs }, sampleNow)
+    describe({ ...sampleEvents['renewal-failed'], notAfterMs, retryAtMs }, sampleNow)
 
   test('with nothing published is an error', () => {
     expect(kept(undefined)).toMatchObject({
@@ -123,7 +123,7 @@ group('a failure', () => {
     ['less than a third of ten minutes', 10 * minuteMs, 3 * minuteMs, 'error'],
     ['nothing', 24 * hourMs, 0, 'error'],
   ])('with %s left', (_left, lifetimeMs, runwayMs, level) => {
-    const event = { ...sampleEvents.kept, notAfterMs: sampleNow + runwayMs, lifetimeMs }
+    const event = { ...sampleEvents['renewal-failed'], notAfterMs: sampleNow + runwayMs, lifetimeMs }
     expect(describe(event, sampleNow)?.level).toBe(level)
   })
 
@@ -133,7 +133,7 @@ group('a failure', () => {
     ['etcd-unknown-user', 'warn'],
     ['vault-timeout', 'info'],
   ])('because of %s with much time left', (reason, level) => {
-    const event = { ...sampleEvents.kept, reason, notAfterMs: sampleNow + 12 * hourMs }
+    const event = { ...sampleEvents['renewal-failed'], reason, notAfterMs: sampleNow + 12 * hourMs }
     expect(describe(event, sampleNow)?.level).toBe(level)
   })
 
@@ -142,7 +142,7 @@ group('a failure', () => {
   })
 
   test.each(Object.keys(reasons) as ReasonCode[])('because of %s says what happened and what to do', (reason) => {
-    const line = describe({ ...sampleEvents.kept, reason }, sampleNow)
+    const line = describe({ ...sampleEvents['renewal-failed'], reason }, sampleNow)
     expect(line?.message).toContain(reasons[reason].says)
     expect(line?.message.endsWith(reasons[reason].advice)).toBe(true)
     expect(line?.fields['reason']).toBe(reason)

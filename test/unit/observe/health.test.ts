@@ -22,6 +22,7 @@ const published = (component: string, reason: keyof typeof reasons = 'never-publ
   ...sampleEvents.published,
   component,
   reason,
+  isFallback: reason.startsWith('restored-'),
 })
 const beat = (component: string): void => {
   tell({ type: 'heartbeat', component, nextStepAtMs: clock.now() + 30_000 })
@@ -76,7 +77,7 @@ describe('the phases of a life', () => {
 describe('a failure', () => {
   test('is named with what to do, while the certificate is good', () => {
     tell(published('calico-node'))
-    tell(sampleEvents.kept)
+    tell(sampleEvents['renewal-failed'])
     expect(target(0)).toEqual({
       ...node,
       ready: true,
@@ -87,7 +88,7 @@ describe('a failure', () => {
       failure: {
         reason: 'vault-sealed',
         says: reasons['vault-sealed'].says,
-        detail: sampleEvents.kept.detail,
+        detail: sampleEvents['renewal-failed'].detail,
         advice: 'Unseal Vault.',
         runbook: 'docs/runbook.md#vault-sealed',
         retryAt: '2026-11-21T12:00:05.000Z',
@@ -101,20 +102,20 @@ describe('a failure', () => {
     ['a good certificate found', sampleEvents.found],
     ['a look that found everything in order', sampleEvents.recovered],
   ])('ends with %s', (_name, event) => {
-    tell(sampleEvents.kept)
+    tell(sampleEvents['renewal-failed'])
     tell(event)
     expect(target(0)).not.toHaveProperty('failure')
   })
 
   test.each(['restored-from-state', 'restored-from-bootstrap'] as const)('does not end with %s', (reason) => {
-    tell(sampleEvents.kept)
+    tell(sampleEvents['renewal-failed'])
     tell(published('calico-node', reason))
     expect(target(0)).toMatchObject({ ready: true, failure: { reason: 'vault-sealed' } })
   })
 
   test('of Vault is none of the life, however long', () => {
     for (let minute = 0; minute < 3 * 24 * 60; minute++) {
-      tell({ ...sampleEvents.kept, retryAtMs: clock.now() + hourMs })
+      tell({ ...sampleEvents['renewal-failed'], retryAtMs: clock.now() + hourMs })
       beat('calico-node')
       beat('calico-cni')
       clock.advance(60_000)

@@ -58,7 +58,7 @@ test('pretty: time, level, message, fields; without colours where nobody looks',
 
 test.each(['json', 'pretty'] as const)('%s: nothing from outside makes a line or a colour of its own', (format) => {
   const detail = 'x\n{"level":"error","msg":"forged"}\r\u001b[31mred'
-  const text = printed('info', format, [{ ...sampleEvents.kept, detail }])
+  const text = printed('info', format, [{ ...sampleEvents['renewal-failed'], detail }])
   expect(text.match(/\n/g)).toHaveLength(1)
   expect(text).not.toContain('\u001b')
   expect(text).toContain('forged')

@@ -113,7 +113,7 @@ test('every reason of the gate starts at 0 for every target', async () => {
 })
 
 test('a failure counts by its reason; as a rejection too, where it is one of the gate', async () => {
-  tell(sampleEvents.kept, { ...sampleEvents.kept, reason: 'wrong-name' })
+  tell(sampleEvents['renewal-failed'], { ...sampleEvents['renewal-failed'], reason: 'wrong-name' })
   const { samples } = await scrape()
   const count = (name: string, reason: ReasonCode) =>
     samples.get(`${prefix}${name}{component="calico-node",reason="${reason}"}`)
@@ -158,7 +158,7 @@ describe('the certificate', () => {
 })
 
 describe('the next try', () => {
-  const restored = { ...sampleEvents.published, reason: 'restored-from-bootstrap' } as const
+  const restored = { ...sampleEvents.published, reason: 'restored-from-bootstrap', isFallback: true } as const
 
   test.each<[string, AgentEvent]>([
     ['published', sampleEvents.published],
@@ -166,14 +166,14 @@ describe('the next try', () => {
     ['recovered', sampleEvents.recovered],
   ])('is 0 after %s', async (_name, event) => {
     expect(await value('next_try_timestamp_seconds')).toBe(0)
-    tell(sampleEvents.kept)
+    tell(sampleEvents['renewal-failed'])
     expect(await value('next_try_timestamp_seconds')).toBe(sampleNow / 1000 + 5)
     tell(event)
     expect(await value('next_try_timestamp_seconds')).toBe(0)
   })
 
   test('stays while a spare certificate stands in', async () => {
-    tell(sampleEvents.kept, restored)
+    tell(sampleEvents['renewal-failed'], restored)
     expect(await value('next_try_timestamp_seconds')).toBe(sampleNow / 1000 + 5)
   })
 })
@@ -182,12 +182,12 @@ test('what fails now is one series, of the last reason, until it has passed', as
   const failing = async () =>
     [...(await scrape()).samples.keys()].filter((key) => key.startsWith(`${prefix}renewal_failing`))
   expect(await failing()).toEqual([])
-  tell(sampleEvents.kept)
-  tell({ ...sampleEvents.kept, reason: 'wrong-name' })
+  tell(sampleEvents['renewal-failed'])
+  tell({ ...sampleEvents['renewal-failed'], reason: 'wrong-name' })
   expect(await failing()).toEqual([
     `${prefix}renewal_failing{component="calico-node",about="gate",reason="wrong-name"}`,
   ])
-  tell({ ...sampleEvents.published, reason: 'restored-from-state' })
+  tell({ ...sampleEvents.published, reason: 'restored-from-state', isFallback: true })
   expect(await failing()).toHaveLength(1)
   tell(sampleEvents.recovered)
   expect(await failing()).toEqual([])

@@ -55,8 +55,8 @@ export const sampleEvents: { readonly [Type in EventType]: Extract<AgentEvent, {
     durationMs: 3.21987,
     certificate: sampleCertificate,
   },
-  kept: {
-    type: 'kept',
+  'renewal-failed': {
+    type: 'renewal-failed',
     component,
     reason: 'vault-sealed',
     detail: 'POST https://vault:8200/v1/auth/jwt/login: 503 Vault is sealed',
@@ -69,12 +69,12 @@ export const sampleEvents: { readonly [Type in EventType]: Extract<AgentEvent, {
     component,
     outcome: 'etcd-unheard',
     detail: 'https://10.0.0.1:2379: no answer within 4000 ms',
-    verdict: 'anyway',
+    verdict: 'unverified',
     durationMs: 4000.123,
   },
   recovered: { type: 'recovered', component },
   'ca-refresh-failed': { type: 'ca-refresh-failed', component, reason: 'vault-timeout', detail: 'GET x: no answer' },
-  'state-failed': { type: 'state-failed', component, reason: 'expired', detail: '/state: valid until …' },
+  'fallback-failed': { type: 'fallback-failed', component, reason: 'expired', detail: '/state: valid until …' },
   'store-flaw': {
     type: 'store-flaw',
     component,

@@ -11,11 +11,12 @@ const published = (reason: ReasonCode): AgentEvent => ({
   type: 'published',
   component,
   reason,
+  isFallback: reason.startsWith('restored-'),
   durationMs: 1,
   certificate,
 })
 const kept = (reason: ReasonCode): AgentEvent => ({
-  type: 'kept',
+  type: 'renewal-failed',
   component,
   reason,
   detail: 'why',
@@ -38,7 +39,10 @@ describe('the time-line', () => {
 
   it('an outage is one line, however long', () => {
     const found = timelineOf(published('never-published'), ...Array.from({ length: 1000 }, () => kept('vault-sealed')))
-    expect(found).toMatchObject([{ what: 'kept', times: 1000, reason: 'vault-sealed' }, { what: 'published' }])
+    expect(found).toMatchObject([
+      { what: 'renewal-failed', times: 1000, reason: 'vault-sealed' },
+      { what: 'published' },
+    ])
   })
 
   it('is bounded', () => {

@@ -45,11 +45,11 @@ async function failing(code: ReasonCode): Promise<Stage> {
 
 /** How many tries more there are within a second, each change noticed at once. */
 async function triesAfter(rig: Stage, change: (rig: Stage) => void): Promise<number> {
-  const before = rig.told('kept').length
+  const before = rig.told('renewal-failed').length
   change(rig)
   rig.loop.recheck()
   await rig.clock.nextSleep()
-  return rig.told('kept').length - before
+  return rig.told('renewal-failed').length - before
 }
 
 const rewrite = (file: string, text: string): void => {
@@ -115,15 +115,15 @@ describe('what changed × what failed → tries', () => {
 
   test('is noticed within 30 s where nothing watches', async () => {
     const rig = await failing('credential-expired')
-    const before = rig.told('kept').length
+    const before = rig.told('renewal-failed').length
     changes['token renewed'](rig)
     await rig.clock.pass(30_000)
-    expect(rig.told('kept')).toHaveLength(before + 1)
+    expect(rig.told('renewal-failed')).toHaveLength(before + 1)
   })
 
   test('an hour of events without Vault: not one try more than without them', async () => {
     const [quiet, busy] = [await failing('vault-unreachable'), await failing('vault-unreachable')]
-    const before = busy.told('kept').length
+    const before = busy.told('renewal-failed').length
     await quiet.clock.pass(hourMs)
     for (let index = 0; index < 3600; index++) {
       if (index % 480 === 0) rewrite(busy.files.token, token({ ...claims, iat: index }))
@@ -132,7 +132,7 @@ describe('what changed × what failed → tries', () => {
       await busy.clock.nextSleep()
       busy.clock.advance(1000)
     }
-    expect(busy.told('kept').length - before).toBe(quiet.told('kept').length - before)
+    expect(busy.told('renewal-failed').length - before).toBe(quiet.told('renewal-failed').length - before)
   })
 })
 

@@ -222,7 +222,7 @@ describe('restore', () => {
     plant(rig.bootstrapPath, await rig.candidate(newCa, { commonName: 'other' }), newCa)
     expect(await fallenBack()).toBe(true)
     expect(rig.events).toMatchObject([
-      { type: 'state-failed', reason: 'wrong-name', detail: expect.stringContaining(rig.statePath) },
+      { type: 'fallback-failed', reason: 'wrong-name', detail: expect.stringContaining(rig.statePath) },
       { type: 'published', reason: 'restored-from-bootstrap' },
     ])
     expect(publishedIn(rig.path).leaf.issuer).toBe('CN=New CA')

@@ -59,7 +59,7 @@ test('a directory that goes and comes back is filled again', async () => {
   const { serialNumber } = publishedIn(rig.path)
   rmSync(rig.path, { recursive: true })
   await rig.clock.pass(10 * 60_000)
-  expect(rig.told('kept').at(-1)).toMatchObject({ reason: 'directory-missing' })
+  expect(rig.told('renewal-failed').at(-1)).toMatchObject({ reason: 'directory-missing' })
   mkdirSync(rig.path)
   await rig.clock.pass(30_000)
   expect(publishedIn(rig.path).serialNumber).toBe(serialNumber)

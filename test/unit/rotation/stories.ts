@@ -2,20 +2,15 @@
 
 import { generateKeyPairSync, X509Certificate } from 'node:crypto'
 import * as fc from 'fast-check'
+import type { Moment } from '../../../agent/clock.ts'
 import { AgentError } from '../../../agent/errors.ts'
 import type { Bundle } from '../../../agent/pki/bundle.ts'
-import type { Input } from '../../../agent/reason.ts'
 import { type ReasonCode, reasons } from '../../../agent/reasons.ts'
+import type { Input } from '../../../agent/rotation/inputs.ts'
 import type { StepName } from '../../../agent/rotation/next-step.ts'
 import { planRenewal } from '../../../agent/rotation/schedule.ts'
 import type { TargetEvent } from '../../../agent/rotation/target-event.ts'
-import {
-  type Moment,
-  nextState,
-  type TargetRules,
-  type TargetState,
-  unknownTarget,
-} from '../../../agent/rotation/target-state.ts'
+import { nextState, type TargetRules, type TargetState, unknownTarget } from '../../../agent/rotation/target-state.ts'
 import { pollEveryMs } from '../../../agent/source/pki.ts'
 import { createCa } from '../../support/certificates.ts'
 

@@ -76,7 +76,12 @@ describe('the page', () => {
   })
 
   it('what Vault has said is text', () => {
-    const failure = { atMs: 0, what: 'kept', reason: 'vault-bad-answer', detail: '<script>alert(1)</script>' } as const
+    const failure = {
+      atMs: 0,
+      what: 'renewal-failed',
+      reason: 'vault-bad-answer',
+      detail: '<script>alert(1)</script>',
+    } as const
     const { text } = statusPage(statusOf({ failure, happenings: [failure] }))
     expect(text).not.toContain('<script')
     expect(text).toContain('&#60;script&#62;')
@@ -85,7 +90,7 @@ describe('the page', () => {
 
 describe('the data', () => {
   it('has times as texts and durations as seconds', () => {
-    const failure = { atMs: 1000, what: 'kept', reason: 'vault-sealed', retryAtMs: 2000 } as const
+    const failure = { atMs: 1000, what: 'renewal-failed', reason: 'vault-sealed', retryAtMs: 2000 } as const
     expect(JSON.parse(JSON.stringify(statusJson(statusOf({ failure }))))).toMatchObject({
       at: '1970-01-01T12:00:00.000Z',
       targets: [

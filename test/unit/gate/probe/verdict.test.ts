@@ -12,14 +12,14 @@ const required = (published: ProbeContext['published'], subject: ProbeContext['s
 
 describe('the verdict', () => {
   const unheard: readonly (readonly [string, ProbeContext['published'], Verdict])[] = [
-    ['nothing is published', undefined, 'anyway'],
+    ['nothing is published', undefined, 'unverified'],
     ['most of the day is left', day(23), 'refuse'],
     ['a quarter of the day is left', day(6), 'refuse'],
-    ['less than a quarter is left', day(5.99), 'anyway'],
-    ['it has expired', day(-1), 'anyway'],
+    ['less than a quarter is left', day(5.99), 'unverified'],
+    ['it has expired', day(-1), 'unverified'],
     ['two of five minutes are left', of(300, 120), 'refuse'],
-    ['less than a minute of two is left', of(120, 59), 'anyway'],
-    ['it lives for seconds', of(5, 4), 'anyway'],
+    ['less than a minute of two is left', of(120, 59), 'unverified'],
+    ['it lives for seconds', of(5, 4), 'unverified'],
   ]
   test.each(unheard)('etcd is not heard and %s', (_, published, verdict) => {
     expect(planVerdict('etcd-unheard', required(published))).toBe(verdict)
@@ -53,7 +53,7 @@ describe('the verdict', () => {
   test('`warn` never refuses, and is never silent', () => {
     fc.assert(
       fc.property(code, subject, published, (finding, about, each) => {
-        expect(planVerdict(finding, { mode: 'warn', subject: about, published: each })).toBe('anyway')
+        expect(planVerdict(finding, { mode: 'warn', subject: about, published: each })).toBe('unverified')
       }),
     )
   })

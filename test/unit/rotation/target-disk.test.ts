@@ -80,7 +80,7 @@ describe('what stands on disk at the start is renewed where it is', () => {
     await rig.start()
     await rig.clock.pass(60_000)
     expect(snapshot(rig.path)).toEqual(before)
-    expect(rig.told('kept')[0]).toMatchObject({ reason: 'vault-sealed', notAfterMs: undefined })
+    expect(rig.told('renewal-failed')[0]).toMatchObject({ reason: 'vault-sealed', notAfterMs: undefined })
   })
 
   test('little time left is no reason: the schedule replaces it', async () => {
@@ -166,7 +166,7 @@ describe('a directory that cannot be used', () => {
     const rig = await rotationRig()
     rmSync(rig.path, { recursive: true })
     await rig.start()
-    expect(rig.told('kept')).toMatchObject([{ reason: 'directory-missing' }])
+    expect(rig.told('renewal-failed')).toMatchObject([{ reason: 'directory-missing' }])
     expect(rig.calls).toEqual([])
     mkdirSync(rig.path)
     await rig.clock.pass(60_000)
@@ -182,10 +182,10 @@ describe('a directory that cannot be used', () => {
     rig.vault.before = () => renameSync(rig.path, away)
     rig.loop.renewNow()
     await rig.clock.nextSleep()
-    expect(rig.told('kept')).toMatchObject([{ reason: 'directory-missing' }])
+    expect(rig.told('renewal-failed')).toMatchObject([{ reason: 'directory-missing' }])
     const { serialNumber } = rig.told('issued').at(-1) ?? {}
     await rig.clock.pass(60_000)
-    expect(rig.told('kept').length).toBeGreaterThan(1)
+    expect(rig.told('renewal-failed').length).toBeGreaterThan(1)
     expect(readFileSync(join(away, 'etcd-cert'), 'utf8')).toBe(rig.loop.published()?.bundle.text.certificate)
     rig.vault.before = () => {}
     renameSync(away, rig.path)
@@ -198,7 +198,7 @@ describe('a directory that cannot be used', () => {
     const rig = await rotationRig()
     mkdirSync(join(rig.path, 'etcd-key'))
     await rig.start()
-    expect(rig.told('kept')).toMatchObject([{ reason: 'directory-occupied' }])
+    expect(rig.told('renewal-failed')).toMatchObject([{ reason: 'directory-occupied' }])
     expect(statSync(join(rig.path, 'etcd-key')).isDirectory()).toBe(true)
     rmSync(join(rig.path, 'etcd-key'), { recursive: true })
     await rig.clock.pass(60_000)
@@ -210,7 +210,7 @@ describe('a directory that cannot be used', () => {
     await rig.start()
     renameSync(rig.path, `${rig.path}-away`)
     await look(rig)
-    expect(rig.told('kept')).toMatchObject([{ reason: 'directory-missing', notAfterMs: expect.any(Number) }])
+    expect(rig.told('renewal-failed')).toMatchObject([{ reason: 'directory-missing', notAfterMs: expect.any(Number) }])
     renameSync(`${rig.path}-away`, rig.path)
     await look(rig)
     expect(rig.told('recovered')).toHaveLength(1)

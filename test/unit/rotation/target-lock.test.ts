@@ -22,8 +22,10 @@ test('nothing is signed or written; what is missing is tried for in seconds', as
   }
   expect(waits.map((ms) => ms / 1000)).toEqual([1, 2, 5, 7.5, 10])
   await rig.clock.nextSleep()
-  expect(rig.told('kept').map(({ reason }) => reason)).toEqual(Array.from({ length: 6 }, () => 'directory-in-use'))
-  expect(rig.told('kept')[0]?.detail).toContain(rig.path)
+  expect(rig.told('renewal-failed').map(({ reason }) => reason)).toEqual(
+    Array.from({ length: 6 }, () => 'directory-in-use'),
+  )
+  expect(rig.told('renewal-failed')[0]?.detail).toContain(rig.path)
   expect(rig.calls).toEqual([])
   expect(filesIn(rig.path)).toEqual([])
 })
@@ -33,7 +35,9 @@ test('a good certificate is used, and kept over its renewal; who has the directo
   const before = snapshot(rig.path)
   await rig.start()
   expect(rig.told('found')).toHaveLength(1)
-  expect(rig.told('kept')).toMatchObject([{ reason: 'directory-in-use', notAfterMs: expect.any(Number) as number }])
+  expect(rig.told('renewal-failed')).toMatchObject([
+    { reason: 'directory-in-use', notAfterMs: expect.any(Number) as number },
+  ])
   await rig.clock.pass(16 * hourMs)
   expect(rig.calls).not.toContain('obtain')
   expect(snapshot(rig.path)).toEqual(before)
@@ -76,13 +80,13 @@ test('a repair is left to the one that has it', async () => {
 test('init: ends at once where the certificate is good, without asking who has the directory', async () => {
   plant(rig.path, await rig.candidate())
   await rig.once()
-  expect(rig.told('kept')).toEqual([])
+  expect(rig.told('renewal-failed')).toEqual([])
 })
 
 test('init: waits for the one that has it, and ends with what that publishes', async () => {
   const ended = rig.once()
   await rig.clock.nextSleep()
-  expect(rig.told('kept')).toMatchObject([{ reason: 'directory-in-use' }])
+  expect(rig.told('renewal-failed')).toMatchObject([{ reason: 'directory-in-use' }])
   plant(rig.path, await rig.candidate())
   rig.clock.advance(1000)
   await ended

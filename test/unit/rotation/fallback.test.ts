@@ -49,7 +49,7 @@ describe('the state directory', () => {
     rig.clock.advance(23 * hourMs)
     rig.vault.failure = sealed
     await rig.restart()
-    expect(rig.told('kept')).toMatchObject([{ reason: 'vault-sealed', notAfterMs: undefined }])
+    expect(rig.told('renewal-failed')).toMatchObject([{ reason: 'vault-sealed', notAfterMs: undefined }])
     expect(rig.told('published')).toMatchObject([{ reason: 'restored-from-state' }])
     expect(publishedIn(rig.path)).toEqual(publishedIn(rig.statePath))
     rig.vault.failure = undefined
@@ -65,7 +65,7 @@ describe('the state directory', () => {
     plant(rig.statePath, await rig.candidate(signer, leaf))
     rig.vault.failure = sealed
     await rig.start()
-    expect(rig.told('state-failed')[0]).toMatchObject({ reason, detail: expect.stringContaining(rig.statePath) })
+    expect(rig.told('fallback-failed')[0]).toMatchObject({ reason, detail: expect.stringContaining(rig.statePath) })
     expect(rig.told('published')).toEqual([])
     expect(filesIn(rig.path)).toEqual([])
   })
@@ -75,16 +75,16 @@ describe('the state directory', () => {
     rmSync(join(rig.statePath, '..data', 'etcd-cert'))
     writeFileSync(join(rig.statePath, '..data', 'etcd-cert'), 'garbage')
     await rig.start()
-    expect(rig.told('state-failed')).toMatchObject([{ reason: 'malformed' }])
+    expect(rig.told('fallback-failed')).toMatchObject([{ reason: 'malformed' }])
     expect(publishedIn(rig.statePath).serialNumber).toBe(publishedIn(rig.path).serialNumber)
   })
 
   test('that cannot be written is told; the certificate is published all the same', async () => {
     rmSync(rig.statePath, { recursive: true })
     await rig.start()
-    expect(rig.told('state-failed')).toMatchObject([{ reason: 'directory-missing' }])
+    expect(rig.told('fallback-failed')).toMatchObject([{ reason: 'directory-missing' }])
     expect(rig.told('published')).toHaveLength(1)
-    expect(rig.told('kept')).toEqual([])
+    expect(rig.told('renewal-failed')).toEqual([])
   })
 })
 
@@ -168,7 +168,7 @@ describe('the bootstrap directory', () => {
     rig.vault.failure = sealed
     await rig.restart()
     expect(rig.told('found')).toHaveLength(1)
-    expect(rig.told('kept')).toHaveLength(1)
+    expect(rig.told('renewal-failed')).toHaveLength(1)
     expect(publishedIn(rig.path).serialNumber).toBe(serialNumber)
     expect(rig.told('published')).toEqual([])
     rig.vault.failure = undefined
@@ -184,7 +184,7 @@ describe('the bootstrap directory', () => {
     plant(rig.bootstrapPath, await rig.candidate(newCa, leaf), newCa)
     rig.vault.failure = sealed
     await rig.start()
-    expect(rig.told('state-failed')).toMatchObject([{ reason, detail: expect.stringContaining(rig.bootstrapPath) }])
+    expect(rig.told('fallback-failed')).toMatchObject([{ reason, detail: expect.stringContaining(rig.bootstrapPath) }])
     expect(filesIn(rig.path)).toEqual([])
   })
 
@@ -193,8 +193,8 @@ describe('the bootstrap directory', () => {
     rmSync(rig.path, { recursive: true })
     await rig.start()
     await rig.clock.pass(60_000)
-    expect(rig.told('kept').length).toBeGreaterThan(1)
-    expect(rig.told('kept')[0]).toMatchObject({ reason: 'directory-missing' })
+    expect(rig.told('renewal-failed').length).toBeGreaterThan(1)
+    expect(rig.told('renewal-failed')[0]).toMatchObject({ reason: 'directory-missing' })
   })
 
   test('comes after the state directory', async () => {

@@ -24,7 +24,7 @@ test('a gate that always refuses, with nothing published: the budget, then its s
   await rig.clock.pass(hourMs - 1)
   expect(made(rig)).toBeGreaterThan(6)
   expect(made(rig)).toBeLessThanOrEqual(12)
-  expect(rig.told('kept').map(({ reason }) => reason)).toContain('budget-spent')
+  expect(rig.told('renewal-failed').map(({ reason }) => reason)).toContain('budget-spent')
   const before = made(rig)
   await rig.clock.pass(24 * hourMs)
   expect(made(rig) - before).toBeLessThanOrEqual(24 * 6 + 6)
@@ -55,7 +55,7 @@ test('asked for again and again: refused, told, and free again an hour later', a
   for (let count = 0; count < 5; count++) await renewNow(rig)
   expect(made(rig)).toBe(3)
   expect(snapshot(rig.path)).toEqual(before)
-  expect(rig.told('kept').at(-1)).toMatchObject({
+  expect(rig.told('renewal-failed').at(-1)).toMatchObject({
     reason: 'budget-spent',
     detail: 'calico-node: 3 certificates within an hour, the budget is 3; the next one may be made in 1h',
   })
@@ -75,7 +75,7 @@ test('an identity that changes with every start: each process counts what the on
     rig.clock.advance(10_000)
   }
   expect(all).toBe(4)
-  expect(rig.told('kept')).toMatchObject([{ reason: 'budget-spent' }])
+  expect(rig.told('renewal-failed')).toMatchObject([{ reason: 'budget-spent' }])
 })
 
 test('an outage spends nothing: its end finds the whole budget', async () => {
@@ -84,7 +84,7 @@ test('an outage spends nothing: its end finds the whole budget', async () => {
   await rig.start()
   await rig.clock.pass(hourMs)
   expect(made(rig)).toBeGreaterThan(20)
-  expect(rig.told('kept').map(({ reason }) => reason)).not.toContain('budget-spent')
+  expect(rig.told('renewal-failed').map(({ reason }) => reason)).not.toContain('budget-spent')
   expect(remaining(rig)).toBe(2)
 })
 
@@ -124,7 +124,7 @@ test.each([
     for (let count = 0; count < 10; count++) await renewNow(rig)
     expect(made(rig)).toBeLessThanOrEqual(5)
     await rig.clock.pass(2 * hourMs)
-    expect(rig.told('kept').at(-1)?.retryAtMs).toBeLessThan(rig.clock.now())
+    expect(rig.told('renewal-failed').at(-1)?.retryAtMs).toBeLessThan(rig.clock.now())
   },
 )
 

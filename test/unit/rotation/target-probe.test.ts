@@ -12,7 +12,7 @@ const holds = ({ ca }: Bundle, name: string): boolean => ca.some(({ subject }) =
 const verifies = (bundle: Bundle) => (holds(bundle, 'etcd CA') ? 'accepted' : 'etcd-untrusted-server')
 const obtained = ({ calls }: Rig): number => calls.filter((call) => call === 'obtain').length
 const spacings = (rig: Rig, from: number): number[] =>
-  rig.told('kept').map(({ retryAtMs }, index, all) => retryAtMs - (all[index - 1]?.retryAtMs ?? from))
+  rig.told('renewal-failed').map(({ retryAtMs }, index, all) => retryAtMs - (all[index - 1]?.retryAtMs ?? from))
 
 describe('the first certificate of a node', () => {
   test('whose user does not exist yet: tried every few seconds with the one certificate, then published at once', async () => {
@@ -25,7 +25,7 @@ describe('the first certificate of a node', () => {
     expect(waits.length).toBeGreaterThan(10)
     for (const wait of waits) expect(wait).toBeGreaterThanOrEqual(500)
     for (const wait of waits) expect(wait).toBeLessThanOrEqual(10_000)
-    expect(rig.told('kept').at(-1)).toMatchObject({ reason: 'etcd-unknown-user', notAfterMs: undefined })
+    expect(rig.told('renewal-failed').at(-1)).toMatchObject({ reason: 'etcd-unknown-user', notAfterMs: undefined })
     rig.etcd.answer = () => 'accepted'
     await rig.clock.pass(10_000)
     expect(publishedIn(rig.path).serialNumber).toBe(rig.etcd.asked[0])
@@ -38,7 +38,7 @@ describe('the first certificate of a node', () => {
     rig.etcd.answer = () => 'etcd-unheard'
     await rig.start()
     expect(rig.told('published')).toHaveLength(1)
-    expect(rig.told('probed')).toMatchObject([{ outcome: 'etcd-unheard', verdict: 'anyway' }])
+    expect(rig.told('probed')).toMatchObject([{ outcome: 'etcd-unheard', verdict: 'unverified' }])
   })
 
   test.each(['warn', 'require'] as const)(
@@ -54,7 +54,7 @@ describe('the first certificate of a node', () => {
       await rig.clock.pass(hourMs)
       expect(rig.told('probed').at(-1)).toMatchObject({ outcome: 'accepted', verdict: 'publish' })
       expect([rig.etcd.asked.length, obtained(rig), rig.told('published').length]).toEqual([5, 1, 1])
-      expect(rig.told('kept')).toEqual([])
+      expect(rig.told('renewal-failed')).toEqual([])
     },
   )
 
@@ -65,8 +65,8 @@ describe('the first certificate of a node', () => {
       rig.etcd.answer = () => code
       await rig.start()
       expect(rig.told('published')).toHaveLength(1)
-      expect(rig.told('probed')).toMatchObject([{ outcome: code, verdict: 'anyway' }])
-      expect(rig.told('kept')).toEqual([])
+      expect(rig.told('probed')).toMatchObject([{ outcome: code, verdict: 'unverified' }])
+      expect(rig.told('renewal-failed')).toEqual([])
     },
   )
 })
@@ -88,7 +88,7 @@ describe('a renewal', () => {
       const before = snapshot(rig.path)
       await rig.clock.pass(5 * hourMs)
       expect(snapshot(rig.path)).toEqual(before)
-      expect(rig.told('kept').at(-1)).toMatchObject({ reason: code })
+      expect(rig.told('renewal-failed').at(-1)).toMatchObject({ reason: code })
       expect(obtained(rig)).toBe(2)
       rig.etcd.answer = () => 'accepted'
       await rig.clock.pass(hourMs)
@@ -101,12 +101,12 @@ describe('a renewal', () => {
   test('that nobody hears of waits until a quarter of the lifetime is left, and no longer', async () => {
     const rig = await due('etcd-unheard')
     const { notAfterMs } = rig.loop.published()?.validity ?? { notAfterMs: 0 }
-    expect(rig.told('kept')).toHaveLength(1)
+    expect(rig.told('renewal-failed')).toHaveLength(1)
     await rig.clock.pass(notAfterMs - 6 * hourMs - rig.clock.now())
     expect(rig.told('published')).toHaveLength(1)
     await rig.clock.pass(hourMs + 60_000)
     expect(rig.told('published')).toHaveLength(2)
-    expect(rig.told('probed').at(-1)).toMatchObject({ verdict: 'anyway' })
+    expect(rig.told('probed').at(-1)).toMatchObject({ verdict: 'unverified' })
     expect(obtained(rig)).toBe(2)
   })
 
@@ -134,7 +134,7 @@ describe('a renewal', () => {
     const rig = await due('etcd-unknown-user')
     rig.vault.failure = new AgentError('vault-sealed', 'sealed')
     await rig.clock.pass(hourMs)
-    expect(rig.told('kept').map(({ reason }) => reason)).not.toContain('vault-sealed')
+    expect(rig.told('renewal-failed').map(({ reason }) => reason)).not.toContain('vault-sealed')
     rig.etcd.answer = () => 'accepted'
     await rig.clock.pass(300_000)
     expect(rig.told('published')).toHaveLength(2)
@@ -157,7 +157,7 @@ describe("the CA of etcd's servers", () => {
     await rig.clock.nextSleep()
     expect(publishedIn(rig.path).serialNumber).not.toBe(first.serialNumber)
     expect(publishedIn(rig.path).ca).toEqual(['CN=Old CA', 'CN=etcd CA'])
-    expect(rig.told('kept')).toEqual([])
+    expect(rig.told('renewal-failed')).toEqual([])
   })
 
   test('that was forgotten from the beginning: nothing is published; then the mount gets it', async () => {
@@ -166,7 +166,7 @@ describe("the CA of etcd's servers", () => {
     await rig.start()
     await rig.clock.pass(60_000)
     expect(filesIn(rig.path)).toEqual([])
-    expect(rig.told('kept').at(-1)).toMatchObject({ reason: 'etcd-untrusted-server' })
+    expect(rig.told('renewal-failed').at(-1)).toMatchObject({ reason: 'etcd-untrusted-server' })
     rig.vault.issuers = [etcdCa]
     await rig.clock.pass(60_000)
     expect(publishedIn(rig.path).ca).toContain('CN=etcd CA')
@@ -188,7 +188,7 @@ describe("the CA of etcd's servers", () => {
     expect(rig.told('ca-refresh-failed').at(-1)).toMatchObject({ reason: 'etcd-untrusted-server' })
     await rig.clock.pass(24 * hourMs)
     expect(rig.told('published').at(-1)).toMatchObject({ reason: 'renewal-due' })
-    expect(rig.told('kept')).toEqual([])
+    expect(rig.told('renewal-failed')).toEqual([])
   })
 
   test('a new issuer while nobody hears etcd is looked at again within minutes', async () => {
@@ -218,7 +218,7 @@ describe('the cached and the static certificate', () => {
     rig.etcd.answer = ({ leaf }) => (leaf.serialNumber === serialNumber ? code : 'accepted')
     await rig.restart()
     expect(publishedIn(rig.path).serialNumber === serialNumber).toBe(isUsed)
-    expect(rig.told('state-failed')).toHaveLength(isUsed ? 0 : 1)
+    expect(rig.told('fallback-failed')).toHaveLength(isUsed ? 0 : 1)
   })
 
   test('a static one that etcd accepts serves until the user of the new one exists', async () => {

@@ -31,7 +31,7 @@ describe('a delivered certificate', () => {
     const rig = await deliveredRig()
     rig.there.candidate = undefined
     await rig.start()
-    expect(rig.told('kept')).toMatchObject([{ reason: 'source-empty', notAfterMs: undefined }])
+    expect(rig.told('renewal-failed')).toMatchObject([{ reason: 'source-empty', notAfterMs: undefined }])
     const serialNumber = await deliver(rig)
     await rig.clock.pass(10_000)
     expect(publishedIn(rig.path).serialNumber).toBe(serialNumber)
@@ -69,7 +69,7 @@ describe('a delivered certificate', () => {
     expect(rig.calls).toEqual([])
     await rig.clock.pass(pollMs)
     expect(snapshot(rig.path)).toEqual(before)
-    expect(new Set(rig.told('kept').map(({ reason }) => reason))).toEqual(new Set(['source-older']))
+    expect(new Set(rig.told('renewal-failed').map(({ reason }) => reason))).toEqual(new Set(['source-older']))
   })
 })
 
@@ -81,7 +81,7 @@ describe('what the gate refuses', () => {
     rig.there.candidate = await rig.candidate(oldCa, { commonName: 'somebody', notBefore: new Date(startMs) })
     await rig.clock.pass(3 * hourMs)
     expect(snapshot(rig.path)).toEqual(before)
-    expect(rig.told('kept').at(-1)).toMatchObject({ reason: 'wrong-name' })
+    expect(rig.told('renewal-failed').at(-1)).toMatchObject({ reason: 'wrong-name' })
     const serialNumber = await deliver(rig, 2000)
     await rig.clock.pass(pollMs)
     expect(publishedIn(rig.path).serialNumber).toBe(serialNumber)
@@ -106,7 +106,7 @@ describe('what the gate refuses', () => {
     const wrong = rig.there.candidate?.leaf.serialNumber
     rig.etcd.answer = (bundle) => (bundle.leaf.serialNumber === wrong ? 'etcd-unknown-user' : 'accepted')
     await rig.start()
-    expect(rig.told('kept')).toMatchObject([{ reason: 'etcd-unknown-user' }])
+    expect(rig.told('renewal-failed')).toMatchObject([{ reason: 'etcd-unknown-user' }])
     const serialNumber = await deliver(rig, 1000)
     await rig.clock.pass(10_000)
     expect(publishedIn(rig.path).serialNumber).toBe(serialNumber)
@@ -118,9 +118,9 @@ describe('nothing newer', () => {
     const rig = await deliveredRig()
     await rig.start()
     await rig.clock.pass(89 * hourMs)
-    expect(rig.told('kept')).toEqual([])
+    expect(rig.told('renewal-failed')).toEqual([])
     await rig.clock.pass(2 * hourMs)
-    expect(rig.told('kept').at(-1)).toMatchObject({ reason: 'nothing-newer' })
+    expect(rig.told('renewal-failed').at(-1)).toMatchObject({ reason: 'nothing-newer' })
     expect(rig.loop.failure()?.code).toBe('nothing-newer')
     const serialNumber = await deliver(rig, 90 * hourMs)
     await rig.clock.pass(pollMs)
@@ -135,7 +135,7 @@ describe('nothing newer', () => {
     rig.loop.renewNow()
     await rig.clock.nextSleep()
     await rig.clock.pass(10_000)
-    expect([rig.calls, rig.told('kept'), rig.told('published').length]).toEqual([['poll'], [], 1])
+    expect([rig.calls, rig.told('renewal-failed'), rig.told('published').length]).toEqual([['poll'], [], 1])
   })
 
   test('is better than nothing: an older one that is still valid replaces an expired one', async () => {
@@ -146,7 +146,7 @@ describe('nothing newer', () => {
       notAfter: new Date(startMs + 900 * hourMs),
     })
     await rig.clock.pass(hourMs)
-    expect(rig.told('kept').at(-1)).toMatchObject({ reason: 'source-older' })
+    expect(rig.told('renewal-failed').at(-1)).toMatchObject({ reason: 'source-older' })
     await rig.clock.pass(99 * hourMs + pollMs)
     expect(publishedIn(rig.path).serialNumber).toBe(rig.there.candidate?.leaf.serialNumber)
   })
@@ -159,5 +159,5 @@ test('an outage of the source is told and endangers nothing', async () => {
   rig.vault.failure = new AgentError('vault-sealed', 'GET secret: 503 Vault is sealed')
   await rig.clock.pass(hourMs)
   expect(rig.told('ca-refresh-failed').at(-1)).toMatchObject({ reason: 'vault-sealed' })
-  expect([snapshot(rig.path), rig.told('kept')]).toEqual([before, []])
+  expect([snapshot(rig.path), rig.told('renewal-failed')]).toEqual([before, []])
 })

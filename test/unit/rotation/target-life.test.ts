@@ -63,7 +63,7 @@ describe('a bug', () => {
     const rig = await rotationRig()
     rig.vault.failure = new TypeError('undefined is not a function')
     await expect(rig.start()).rejects.toThrow(TypeError)
-    expect(rig.told('kept')).toEqual([])
+    expect(rig.told('renewal-failed')).toEqual([])
   })
 
   test('in a look at the issuers ends the run with it', async () => {
@@ -167,7 +167,7 @@ describe('the wall clock', () => {
     const rig = await rotationRig()
     rig.vault.failure = sealed
     await rig.start()
-    const retryInMs = (rig.told('kept')[0]?.retryAtMs ?? 0) - rig.clock.now()
+    const retryInMs = (rig.told('renewal-failed')[0]?.retryAtMs ?? 0) - rig.clock.now()
     rig.clock.setWall(rig.clock.now() + jumpMs)
     await rig.clock.pass(retryInMs - 1)
     expect(rig.calls).toHaveLength(1)

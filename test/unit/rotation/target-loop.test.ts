@@ -75,7 +75,7 @@ describe('a renewal', () => {
       expect(publishedIn(rig.path).leaf.validToDate.getTime()).toBeGreaterThan(rig.clock.now() + 23 * hourMs)
     }
     expect(keys.size).toBe(6)
-    expect(rig.told('kept')).toEqual([])
+    expect(rig.told('renewal-failed')).toEqual([])
   })
 
   test('gives way to those who need it more, where Vault was down just before', async () => {
@@ -88,7 +88,7 @@ describe('a renewal', () => {
     expect(rig.told('ca-refresh-failed')).not.toEqual([])
     rig.vault.failure = undefined
     await rig.clock.pass(2 * hourMs)
-    expect(rig.told('kept')).toEqual([])
+    expect(rig.told('renewal-failed')).toEqual([])
     const [, renewed] = rig.told('published')
     expect(renewed?.certificate.notBeforeMs).toBeGreaterThan(dueMs + hourMs / 2)
   })
@@ -128,11 +128,11 @@ describe('a failure', () => {
       const now = rig.clock.now()
       const [delayMs, next] = planRetry(backoff, { class: 'outage', runwayMs: notAfterMs - now }, 0.5)
       backoff = next
-      const kept = rig.told('kept')
+      const kept = rig.told('renewal-failed')
       expect(kept).toHaveLength(count)
       expect(kept.at(-1)).toMatchObject({ reason: 'vault-sealed', notAfterMs, retryAtMs: now + delayMs })
       await rig.clock.pass(delayMs - 1)
-      expect(rig.told('kept')).toHaveLength(count)
+      expect(rig.told('renewal-failed')).toHaveLength(count)
       rig.clock.advance(1)
       await rig.clock.nextSleep()
     }
@@ -153,7 +153,7 @@ describe('a failure', () => {
       if (rig.calls.length === 0) await rig.start()
       else rig.clock.advance(Math.ceil(spacings.at(-1) ?? 0))
       await rig.clock.nextSleep()
-      spacings.push((rig.told('kept').at(-1)?.retryAtMs ?? 0) - rig.clock.now())
+      spacings.push((rig.told('renewal-failed').at(-1)?.retryAtMs ?? 0) - rig.clock.now())
     }
     const first = (kind: 'outage' | 'refused') => planRetry(undefined, { class: kind, runwayMs: 0 }, 0.5)
     const second = (kind: 'outage' | 'refused') => planRetry(first(kind)[1], { class: kind, runwayMs: 0 }, 0.5)
@@ -170,7 +170,7 @@ describe('a failure', () => {
     const rig = await rotationRig()
     rig.vault.failure = new AgentError('vault-rate-limited', '429', { retryAfterMs: 120_000 })
     await rig.start()
-    const [{ retryAtMs } = { retryAtMs: 0 }] = rig.told('kept')
+    const [{ retryAtMs } = { retryAtMs: 0 }] = rig.told('renewal-failed')
     expect(retryAtMs - rig.clock.now()).toBeGreaterThanOrEqual(120_000)
   })
 
@@ -180,7 +180,7 @@ describe('a failure', () => {
     const before = snapshot(rig.path)
     rig.vault.leaf = { commonName: 'CALICO-NODE:node1' }
     await goToRenewal(rig)
-    expect(rig.told('kept')).toMatchObject([{ reason: 'wrong-name' }])
+    expect(rig.told('renewal-failed')).toMatchObject([{ reason: 'wrong-name' }])
     expect(snapshot(rig.path)).toEqual(before)
     // Refused is thrown away, not kept for later.
     rig.vault.leaf = {}
@@ -198,7 +198,7 @@ describe('a failure', () => {
     rig.loop.renewNow()
     await rig.clock.nextSleep()
     expect(rig.told('published').at(-1)).toMatchObject({ reason: 'renewal-requested' })
-    expect(rig.told('kept')).toHaveLength(1)
+    expect(rig.told('renewal-failed')).toHaveLength(1)
   })
 })
 

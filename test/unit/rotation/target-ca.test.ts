@@ -39,7 +39,7 @@ describe('the set of CA certificates', () => {
     rig.vault.failure = new AgentError('vault-sealed', 'sealed')
     await rig.clock.pass(hourMs)
     expect(rig.told('ca-refresh-failed')).toMatchObject([{ reason: 'vault-sealed' }])
-    expect(rig.told('kept')).toEqual([])
+    expect(rig.told('renewal-failed')).toEqual([])
     expect(snapshot(rig.path)).toEqual(before)
   })
 
@@ -99,7 +99,7 @@ describe('an issuer that is removed from the mount', () => {
     }
     rig.vault.signer = newCa
     await rig.clock.pass(hourMs + 60_000)
-    expect(rig.told('kept')).toMatchObject([{ reason: 'vault-sealed' }])
+    expect(rig.told('renewal-failed')).toMatchObject([{ reason: 'vault-sealed' }])
     expect(rig.told('published').at(-1)).toMatchObject({ reason: 'issuer-removed' })
   })
 })
@@ -125,7 +125,7 @@ describe("the CA of etcd's servers", () => {
     const rig = await rotationRig()
     rig.etcd.ca = broken
     await rig.start()
-    expect(rig.told('kept')).toMatchObject([{ reason: 'file-invalid' }])
+    expect(rig.told('renewal-failed')).toMatchObject([{ reason: 'file-invalid' }])
     expect(rig.told('published')).toEqual([])
     rig.etcd.ca = () => [x509(etcdCa)]
     rig.loop.recheck()
