@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { compile } from './compile.ts'
+import { loadScript } from './script-loader.ts'
 
 const builtFor = '24'
 
@@ -15,7 +15,7 @@ function start(directory: string): void {
     process.exit(78)
   }
   const filename = join(directory, 'agent.js')
-  const { run } = compile(filename, readCache(join(directory, 'agent.cache')))
+  const { run } = loadScript(filename, readCache(join(directory, 'agent.cache')))
   run({}, createRequire(filename), filename, directory)
 }
 

@@ -35,7 +35,7 @@ const commands = {
 
 /** Modules that are bundles of their own, loaded when they are needed. */
 const separate: readonly (readonly [module: RegExp, bundle: string])[] = [
-  [/\/resident\.ts$/, './resident.js'],
+  [/\/background\.ts$/, './background.js'],
   [/\/probe\/ask\.ts$/, './probe.js'],
   [/\/cli\/provision\.ts$/, './provision.mjs'],
   [/\/cli\/setup-vault\.ts$/, './setup-vault.mjs'],
@@ -60,7 +60,7 @@ const bundles = await Promise.all([
   build({ ...common, entryPoints: { llhttp: parserModule }, outdir, plugins: [] }),
   build({
     ...common,
-    entryPoints: { resident: 'agent/resident.ts' },
+    entryPoints: { background: 'agent/background.ts' },
     outdir,
     supported: { 'dynamic-import': false },
     plugins: [slimLibraries, apart],
@@ -83,7 +83,7 @@ const bundles = await Promise.all([
     ...common,
     entryPoints: { agent: 'agent/main.ts' },
     outdir,
-    // `import('../resident.ts')` becomes a require of the other bundle.
+    // `import('../background.ts')` becomes a require of the other bundle.
     supported: { 'dynamic-import': false },
     plugins: [slimLibraries, apart],
   }),

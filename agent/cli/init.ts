@@ -3,7 +3,7 @@ import { createAgent } from '../agent.ts'
 import { systemClock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import { createEventHub } from '../observe/events.ts'
-import { prepareConnection } from '../runtime.ts'
+import { prepareConnection } from '../v8-tuning.ts'
 import { version } from '../version.ts'
 import { exitCodes } from './exit-codes.ts'
 import { reportFailure } from './failure.ts'
@@ -39,7 +39,7 @@ export async function init(config: Config, waitMs: number): Promise<number> {
   void systemClock.sleep(waitMs, done.signal).then(() => stop.abort())
   const running = agent.runOnce(stop.signal).finally(() => done.abort())
   await systemClock.sleep(logAfterMs, done.signal)
-  const { startLog } = await import('../resident.ts')
+  const { startLog } = await import('../background.ts')
   startLog({ config, hub, clock: systemClock })
   const failures = await running
   for (const failure of failures) reportFailure(failure)

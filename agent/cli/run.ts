@@ -1,14 +1,14 @@
-/** Owns the command `run`: the agent until a signal, and the resident part beside it. */
+/** Owns the command `run`: the agent until a signal, and the background services beside it. */
 import { createAgent } from '../agent.ts'
 import { systemClock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import { createEventHub, type Listener } from '../observe/events.ts'
-import { disableJit, keepWasmSmall, prepareConnection } from '../runtime.ts'
+import { disableJit, keepWasmSmall, prepareConnection } from '../v8-tuning.ts'
 import { version } from '../version.ts'
 import { exitCodes } from './exit-codes.ts'
 
 /** Health and metrics are there within a second, also where Vault does not answer. */
-const residentAfterMs = 500
+const backgroundAfterMs = 500
 
 export async function run(config: Config): Promise<number> {
   const hub = createEventHub()
@@ -45,9 +45,9 @@ export async function run(config: Config): Promise<number> {
   }
   process.on('SIGHUP', () => agent.renewNow())
   const running = agent.run(stop.signal)
-  await Promise.race([running, systemClock.sleep(residentAfterMs, published.signal)])
-  const { startResident } = await import('../resident.ts')
-  startResident({
+  await Promise.race([running, systemClock.sleep(backgroundAfterMs, published.signal)])
+  const { startBackground } = await import('../background.ts')
+  startBackground({
     config,
     hub,
     clock: systemClock,

@@ -5,6 +5,7 @@
 import type { Clock } from '../clock.ts'
 import { AgentError } from '../errors.ts'
 import type { NodeListener, NodeSource } from '../provision/node-source.ts'
+import { createLoop } from '../retry-loop.ts'
 import { type BackoffState, planRetry } from '../rotation/backoff.ts'
 import { type KubeAddress, type KubeApi, type KubeTimeouts, openKube } from './api.ts'
 
@@ -33,30 +34,35 @@ export function createKubeNodes(options: KubeNodesOptions): NodeSource {
         backoff = undefined
         hasExpired = false
       }
-      while (!stop.aborted) {
+      async function step(): Promise<number> {
         let api: KubeApi | undefined
         try {
           // Not all replicas' watches are to end at the same moment.
           const timeouts = { answerMs: 30_000, silentMs: 150_000, watchSeconds: Math.round(300 + 300 * random()) }
           api = open(address, { ...timeouts, ...options.timeouts }, stop)
           await follow(api, state, listener, heard, clock, stop)
+          return 0
         } catch (error) {
           // Ending a request in the middle is a failure of any kind.
-          if (stop.aborted) return
+          if (stop.aborted) return 0
           if (!(error instanceof AgentError)) throw error
-          if (error.code === 'kube-expired' || error.code === 'kube-bad-answer') state.version = undefined
-          const { retry, retryAfterMs } = error
-          const [delayMs, next] = planRetry(backoff, { class: retry, runwayMs: patienceMs, retryAfterMs }, random())
-          backoff = next
-          // It answers, and only wants to be asked for the list; but no list that expires at once is asked for in a loop.
-          const waitMs = error.code === 'kube-expired' && !hasExpired ? 0 : delayMs
-          hasExpired = error.code === 'kube-expired'
-          listener.failed(error, clock.now() + waitMs)
-          if (waitMs > 0) await clock.sleep(waitMs, stop)
+          return fail(error)
         } finally {
           api?.close()
         }
       }
+      function fail(error: AgentError): number {
+        if (error.code === 'kube-expired' || error.code === 'kube-bad-answer') state.version = undefined
+        const { retry, retryAfterMs } = error
+        const [delayMs, next] = planRetry(backoff, { class: retry, runwayMs: patienceMs, retryAfterMs }, random())
+        backoff = next
+        // It answers, and only wants to be asked for the list; but no list that expires at once is asked for in a loop.
+        const waitMs = error.code === 'kube-expired' && !hasExpired ? 0 : delayMs
+        hasExpired = error.code === 'kube-expired'
+        listener.failed(error, clock.now() + waitMs)
+        return waitMs
+      }
+      await createLoop(clock, step).run(stop)
     },
   }
 }

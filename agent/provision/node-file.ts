@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream'
 import type { Clock } from '../clock.ts'
 import { AgentError, messageOf } from '../errors.ts'
 import { parseNodeNames } from '../etcd/nodes.ts'
+import { createLoop } from '../retry-loop.ts'
 import { readSmallFile, systemFiles } from '../store/files.ts'
 import type { watchFiles } from '../store/watch.ts'
 import type { NodeListener, NodeSource } from './node-source.ts'
@@ -11,7 +12,7 @@ import type { NodeListener, NodeSource } from './node-source.ts'
 /** A list of more nodes than Kubernetes can have is no list of nodes. */
 const maxBytes = 16 * 1024 * 1024
 /** Where the system cannot watch (some network file systems). */
-const lookAgainMs = 60_000
+const recheckMs = 60_000
 
 /** A file that is unreadable or wrong tells nothing: what was read before stands, and removes nobody meanwhile. */
 export function createNodeFile(file: string, clock: Clock, watch: typeof watchFiles): NodeSource {
@@ -27,11 +28,11 @@ export function createNodeFile(file: string, clock: Clock, watch: typeof watchFi
       }
       const stopWatching = watch({ files: [file], directories: [] }, { changed: read, failed: () => {}, ready: read })
       try {
-        read()
-        while (!stop.aborted) {
-          await clock.sleep(lookAgainMs, stop)
-          if (!stop.aborted) read()
+        const step = (): number => {
+          read()
+          return recheckMs
         }
+        await createLoop(clock, step).run(stop)
       } finally {
         stopWatching()
       }
@@ -64,7 +65,7 @@ export function createNodeInput(input: Readable, clock: Clock): NodeSource {
       if (stop.aborted) return
       complete()
       // The last list stands for as long as the program runs.
-      while (!stop.aborted) await clock.sleep(lookAgainMs, stop)
+      await createLoop(clock, () => recheckMs).run(stop)
     },
   }
 }

@@ -7,6 +7,7 @@ import { AgentError } from '../errors.ts'
 import { describeChange } from '../etcd/describe.ts'
 import { createMemory } from '../etcd/memory.ts'
 import type { Listener } from '../observe/events.ts'
+import { createLoop, type Loop } from '../retry-loop.ts'
 import { type BackoffState, planRetry } from '../rotation/backoff.ts'
 import type { EtcdConnection } from './connection.ts'
 import type { NodeListener, NodeSource } from './node-source.ts'
@@ -49,11 +50,11 @@ export function createProvisioner(options: ProvisionerOptions): Provisioner {
   let failed: { readonly backoff: BackoffState; readonly retryAt: number } | undefined
   let told = { notes: '', held: '' }
   let conflicts: ReadonlySet<string> = new Set()
-  let alarm = new AbortController()
+  let loop: Loop | undefined
 
   const wake = (): void => {
     isDirty = true
-    alarm.abort()
+    loop?.wake()
   }
 
   const listener: NodeListener = {
@@ -148,17 +149,13 @@ export function createProvisioner(options: ProvisionerOptions): Provisioner {
   }
 
   async function keepInStep(stop: AbortSignal): Promise<void> {
-    stop.addEventListener('abort', wake, { once: true })
-    while (!stop.aborted) {
-      alarm = new AbortController()
-      const waitMs = Math.min(await stepOrKeep(stop), longestSleepMs)
+    loop = createLoop(clock, async () => {
+      if (isDirty) await clock.sleep(settleMs, stop)
+      const waitMs = stop.aborted ? 0 : Math.min(await stepOrKeep(stop), longestSleepMs)
       emit({ type: 'provision-heartbeat', nextStepAtMs: clock.now() + waitMs })
-      if (waitMs <= 0) continue
-      const isFailing = failed !== undefined
-      if (!isDirty || isFailing) await clock.sleep(waitMs, isFailing && isDirty ? stop : alarm.signal)
-      // stop wakes too, and then there is nothing to gather.
-      if (isDirty && !stop.aborted) await clock.sleep(settleMs, stop)
-    }
+      return waitMs
+    })
+    await loop.run(stop)
   }
 
   return {

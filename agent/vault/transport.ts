@@ -36,7 +36,7 @@ export interface TransportOptions {
   readonly clock: Clock
   readonly skew: SkewMeter
   readonly emit: Listener
-  /** Called with the TLS material before a connection is made (see runtime.ts). */
+  /** Called with the TLS material before a connection is made (see v8-tuning.ts). */
   readonly beforeConnect?: ((material: TlsMaterial) => void) | undefined
 }
 

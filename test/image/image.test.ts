@@ -105,9 +105,9 @@ describe.skipIf(missing !== undefined)(`the image${missing === undefined ? '' : 
   })
 
   it('starts with the code cache of its own Node, under its own flags', async () => {
-    const check = `import('/check/compile.ts').then(({ compile }) => {
+    const check = `import('/check/script-loader.ts').then(({ loadScript }) => {
       const cache = require('node:fs').readFileSync('/app/agent.cache')
-      console.log(JSON.stringify({ rejected: compile('/app/agent.js', cache).script.cachedDataRejected }))
+      console.log(JSON.stringify({ rejected: loadScript('/app/agent.js', cache).script.cachedDataRejected }))
     })`
     const container = start({
       entrypoint: image.config.Entrypoint.slice(0, -1),

@@ -4,13 +4,13 @@
  */
 import { onTestFinished } from 'vitest'
 import { type Agent, createAgent } from '../../agent/agent.ts'
+import { keepHostCopy, watched } from '../../agent/background.ts'
 import { type Clock, systemClock } from '../../agent/clock.ts'
 import { type Config, parseConfig } from '../../agent/config/config.ts'
 import { describe as describeEvent, type LogLine } from '../../agent/observe/describe.ts'
 import { type AgentEvent, createEventHub } from '../../agent/observe/events.ts'
 import { createHealth, type ProbeAnswer } from '../../agent/observe/health.ts'
 import { createMetrics } from '../../agent/observe/metrics.ts'
-import { keepHostCopy, watched } from '../../agent/resident.ts'
 import { watchFiles } from '../../agent/store/watch.ts'
 import { readTokenExpiryMs } from '../../agent/vault/credentials.ts'
 import type { OnEnd } from './temp-dir.ts'
@@ -131,7 +131,7 @@ export async function startAgent(
   }
 }
 
-/** As agent/resident.ts does; here the test waits until the watch has begun. */
+/** As agent/background.ts does; here the test waits until the watch has begun. */
 async function watchAll(config: Config, agent: Agent): Promise<() => void> {
   const failed = (detail: string): void => {
     throw new Error(detail)

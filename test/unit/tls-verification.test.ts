@@ -97,7 +97,7 @@ test('no other place of the program makes a connection over TLS', () => {
     // It is given a connection that stands.
     'gate/probe/unary.ts',
     // It connects to nothing.
-    'runtime.ts',
+    'v8-tuning.ts',
   ])
   expect(code('main.ts')).toMatch(/keepTlsVerified\(process\.env\)/)
 })

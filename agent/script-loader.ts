@@ -5,12 +5,12 @@ import { constants, Script } from 'node:vm'
 /** What node:module wraps a CommonJS module into, as far as the bundles use it. */
 type ModuleFunction = (exports: object, require: NodeJS.Require, filename: string, directory: string) => void
 
-export interface CompiledModule {
+export interface LoadedScript {
   readonly script: Script
   readonly run: ModuleFunction
 }
 
-export function compile(filename: string, cachedData: Buffer | undefined): CompiledModule {
+export function loadScript(filename: string, cachedData: Buffer | undefined): LoadedScript {
   const source = `(function (exports, require, __filename, __dirname) {${readFileSync(filename, 'utf8')}\n})`
   const script = new Script(source, {
     filename,

@@ -24,7 +24,7 @@ import { readTokenExpiryMs } from './vault/credentials.ts'
 
 export { watchFiles } from './store/watch.ts'
 
-export interface ResidentOptions {
+export interface BackgroundOptions {
   readonly config: Config
   readonly hub: EventHub
   readonly clock: Clock
@@ -37,13 +37,13 @@ export interface ResidentOptions {
   readonly random: () => number
 }
 
-export interface Resident {
+export interface Background {
   /** The port of health and metrics; undefined where AGENT_LISTEN=off. */
   readonly port: Promise<number> | undefined
   close(): void
 }
 
-export function startResident(options: ResidentOptions): Resident {
+export function startBackground(options: BackgroundOptions): Background {
   const { config, hub, clock, version, changed } = options
   const server = observe({ agent: config, output: config, hub, clock, version })
   const stopWatching = watchFiles(watched(config), {
@@ -61,7 +61,7 @@ export function startResident(options: ResidentOptions): Resident {
   }
 }
 
-export interface ObserveOptions extends Pick<ResidentOptions, 'hub' | 'clock' | 'version'> {
+export interface ObserveOptions extends Pick<BackgroundOptions, 'hub' | 'clock' | 'version'> {
   /** Undefined where the program has no target: `provision watch` with a certificate from elsewhere. */
   readonly agent: Config | undefined
   readonly output: Pick<Config, 'listen' | 'log'>
@@ -103,7 +103,13 @@ export function observe({ agent, output, provision, hub, clock, version }: Obser
 }
 
 /** Where it is switched on: the CNI plugin's copy, for as long as the agent runs. Answers how to stop. */
-export function keepHostCopy({ config, hub, clock, published, random }: Omit<ResidentOptions, 'version' | 'changed'>) {
+export function keepHostCopy({
+  config,
+  hub,
+  clock,
+  published,
+  random,
+}: Omit<BackgroundOptions, 'version' | 'changed'>) {
   const { hostCni } = config
   if (hostCni === undefined) return () => {}
   const { component } = hostCni
@@ -132,7 +138,7 @@ export function keepHostCopy({ config, hub, clock, published, random }: Omit<Res
 }
 
 /** The log alone, for commands that end by themselves. */
-export function startLog({ config, hub, clock }: Pick<ResidentOptions, 'config' | 'hub' | 'clock'>): void {
+export function startLog({ config, hub, clock }: Pick<BackgroundOptions, 'config' | 'hub' | 'clock'>): void {
   hub.attach(createLog(config.log, clock))
 }
 
