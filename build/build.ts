@@ -56,17 +56,17 @@ const apart: Plugin = {
 
 rmSync(outdir, { recursive: true, force: true })
 const bundles = await Promise.all([
-  build({ ...common, entryPoints: { main: 'agent/start.ts' }, outdir }),
+  build({ ...common, entryPoints: { main: 'agent/main.ts' }, outdir }),
   build({ ...common, entryPoints: { llhttp: parserModule }, outdir, plugins: [] }),
   build({
     ...common,
-    entryPoints: { background: 'agent/background.ts' },
+    entryPoints: { background: 'agent/sidecar/background.ts' },
     outdir,
     supported: { 'dynamic-import': false },
     plugins: [slimLibraries, apart],
   }),
-  build({ ...common, entryPoints: { page: 'agent/status/answer.ts' }, outdir }),
-  build({ ...common, entryPoints: { probe: 'agent/gate/probe/ask.ts' }, outdir }),
+  build({ ...common, entryPoints: { page: 'agent/sidecar/status/status-page.ts' }, outdir }),
+  build({ ...common, entryPoints: { probe: 'agent/sidecar/gate/probe/probe.ts' }, outdir }),
   build({
     ...common,
     entryPoints: {
@@ -81,7 +81,7 @@ const bundles = await Promise.all([
   }),
   build({
     ...common,
-    entryPoints: { agent: 'agent/main.ts' },
+    entryPoints: { agent: 'agent/cli/cli.ts' },
     outdir,
     // `import('../background.ts')` becomes a require of the other bundle.
     supported: { 'dynamic-import': false },

@@ -6,7 +6,7 @@
 import { writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
-import { loadScript } from '../agent/script-loader.ts'
+import { loadScript } from '../agent/core/script-loader.ts'
 
 const [, , bundle = '', cacheFile = ''] = process.argv
 process.argv.splice(1, process.argv.length, bundle, 'init', '--wait', '20s')

@@ -1,21 +1,21 @@
 /** Owns `provision watch`: its own certificate, the nodes, etcd, and what stays beside them, until a signal. */
 import { hostname } from 'node:os'
-import { createAgent } from '../agent.ts'
-import type * as Background from '../background.ts'
-import { systemClock } from '../clock.ts'
+import { createAgent } from '../sidecar/sidecar.ts'
+import type * as Background from '../sidecar/background.ts'
+import { systemClock } from '../core/clock.ts'
 import { parseWatchConfig, type WatchConfig } from '../config/watch.ts'
-import { AgentError, ConfigError } from '../errors.ts'
-import { openEtcd } from '../etcd/client.ts'
-import { desiredState } from '../etcd/desired.ts'
-import { createPace } from '../etcd/pace.ts'
-import type { Profile } from '../etcd/profile-table.ts'
-import { createKubeNodes } from '../kubernetes/node-watch.ts'
-import { createEventHub } from '../observe/events.ts'
-import { createEtcdConnection } from '../provision/connection.ts'
-import { createNodeFile, createNodeInput } from '../provision/node-file.ts'
-import type { NodeSource } from '../provision/node-source.ts'
-import { createProvisioner } from '../provision/provisioner.ts'
-import { version } from '../version.ts'
+import { AgentError, ConfigError } from '../core/errors.ts'
+import { openEtcd } from '../operator/etcd/client.ts'
+import { desiredState } from '../operator/etcd/desired.ts'
+import { createPace } from '../operator/etcd/pace.ts'
+import type { Profile } from '../operator/etcd/profile-table.ts'
+import { createKubeNodes } from '../operator/kubernetes/node-watch.ts'
+import { createEventHub } from '../sidecar/observe/events.ts'
+import { createEtcdConnection } from '../operator/provision/connection.ts'
+import { createNodeFile, createNodeInput } from '../operator/provision/node-file.ts'
+import type { NodeSource } from '../operator/provision/node-source.ts'
+import { createProvisioner } from '../operator/provision/provisioner.ts'
+import { version } from '../core/version.ts'
 import { exitCodes } from './exit-codes.ts'
 import type { ProvisionOptions } from './provision-options.ts'
 
@@ -28,7 +28,7 @@ export async function watch(options: ProvisionOptions, profiles: Readonly<Record
   const hub = createEventHub()
   const { emit } = hub
   const perNode = components.filter((component) => profiles[component]?.scope === 'node')
-  const background = await import('../background.ts')
+  const background = await import('../sidecar/background.ts')
   const provision = { usersPerNode: perNode.length, otherUsers: components.length - perNode.length }
   background.observe({ agent: config.agent, output: config, provision, hub, clock, version })
   const stop = new AbortController()

@@ -1,10 +1,10 @@
 /** Owns the command `run`: the agent until a signal, and the background services beside it. */
-import { createAgent } from '../agent.ts'
-import { systemClock } from '../clock.ts'
+import { createAgent } from '../sidecar/sidecar.ts'
+import { systemClock } from '../core/clock.ts'
 import type { Config } from '../config/config.ts'
-import { createEventHub, type Listener } from '../observe/events.ts'
-import { disableJit, keepWasmSmall, prepareConnection } from '../v8-tuning.ts'
-import { version } from '../version.ts'
+import { createEventHub, type Listener } from '../sidecar/observe/events.ts'
+import { disableJit, keepWasmSmall, prepareConnection } from '../core/v8-tuning.ts'
+import { version } from '../core/version.ts'
 import { exitCodes } from './exit-codes.ts'
 
 /** Health and metrics are there within a second, also where Vault does not answer. */
@@ -46,7 +46,7 @@ export async function run(config: Config): Promise<number> {
   process.on('SIGHUP', () => agent.renewNow())
   const running = agent.run(stop.signal)
   await Promise.race([running, systemClock.sleep(backgroundAfterMs, published.signal)])
-  const { startBackground } = await import('../background.ts')
+  const { startBackground } = await import('../sidecar/background.ts')
   startBackground({
     config,
     hub,

@@ -1,6 +1,6 @@
 /** Owns the configuration: the environment becomes one frozen, typed value, or every problem at once. */
 import { isIPv6 } from 'node:net'
-import { ConfigError } from '../errors.ts'
+import { ConfigError } from '../core/errors.ts'
 import { type Auth, readAuth } from './auth.ts'
 import { type EtcdProbeConfig, readEtcdProbe } from './etcd-endpoints.ts'
 import { type HostCniConfig, readHostCni } from './host-cni.ts'

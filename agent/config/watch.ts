@@ -1,8 +1,8 @@
 /** Owns the configuration of `provision watch`: whose certificate it uses for etcd, and where the Kubernetes API is. */
 import { isIPv6 } from 'node:net'
 import { join, normalize } from 'node:path'
-import { ConfigError } from '../errors.ts'
-import type { KubeAddress } from '../kubernetes/api.ts'
+import { ConfigError } from '../core/errors.ts'
+import type { KubeAddress } from '../operator/kubernetes/api.ts'
 import type { CalicoVersion } from './calico-version.ts'
 import { type Config, parseConfig, readObservation } from './config.ts'
 import { type EtcdAddress, parseCalicoVersionVariable, parseEtcdEndpoints, parseProvisionConfig } from './etcd.ts'

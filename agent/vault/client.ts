@@ -1,10 +1,10 @@
 /** Owns the calls of Vault's API that the agent makes: node-vault's `read` and `write` over our transport, typed answers out. */
 import type { X509Certificate } from 'node:crypto'
 import nodeVault from 'node-vault'
-import { AgentError, messageOf } from '../errors.ts'
-import type { Operation } from '../observe/events.ts'
+import { AgentError, messageOf } from '../core/errors.ts'
+import type { Operation } from '../sidecar/observe/events.ts'
 import { parseUsable } from '../pki/certificate.ts'
-import { revealed, type Secret } from '../secret.ts'
+import { revealed, type Secret } from '../core/secret.ts'
 import {
   readIssuer,
   readIssuerIds,

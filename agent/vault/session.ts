@@ -3,10 +3,10 @@
  * Nothing is renewed in the background but a token that was handed to us: a login costs one request, a rotation needs it
  * once in hours, and batch tokens cannot be renewed.
  */
-import { type Clock, isoTime } from '../clock.ts'
+import { type Clock, isoTime } from '../core/clock.ts'
 import type { Auth } from '../config/auth.ts'
-import { AgentError } from '../errors.ts'
-import type { Listener } from '../observe/events.ts'
+import { AgentError } from '../core/errors.ts'
+import type { Listener } from '../sidecar/observe/events.ts'
 import type { Token } from './answers.ts'
 import { type Credentials, tokenHeader, type VaultApi } from './client.ts'
 import { loginEvidence } from './clock-evidence.ts'

@@ -3,8 +3,8 @@
  * written into an answer counts: the dates of a certificate that it has just signed, the end of a token, that it has accepted a
  * credential. A header may have been written by anything on the way. See docs/adr/0006.
  */
-import type { Clock, SaneClocks } from '../clock.ts'
-import type { Listener } from '../observe/events.ts'
+import type { Clock, SaneClocks } from '../core/clock.ts'
+import type { Listener } from '../sidecar/observe/events.ts'
 import type { Evidence } from './clock-evidence.ts'
 
 export interface SkewMeter {

@@ -5,10 +5,10 @@
  */
 import type { SecureContextOptions } from 'node:tls'
 import { Client } from 'undici'
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../core/clock.ts'
 import type { VaultAddress } from '../config/vault.ts'
-import { AgentError } from '../errors.ts'
-import type { Listener, Operation } from '../observe/events.ts'
+import { AgentError } from '../core/errors.ts'
+import type { Listener, Operation } from '../sidecar/observe/events.ts'
 import { type Answer, translateAnswer, translateConnectionError } from './failure.ts'
 import type { SkewMeter } from './skew.ts'
 import { readTlsMaterial, type TlsMaterial } from './tls-files.ts'

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type ReasonCode, reasons } from '../../agent/reasons.ts'
+import { type ReasonCode, reasons } from '../../agent/core/reason-catalog.ts'
 import type { AgentProcess, LoggedLine } from '../support/agent-process.ts'
 import { at } from '../support/https-json.ts'
 import type { FaultRow, Outcome, RunOptions, Stage } from './row.ts'

@@ -2,9 +2,9 @@
  * Owns what Prometheus would have scraped of a simulated fleet: the real metrics of every agent, fed with the events that the agent
  * would have told, as OpenMetrics with timestamps.
  */
-import type { Clock } from '../../../agent/clock.ts'
-import type { AgentEvent, Operation } from '../../../agent/observe/events.ts'
-import { createMetrics, type Metrics } from '../../../agent/observe/metrics.ts'
+import type { Clock } from '../../../agent/core/clock.ts'
+import type { AgentEvent, Operation } from '../../../agent/sidecar/observe/events.ts'
+import { createMetrics, type Metrics } from '../../../agent/sidecar/observe/metrics.ts'
 import { createRandom } from '../fleet/random.ts'
 import type { Fleet } from '../fleet/scenarios.ts'
 import type { Witness } from '../fleet/simulation.ts'
