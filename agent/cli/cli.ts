@@ -1,13 +1,13 @@
 /** Owns the process: arguments to a command, its errors to messages, its result to the exit code. */
 import { hostname } from 'node:os'
+import { parseConfig } from '../config/config.ts'
+import { systemClock } from '../core/clock.ts'
+import { parseDuration } from '../core/duration.ts'
+import { keepTlsVerified } from '../core/tls-verification.ts'
+import { readContainer } from '../sidecar/observe/container.ts'
 import { exitCodes } from './exit-codes.ts'
 import { reportFailure, UsageError } from './failure.ts'
 import type { CommandName } from './help.ts'
-import { systemClock } from '../core/clock.ts'
-import { parseConfig } from '../config/config.ts'
-import { parseDuration } from '../core/duration.ts'
-import { readContainer } from '../sidecar/observe/container.ts'
-import { keepTlsVerified } from '../core/tls-verification.ts'
 
 const commandNames: readonly CommandName[] = ['run', 'init', 'started', 'status', 'doctor', 'provision', 'setup-vault']
 

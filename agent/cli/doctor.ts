@@ -1,12 +1,12 @@
 /** Owns the command `doctor`: looks at everything that the agent needs, changes nothing, says what is wrong and what to do. */
 import { hostname } from 'node:os'
 import { systemClock } from '../core/clock.ts'
+import { ConfigError } from '../core/errors.ts'
 import { openAccess } from '../operator/doctor/access.ts'
 import type { Finding } from '../operator/doctor/check.ts'
 import { configuration, createChecks } from '../operator/doctor/checks.ts'
 import { type DoctorConfig, readDoctorConfig } from '../operator/doctor/config.ts'
 import { examine, failedConfiguration } from '../operator/doctor/examine.ts'
-import { ConfigError } from '../core/errors.ts'
 import { type DoctorOptions, parseDoctorOptions } from './doctor-options.ts'
 import { exitCodeOf, findingsJson, findingText, summaryText } from './doctor-output.ts'
 import { reportFailure } from './failure.ts'

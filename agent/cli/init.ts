@@ -1,10 +1,11 @@
 /** Owns the command `init`: a good certificate for every target, then the end. */
-import { createAgent } from '../sidecar/sidecar.ts'
-import { systemClock } from '../core/clock.ts'
+
 import type { Config } from '../config/config.ts'
-import { createEventHub } from '../sidecar/observe/events.ts'
+import { systemClock } from '../core/clock.ts'
 import { prepareConnection } from '../core/v8-tuning.ts'
 import { version } from '../core/version.ts'
+import { createEventHub } from '../sidecar/observe/events.ts'
+import { createAgent } from '../sidecar/sidecar.ts'
 import { exitCodes } from './exit-codes.ts'
 import { reportFailure } from './failure.ts'
 

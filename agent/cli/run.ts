@@ -1,10 +1,11 @@
 /** Owns the command `run`: the agent until a signal, and the background services beside it. */
-import { createAgent } from '../sidecar/sidecar.ts'
-import { systemClock } from '../core/clock.ts'
+
 import type { Config } from '../config/config.ts'
-import { createEventHub, type Listener } from '../sidecar/observe/events.ts'
+import { systemClock } from '../core/clock.ts'
 import { disableJit, keepWasmSmall, prepareConnection } from '../core/v8-tuning.ts'
 import { version } from '../core/version.ts'
+import { createEventHub, type Listener } from '../sidecar/observe/events.ts'
+import { createAgent } from '../sidecar/sidecar.ts'
 import { exitCodes } from './exit-codes.ts'
 
 /** Health and metrics are there within a second, also where Vault does not answer. */

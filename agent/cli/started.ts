@@ -3,9 +3,9 @@
  * published. On the host's network, whoever had the port before may still answer there: that answer does not count.
  */
 import { get } from 'node:http'
-import type { Clock } from '../core/clock.ts'
 import type { Config } from '../config/config.ts'
 import { loopbackOf } from '../config/listen.ts'
+import type { Clock } from '../core/clock.ts'
 import { messageOf } from '../core/errors.ts'
 import { containerHeader } from '../sidecar/observe/container.ts'
 import { exitCodes } from './exit-codes.ts'

@@ -1,9 +1,9 @@
 /** Owns how `status` reads on a terminal. */
 import { isoTime } from '../core/clock.ts'
 import { formatDuration } from '../core/duration.ts'
-import type { Happening } from '../sidecar/observe/timeline.ts'
 import { runbookOf } from '../core/reason.ts'
 import { reasons } from '../core/reason-catalog.ts'
+import type { Happening } from '../sidecar/observe/timeline.ts'
 import type { Status, TargetStatus } from '../sidecar/status/status.ts'
 import type { Paint } from './terminal.ts'
 

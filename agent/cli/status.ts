@@ -1,7 +1,7 @@
 /** Owns the command `status`: what is published and what the agent does about it, without any network but loopback. */
 import { hostname } from 'node:os'
-import { systemClock } from '../core/clock.ts'
 import { parseConfig } from '../config/config.ts'
+import { systemClock } from '../core/clock.ts'
 import { statusJson } from '../sidecar/status/json.ts'
 import { askAgent } from '../sidecar/status/live.ts'
 import { readStatus, type Status } from '../sidecar/status/status.ts'

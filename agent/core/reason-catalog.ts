@@ -2,9 +2,10 @@
  * Owns the closed set of reasons: why a certificate is renewed, why a candidate is refused, why an attempt failed.
  * One code is at the same time the error code, the metric label, the log field and the anchor in docs/runbook.md.
  */
+
+import type { Reason, RetryClass } from './reason.ts'
 import { etcdReasons } from './reasons/etcd.ts'
 import { kubeReasons } from './reasons/kubernetes.ts'
-import type { Reason, RetryClass } from './reason.ts'
 import { sourceReasons } from './reasons/source.ts'
 import { setupReasons } from './reasons/vault-setup.ts'
 

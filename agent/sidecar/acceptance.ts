@@ -4,12 +4,12 @@
  */
 import type { X509Certificate } from 'node:crypto'
 import { AgentError } from '../core/errors.ts'
-import type { Admit } from './gate/admission.ts'
-import { requirePass } from './gate/gate.ts'
+import type { ReasonCode } from '../core/reason-catalog.ts'
 import { type Bundle, createBundle } from '../pki/bundle.ts'
 import { isSameCaSet, planCaSet } from '../pki/ca-set.ts'
-import type { ReasonCode } from '../core/reason-catalog.ts'
 import { gateContext, liveIn, type TargetContext } from './context.ts'
+import type { Admit } from './gate/admission.ts'
+import { requirePass } from './gate/gate.ts'
 
 /** The leaf with its chain and key, and the CA certificates that the source knows. */
 export type BundleParts = Omit<Bundle, 'text' | 'ca'> & { readonly issuers: readonly X509Certificate[] }

@@ -3,9 +3,13 @@
  * of its own that is loaded after the first certificate, so that none of it stands in the way.
  */
 import { dirname } from 'node:path'
-import type { Clock } from '../core/clock.ts'
 import type { Config } from '../config/config.ts'
 import { hostCopyName } from '../config/host-cni.ts'
+import type { Clock } from '../core/clock.ts'
+import type { Bundle } from '../pki/bundle.ts'
+import { readTokenExpiryMs } from '../vault/credentials.ts'
+import { createHostCopy } from './host-copy.ts'
+import { credentialFiles } from './inputs.ts'
 import { readContainer } from './observe/container.ts'
 import type { EventHub } from './observe/events.ts'
 import { createHealth } from './observe/health.ts'
@@ -15,12 +19,8 @@ import { createProvisionHealth } from './observe/provision-health.ts'
 import type { ProvisionMetricsOptions } from './observe/provision-metrics.ts'
 import { type ObserveServer, type StatusPath, startObserveServer } from './observe/server.ts'
 import { createTimeline } from './observe/timeline.ts'
-import type { Bundle } from '../pki/bundle.ts'
-import { createHostCopy } from './host-copy.ts'
-import { credentialFiles } from './inputs.ts'
 import { openHostCniDir } from './store/host-cni-dir.ts'
 import { watchFiles, watchPublished } from './store/watch.ts'
-import { readTokenExpiryMs } from '../vault/credentials.ts'
 
 export { watchFiles } from './store/watch.ts'
 

@@ -1,7 +1,7 @@
 /** What this process knows of the published CA set over time: what consumers may have loaded, and who needs which CA. */
 import type { X509Certificate } from 'node:crypto'
-import type { PublishedCertificate } from './observe/events.ts'
 import { caUses, earliestExpiryMs, isSameCaSet, type LiveCertificate } from '../pki/ca-set.ts'
+import type { PublishedCertificate } from './observe/events.ts'
 
 export interface CaHistory {
   /** The first set that this process has seen: consumers may have loaded it. */

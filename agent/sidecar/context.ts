@@ -1,18 +1,18 @@
 /** What the steps of one target work with: its state, the parts that have effects, and who is told. */
 
 import type { X509Certificate } from 'node:crypto'
-import type { Clock, Moment, SaneClocks } from '../core/clock.ts'
 import type { Target } from '../config/config.ts'
+import type { Clock, Moment, SaneClocks } from '../core/clock.ts'
 import { AgentError } from '../core/errors.ts'
+import type { LiveCertificate } from '../pki/ca-set.ts'
+import type { Fallback } from './fallback.ts'
 import type { Admit } from './gate/admission.ts'
 import type { GateContext } from './gate/checks.ts'
+import type { ReadInputs } from './inputs.ts'
 import type { Listener } from './observe/events.ts'
-import type { LiveCertificate } from '../pki/ca-set.ts'
 import type { BundleSource, Wanted } from './source/source.ts'
 import type { IssuanceRecord } from './store/issuance-record.ts'
 import type { TargetDir } from './store/target-dir.ts'
-import type { Fallback } from './fallback.ts'
-import type { ReadInputs } from './inputs.ts'
 import type { TargetEvent } from './target-event.ts'
 import { nextState, type TargetRules, type TargetState, unknownTarget } from './target-state.ts'
 

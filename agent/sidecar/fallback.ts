@@ -4,12 +4,12 @@
  */
 import type { Clock } from '../core/clock.ts'
 import { AgentError } from '../core/errors.ts'
+import type { ReasonCode } from '../core/reason-catalog.ts'
+import type { Bundle } from '../pki/bundle.ts'
 import type { Admit } from './gate/admission.ts'
 import type { GateContext } from './gate/checks.ts'
 import { requirePass } from './gate/gate.ts'
 import type { Listener } from './observe/events.ts'
-import type { Bundle } from '../pki/bundle.ts'
-import type { ReasonCode } from '../core/reason-catalog.ts'
 import type { SecretDir } from './store/secret-dir.ts'
 import type { StaticDir } from './store/static-dir.ts'
 

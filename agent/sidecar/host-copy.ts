@@ -2,15 +2,16 @@
  * Owns keeping the CNI plugin's copy in step with what is published: after every publication, whenever somebody changes the
  * copy, and now and then. It is told what to copy from memory, where the bundle has passed the gate, and touches nothing else.
  */
+
+import { type BackoffState, planRetry } from '../core/backoff.ts'
 import type { Clock } from '../core/clock.ts'
 import { AgentError } from '../core/errors.ts'
-import type { Listener } from './observe/events.ts'
-import type { Bundle } from '../pki/bundle.ts'
-import { validityOf } from '../pki/certificate.ts'
 import type { ReasonCode } from '../core/reason-catalog.ts'
 import { createLoop } from '../core/retry-loop.ts'
+import type { Bundle } from '../pki/bundle.ts'
+import { validityOf } from '../pki/certificate.ts'
+import type { Listener } from './observe/events.ts'
 import type { HostCniDir } from './store/host-cni-dir.ts'
-import { type BackoffState, planRetry } from '../core/backoff.ts'
 
 export interface HostCopyOptions {
   readonly component: string

@@ -6,8 +6,8 @@
 import type { Config } from '../config/config.ts'
 import type { Reason } from '../core/reason.ts'
 import { type ReasonCode, reasons } from '../core/reason-catalog.ts'
-import { fingerprintDirectory, fingerprintFiles } from './store/fingerprint.ts'
 import { fingerprintLogin } from '../vault/credentials.ts'
+import { fingerprintDirectory, fingerprintFiles } from './store/fingerprint.ts'
 
 /**
  * What somebody can change on this node so that a failure passes. `credential` is any change of what the agent logs in with,

@@ -1,13 +1,13 @@
 /** Keeps the directory in order: reads what stands there, puts back what is known, and takes what a fallback has if need be. */
 import { AgentError } from '../core/errors.ts'
-import { judge } from './gate/gate.ts'
+import { type ReasonCode, reasons } from '../core/reason-catalog.ts'
 import { type Bundle, isSameBundle } from '../pki/bundle.ts'
 import { workingTime } from '../pki/ca-set.ts'
 import { validityOf } from '../pki/certificate.ts'
-import { type ReasonCode, reasons } from '../core/reason-catalog.ts'
 import { acceptCaSet, needsCaSet } from './acceptance.ts'
 import { gateContext, type TargetContext } from './context.ts'
 import { tellUnusableCa } from './fallback.ts'
+import { judge } from './gate/gate.ts'
 import { adopt, publish } from './publication.ts'
 import type { Repair } from './target-state.ts'
 

@@ -5,9 +5,9 @@
 import { formatDuration } from '../core/duration.ts'
 import { AgentError } from '../core/errors.ts'
 import type { ReasonCode } from '../core/reason-catalog.ts'
-import type { Candidate } from './source/source.ts'
 import { planBudget, planIssuance, planRecent, windowMs } from './budget.ts'
 import { type TargetContext, wantedFrom } from './context.ts'
+import type { Candidate } from './source/source.ts'
 
 /**
  * A new certificate, to replace what is published; undefined if the source has nothing newer.

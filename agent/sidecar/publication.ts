@@ -1,9 +1,10 @@
 /** Makes a bundle visible, and tells what stands in the directory from then on. */
-import type { PublishedCertificate } from './observe/events.ts'
-import type { Bundle } from '../pki/bundle.ts'
+
 import type { ReasonCode } from '../core/reason-catalog.ts'
+import type { Bundle } from '../pki/bundle.ts'
 import { describeCaHistory } from './ca-history.ts'
 import { liveIn, type TargetContext } from './context.ts'
+import type { PublishedCertificate } from './observe/events.ts'
 
 const fallbackReasons: ReadonlySet<ReasonCode> = new Set(['restored-from-state', 'restored-from-bootstrap'])
 

@@ -1,13 +1,13 @@
 /** The way of one certificate, and the poll that says whether there must be another. */
 import { AgentError } from '../core/errors.ts'
-import { validityOf } from '../pki/certificate.ts'
 import type { ReasonCode } from '../core/reason-catalog.ts'
-import type { Candidate } from './source/source.ts'
+import { validityOf } from '../pki/certificate.ts'
 import { acceptCertificate } from './acceptance.ts'
 import { type TargetContext, wantedFrom } from './context.ts'
 import { refreshCaSet } from './inspection.ts'
 import { obtain } from './issuance.ts'
 import { publish } from './publication.ts'
+import type { Candidate } from './source/source.ts'
 
 /**
  * 1. claim: nothing is signed that another agent's directory would not take; the loop has done it

@@ -1,11 +1,11 @@
 /** What can happen to a target, as far as its state is concerned (target-state.ts). */
 import type { KeyObject } from 'node:crypto'
 import type { AgentError } from '../core/errors.ts'
-import type { Bundle } from '../pki/bundle.ts'
 import type { ReasonCode } from '../core/reason-catalog.ts'
-import type { Candidate } from './source/source.ts'
+import type { Bundle } from '../pki/bundle.ts'
 import type { InputStates } from './inputs.ts'
 import type { StepName } from './next-step.ts'
+import type { Candidate } from './source/source.ts'
 import type { RenewalRequest, Repair } from './target-state.ts'
 
 export type TargetEvent =

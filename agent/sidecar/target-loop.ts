@@ -4,13 +4,13 @@
  */
 import { AgentError } from '../core/errors.ts'
 import { createLoop } from '../core/retry-loop.ts'
-import { fingerprintPublished } from './store/fingerprint.ts'
 import { askEtcd } from './acceptance.ts'
 import { createContext, type TargetOptions } from './context.ts'
 import { mendedBy } from './inputs.ts'
 import { fallBack, inspect, repair } from './inspection.ts'
 import { planStep, type Step } from './next-step.ts'
 import { poll, renew } from './renewal.ts'
+import { fingerprintPublished } from './store/fingerprint.ts'
 import type { Published } from './target-state.ts'
 
 export interface TargetLoop {

@@ -4,19 +4,19 @@
  * clock that is set back must not delay a retry by hours.
  */
 import type { KeyObject } from 'node:crypto'
+import { type BackoffState, planRetry } from '../core/backoff.ts'
 import type { Moment } from '../core/clock.ts'
 import type { AgentError } from '../core/errors.ts'
-import { isProbeCode } from './gate/probe/outcome.ts'
+import { type ReasonCode, reasons } from '../core/reason-catalog.ts'
 import type { Bundle } from '../pki/bundle.ts'
 import { workingTime } from '../pki/ca-set.ts'
 import type { Validity } from '../pki/certificate.ts'
-import { type ReasonCode, reasons } from '../core/reason-catalog.ts'
-import type { Candidate } from './source/source.ts'
-import { type BackoffState, planRetry } from '../core/backoff.ts'
 import { type CaHistory, extendCaHistory } from './ca-history.ts'
+import { isProbeCode } from './gate/probe/outcome.ts'
 import { endsWait, type InputStates } from './inputs.ts'
 import type { StepName } from './next-step.ts'
 import { planPoll, type RenewalPlan, type RenewalPlanner } from './schedule.ts'
+import type { Candidate } from './source/source.ts'
 import type { TargetEvent } from './target-event.ts'
 
 /** What stands in the directory and has passed the gate. */

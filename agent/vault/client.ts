@@ -2,9 +2,9 @@
 import type { X509Certificate } from 'node:crypto'
 import nodeVault from 'node-vault'
 import { AgentError, messageOf } from '../core/errors.ts'
-import type { Operation } from '../sidecar/observe/events.ts'
-import { parseUsable } from '../pki/certificate.ts'
 import { revealed, type Secret } from '../core/secret.ts'
+import { parseUsable } from '../pki/certificate.ts'
+import type { Operation } from '../sidecar/observe/events.ts'
 import {
   readIssuer,
   readIssuerIds,

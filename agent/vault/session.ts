@@ -3,8 +3,9 @@
  * Nothing is renewed in the background but a token that was handed to us: a login costs one request, a rotation needs it
  * once in hours, and batch tokens cannot be renewed.
  */
-import { type Clock, isoTime } from '../core/clock.ts'
+
 import type { Auth } from '../config/auth.ts'
+import { type Clock, isoTime } from '../core/clock.ts'
 import { AgentError } from '../core/errors.ts'
 import type { Listener } from '../sidecar/observe/events.ts'
 import type { Token } from './answers.ts'

@@ -2,8 +2,8 @@
 import { createPrivateKey } from 'node:crypto'
 import type { VaultAddress } from '../config/vault.ts'
 import { AgentError, messageOf } from '../core/errors.ts'
-import { parseCertificates, toPem } from '../pki/certificate.ts'
 import { readSmallFile, systemFiles } from '../core/files.ts'
+import { parseCertificates, toPem } from '../pki/certificate.ts'
 
 /** As node:tls takes them; PEM texts. */
 export interface TlsMaterial {

@@ -5,8 +5,8 @@
  */
 import type { SecureContextOptions } from 'node:tls'
 import { Client } from 'undici'
-import type { Clock } from '../core/clock.ts'
 import type { VaultAddress } from '../config/vault.ts'
+import type { Clock } from '../core/clock.ts'
 import { AgentError } from '../core/errors.ts'
 import type { Listener, Operation } from '../sidecar/observe/events.ts'
 import { type Answer, translateAnswer, translateConnectionError } from './failure.ts'

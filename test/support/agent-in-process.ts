@@ -3,14 +3,14 @@
  * can be waited for, one after the other, and its time may be the test's. It is stopped when the test ends.
  */
 import { onTestFinished } from 'vitest'
-import { type Agent, createAgent } from '../../agent/sidecar/sidecar.ts'
-import { keepHostCopy, watched } from '../../agent/sidecar/background.ts'
-import { type Clock, systemClock } from '../../agent/core/clock.ts'
 import { type Config, parseConfig } from '../../agent/config/config.ts'
+import { type Clock, systemClock } from '../../agent/core/clock.ts'
+import { keepHostCopy, watched } from '../../agent/sidecar/background.ts'
 import { describe as describeEvent, type LogLine } from '../../agent/sidecar/observe/describe.ts'
 import { type AgentEvent, createEventHub } from '../../agent/sidecar/observe/events.ts'
 import { createHealth, type ProbeAnswer } from '../../agent/sidecar/observe/health.ts'
 import { createMetrics } from '../../agent/sidecar/observe/metrics.ts'
+import { type Agent, createAgent } from '../../agent/sidecar/sidecar.ts'
 import { watchFiles } from '../../agent/sidecar/store/watch.ts'
 import { readTokenExpiryMs } from '../../agent/vault/credentials.ts'
 import type { OnEnd } from './temp-dir.ts'

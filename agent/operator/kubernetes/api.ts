@@ -4,8 +4,8 @@
  */
 import { Client } from 'undici'
 import { AgentError, messageOf } from '../../core/errors.ts'
-import { field, parseJson } from '../../core/json.ts'
 import { readSmallFile, systemFiles } from '../../core/files.ts'
+import { field, parseJson } from '../../core/json.ts'
 import { retryAfterMs } from '../../vault/failure.ts'
 import { type NodePage, parseNodePage, parseWatchEvent, type WatchEvent } from './answers.ts'
 import { statusError, translateKubeError } from './failure.ts'

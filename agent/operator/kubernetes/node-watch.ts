@@ -2,11 +2,12 @@
  * Owns knowing the nodes of a Kubernetes cluster at any moment: list, then watch from the version of the list on; after a cut
  * go on from the last version that was seen, and list again only where the API server has forgotten it or told nonsense.
  */
+
+import { type BackoffState, planRetry } from '../../core/backoff.ts'
 import type { Clock } from '../../core/clock.ts'
 import { AgentError } from '../../core/errors.ts'
-import type { NodeListener, NodeSource } from '../provision/node-source.ts'
 import { createLoop } from '../../core/retry-loop.ts'
-import { type BackoffState, planRetry } from '../../core/backoff.ts'
+import type { NodeListener, NodeSource } from '../provision/node-source.ts'
 import { type KubeAddress, type KubeApi, type KubeTimeouts, openKube } from './api.ts'
 
 export interface KubeNodesOptions {

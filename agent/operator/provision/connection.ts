@@ -4,8 +4,8 @@
  */
 import type { EtcdAddress } from '../../config/etcd.ts'
 import { AgentError } from '../../core/errors.ts'
-import type { EtcdAuthApi } from '../etcd/api.ts'
 import type { Listener } from '../../sidecar/observe/events.ts'
+import type { EtcdAuthApi } from '../etcd/api.ts'
 
 export interface EtcdConnection {
   /** Runs the work with the newest certificate that etcd accepts. @throws AgentError where there is none yet */

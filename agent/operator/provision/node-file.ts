@@ -3,10 +3,10 @@ import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import type { Clock } from '../../core/clock.ts'
 import { AgentError, messageOf } from '../../core/errors.ts'
-import { parseNodeNames } from '../etcd/nodes.ts'
-import { createLoop } from '../../core/retry-loop.ts'
 import { readSmallFile, systemFiles } from '../../core/files.ts'
+import { createLoop } from '../../core/retry-loop.ts'
 import type { watchFiles } from '../../sidecar/store/watch.ts'
+import { parseNodeNames } from '../etcd/nodes.ts'
 import type { NodeListener, NodeSource } from './node-source.ts'
 
 /** A list of more nodes than Kubernetes can have is no list of nodes. */

@@ -2,13 +2,14 @@
  * Owns the life of `provision watch`: what the source tells is gathered for a moment and brought to etcd; every so often all of
  * it is looked at again. Every failure leaves etcd as it is and is tried again.
  */
+
+import { type BackoffState, planRetry } from '../../core/backoff.ts'
 import type { Clock } from '../../core/clock.ts'
 import { AgentError } from '../../core/errors.ts'
+import { createLoop, type Loop } from '../../core/retry-loop.ts'
+import type { Listener } from '../../sidecar/observe/events.ts'
 import { describeChange } from '../etcd/describe.ts'
 import { createMemory } from '../etcd/memory.ts'
-import type { Listener } from '../../sidecar/observe/events.ts'
-import { createLoop, type Loop } from '../../core/retry-loop.ts'
-import { type BackoffState, planRetry } from '../../core/backoff.ts'
 import type { EtcdConnection } from './connection.ts'
 import type { NodeListener, NodeSource } from './node-source.ts'
 import { reconcileNodes, type StepOptions, type StepOutcome } from './step.ts'

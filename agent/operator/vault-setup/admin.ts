@@ -1,7 +1,7 @@
 /** Owns Vault as an administrator sees it: reads and writes with one token, over the same transport as the agent's. */
 
-import { systemClock } from '../../core/clock.ts'
 import type { SetupVaultConfig } from '../../config/vault.ts'
+import { systemClock } from '../../core/clock.ts'
 import { AgentError } from '../../core/errors.ts'
 import { asObject, field } from '../../core/json.ts'
 import { createVaultCalls, tokenHeader } from '../../vault/client.ts'

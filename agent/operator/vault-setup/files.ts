@@ -2,8 +2,8 @@
 import { createPublicKey } from 'node:crypto'
 import { dirname, resolve } from 'node:path'
 import { ConfigError, messageOf } from '../../core/errors.ts'
-import { parseCertificates } from '../../pki/certificate.ts'
 import { readSmallFile, systemFiles } from '../../core/files.ts'
+import { parseCertificates } from '../../pki/certificate.ts'
 import type { FileRef, Setup } from './setup.ts'
 
 type Check = (text: string) => unknown

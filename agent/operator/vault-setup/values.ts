@@ -1,8 +1,8 @@
 /** Owns the kinds of values that the parts of the file have in common: names, mounts, durations, URLs and files. */
 import { isScalar, type Node } from 'yaml'
-import { parseDuration } from '../../core/duration.ts'
 import { refusedPathProblem } from '../../config/reader.ts'
 import { type Problem, readText } from '../../config/yaml.ts'
+import { parseDuration } from '../../core/duration.ts'
 import { FileRef } from './setup.ts'
 
 /** Cluster and components become names of policies and roles, which Vault keeps in lower case. */

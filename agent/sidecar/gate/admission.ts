@@ -1,9 +1,9 @@
 /** Owns the last step of the gate, where it is switched on: etcd is asked about a bundle, and the verdict carried out. */
 import type { Clock } from '../../core/clock.ts'
 import { AgentError } from '../../core/errors.ts'
-import type { Listener } from '../observe/events.ts'
 import type { Bundle } from '../../pki/bundle.ts'
 import type { Validity } from '../../pki/certificate.ts'
+import type { Listener } from '../observe/events.ts'
 import type { EtcdProbe } from './etcd-probe.ts'
 import { type ProbeContext, planProbeMs, planVerdict } from './probe/verdict.ts'
 

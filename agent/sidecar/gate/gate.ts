@@ -1,7 +1,7 @@
 /** Owns the order of the checks and the verdict: nothing is published that has not passed here. */
 import { AgentError } from '../../core/errors.ts'
-import type { Bundle } from '../../pki/bundle.ts'
 import type { ReasonCode } from '../../core/reason-catalog.ts'
+import type { Bundle } from '../../pki/bundle.ts'
 import {
   type Check,
   chainsToPublishedCa,

@@ -3,10 +3,10 @@
  * ever asks back. Times are milliseconds since the epoch.
  */
 
+import type { ReasonCode } from '../../core/reason-catalog.ts'
+import type { CaUse } from '../../pki/ca-set.ts'
 import type { Finding } from '../gate/probe/outcome.ts'
 import type { Verdict } from '../gate/probe/verdict.ts'
-import type { CaUse } from '../../pki/ca-set.ts'
-import type { ReasonCode } from '../../core/reason-catalog.ts'
 import type { ProvisionEvent } from './provision-events.ts'
 
 /** What a request to Vault is for: the label of the request metrics. */

@@ -1,7 +1,7 @@
 /** Owns the log: one line per event on standard output, JSON by pino, or a readable form for people. */
 import { pino } from 'pino'
-import type { Clock } from '../../core/clock.ts'
 import type { Config } from '../../config/config.ts'
+import type { Clock } from '../../core/clock.ts'
 import { describe, type Level } from './describe.ts'
 import type { Listener } from './events.ts'
 import { openLogOutput } from './log-output.ts'

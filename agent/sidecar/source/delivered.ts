@@ -4,12 +4,12 @@
  */
 
 import type { X509Certificate } from 'node:crypto'
-import { isoTime } from '../../core/clock.ts'
 import type { Target } from '../../config/config.ts'
+import { isoTime } from '../../core/clock.ts'
 import { AgentError, messageOf } from '../../core/errors.ts'
+import type { Secret } from '../../core/secret.ts'
 import { commonName, parseCertificates, validityOf } from '../../pki/certificate.ts'
 import { parseKey } from '../../pki/key.ts'
-import type { Secret } from '../../core/secret.ts'
 import type { BundleSource, Candidate, Wanted } from './source.ts'
 
 export interface Delivered {

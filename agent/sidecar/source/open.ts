@@ -1,14 +1,15 @@
 /** Owns which source a configuration names, and the way to Vault behind it, where there is one. */
-import type { Clock } from '../../core/clock.ts'
+
 import type { Config } from '../../config/config.ts'
 import { usesNodeUid } from '../../config/template.ts'
-import type { Listener } from '../observe/events.ts'
+import type { Clock } from '../../core/clock.ts'
 import { createVaultApi } from '../../vault/client.ts'
 import { readNodeUid } from '../../vault/credentials.ts'
 import { createSession, type Session } from '../../vault/session.ts'
 import type { SkewMeter } from '../../vault/skew.ts'
 import type { TlsMaterial } from '../../vault/tls-files.ts'
 import { createTransport, type Transport } from '../../vault/transport.ts'
+import type { Listener } from '../observe/events.ts'
 import { createFileSource } from './file.ts'
 import { createKvSource } from './kv.ts'
 import { createPkiSource } from './pki.ts'

@@ -1,10 +1,15 @@
 /** Owns obtaining certificates from Vault's PKI: a key and a request made here, signed there; and the mount's issuers. */
 import type { KeyObject, X509Certificate } from 'node:crypto'
-import type { Clock } from '../../core/clock.ts'
 import type { Config, KeyType } from '../../config/config.ts'
+import type { Clock } from '../../core/clock.ts'
 import { AgentError, messageOf } from '../../core/errors.ts'
-import type { Listener } from '../observe/events.ts'
-import { isIssuedBy, parseCertificates, parseUsable, type UsableCertificates, validityOf } from '../../pki/certificate.ts'
+import {
+  isIssuedBy,
+  parseCertificates,
+  parseUsable,
+  type UsableCertificates,
+  validityOf,
+} from '../../pki/certificate.ts'
 import { createCsr } from '../../pki/csr.ts'
 import { generateKey } from '../../pki/key.ts'
 import type { SignedCertificate } from '../../vault/answers.ts'
@@ -13,6 +18,7 @@ import { signedEvidence } from '../../vault/clock-evidence.ts'
 import type { Session } from '../../vault/session.ts'
 import type { SkewMeter } from '../../vault/skew.ts'
 import { holding, type Transport } from '../../vault/transport.ts'
+import type { Listener } from '../observe/events.ts'
 import type { BundleSource, SourceUpdate, Wanted } from './source.ts'
 
 export interface PkiSourceOptions {

@@ -6,8 +6,8 @@
  */
 import type { KeyObject, X509Certificate } from 'node:crypto'
 import type { Target } from '../../config/config.ts'
-import type { Bundle } from '../../pki/bundle.ts'
 import type { ReasonCode } from '../../core/reason-catalog.ts'
+import type { Bundle } from '../../pki/bundle.ts'
 
 /** A new certificate that has not passed the gate yet. */
 export interface Candidate {

@@ -1,9 +1,9 @@
 /** Owns the status as JSON: `/status` and `status --output json`. Times are ISO 8601 in UTC, durations are seconds. */
 
 import { isoTime } from '../../core/clock.ts'
-import type { Happening } from '../observe/timeline.ts'
 import { runbookOf } from '../../core/reason.ts'
 import { reasons } from '../../core/reason-catalog.ts'
+import type { Happening } from '../observe/timeline.ts'
 import type { Status, TargetStatus } from './status.ts'
 
 export function statusJson({ node, atMs, version, targets }: Status): object {

@@ -2,8 +2,8 @@
 import type { Config } from '../../config/config.ts'
 import { loopbackOf } from '../../config/listen.ts'
 import { asObject } from '../../core/json.ts'
-import type { Happening } from '../observe/timeline.ts'
 import { type ReasonCode, reasons } from '../../core/reason-catalog.ts'
+import type { Happening } from '../observe/timeline.ts'
 
 export interface Live {
   readonly version: string | undefined

@@ -5,10 +5,10 @@
 import type { X509Certificate } from 'node:crypto'
 import type { Config, Target } from '../../config/config.ts'
 import { AgentError } from '../../core/errors.ts'
-import { type Happening, lastingFailure } from '../observe/timeline.ts'
 import type { Bundle } from '../../pki/bundle.ts'
 import { workingTime } from '../../pki/ca-set.ts'
 import { commonName, describeName, findChain, validityOf } from '../../pki/certificate.ts'
+import { type Happening, lastingFailure } from '../observe/timeline.ts'
 import { createPlanner } from '../schedule.ts'
 import { openSecretDir } from '../store/secret-dir.ts'
 

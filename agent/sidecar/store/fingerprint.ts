@@ -6,8 +6,8 @@ import { createHash } from 'node:crypto'
 import { accessSync, type BigIntStats, constants, lstatSync, readlinkSync, statfsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { systemCode } from '../../core/errors.ts'
-import { lockName } from './directory-lock.ts'
 import { readSmallFile, systemFiles } from '../../core/files.ts'
+import { lockName } from './directory-lock.ts'
 import { fileNames } from './published-layout.ts'
 
 const publishedNames = [...Object.values(fileNames), '..data']

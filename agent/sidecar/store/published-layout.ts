@@ -5,9 +5,9 @@
 import type { Stats } from 'node:fs'
 import { join } from 'node:path'
 import { AgentError, messageOf, systemCode } from '../../core/errors.ts'
-import { type Bundle, parseBundle } from '../../pki/bundle.ts'
-import { Secret } from '../../core/secret.ts'
 import { kindOf, UnfitFileError } from '../../core/files.ts'
+import { Secret } from '../../core/secret.ts'
+import { type Bundle, parseBundle } from '../../pki/bundle.ts'
 import { generationBefore, isGeneration } from './generation.ts'
 import type { Directory } from './open-directory.ts'
 

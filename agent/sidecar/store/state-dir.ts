@@ -4,8 +4,8 @@
  */
 import { constants, mkdirSync } from 'node:fs'
 import { AgentError } from '../../core/errors.ts'
-import { createDirectoryLock } from './directory-lock.ts'
 import { systemFiles, withFile } from '../../core/files.ts'
+import { createDirectoryLock } from './directory-lock.ts'
 import { type IssuanceRecord, openIssuanceRecord } from './issuance-record.ts'
 import { openSecretDir, type SecretDir } from './secret-dir.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { AgentError } from '../../../agent/core/errors.ts'
 import { type BackoffState, planRetry } from '../../../agent/core/backoff.ts'
+import { AgentError } from '../../../agent/core/errors.ts'
 import { publishedIn, snapshot } from './rotation-files.ts'
 import { hourMs, name, type Rig, rotationRig } from './rotation-rig.ts'
 

@@ -1,8 +1,8 @@
 /** The rotation with a probe: what etcd refuses is kept back, asked about again, and signed only once. */
 import { describe, expect, test } from 'vitest'
 import { AgentError } from '../../../agent/core/errors.ts'
-import type { ProbeCode } from '../../../agent/sidecar/gate/probe/outcome.ts'
 import type { Bundle } from '../../../agent/pki/bundle.ts'
+import type { ProbeCode } from '../../../agent/sidecar/gate/probe/outcome.ts'
 import { createCa } from '../../support/certificates.ts'
 import { clear, filesIn, plant, publishedIn, snapshot } from './rotation-files.ts'
 import { hourMs, newCa, oldCa, type Rig, rotationRig, startMs, x509 } from './rotation-rig.ts'

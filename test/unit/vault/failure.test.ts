@@ -1,8 +1,8 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { AgentError } from '../../../agent/core/errors.ts'
-import type { Operation } from '../../../agent/sidecar/observe/events.ts'
 import { reasons } from '../../../agent/core/reason-catalog.ts'
+import type { Operation } from '../../../agent/sidecar/observe/events.ts'
 import {
   type Answer,
   errorTexts,

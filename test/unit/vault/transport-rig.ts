@@ -4,8 +4,8 @@
  */
 import { inspect } from 'node:util'
 import { onTestFinished } from 'vitest'
-import { systemClock } from '../../../agent/core/clock.ts'
 import type { VaultAddress } from '../../../agent/config/vault.ts'
+import { systemClock } from '../../../agent/core/clock.ts'
 import { AgentError } from '../../../agent/core/errors.ts'
 import type { AgentEvent } from '../../../agent/sidecar/observe/events.ts'
 import { createSkewMeter } from '../../../agent/vault/skew.ts'

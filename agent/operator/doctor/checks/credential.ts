@@ -1,6 +1,7 @@
 /** Owns the check of what the agent logs in with, as far as it can be seen without Vault. */
-import { isoTime } from '../../../core/clock.ts'
+
 import type { Auth } from '../../../config/auth.ts'
+import { isoTime } from '../../../core/clock.ts'
 import { formatDuration } from '../../../core/duration.ts'
 import { readLoginParameters, readStaticToken, readTokenClaims } from '../../../vault/credentials.ts'
 import type { ServiceAccountClaims } from '../../../vault/jwt.ts'

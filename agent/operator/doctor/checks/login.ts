@@ -2,8 +2,8 @@
 import type { Auth } from '../../../config/auth.ts'
 import { formatDuration } from '../../../core/duration.ts'
 import { AgentError } from '../../../core/errors.ts'
-import type { AgentEvent } from '../../../sidecar/observe/events.ts'
 import { revealed } from '../../../core/secret.ts'
+import type { AgentEvent } from '../../../sidecar/observe/events.ts'
 import { type Check, ExplainedError, failure, ok, skipped, type Verdict, warning } from '../check.ts'
 import { readCapabilities } from '../vault-answers.ts'
 

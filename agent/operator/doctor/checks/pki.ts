@@ -2,13 +2,13 @@
 import type { X509Certificate } from 'node:crypto'
 import { formatDuration } from '../../../core/duration.ts'
 import { AgentError } from '../../../core/errors.ts'
-import type { GateContext } from '../../../sidecar/gate/checks.ts'
-import { judge } from '../../../sidecar/gate/gate.ts'
-import type { AgentEvent } from '../../../sidecar/observe/events.ts'
+import { reasons } from '../../../core/reason-catalog.ts'
 import type { Bundle } from '../../../pki/bundle.ts'
 import { caPhases, findCaPhase } from '../../../pki/ca-phase.ts'
 import { describeName, isIssuedBy, validityOf } from '../../../pki/certificate.ts'
-import { reasons } from '../../../core/reason-catalog.ts'
+import type { GateContext } from '../../../sidecar/gate/checks.ts'
+import { judge } from '../../../sidecar/gate/gate.ts'
+import type { AgentEvent } from '../../../sidecar/observe/events.ts'
 import { type Check, ExplainedError, failure, ok, skipped, type Verdict, warning } from '../check.ts'
 
 export const issuers: Check = {

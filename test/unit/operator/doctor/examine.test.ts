@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import type { Target } from '../../../../agent/config/config.ts'
+import { AgentError } from '../../../../agent/core/errors.ts'
 import type { Access } from '../../../../agent/operator/doctor/access.ts'
 import { type Check, type Finding, ok, skipped } from '../../../../agent/operator/doctor/check.ts'
 import { createChecks } from '../../../../agent/operator/doctor/checks.ts'
 import { examine } from '../../../../agent/operator/doctor/examine.ts'
 import { once, onceFor } from '../../../../agent/operator/doctor/once.ts'
-import { AgentError } from '../../../../agent/core/errors.ts'
 
 const targets = ['one', 'two'].map((component) => ({ component }) as Target)
 

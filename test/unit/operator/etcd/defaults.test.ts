@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { parseWantedPools } from '../../../../agent/config/calico-pools.ts'
 import { ConfigError } from '../../../../agent/core/errors.ts'
-import { type DefaultsWish, keyOf, makeDefaults, planDefaults, readDefaults } from '../../../../agent/operator/etcd/defaults.ts'
+import {
+  type DefaultsWish,
+  keyOf,
+  makeDefaults,
+  planDefaults,
+  readDefaults,
+} from '../../../../agent/operator/etcd/defaults.ts'
 import { resources } from '../../../../agent/operator/etcd/profile-table.ts'
 import { createEtcdModel } from '../../../support/etcd-model.ts'
 

@@ -4,7 +4,14 @@ import { AgentError } from '../../../../agent/core/errors.ts'
 import { translateEtcdError } from '../../../../agent/operator/etcd/failure.ts'
 import { longNameWarning, parseNodeNames } from '../../../../agent/operator/etcd/nodes.ts'
 import { forEach } from '../../../../agent/operator/etcd/pool.ts'
-import { readReceipt, readRecord, recordLine, remember, tidy, writeReceipt } from '../../../../agent/operator/etcd/record.ts'
+import {
+  readReceipt,
+  readRecord,
+  recordLine,
+  remember,
+  tidy,
+  writeReceipt,
+} from '../../../../agent/operator/etcd/record.ts'
 import { createEtcdModel } from '../../../support/etcd-model.ts'
 
 describe('names of nodes', () => {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { AgentError } from '../../../../agent/core/errors.ts'
-import type { AgentEvent } from '../../../../agent/sidecar/observe/events.ts'
-import { createEtcdConnection } from '../../../../agent/operator/provision/connection.ts'
 import { Secret } from '../../../../agent/core/secret.ts'
+import { createEtcdConnection } from '../../../../agent/operator/provision/connection.ts'
+import type { AgentEvent } from '../../../../agent/sidecar/observe/events.ts'
 import { createEtcdModel } from '../../../support/etcd-model.ts'
 
 function rig() {

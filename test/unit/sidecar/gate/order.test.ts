@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { AgentError } from '../../../../agent/core/errors.ts'
-import { judge, requirePass } from '../../../../agent/sidecar/gate/gate.ts'
 import type { ReasonCode } from '../../../../agent/core/reason-catalog.ts'
+import { judge, requirePass } from '../../../../agent/sidecar/gate/gate.ts'
 import { createCa, createKeyPair } from '../../../support/certificates.ts'
 import { bundleOf } from '../../pki/parsed.ts'
 import { bundle, ca, context, dates, otherCa, wanted } from './gate-rig.ts'

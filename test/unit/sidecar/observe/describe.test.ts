@@ -1,7 +1,7 @@
 import { expect, describe as group, test } from 'vitest'
+import { type ReasonCode, reasons } from '../../../../agent/core/reason-catalog.ts'
 import { describe, type Level } from '../../../../agent/sidecar/observe/describe.ts'
 import type { AgentEvent } from '../../../../agent/sidecar/observe/events.ts'
-import { type ReasonCode, reasons } from '../../../../agent/core/reason-catalog.ts'
 import { sampleEvents, sampleNow } from './sample-events.ts'
 
 const hourMs = 3_600_000

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
+import { reasons } from '../../../../agent/core/reason-catalog.ts'
 import type { AgentEvent } from '../../../../agent/sidecar/observe/events.ts'
 import { createHealth, type Health, type Probe } from '../../../../agent/sidecar/observe/health.ts'
-import { reasons } from '../../../../agent/core/reason-catalog.ts'
 import { createFakeClock, type FakeClock } from '../../../support/fake-clock.ts'
 import { sampleCertificate, sampleEvents, sampleNow } from './sample-events.ts'
 

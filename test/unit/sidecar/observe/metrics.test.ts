@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
+import { type ReasonCode, reasons } from '../../../../agent/core/reason-catalog.ts'
 import type { AgentEvent } from '../../../../agent/sidecar/observe/events.ts'
 import { createMetrics, type Metrics } from '../../../../agent/sidecar/observe/metrics.ts'
-import { type ReasonCode, reasons } from '../../../../agent/core/reason-catalog.ts'
 import { createFakeClock, type FakeClock } from '../../../support/fake-clock.ts'
 import { type Exposition, parseExposition } from './exposition.ts'
 import { sampleEvents, sampleNow } from './sample-events.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import type { ReasonCode } from '../../../../agent/core/reason-catalog.ts'
 import type { AgentEvent, PublishedCertificate } from '../../../../agent/sidecar/observe/events.ts'
 import { createTimeline, lastingFailure } from '../../../../agent/sidecar/observe/timeline.ts'
-import type { ReasonCode } from '../../../../agent/core/reason-catalog.ts'
 import { createFakeClock } from '../../../support/fake-clock.ts'
 
 const component = 'calico-node'

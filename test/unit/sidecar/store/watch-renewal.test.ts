@@ -2,7 +2,12 @@ import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type FSWatcher, watch } from 'chokidar'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { type WatchEnvironment, type Watched, type WatchListeners, watchFiles } from '../../../../agent/sidecar/store/watch.ts'
+import {
+  type WatchEnvironment,
+  type Watched,
+  type WatchListeners,
+  watchFiles,
+} from '../../../../agent/sidecar/store/watch.ts'
 import { tempDir } from '../../../support/temp-dir.ts'
 
 describe('a watch that cannot be had, or has gone deaf', () => {

@@ -1,8 +1,13 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Finding, isRefusal, probeCodes, summarize } from '../../../../../agent/sidecar/gate/probe/outcome.ts'
-import { type ProbeContext, planProbeMs, planVerdict, type Verdict } from '../../../../../agent/sidecar/gate/probe/verdict.ts'
 import { reasons } from '../../../../../agent/core/reason-catalog.ts'
+import { type Finding, isRefusal, probeCodes, summarize } from '../../../../../agent/sidecar/gate/probe/outcome.ts'
+import {
+  type ProbeContext,
+  planProbeMs,
+  planVerdict,
+  type Verdict,
+} from '../../../../../agent/sidecar/gate/probe/verdict.ts'
 
 const hourMs = 3_600_000
 const day = (hoursLeft: number) => ({ runwayMs: hoursLeft * hourMs, lifetimeMs: 24 * hourMs })
