@@ -14,8 +14,8 @@ function start(directory: string): void {
     process.stderr.write(`calico-vault-agent: needs Node ${builtFor}; this is ${process.version}\n`)
     process.exit(78)
   }
-  const filename = join(directory, 'agent.js')
-  const { run } = loadScript(filename, readCache(join(directory, 'agent.cache')))
+  const filename = join(directory, 'cli.js')
+  const { run } = loadScript(filename, readCache(join(directory, 'cli.cache')))
   run({}, createRequire(filename), filename, directory)
 }
 

@@ -36,12 +36,12 @@ const commands = {
 /** Modules that are bundles of their own, loaded when they are needed. */
 const separate: readonly (readonly [module: RegExp, bundle: string])[] = [
   [/\/background\.ts$/, './background.js'],
-  [/\/probe\/ask\.ts$/, './probe.js'],
+  [/\/probe\/probe\.ts$/, './probe.js'],
   [/\/cli\/provision\.ts$/, './provision.mjs'],
   [/\/cli\/setup-vault\.ts$/, './setup-vault.mjs'],
   [/\/cli\/doctor\.ts$/, './doctor.mjs'],
   [/\/cli\/status\.ts$/, './status.mjs'],
-  [/\/status\/answer\.ts$/, './page.js'],
+  [/\/status\/status-page\.ts$/, './status-page.js'],
 ]
 
 const apart: Plugin = {
@@ -65,7 +65,7 @@ const bundles = await Promise.all([
     supported: { 'dynamic-import': false },
     plugins: [slimLibraries, apart],
   }),
-  build({ ...common, entryPoints: { page: 'agent/sidecar/status/status-page.ts' }, outdir }),
+  build({ ...common, entryPoints: { 'status-page': 'agent/sidecar/status/status-page.ts' }, outdir }),
   build({ ...common, entryPoints: { probe: 'agent/sidecar/gate/probe/probe.ts' }, outdir }),
   build({
     ...common,
@@ -81,9 +81,9 @@ const bundles = await Promise.all([
   }),
   build({
     ...common,
-    entryPoints: { agent: 'agent/cli/cli.ts' },
+    entryPoints: { cli: 'agent/cli/cli.ts' },
     outdir,
-    // `import('../background.ts')` becomes a require of the other bundle.
+    // `import('../sidecar/background.ts')` becomes a require of the other bundle.
     supported: { 'dynamic-import': false },
     plugins: [slimLibraries, apart],
   }),

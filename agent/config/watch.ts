@@ -2,12 +2,18 @@
 import { isIPv6 } from 'node:net'
 import { join, normalize } from 'node:path'
 import { ConfigError } from '../core/errors.ts'
-import type { KubeAddress } from '../operator/kubernetes/api.ts'
 import type { CalicoVersion } from './calico-version.ts'
 import { type Config, parseConfig, readObservation } from './config.ts'
 import { type EtcdAddress, parseCalicoVersionVariable, parseEtcdEndpoints, parseProvisionConfig } from './etcd.ts'
 import { type Environment, EnvironmentReader, quote } from './reader.ts'
 import { refuseAgentVariables } from './unknown-variables.ts'
+
+export interface KubeAddress {
+  /** `https://host:port` */
+  readonly origin: string
+  readonly tokenFile: string
+  readonly caFile: string
+}
 
 export interface WatchConfig extends Pick<Config, 'listen' | 'log'> {
   /** Undefined: the certificate comes from elsewhere. */

@@ -1,6 +1,6 @@
 /** Owns what a reason is made of; the reasons themselves are in reasons.ts and beside what they are about. */
 
-/** How an attempt that ended with this reason is tried again (rotation/backoff.ts): each class has its own ladder. */
+/** How an attempt that ended with this reason is tried again (backoff.ts): each class has its own ladder. */
 export type RetryClass = 'outage' | 'refused' | 'local' | 'awaited'
 
 export interface Reason {

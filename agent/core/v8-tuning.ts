@@ -4,13 +4,12 @@
  */
 import { setDefaultCACertificates } from 'node:tls'
 import { setFlagsFromString } from 'node:v8'
-import type { TlsMaterial } from '../vault/tls-files.ts'
 
 /**
  * Before a connection to Vault: where its CA is configured, Node need not parse the 140 root certificates that it ships. The
  * same CA is given with the connection itself, so this is never what decides whom to trust.
  */
-export function prepareConnection({ ca }: TlsMaterial): void {
+export function prepareConnection({ ca }: { readonly ca: string | undefined }): void {
   if (ca !== undefined) setDefaultCACertificates([ca])
 }
 

@@ -9,12 +9,13 @@ import type { Fallback } from './fallback.ts'
 import type { Admit } from './gate/admission.ts'
 import type { GateContext } from './gate/checks.ts'
 import type { ReadInputs } from './inputs.ts'
+import { nextState } from './next-state.ts'
 import type { Listener } from './observe/events.ts'
 import type { BundleSource, Wanted } from './source/source.ts'
 import type { IssuanceRecord } from './store/issuance-record.ts'
 import type { TargetDir } from './store/target-dir.ts'
 import type { TargetEvent } from './target-event.ts'
-import { nextState, type TargetRules, type TargetState, unknownTarget } from './target-state.ts'
+import { type TargetRules, type TargetState, unknownTarget } from './target-state.ts'
 
 export interface TargetOptions {
   readonly target: Target

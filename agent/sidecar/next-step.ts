@@ -1,25 +1,8 @@
 /** The decision what a target does next: a pure function of its state and the time. */
 import type { Moment } from '../core/clock.ts'
-import type { ReasonCode } from '../core/reason-catalog.ts'
 import { mendedBy } from './inputs.ts'
 import { deferAfterOutage } from './schedule.ts'
-import type { Failure, Repair, TargetState } from './target-state.ts'
-
-export type Step =
-  /** The directory is read, and nothing is written. */
-  | { readonly do: 'inspect' }
-  | { readonly do: 'repair'; readonly repair: Repair }
-  /** There is no certificate that works, and none can be had: one is looked for on this node. */
-  | { readonly do: 'fall-back' }
-  | { readonly do: 'renew'; readonly reason: ReasonCode }
-  | { readonly do: 'poll' }
-  /** etcd is asked again about what was published unverified. */
-  | { readonly do: 'reprobe' }
-  /** What failed before has passed. */
-  | { readonly do: 'recover' }
-  | { readonly do: 'wait'; readonly forMs: number }
-
-export type StepName = Step['do']
+import type { Failure, Step, TargetState } from './target-state.ts'
 
 /** The wall clock is read again at least this often: it may have been set, and timers stand still while a machine sleeps. */
 const longestWaitMs = 30_000

@@ -4,9 +4,8 @@ import type { AgentError } from '../core/errors.ts'
 import type { ReasonCode } from '../core/reason-catalog.ts'
 import type { Bundle } from '../pki/bundle.ts'
 import type { InputStates } from './inputs.ts'
-import type { StepName } from './next-step.ts'
 import type { Candidate } from './source/source.ts'
-import type { RenewalRequest, Repair } from './target-state.ts'
+import type { RenewalRequest, Repair, StepName } from './target-state.ts'
 
 export type TargetEvent =
   /** The node was looked at: what is published, a source on it, and what the last failure was about. */

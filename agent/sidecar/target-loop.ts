@@ -8,10 +8,10 @@ import { askEtcd } from './acceptance.ts'
 import { createContext, type TargetOptions } from './context.ts'
 import { mendedBy } from './inputs.ts'
 import { fallBack, inspect, repair } from './inspection.ts'
-import { planStep, type Step } from './next-step.ts'
+import { planStep } from './next-step.ts'
 import { poll, renew } from './renewal.ts'
 import { fingerprintPublished } from './store/fingerprint.ts'
-import type { Published } from './target-state.ts'
+import { type Published, type Step } from './target-state.ts'
 
 export interface TargetLoop {
   readonly component: string

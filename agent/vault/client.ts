@@ -4,7 +4,6 @@ import nodeVault from 'node-vault'
 import { AgentError, messageOf } from '../core/errors.ts'
 import { revealed, type Secret } from '../core/secret.ts'
 import { parseUsable } from '../pki/certificate.ts'
-import type { Operation } from '../sidecar/observe/events.ts'
 import {
   readIssuer,
   readIssuerIds,
@@ -18,6 +17,7 @@ import {
 } from './answers.ts'
 import type { LoginFields } from './credentials.ts'
 import type { Transport, VaultRequest } from './transport.ts'
+import type { Operation } from './vault-event.ts'
 
 /** Headers that prove who a request is from: a token, or inline (OpenBao). Secrets are revealed only into the request itself. */
 export type Credentials = Readonly<Record<string, string | Secret>>

@@ -5,7 +5,7 @@ import { field } from '../core/json.ts'
 import type { ReasonCode } from '../core/reason-catalog.ts'
 import { oneLine } from '../core/text.ts'
 import { isTlsCode, tlsText } from '../core/tls-error.ts'
-import type { Operation } from '../sidecar/observe/events.ts'
+import type { Operation } from './vault-event.ts'
 
 export interface Answer {
   readonly status: number

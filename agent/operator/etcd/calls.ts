@@ -1,9 +1,13 @@
 /** Owns the single calls of `EtcdAuthApi` in terms of etcd3's raw calls: its own Role and User objects hold the private key. */
+
 import { randomBytes } from 'node:crypto'
+import type { Etcd3 } from 'etcd3'
 import { AgentError, messageOf } from '../../core/errors.ts'
 import type { EtcdBootstrapApi, StoredKey } from './api.ts'
-import type { Call } from './client.ts'
 import { type Access, compareGrants, type KeyRange, prefixRange } from './grants.ts'
+
+/** Runs a call on one endpoint after the other until it succeeds, or until trying again does not help. */
+export type Call = <Result>(what: (etcd: Etcd3) => Promise<Result>) => Promise<Result>
 
 const accesses: Readonly<Record<string, Access>> = { READ: 'read', WRITE: 'write', READWRITE: 'readwrite' }
 const permissionTypes = { read: 'Read', write: 'Write', readwrite: 'Readwrite' } as const

@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Etcd3, type IOptions } from 'etcd3'
 import { AgentError } from '../../core/errors.ts'
 import type { EtcdBootstrapApi } from './api.ts'
-import { authCalls, keyCalls } from './calls.ts'
+import { authCalls, type Call, keyCalls } from './calls.ts'
 import { translateEtcdError } from './failure.ts'
 
 export interface EtcdOptions {
@@ -27,9 +27,6 @@ export interface EtcdOptions {
 export interface EtcdClient extends EtcdBootstrapApi {
   close(): void
 }
-
-/** Runs a call on one endpoint after the other until it succeeds, or until trying again does not help. */
-export type Call = <Result>(what: (etcd: Etcd3) => Promise<Result>) => Promise<Result>
 
 /** What may be better on another member, and what may be better in a moment on the same one. */
 const elsewhere = new Set(['etcd-unreachable', 'etcd-tls', 'etcd-timeout', 'etcd-no-leader'])

@@ -3,6 +3,7 @@
  * read from the service account's directory for each connection, as the kubelet renews them in place.
  */
 import { Client } from 'undici'
+import type { KubeAddress } from '../../config/watch.ts'
 import { AgentError, messageOf } from '../../core/errors.ts'
 import { readSmallFile, systemFiles } from '../../core/files.ts'
 import { field, parseJson } from '../../core/json.ts'
@@ -10,13 +11,6 @@ import { retryAfterMs } from '../../vault/failure.ts'
 import { type NodePage, parseNodePage, parseWatchEvent, type WatchEvent } from './answers.ts'
 import { statusError, translateKubeError } from './failure.ts'
 import { linesOf } from './lines.ts'
-
-export interface KubeAddress {
-  /** `https://host:port` */
-  readonly origin: string
-  readonly tokenFile: string
-  readonly caFile: string
-}
 
 export interface KubeTimeouts {
   /** Of a connection, and of the head of an answer. */

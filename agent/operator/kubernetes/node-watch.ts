@@ -3,12 +3,13 @@
  * go on from the last version that was seen, and list again only where the API server has forgotten it or told nonsense.
  */
 
+import type { KubeAddress } from '../../config/watch.ts'
 import { type BackoffState, planRetry } from '../../core/backoff.ts'
 import type { Clock } from '../../core/clock.ts'
 import { AgentError } from '../../core/errors.ts'
 import { createLoop } from '../../core/retry-loop.ts'
 import type { NodeListener, NodeSource } from '../provision/node-source.ts'
-import { type KubeAddress, type KubeApi, type KubeTimeouts, openKube } from './api.ts'
+import { type KubeApi, type KubeTimeouts, openKube } from './api.ts'
 
 export interface KubeNodesOptions {
   readonly address: KubeAddress

@@ -1,7 +1,6 @@
 /** Owns reading what Vault holds of that which the setup is about. Below a mount that is not there, nothing is asked. */
 import { asObject } from '../../core/json.ts'
-import type { Resource } from './resources.ts'
-import type { Setup } from './setup.ts'
+import { type Resource, type Setup } from './setup.ts'
 
 /** Vault as an administrator sees it. Every call throws AgentError. */
 export interface VaultAdmin {

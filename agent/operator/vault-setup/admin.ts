@@ -8,7 +8,7 @@ import { createVaultCalls, tokenHeader } from '../../vault/client.ts'
 import { createSkewMeter } from '../../vault/skew.ts'
 import { createTransport } from '../../vault/transport.ts'
 import type { VaultAdmin } from './actual.ts'
-import type { Fields } from './resources.ts'
+import { type Fields } from './setup.ts'
 
 export interface OpenVaultAdmin extends VaultAdmin {
   close(): void

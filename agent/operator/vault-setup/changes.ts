@@ -1,6 +1,6 @@
 /** Owns the single writes that a plan is made of: which there are, and what each sends where. */
 import type { Difference } from './differences.ts'
-import type { Fields, Resource } from './resources.ts'
+import { type Fields, type Resource } from './setup.ts'
 
 export type Table = 'auth' | 'mounts'
 

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { Change } from './changes.ts'
 import { type Difference, isEmpty } from './differences.ts'
-import type { Resource } from './resources.ts'
+import { type Resource } from './setup.ts'
 
 export interface ChangeText {
   readonly sign: '+' | '~'

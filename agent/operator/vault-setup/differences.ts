@@ -1,6 +1,6 @@
 /** Owns comparing what is wanted at a path with what Vault shows of it: Vault fills in, trims and reorders. Pure. */
 import { isDeepStrictEqual } from 'node:util'
-import type { Fields } from './resources.ts'
+import { type Fields } from './setup.ts'
 
 export interface Difference {
   readonly field: string

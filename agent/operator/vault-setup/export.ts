@@ -1,5 +1,5 @@
 /** Owns the forms in which a setup leaves the program for review and for other tools. None of them needs Vault or the files. */
-import type { KeyType } from '../../config/config.ts'
+import type { KeyType } from '../../pki/key.ts'
 import { policyText } from './policy.ts'
 import { resourcesOf, signPath } from './resources.ts'
 import { neededRights } from './rights.ts'

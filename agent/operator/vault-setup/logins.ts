@@ -1,12 +1,13 @@
 /** Owns how a login is tied to a pod, a node or a machine in each auth method, and what its token may then do. */
-import type { Fields, Resource } from './resources.ts'
 import {
   type ApproleAuth,
   type ComponentSetup,
+  type Fields,
   type JwtAuth,
   type KubernetesAuth,
   loginsOf,
   policyName,
+  type Resource,
   type Setup,
 } from './setup.ts'
 

@@ -5,8 +5,8 @@ import type { Change, Plan } from './changes.ts'
 import { type Difference, differences } from './differences.ts'
 import { planMount } from './mounts.ts'
 import { isOwnPolicy } from './policy.ts'
-import { type Fields, fillIn, type Resource, resourcesOf, type Substitutes, signPath } from './resources.ts'
-import { attestsNodes, FileRef, ownerOf, policyName, type Setup } from './setup.ts'
+import { fillIn, resourcesOf, type Substitutes, signPath } from './resources.ts'
+import { attestsNodes, type Fields, FileRef, ownerOf, policyName, type Resource, type Setup } from './setup.ts'
 
 export interface PlanOptions {
   /** Take over what `setup-vault` did not make. */

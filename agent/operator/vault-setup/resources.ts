@@ -4,21 +4,16 @@
  */
 import { loginResources } from './logins.ts'
 import { policyText } from './policy.ts'
-import { attestsNodes, type ComponentSetup, FileRef, ownerOf, policyName, type Setup } from './setup.ts'
-
-/** JSON, in which a `FileRef` stands for the text of a file, and `accessor` in a text for the accessor of the auth mount. */
-export type Fields = Readonly<Record<string, unknown>>
-
-export interface Resource {
-  readonly kind: 'policy' | 'pki-role' | 'auth-config' | 'login-role' | 'role-id'
-  /** For people. */
-  readonly name: string
-  /** In Vault's API, without `/v1/`. */
-  readonly path: string
-  readonly fields: Fields
-  /** Fields that only some servers know (OpenBao); where one is not shown, it is not missed. */
-  readonly ifKnown?: readonly string[]
-}
+import {
+  attestsNodes,
+  type ComponentSetup,
+  type Fields,
+  FileRef,
+  ownerOf,
+  policyName,
+  type Resource,
+  type Setup,
+} from './setup.ts'
 
 /** Stands for the accessor, which is known only once the auth mount is there. */
 export const accessor = '<accessor>'

@@ -1,8 +1,8 @@
 /** Owns which rights the operator's token needs: for the policy that is handed out, and for saying which are missing. */
 import { AgentError } from '../../core/errors.ts'
 import type { VaultAdmin } from './actual.ts'
-import { type Fields, resourcesOf } from './resources.ts'
-import type { Setup } from './setup.ts'
+import { resourcesOf } from './resources.ts'
+import { type Fields, type Setup } from './setup.ts'
 
 export type Capability = 'create' | 'read' | 'update' | 'list' | 'sudo'
 

@@ -1,5 +1,5 @@
 /** Owns what `setup-vault` is asked for: the words of its file once they are read, and the names that follow from them. */
-import type { KeyType } from '../../config/config.ts'
+import type { KeyType } from '../../pki/key.ts'
 
 export interface Setup {
   readonly cluster: string
@@ -104,4 +104,18 @@ export function loginsOf({
 }: Pick<Setup, 'components'>): ReadonlyMap<ComponentSetup, readonly ComponentSetup[]> {
   const own = components.filter(({ name, login }) => login === name)
   return new Map(own.map((each) => [each, components.filter(({ login }) => login === each.name)]))
+}
+
+/** JSON, in which a `FileRef` stands for the text of a file, and `accessor` in a text for the accessor of the auth mount. */
+export type Fields = Readonly<Record<string, unknown>>
+
+export interface Resource {
+  readonly kind: 'policy' | 'pki-role' | 'auth-config' | 'login-role' | 'role-id'
+  /** For people. */
+  readonly name: string
+  /** In Vault's API, without `/v1/`. */
+  readonly path: string
+  readonly fields: Fields
+  /** Fields that only some servers know (OpenBao); where one is not shown, it is not missed. */
+  readonly ifKnown?: readonly string[]
 }

@@ -4,8 +4,8 @@
  */
 import { quoted } from '../../core/shell-quote.ts'
 import { keyName } from './actual.ts'
-import { accessor, type Fields, keyFieldsOf, type Resource, resourcesOf } from './resources.ts'
-import { FileRef, ownerOf, type Setup } from './setup.ts'
+import { accessor, keyFieldsOf, resourcesOf } from './resources.ts'
+import { type Fields, FileRef, ownerOf, type Resource, type Setup } from './setup.ts'
 
 export function shellScript(setup: Setup, version: string): string {
   const { auth, pki, cluster } = setup

@@ -1,8 +1,8 @@
 /** Owns the setup as Terraform for the provider hashicorp/vault (4.6 or newer), formatted as `terraform fmt` has it. */
 import { keyName } from './actual.ts'
 import { type Body, block, expression, fileText } from './hcl.ts'
-import { accessor, type Fields, keyFieldsOf, type Resource, resourcesOf } from './resources.ts'
-import { FileRef, ownerOf, type Setup } from './setup.ts'
+import { accessor, keyFieldsOf, resourcesOf } from './resources.ts'
+import { type Fields, FileRef, ownerOf, type Resource, type Setup } from './setup.ts'
 
 const providers = `terraform {
   required_providers {

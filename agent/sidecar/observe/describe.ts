@@ -4,16 +4,9 @@ import { formatDuration } from '../../core/duration.ts'
 import { runbookOf } from '../../core/reason.ts'
 import { type ReasonCode, reasons } from '../../core/reason-catalog.ts'
 import type { AgentEvent, PublishedCertificate } from './events.ts'
+import { type Level, type LogLine, line } from './log-line.ts'
 import { describeProvision } from './provision-describe.ts'
 import { isProvisionEvent } from './provision-events.ts'
-
-export type Level = 'debug' | 'info' | 'warn' | 'error'
-
-export interface LogLine {
-  readonly level: Level
-  readonly message: string
-  readonly fields: Readonly<Record<string, unknown>>
-}
 
 /** The line for an event; undefined where an operator needs none. */
 export function describe(event: AgentEvent, nowMs: number): LogLine | undefined {
@@ -210,10 +203,6 @@ function certificateFields({ serialNumber, notBeforeMs, notAfterMs, renewAtMs, c
     caCount: ca.count,
     ca: ca.certificates.map(({ fingerprint, subject }) => `${fingerprint} ${subject}`),
   }
-}
-
-function line(level: Level, message: string, fields: LogLine['fields']): LogLine {
-  return { level, message, fields }
 }
 
 function iso(ms: number | undefined): string | undefined {

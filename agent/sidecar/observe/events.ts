@@ -5,13 +5,10 @@
 
 import type { ReasonCode } from '../../core/reason-catalog.ts'
 import type { CaUse } from '../../pki/ca-set.ts'
+import type { VaultEvent } from '../../vault/vault-event.ts'
 import type { Finding } from '../gate/probe/outcome.ts'
 import type { Verdict } from '../gate/probe/verdict.ts'
 import type { ProvisionEvent } from './provision-events.ts'
-
-/** What a request to Vault is for: the label of the request metrics. */
-export const operations = ['login', 'sign', 'issuers', 'issuer', 'secret', 'token', 'health', 'setup'] as const
-export type Operation = (typeof operations)[number]
 
 export interface TargetName {
   readonly component: string
@@ -37,16 +34,11 @@ export interface PublishedCertificate {
 
 export type AgentEvent =
   | ProvisionEvent
+  | VaultEvent
   | { type: 'started'; version: string; node: string; authMethod: string; targets: readonly TargetName[] }
   | { type: 'listening'; address: string }
   | { type: 'listen-failed'; detail: string }
   | { type: 'long-name'; component: string; node: string; commonName: string; length: number }
-  | { type: 'vault-request'; operation: Operation; outcome: string; durationMs: number }
-  | { type: 'clock-skew'; skewMs: number }
-  | { type: 'credential'; expiresAtMs: number | undefined }
-  | { type: 'login'; method: string; mount: string; expiresAtMs: number | undefined }
-  /** A token that was handed to us: how long it lives was looked up, or made longer. */
-  | { type: 'token'; expiresAtMs: number | undefined }
   | { type: 'issued'; component: string; serialNumber: string; keyReused: boolean; reason: ReasonCode }
   /** How many certificates an hour may see, and when each of those that were made stops counting. */
   | { type: 'issuance-budget'; component: string; limit: number; spentUntilMs: readonly number[] }

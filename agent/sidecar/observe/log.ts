@@ -2,8 +2,9 @@
 import { pino } from 'pino'
 import type { Config } from '../../config/config.ts'
 import type { Clock } from '../../core/clock.ts'
-import { describe, type Level } from './describe.ts'
+import { describe } from './describe.ts'
 import type { Listener } from './events.ts'
+import type { Level } from './log-line.ts'
 import { openLogOutput } from './log-output.ts'
 
 export function createLog({ level, format }: Config['log'], clock: Clock): Listener {

@@ -2,7 +2,7 @@
 import { formatDuration } from '../../core/duration.ts'
 import { runbookOf } from '../../core/reason.ts'
 import { reasons } from '../../core/reason-catalog.ts'
-import type { LogLine } from './describe.ts'
+import { type LogLine, line } from './log-line.ts'
 import type { ProvisionEvent } from './provision-events.ts'
 
 const held = {
@@ -78,8 +78,4 @@ function failure(
 
 function formatSeconds(ms: number): string {
   return `${(ms / 1000).toFixed(1)}s`
-}
-
-function line(level: LogLine['level'], message: string, fields: LogLine['fields']): LogLine {
-  return { level, message, fields }
 }

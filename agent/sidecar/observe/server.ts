@@ -3,7 +3,6 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from 'node:net'
 import type { Clock } from '../../core/clock.ts'
 import { messageOf } from '../../core/errors.ts'
-import type { StatusAnswer } from '../status/status-page.ts'
 import { containerHeader } from './container.ts'
 import type { Listener } from './events.ts'
 import type { Health, Probe } from './health.ts'
@@ -22,6 +21,12 @@ export interface ObserveServerOptions {
 }
 
 export type StatusPath = '/' | '/status'
+
+export interface StatusAnswer {
+  readonly contentType: string
+  readonly text: string
+  readonly headers: Readonly<Record<string, string>>
+}
 
 export interface ObserveServer {
   /** The bound port, once it listens; it may never. */

@@ -1,6 +1,7 @@
 /** Owns the metrics of the conversation with Vault: requests, logins, tokens, clocks. */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
-import { type AgentEvent, type Operation, operations } from './events.ts'
+import { type Operation, operations } from '../../vault/vault-event.ts'
+import type { AgentEvent } from './events.ts'
 
 const prefix = 'calico_vault_agent_'
 

@@ -1,6 +1,6 @@
 /** Owns obtaining certificates from Vault's PKI: a key and a request made here, signed there; and the mount's issuers. */
 import type { KeyObject, X509Certificate } from 'node:crypto'
-import type { Config, KeyType } from '../../config/config.ts'
+import type { Config } from '../../config/config.ts'
 import type { Clock } from '../../core/clock.ts'
 import { AgentError, messageOf } from '../../core/errors.ts'
 import {
@@ -11,7 +11,7 @@ import {
   validityOf,
 } from '../../pki/certificate.ts'
 import { createCsr } from '../../pki/csr.ts'
-import { generateKey } from '../../pki/key.ts'
+import { generateKey, type KeyType } from '../../pki/key.ts'
 import type { SignedCertificate } from '../../vault/answers.ts'
 import type { MountIssuers, VaultApi } from '../../vault/client.ts'
 import { signedEvidence } from '../../vault/clock-evidence.ts'

@@ -7,11 +7,11 @@ import { createHash } from 'node:crypto'
 import { isoTime } from '../../core/clock.ts'
 import { formatDuration } from '../../core/duration.ts'
 import { reasons } from '../../core/reason-catalog.ts'
+import type { StatusAnswer } from '../observe/server.ts'
 import type { Happening } from '../observe/timeline.ts'
 import { escaped, type Html, html } from './html.ts'
 import { style } from './page-style.ts'
 import type { CertificateStatus, Status, TargetStatus } from './status.ts'
-import type { StatusAnswer } from './status-page.ts'
 
 export function statusPage(status: Status): StatusAnswer {
   const hash = createHash('sha256').update(style).digest('base64')

@@ -3,16 +3,11 @@
  * somebody looks for the first time.
  */
 import type { Clock } from '../../core/clock.ts'
+import type { StatusAnswer } from '../observe/server.ts'
 import type { Timeline } from '../observe/timeline.ts'
 import { statusJson } from './json.ts'
 import { statusPage } from './page.ts'
 import { readStatus, type StatusConfig } from './status.ts'
-
-export interface StatusAnswer {
-  readonly contentType: string
-  readonly text: string
-  readonly headers: Readonly<Record<string, string>>
-}
 
 export interface StatusSubject {
   readonly config: StatusConfig

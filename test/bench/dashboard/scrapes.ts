@@ -3,8 +3,9 @@
  * would have told, as OpenMetrics with timestamps.
  */
 import type { Clock } from '../../../agent/core/clock.ts'
-import type { AgentEvent, Operation } from '../../../agent/sidecar/observe/events.ts'
+import type { AgentEvent } from '../../../agent/sidecar/observe/events.ts'
 import { createMetrics, type Metrics } from '../../../agent/sidecar/observe/metrics.ts'
+import type { Operation } from '../../../agent/vault/vault-event.ts'
 import { createRandom } from '../fleet/random.ts'
 import type { Fleet } from '../fleet/scenarios.ts'
 import type { Witness } from '../fleet/simulation.ts'

@@ -17,14 +17,14 @@ test.each([
 /** Each way to a server, in a process with the variable, against a server whose CA it does not know. */
 const ways = {
   vault: `
-    const { createTransport } = await import('../agent/vault/transport.ts')
-    const { systemClock } = await import('../agent/clock.ts')
+    const { createTransport } = await import('./agent/vault/transport.ts')
+    const { systemClock } = await import('./agent/core/clock.ts')
     const address = { origin, caPem: other.certificatePem, timeoutMs: 5000 }
     const skew = { measured: () => undefined }
     const transport = createTransport({ address, clock: systemClock, skew, emit: () => {} })
     await transport.request({ operation: 'health', method: 'GET', path: '/v1/sys/health', headers: {} })`,
   kubernetes: `
-    const { openKube } = await import('../agent/kubernetes/api.ts')
+    const { openKube } = await import('./agent/operator/kubernetes/api.ts')
     const { writeFileSync } = await import('node:fs')
     const [caFile, tokenFile] = ['ca', 'token'].map((each) => directory + '/' + each)
     writeFileSync(caFile, other.certificatePem)
@@ -32,21 +32,21 @@ const ways = {
     const timeouts = { answerMs: 5000, silentMs: 5000, watchSeconds: 5 }
     await openKube({ origin, caFile, tokenFile }, timeouts, new AbortController().signal).listNodes()`,
   'etcd probe': `
-    const { openConnection } = await import('../agent/gate/probe/connection.ts')
+    const { openConnection } = await import('./agent/sidecar/gate/probe/connection.ts')
     const client = await other.issue({ commonName: 'x' })
     const identity = { certificate: client.certificatePem, key: client.privateKeyPem, ca: other.certificatePem }
     await openConnection(origin, identity, AbortSignal.timeout(5000))`,
   doctor: `
-    const { lookAtServer } = await import('../agent/doctor/tls-view.ts')
+    const { lookAtServer } = await import('./agent/operator/doctor/tls-view.ts')
     const { failure } = await lookAtServer(origin, { ca: other.certificatePem }, 5000)
     if (failure !== undefined) throw failure`,
   'question of etcd about certificates': `
-    const { demandsCertificate } = await import('../agent/etcd/handshake.ts')
+    const { demandsCertificate } = await import('./agent/operator/etcd/handshake.ts')
     if (await demandsCertificate(origin, other.certificatePem)) throw new Error('self-signed certificate in certificate chain')`,
   "etcd's client, in the program": `
-    const { keepTlsVerified } = await import('../agent/tls-verification.ts')
+    const { keepTlsVerified } = await import('./agent/core/tls-verification.ts')
     keepTlsVerified(process.env)
-    const { openEtcd } = await import('../agent/etcd/client.ts')
+    const { openEtcd } = await import('./agent/operator/etcd/client.ts')
     const client = await other.issue({ commonName: 'x' })
     const options = { endpoints: [origin], ca: other.certificatePem, cert: client.certificatePem, key: client.privateKeyPem }
     await openEtcd({ ...options, patienceMs: 0 }).users()`,
@@ -56,7 +56,7 @@ const around = (way: string): string => `
   import { createSecureServer } from 'node:http2'
   import { mkdtempSync, rmSync } from 'node:fs'
   import { tmpdir } from 'node:os'
-  const { createCa } = await import('../test/support/certificates.ts')
+  const { createCa } = await import('./test/support/certificates.ts')
   const [ca, other] = [await createCa({ commonName: 'one' }), await createCa({ commonName: 'other' })]
   const { certificatePem: cert, privateKeyPem: key } = await ca.issue({ server: true, ipAddresses: ['127.0.0.1'] })
   const server = createSecureServer({ cert, key, allowHTTP1: true }, (_request, response) => {
@@ -92,14 +92,14 @@ test('no other place of the program makes a connection over TLS', () => {
     /^import (?!type ).*'(node:(tls|https|http2)|undici|etcd3)'/m.test(code(file))
   const silent = files.filter((file) => isConnecting(file) && !/rejectUnauthorized|tlsOptions/.test(code(file)))
   expect(silent.toSorted()).toEqual([
-    // Its library takes no such option: the entry takes the variable away.
-    'etcd/client.ts',
-    // It is given a connection that stands.
-    'gate/probe/unary.ts',
     // It connects to nothing.
-    'v8-tuning.ts',
+    'core/v8-tuning.ts',
+    // Its library takes no such option: the entry takes the variable away.
+    'operator/etcd/client.ts',
+    // It is given a connection that stands.
+    'sidecar/gate/probe/unary.ts',
   ])
-  expect(code('main.ts')).toMatch(/keepTlsVerified\(process\.env\)/)
+  expect(code('cli/cli.ts')).toMatch(/keepTlsVerified\(process\.env\)/)
 })
 
 function code(file: string): string {

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { AgentError } from '../../../agent/core/errors.ts'
 import type { ReasonCode } from '../../../agent/core/reason-catalog.ts'
-import { planStep, type Step } from '../../../agent/sidecar/next-step.ts'
-import { type Failure, type TargetState, unknownTarget } from '../../../agent/sidecar/target-state.ts'
+import { planStep } from '../../../agent/sidecar/next-step.ts'
+import { type Failure, type Step, type TargetState, unknownTarget } from '../../../agent/sidecar/target-state.ts'
 
 /** The clocks have nothing to do with each other. */
 const now = { wallMs: 1_000_000, earliestMs: 1_000_000, mono: 5000 }

@@ -7,11 +7,16 @@ import { AgentError } from '../../../agent/core/errors.ts'
 import { type ReasonCode, reasons } from '../../../agent/core/reason-catalog.ts'
 import type { Bundle } from '../../../agent/pki/bundle.ts'
 import type { Input } from '../../../agent/sidecar/inputs.ts'
-import type { StepName } from '../../../agent/sidecar/next-step.ts'
+import { nextState } from '../../../agent/sidecar/next-state.ts'
 import { planRenewal } from '../../../agent/sidecar/schedule.ts'
 import { pollEveryMs } from '../../../agent/sidecar/source/pki.ts'
 import type { TargetEvent } from '../../../agent/sidecar/target-event.ts'
-import { nextState, type TargetRules, type TargetState, unknownTarget } from '../../../agent/sidecar/target-state.ts'
+import {
+  type StepName,
+  type TargetRules,
+  type TargetState,
+  unknownTarget,
+} from '../../../agent/sidecar/target-state.ts'
 import { createCa } from '../../support/certificates.ts'
 
 export const hourMs = 3_600_000

@@ -1,7 +1,8 @@
 import { expect, describe as group, test } from 'vitest'
 import { type ReasonCode, reasons } from '../../../../agent/core/reason-catalog.ts'
-import { describe, type Level } from '../../../../agent/sidecar/observe/describe.ts'
+import { describe } from '../../../../agent/sidecar/observe/describe.ts'
 import type { AgentEvent } from '../../../../agent/sidecar/observe/events.ts'
+import type { Level } from '../../../../agent/sidecar/observe/log-line.ts'
 import { sampleEvents, sampleNow } from './sample-events.ts'
 
 const hourMs = 3_600_000

@@ -1,13 +1,14 @@
 import { spawnSync } from 'node:child_process'
 import { expect, test } from 'vitest'
-import { describe, type Level } from '../../../../agent/sidecar/observe/describe.ts'
+import { describe } from '../../../../agent/sidecar/observe/describe.ts'
 import type { AgentEvent } from '../../../../agent/sidecar/observe/events.ts'
+import type { Level } from '../../../../agent/sidecar/observe/log-line.ts'
 import { sampleEvents, sampleNow } from './sample-events.ts'
 
 /** What a process of its own prints for the events: the log writes to standard output. */
 function printed(level: Level, format: 'json' | 'pretty', events: readonly AgentEvent[]): string {
   const script = `
-    import { createLog } from './agent/observe/log.ts'
+    import { createLog } from '../../../../agent/sidecar/observe/log.ts'
     const log = createLog(${JSON.stringify({ level, format })}, { now: () => ${sampleNow} })
     for (const event of JSON.parse(process.argv[1])) log(event)`
   const { stdout, stderr } = spawnSync(
