@@ -5,7 +5,7 @@ import { accessSync, constants, readdirSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
 
-export const serverNames = ['vault', 'etcd', 'kube-apiserver', 'kustomize'] as const
+export const serverNames = ['vault', 'etcd', 'kube-apiserver', 'kustomize', 'kubernetes', 'stand-in'] as const
 export type ServerName = (typeof serverNames)[number]
 
 /**
@@ -30,6 +30,9 @@ const overrides: Readonly<Record<ServerName, readonly string[]>> = {
   'kube-apiserver': ['KUBE_APISERVER_BIN'],
   // No server, but built, kept and found in the same way: for where there is no kubectl (test/manifests/kustomize.ts).
   kustomize: ['KUSTOMIZE_BIN'],
+  // For a real node (test/e2e): controller-manager, scheduler, kubelet and kubectl in one, and what runs in Calico's place.
+  kubernetes: ['KUBERNETES_BIN'],
+  'stand-in': ['STAND_IN_BIN'],
 }
 
 /** A program that the environment names but that cannot be run is missing: no silent fall-back to another one. */
