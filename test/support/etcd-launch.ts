@@ -39,7 +39,15 @@ export async function launchEtcd(program: LocatedServer, launch: EtcdLaunch): Pr
   return child
 }
 
-function embeddedArguments({ name, host = '127.0.0.1', dataDirectory, initialCluster, clientPort, peerPort, tls }: EtcdLaunch): string[] {
+function embeddedArguments({
+  name,
+  host = '127.0.0.1',
+  dataDirectory,
+  initialCluster,
+  clientPort,
+  peerPort,
+  tls,
+}: EtcdLaunch): string[] {
   return [
     `--name=${name}`,
     `--data-dir=${dataDirectory}`,
@@ -52,7 +60,15 @@ function embeddedArguments({ name, host = '127.0.0.1', dataDirectory, initialClu
   ]
 }
 
-function upstreamArguments({ name, host = '127.0.0.1', dataDirectory, initialCluster, clientPort, peerPort, tls }: EtcdLaunch): string[] {
+function upstreamArguments({
+  name,
+  host = '127.0.0.1',
+  dataDirectory,
+  initialCluster,
+  clientPort,
+  peerPort,
+  tls,
+}: EtcdLaunch): string[] {
   const client = `${tls === undefined ? 'http' : 'https'}://${host}:${clientPort}`
   const peer = `http://127.0.0.1:${peerPort}`
   const common = [
