@@ -6,6 +6,7 @@ import { dirname } from 'node:path'
 import type { Clock } from './clock.ts'
 import type { Config } from './config/config.ts'
 import { hostCopyName } from './config/host-cni.ts'
+import { readContainer } from './observe/container.ts'
 import type { EventHub } from './observe/events.ts'
 import { createHealth } from './observe/health.ts'
 import { createLog } from './observe/log.ts'
@@ -93,7 +94,8 @@ export function observe({ agent, output, provision, hub, clock, version }: Obser
       return answerStatus(path, { config: agent, version, timeline, clock })
     })
   if (listen === undefined) return undefined
-  return startObserveServer({ listen, health, metrics, clock, emit: hub.emit, ...(status && { status }) })
+  const container = readContainer()
+  return startObserveServer({ listen, container, health, metrics, clock, emit: hub.emit, ...(status && { status }) })
 }
 
 /** Where it is switched on: the CNI plugin's copy, for as long as the agent runs. Answers how to stop. */

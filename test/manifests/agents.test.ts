@@ -137,7 +137,7 @@ describe.skipIf('missing' in kustomize)(`agents${leftOut}`, () => {
           if (template.spec.hostNetwork) ports.push(listen?.port ?? 0)
           const annotated = template.metadata?.annotations?.['prometheus.io/port']
           if (annotated !== undefined) expect(annotated).toBe(String(listen?.port))
-          for (const probe of [agent.startupProbe, agent.livenessProbe, agent.readinessProbe]) {
+          for (const probe of [agent.livenessProbe, agent.readinessProbe]) {
             if (probe === undefined) continue
             expect(probe.httpGet?.port).toBe('agent')
             expect(await statusOf(probe.httpGet?.path ?? '')).not.toBe(404)
@@ -146,6 +146,22 @@ describe.skipIf('missing' in kustomize)(`agents${leftOut}`, () => {
       }
       // Pods on the host's network share its ports, with Felix and Typha as well.
       expect(new Set([...ports, 9091, 9093, 9094, 9098, 9099]).size).toBe(ports.length + 5)
+    })
+
+    it('on the host network, probes are answered by the container that they ask about', () => {
+      const probed = workloadsOf(objects).flatMap(({ template: { spec } }) =>
+        spec.hostNetwork ? agentsOf(spec).filter(({ readinessProbe }) => readinessProbe) : [],
+      )
+      expect(probed.length).toBeGreaterThan(0)
+      for (const { startupProbe } of probed) {
+        // docs/adr/0012: the kubelet asks nothing at the port before this has succeeded.
+        const { command = [] } = startupProbe?.exec ?? {}
+        expect(command).toEqual(['node', '/app/main.js', 'started', '--wait', expect.stringMatching(/^\d+s$/)])
+        const [periodS, timeoutS] = [startupProbe?.periodSeconds ?? 10, startupProbe?.timeoutSeconds ?? 1]
+        expect(Number.parseInt(command.at(-1) ?? '', 10)).toBeLessThan(timeoutS)
+        // An hour, as a restart gains nothing.
+        expect((startupProbe?.failureThreshold ?? 3) * Math.max(timeoutS, periodS)).toBeGreaterThanOrEqual(3600)
+      }
     })
 
     it('no ConfigMap key or volume is missing', () => {
@@ -205,7 +221,14 @@ async function statusOf(path: string): Promise<number> {
   const clock = systemClock
   const health = createHealth([], clock, 1000)
   const metrics = createMetrics({ components: [], version: '0', clock })
-  const server = startObserveServer({ listen: { host: '127.0.0.1', port: 0 }, health, metrics, clock, emit: () => {} })
+  const server = startObserveServer({
+    listen: { host: '127.0.0.1', port: 0 },
+    health,
+    metrics,
+    clock,
+    container: undefined,
+    emit: () => {},
+  })
   onTestFinished(() => server.close())
   const url = `http://127.0.0.1:${await server.port}${path}`
   return await new Promise((resolve, reject) =>

@@ -39,7 +39,7 @@ export interface Container {
   readonly env?: readonly EnvEntry[]
   readonly envFrom?: readonly { readonly configMapRef?: { readonly name: string; readonly optional?: boolean } }[]
   readonly ports?: readonly { readonly name?: string; readonly containerPort: number }[]
-  readonly startupProbe?: HttpProbe
+  readonly startupProbe?: ExecProbe
   readonly livenessProbe?: HttpProbe
   readonly readinessProbe?: HttpProbe
   readonly resources?: object
@@ -54,6 +54,13 @@ export interface EnvEntry {
     readonly configMapKeyRef?: { readonly name: string; readonly key: string }
     readonly fieldRef?: { readonly fieldPath: string }
   }
+}
+
+export interface ExecProbe {
+  readonly exec?: { readonly command: readonly string[] }
+  readonly periodSeconds?: number
+  readonly timeoutSeconds?: number
+  readonly failureThreshold?: number
 }
 
 export interface HttpProbe {
