@@ -82,7 +82,7 @@ export async function startCluster({ directory, cgroup, nodes: names, images, sa
   for (const name of names) await until(`${name} in the cluster`, () => kubectl.get(`node/${name}`), 120_000)
 
   say('setup-vault apply, etcd, provision apply')
-  await kubectl.run('apply', '-f', join(project, 'manifests/components/jwt-auth/rbac.yaml'))
+  await kubectl.run('apply', '-f', join(project, 'manifests/access/issuer-discovery.yaml'))
   const api = vaultApi(vault)
   await api.root('PUT', 'sys/audit/file', { type: 'file', options: { file_path: join(directory, 'audit.log') } })
   const operator = { directory, vault }

@@ -2,6 +2,7 @@
  * Owns the archives of images that every node gets: the project's own, made by its Dockerfile, and the stand-in's under the names that
  * Calico's manifest has. They are kept in the cache, by a hash of what they are made of.
  */
+import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
   chmodSync,
@@ -18,8 +19,8 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
-import { type ImageStore, openImageStore } from '../image/buildah.ts'
+import { dirname, join, resolve } from 'node:path'
+import { openImageStore } from '../image/buildah.ts'
 import { upstream } from '../manifests/calico.ts'
 import { cacheDirectory, requireServer } from '../servers/locate.ts'
 
@@ -31,7 +32,6 @@ const sources = [
   'package-lock.json',
   'tsconfig.json',
   '.npmrc',
-  '.dockerignore',
   'agent',
   'build',
   'LICENSE',
@@ -39,75 +39,93 @@ const sources = [
 
 export const agentImage = 'e2e.local/calico-vault-agent'
 export const agentTag = '1'
-const pauseImage = 'e2e.local/pause:1'
+/** What a pod's first container is; containerd's configuration names it. */
+export const pauseImage = 'e2e.local/pause:1'
+
+/** By what each name is called, and how it is started. */
+const standInPaths = [
+  'opt/cni/bin/install',
+  'bin/calico-node',
+  'bin/kube-controllers',
+  'usr/bin/check-status',
+  'bin/pause',
+]
 
 /** The archives' paths. */
 export function imageArchives(say: (line: string) => void): string[] {
-  const program = requireServer('stand-in').path
-  const standIns = [...calicoImages(), pauseImage]
-  const directory = join(
-    cacheDirectory('images'),
-    `e2e-${hashOf([...sources.map((name) => join(project, name)), program], standIns)}`,
-  )
-  if (!existsSync(directory)) makeAll(directory, program, standIns, say)
-  return readdirSync(directory).map((name) => join(directory, name))
+  const standIn = requireServer('stand-in').path
+  return [
+    cached('agent', hashOf(sources.map((name) => join(project, name))), (archive) => {
+      say("making the agent's image, by its Dockerfile")
+      const store = openImageStore()
+      try {
+        store.save(store.build(project), `${agentImage}:${agentTag}`, archive)
+      } finally {
+        store.remove()
+      }
+    }),
+    cached('stand-in', hashOf([standIn, import.meta.filename]), (archive) => writeStandIns(archive, standIn)),
+  ]
 }
 
-/** As Calico's manifest names them, so that `IfNotPresent` finds them. */
-function calicoImages(): string[] {
-  return [...new Set([...upstream.matchAll(/^\s+image: (\S+)$/gm)].map(([, name = '']) => name))]
-}
-
-function makeAll(directory: string, program: string, standIns: readonly string[], say: (line: string) => void): void {
-  const temporary = `${directory}.${process.pid}.tmp`
-  mkdirSync(temporary, { recursive: true })
-  const store = openImageStore()
+function cached(name: string, hash: string, make: (archive: string) => void): string {
+  const archive = join(cacheDirectory('images'), `e2e-${name}-${hash}.tar`)
+  if (existsSync(archive)) return archive
+  mkdirSync(dirname(archive), { recursive: true })
+  const temporary = `${archive}.${process.pid}.tmp`
   try {
-    say("the agent's image, by its Dockerfile")
-    store.save(store.build(project), `${agentImage}:${agentTag}`, join(temporary, 'agent.tar'))
-    say("the images in the place of Calico's")
-    for (const [index, name] of standIns.entries())
-      store.save(buildStandIn(store, program, name), name, join(temporary, `stand-in-${index}.tar`))
-    renameSync(temporary, directory)
+    make(temporary)
+    renameSync(temporary, archive)
   } finally {
-    store.remove()
-    rmSync(temporary, { recursive: true, force: true })
+    rmSync(temporary, { force: true })
   }
+  return archive
 }
 
-/** The stand-in under the names by which the manifest calls Calico's programs. kube-controllers' user is 999, as Calico's. */
-function buildStandIn(store: ImageStore, program: string, image: string): string {
-  const context = mkdtempSync(join(tmpdir(), 'stand-in-'))
+/** One layer under the names that Calico's manifest has, so that `IfNotPresent` finds them. kube-controllers' user is 999, as Calico's. */
+function writeStandIns(archive: string, program: string): void {
+  const directory = mkdtempSync(join(tmpdir(), 'stand-in-'))
   try {
-    const root = join(context, 'root')
-    for (const place of ['opt/cni/bin', 'usr/bin', 'bin', 'tmp']) mkdirSync(join(root, place), { recursive: true })
+    const root = join(directory, 'root')
+    for (const path of [...standInPaths, 'tmp/none']) mkdirSync(dirname(join(root, path)), { recursive: true })
     chmodSync(join(root, 'tmp'), 0o1777)
     copyFileSync(program, join(root, 'stand-in'))
-    for (const name of [
-      'opt/cni/bin/install',
-      'bin/calico-node',
-      'usr/bin/kube-controllers',
-      'usr/bin/check-status',
-      'bin/pause',
-    ])
-      symlinkSync('/stand-in', join(root, name))
-    const entrypoint = ['kube-controllers', 'pause'].find((name) => image.includes(`/${name}:`)) ?? 'calico-node'
-    const lines = [
-      'FROM scratch',
-      'COPY root /',
-      'ENV PATH=/bin:/usr/bin',
-      `USER ${entrypoint === 'kube-controllers' ? '999' : '0'}`,
-      `ENTRYPOINT ["${entrypoint}"]`,
-    ]
-    writeFileSync(join(context, 'Dockerfile'), `${lines.join('\n')}\n`)
-    return store.build(context)
+    for (const path of standInPaths) symlinkSync('/stand-in', join(root, path))
+    const files = join(directory, 'files')
+    mkdirSync(files)
+    pack(join(files, 'layer.tar'), root)
+    const layer = createHash('sha256')
+      .update(readFileSync(join(files, 'layer.tar')))
+      .digest('hex')
+    const names = [...new Set([...upstream.matchAll(/^\s+image: (\S+)$/gm)].map(([, name = '']) => name)), pauseImage]
+    const manifest = names.map((name, index) => {
+      const entrypoint = ['kube-controllers', 'pause'].find((each) => name.includes(`/${each}:`)) ?? 'calico-node'
+      const config = {
+        architecture: process.arch === 'x64' ? 'amd64' : process.arch,
+        os: 'linux',
+        config: {
+          Env: ['PATH=/bin:/usr/bin'],
+          User: entrypoint === 'kube-controllers' ? '999' : '0',
+          Entrypoint: [entrypoint],
+        },
+        rootfs: { type: 'layers', diff_ids: [`sha256:${layer}`] },
+      }
+      writeFileSync(join(files, `${index}.json`), JSON.stringify(config))
+      return { Config: `${index}.json`, RepoTags: [name], Layers: ['layer.tar'] }
+    })
+    writeFileSync(join(files, 'manifest.json'), JSON.stringify(manifest))
+    pack(archive, files)
   } finally {
-    rmSync(context, { recursive: true, force: true })
+    rmSync(directory, { recursive: true, force: true })
   }
 }
 
-function hashOf(paths: readonly string[], names: readonly string[]): string {
-  const hash = createHash('sha256').update(JSON.stringify([names, process.versions.node]))
+function pack(archive: string, directory: string): void {
+  execFileSync('tar', ['--create', '--owner=0', '--group=0', '--file', archive, '--directory', directory, '.'])
+}
+
+function hashOf(paths: readonly string[]): string {
+  const hash = createHash('sha256').update(process.versions.node)
   const add = (path: string): void => {
     hash.update(path)
     if (!statSync(path).isDirectory()) hash.update(readFileSync(path))

@@ -200,6 +200,14 @@ func say(event string, fields map[string]any) {
 	fields["uid"], fields["gid"] = os.Getuid(), os.Getgid()
 	line, _ := json.Marshal(fields)
 	fmt.Println(string(line))
+	// Beside the container's log, which goes with its pod: on the node, where there is a place.
+	for _, place := range []string{"/var/lib/calico", hostCNI} {
+		if log, err := os.OpenFile(filepath.Join(place, "stand-in.log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600); err == nil {
+			_, _ = fmt.Fprintln(log, string(line))
+			_ = log.Close()
+			break
+		}
+	}
 }
 
 func check(err error) {
