@@ -19,7 +19,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, join, relative, resolve } from 'node:path'
 import { openImageStore } from '../image/buildah.ts'
 import { upstream } from '../manifests/calico.ts'
 import { cacheDirectory, requireServer } from '../servers/locate.ts'
@@ -127,7 +127,7 @@ function pack(archive: string, directory: string): void {
 function hashOf(paths: readonly string[]): string {
   const hash = createHash('sha256').update(process.versions.node)
   const add = (path: string): void => {
-    hash.update(path)
+    hash.update(relative(project, path))
     if (!statSync(path).isDirectory()) hash.update(readFileSync(path))
     else for (const name of readdirSync(path).toSorted()) add(join(path, name))
   }

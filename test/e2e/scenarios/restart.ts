@@ -15,18 +15,11 @@ const targets = ['calico-node', 'calico-cni'] as const
 const ends: Readonly<Record<string, (node: Node, pod: KubeObject) => Promise<void>>> = {
   'is killed': async (node, pod) => void (await node.run('kill', '-KILL', String(pidOf(node, pod)))),
   'runs out of memory': async (node, pod) => {
-    // As little as it has, and then some work.
-    const directory = cgroupOf(node, pod, 'memory')
-    const usage = Number(readFileSync(join(directory, 'memory.usage_in_bytes'), 'utf8'))
-    writeFileSync(join(directory, 'memory.limit_in_bytes'), String(usage + 262_144))
-    await until(
-      'the end of the agent',
-      async () => {
-        await fetch(`http://${node.address}:9879/metrics`).then((answer) => answer.text())
-        return false
-      },
-      30_000,
-    ).catch(() => {})
+    // Files in memory count for who writes them. The kernel ends the largest process, and then, with nothing else left, the writer.
+    const group = join(cgroupOf(node, pod, 'memory'), 'cgroup.procs')
+    const fill = `echo $$ > ${group}; exec dd if=/dev/zero of=/run/fill bs=1M count=1000 status=none`
+    await node.run('sh', '-c', fill).catch(() => {})
+    await node.run('rm', '/run/fill')
   },
   'hangs, so that its probe fails': async (node, pod) =>
     void (await node.run('kill', '-STOP', String(pidOf(node, pod)))),
@@ -60,6 +53,8 @@ export function describeRestarts(cluster: () => Cluster): void {
       )
       await ending
       expect(after.metadata.uid).toBe(pod.metadata.uid)
+      const { terminated } = containerOf(after, agentName).lastState
+      expect(terminated).toMatchObject({ reason: name === 'runs out of memory' ? 'OOMKilled' : 'Error', exitCode: 137 })
       expect(serialsOf(node, after)).toEqual(before.serials)
       expect(signatures(cluster())).toBe(before.signatures)
       expect(containerOf(after, 'calico-node').containerID).toBe(calico)

@@ -3,18 +3,25 @@ import { describe, expect, it } from 'vitest'
 import type { Cluster } from '../cluster.ts'
 import { linesOf, podOf } from '../pods.ts'
 
+const seconds = (to = 0, from = 0): string => ((to - from) / 1000).toFixed(2)
+
 const file = (mode: string, uid: number, gid: number) => ({ mode, uid, gid, readable: true })
 
 export function describeStart(cluster: () => Cluster): void {
   describe('the start of a pod', () => {
     it('no consumer starts before its certificate is published', async () => {
       for (const { name } of cluster().nodes) {
-        const { metadata } = await podOf(cluster(), 'calico-node', name)
-        const agent = await linesOf(cluster(), metadata.name, 'calico-vault-agent')
+        const { metadata, status } = await podOf(cluster(), 'calico-node', name)
+        // calico-vault-agent, or calico-vault-agent-init in the form without native sidecars.
+        const agent = await linesOf(cluster(), metadata.name, status.initContainerStatuses?.[0]?.name ?? '')
         const published = agent.filter(({ event }) => event === 'published')
         const [install] = await linesOf(cluster(), metadata.name, 'install-cni')
         expect(published.length).toBeGreaterThanOrEqual(2)
-        expect(Date.parse(install?.time ?? '')).toBeGreaterThan(Date.parse(published[1]?.time ?? ''))
+        const [publishedAt, installAt] = [published[1]?.time, install?.time].map((time) => Date.parse(time ?? ''))
+        expect(installAt).toBeGreaterThan(publishedAt ?? Number.NaN)
+        console.log(
+          `       ${name}: install-cni ${seconds(installAt, publishedAt)} s after "published", which was ${seconds(publishedAt, Date.parse(agent[0]?.time ?? ''))} s after the agent's first line`,
+        )
       }
     })
 
