@@ -1,6 +1,6 @@
 /** Owns one node: a set of namespaces with a containerd and a kubelet in them, which can lose its power and be booted again. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { cpSync, linkSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, linkSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import { until } from './wait.ts'
@@ -34,7 +34,7 @@ export interface Node {
   boot(): Promise<void>
   /** As when the plug is pulled. */
   powerOff(): Promise<void>
-  /** SIGKILL; it is started again at once. */
+  /** SIGKILL. Resolves when it has been started again. */
   kill(program: 'containerd' | 'kubelet'): Promise<void>
   log(program: 'containerd' | 'kubelet'): string
 }
@@ -67,7 +67,10 @@ export function createNode(options: NodeOptions): Node {
       await gone
     },
     async kill(program) {
-      await enter('kill', '-KILL', readFileSync(path(`/run/${program}.pid`), 'utf8').trim())
+      const read = (): string => readFileSync(path(`/run/${program}.pid`), 'utf8').trim()
+      const before = read()
+      await enter('kill', '-KILL', before)
+      await until(`another ${program} on ${name}`, async () => read() !== before && read() !== '')
     },
     log: (program) => readFileSync(join(disk, `${program}.log`), 'utf8'),
   }
@@ -150,9 +153,4 @@ function kubeletConfig(clientCAFile: string, cgroup: string): object {
     crashLoopBackOff: { maxContainerRestartPeriod: '5s' },
     featureGates: { KubeletCrashLoopBackOffMax: true },
   }
-}
-
-/** The pods' directories of a node, by uid. */
-export function podDirectories(node: Node): string[] {
-  return readdirSync(node.path('/var/lib/kubelet/pods'))
 }

@@ -1,5 +1,4 @@
 /** What ends an agent, a pod, a program of the node or the node itself, and what comes of it. */
-import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { agentName, certificateOf, cgroupOf, failedReads, historyOf, hostCopyOf, pidOf, signatures } from '../agents.ts'
