@@ -134,6 +134,8 @@ const consumerUids: Readonly<Record<string, number>> = { 'calico-kube-controller
 export interface Reader {
   readonly uid: number
   readonly gid: number
+  /** A further group: a pod's fsGroup, which Kubernetes gives to all of its containers. */
+  readonly podGid?: number | undefined
 }
 
 /** @param consumer who reads, where it is not the user of Calico's image */
@@ -144,10 +146,21 @@ export function createReaders(consumer: Reader | undefined): Check {
     each: 'target',
     needs: ['directory'],
     run: ({ config }, target) => {
-      const reader = consumer ?? { uid: consumerUids[target.component] ?? 0, gid: 0 }
-      return translateFileErrors(target.directory, () => judgeReader(reader, placesOf(target, config)))
+      const uid = consumerUids[target.component] ?? 0
+      return translateFileErrors(target.directory, () => {
+        const podGid = podGroupOf(statSync(target.directory))
+        return judgeReader(consumer ?? { uid, gid: 0, podGid }, placesOf(target, config))
+      })
     },
   }
+}
+
+/**
+ * The fsGroup by which the kubelet has set a volume up: its group owns the directory, and new files get that group.
+ * @see https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/volume/volume_linux.go
+ */
+export function podGroupOf({ mode, gid }: Pick<Stats, 'mode' | 'gid'>): number | undefined {
+  return (mode & 0o2000) === 0 ? undefined : gid
 }
 
 interface Place extends Pick<Stats, 'mode' | 'uid' | 'gid'> {
@@ -176,8 +189,9 @@ function placesOf({ directory: path }: Target, { files }: Config): Place[] {
   ]
 }
 
-export function judgeReader({ uid, gid }: Reader, places: readonly Place[]): Verdict {
-  const closed = places.filter((place) => uid !== 0 && (bitsFor({ uid, gid }, place) & place.bits) !== place.bits)
+export function judgeReader(reader: Reader, places: readonly Place[]): Verdict {
+  const { uid, gid } = reader
+  const closed = places.filter((place) => uid !== 0 && (bitsFor(reader, place) & place.bits) !== place.bits)
   if (closed.length === 0) return ok(`${uid}:${gid} can read all of them`)
   const saw = closed.map(
     ({ path, mode, uid: owner, gid: group }) => `${uid}:${gid} cannot read ${path} (${octal(mode)}, ${owner}:${group})`,
@@ -187,9 +201,9 @@ export function judgeReader({ uid, gid }: Reader, places: readonly Place[]): Ver
 }
 
 /** The one class of permission bits that counts, as Linux picks it. */
-function bitsFor({ uid, gid }: Reader, place: Place): number {
+function bitsFor({ uid, gid, podGid }: Reader, place: Place): number {
   if (uid === place.uid) return place.mode >> 6
-  return gid === place.gid ? place.mode >> 3 : place.mode
+  return gid === place.gid || podGid === place.gid ? place.mode >> 3 : place.mode
 }
 
 function octal(mode: number): string {
