@@ -14,31 +14,20 @@ import { createMetrics } from '../../agent/observe/metrics.ts'
 import { startObserveServer } from '../../agent/observe/server.ts'
 import { createCa } from '../support/certificates.ts'
 import { upstream } from './calico.ts'
-import { everything, everythingBefore129, optional } from './everything.ts'
+import { cases, type Own, optional, overlays, renderWay } from './cases.ts'
 import { kustomize, leftOut, render } from './kustomize.ts'
 import {
   agentsOf,
   allContainers,
   type Container,
   environmentOf,
-  type KubeObject,
   type PodSpec,
   volumeAt,
   workloadsOf,
 } from './objects.ts'
 
 const manifests = join(import.meta.dirname, '../../manifests')
-const overlays = readdirSync(join(manifests, 'overlays'))
 describe.skipIf('missing' in kustomize)(`agents${leftOut}`, () => {
-  const cases: [string, () => KubeObject[]][] = [
-    ...overlays.map((name): [string, () => KubeObject[]] => [
-      name,
-      () => render(`overlays/${name}`, { calico: upstream }),
-    ]),
-    ['every component', everything],
-    ['every component, before 1.29', everythingBefore129],
-  ]
-
   it('every component is in some case', () => {
     const used = overlays
       .map((name) => readFileSync(join(manifests, 'overlays', name, 'kustomization.yaml'), 'utf8'))
@@ -49,8 +38,8 @@ describe.skipIf('missing' in kustomize)(`agents${leftOut}`, () => {
     expect(unused).toEqual([])
   })
 
-  describe.each(cases)('%s', (_case, make) => {
-    const objects = 'missing' in kustomize ? [] : make()
+  describe.each(cases)('%s', (_case, way) => {
+    const objects = 'missing' in kustomize ? [] : renderWay(way)
     const agents = workloadsOf(objects).flatMap(({ name, template }) =>
       agentsOf(template.spec).map((agent): [string, { spec: PodSpec; agent: Container }] => [
         `${name}: ${agent.args?.join(' ')}`,
@@ -58,13 +47,20 @@ describe.skipIf('missing' in kustomize)(`agents${leftOut}`, () => {
       ]),
     )
 
+    it("the image is nobody's until it is set, in one place", () => {
+      // RFC 6761: no name below .invalid is ever resolved.
+      for (const { image } of agents.map(([, { agent }]) => agent)) expect(image).toMatch(/^registry\.invalid\//)
+    })
+
     it('there are some', () => {
       expect(agents.length).toBeGreaterThanOrEqual(2)
     })
 
     it.each(agents)('%s accepts its arguments and its environment', (_name, { agent }) => {
       const env = environmentOf(objects, agent)
-      const known = [...Object.keys(variables), 'KUBERNETES_SERVICE_HOST', 'KUBERNETES_SERVICE_PORT']
+      // node-cache hands it to AGENT_STATE_DIR of calico-node's agent alone.
+      const handedOn = 'NODE_STATE_DIR'
+      const known = [...Object.keys(variables), 'KUBERNETES_SERVICE_HOST', 'KUBERNETES_SERVICE_PORT', handedOn]
       expect(known).toEqual(expect.arrayContaining(Object.keys(env)))
       expect(configOf(agent, env).node).toBe('node1')
     })
@@ -74,11 +70,17 @@ describe.skipIf('missing' in kustomize)(`agents${leftOut}`, () => {
       for (const { directory } of config.targets)
         expect(volumeAt(spec, agent, directory).emptyDir).toEqual({ medium: 'Memory', sizeLimit: '1Mi' })
       if (config.etcdCaFile !== undefined)
-        expect(volumeAt(spec, agent, '/etcd-ca').configMap).toEqual({ name: 'calico-vault-agent-etcd-ca' })
+        expect(volumeAt(spec, agent, '/etcd-ca').configMap).toEqual({
+          name: 'calico-vault-agent-etcd-ca',
+          optional: true,
+        })
       if (config.stateDirectory !== undefined)
         expect(volumeAt(spec, agent, config.stateDirectory).hostPath).toBeDefined()
       const isRoot = config.targets.some(({ component }) => component === 'calico-node')
-      expect(agent.securityContext).toEqual({
+      // Of the container or of its pod; Calico's pods have it since v3.29.
+      const { seccompProfile = spec.securityContext?.seccompProfile, ...securityContext } = agent.securityContext ?? {}
+      expect(seccompProfile).toEqual({ type: 'RuntimeDefault' })
+      expect(securityContext).toEqual({
         allowPrivilegeEscalation: false,
         readOnlyRootFilesystem: true,
         capabilities: { drop: ['ALL'] },
@@ -121,7 +123,7 @@ describe.skipIf('missing' in kustomize)(`agents${leftOut}`, () => {
           'calico-provisioner': { scope: 'cluster' },
         }
         for (const { component, commonName } of configOf(agent, env).targets) {
-          const isShared = profiles[component]?.scope === 'cluster' || _case === 'shared-users'
+          const isShared = profiles[component]?.scope === 'cluster' || isSharing(way)
           expect(commonName).toBe(isShared ? component : `${component}:node1`)
         }
       },
@@ -201,6 +203,10 @@ describe.skipIf('missing' in kustomize)(`agents${leftOut}`, () => {
     expect(role?.rules).toEqual([{ apiGroups: [''], resources: ['nodes'], verbs: ['list', 'watch'] }])
   })
 })
+
+function isSharing({ overlay, components }: Own): boolean {
+  return [overlay, ...components].includes('shared-users')
+}
 
 /** As main.ts reads them. */
 function configOf({ args = [] }: Container, env: Record<string, string>): Config {

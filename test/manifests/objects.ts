@@ -22,10 +22,15 @@ export interface PodTemplate {
 }
 
 export interface PodSpec {
+  readonly imagePullSecrets?: readonly object[]
   readonly hostNetwork?: boolean
   readonly dnsPolicy?: string
   readonly serviceAccountName?: string
-  readonly securityContext?: { readonly fsGroup?: number }
+  readonly securityContext?: {
+    readonly fsGroup?: number
+    readonly seLinuxOptions?: object
+    readonly seccompProfile?: object
+  }
   readonly initContainers?: readonly Container[]
   readonly containers: readonly Container[]
   readonly volumes: readonly Volume[]
@@ -51,7 +56,7 @@ export interface EnvEntry {
   readonly name: string
   readonly value?: string
   readonly valueFrom?: {
-    readonly configMapKeyRef?: { readonly name: string; readonly key: string }
+    readonly configMapKeyRef?: { readonly name: string; readonly key: string; readonly optional?: boolean }
     readonly fieldRef?: { readonly fieldPath: string }
   }
 }
@@ -105,7 +110,10 @@ export function allContainers({ initContainers = [], containers }: PodSpec): rea
   return [...initContainers, ...containers]
 }
 
-export function agentsOf(spec: PodSpec, ofImage = 'calico-vault-agent'): readonly Container[] {
+/** As it is before a user has set the image: a name that nobody can have. */
+export const agentImage = 'registry.invalid/calico-vault-agent:set-me'
+
+export function agentsOf(spec: PodSpec, ofImage = agentImage): readonly Container[] {
   return allContainers(spec).filter(({ image }) => image === ofImage)
 }
 
@@ -125,14 +133,18 @@ export function environmentOf(
   const made: Record<string, string> = { KUBERNETES_SERVICE_HOST: '10.96.0.1', KUBERNETES_SERVICE_PORT: '443' }
   for (const { configMapRef } of envFrom)
     if (configMapRef?.optional !== true) Object.assign(made, configMap(configMapRef?.name ?? ''))
-  for (const { name, value, valueFrom } of env) made[name] = value ?? valueOf(valueFrom)
+  for (const { name, value, valueFrom } of env) {
+    const found = value ?? valueOf(valueFrom)
+    if (found !== undefined) made[name] = found
+  }
   return made
 
-  function valueOf(from: EnvEntry['valueFrom']): string {
+  function valueOf(from: EnvEntry['valueFrom']): string | undefined {
     if (from?.fieldRef?.fieldPath === 'spec.nodeName') return 'node1'
     const { name, key } = from?.configMapKeyRef ?? { name: '', key: '' }
     const value = configMap(name)[key]
-    if (value === undefined) throw new Error(`ConfigMap ${name} has no key ${key}`)
+    if (value === undefined && from?.configMapKeyRef?.optional !== true)
+      throw new Error(`ConfigMap ${name} has no key ${key}`)
     return value
   }
 }

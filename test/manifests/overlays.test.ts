@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { upstream, variants } from './calico.ts'
 import { kustomize, leftOut, render } from './kustomize.ts'
 import {
+  agentImage,
   agentsOf,
   allContainers,
   environmentOf,
@@ -62,7 +63,7 @@ describe.skipIf('missing' in kustomize)(`overlays${leftOut}`, () => {
           const { initContainers = [], containers } = workload(objects, name).template.spec
           // Init containers run in their order; ordinary ones have none.
           return [...initContainers, ...containers.toSorted((a, b) => a.name.localeCompare(b.name))]
-            .filter(({ image }) => image !== 'calico-vault-agent')
+            .filter(({ image }) => image !== agentImage)
             .map(({ volumeMounts = [], env = [], ...rest }) => ({
               ...rest,
               env: env.filter((each) => each.name !== 'COMPACTION_PERIOD'),
@@ -82,7 +83,7 @@ describe.skipIf('missing' in kustomize)(`overlays${leftOut}`, () => {
         const [first] = initContainers
         if (overlay === 'migration-1-beside') {
           // Beside Calico that reads its Secret, an agent that fails, or an image that is not there, must not keep it from starting.
-          expect(initContainers.map(({ image }) => image)).not.toContain('calico-vault-agent')
+          expect(initContainers.map(({ image }) => image)).not.toContain(agentImage)
           const agent = required(containers, 'calico-vault-agent')
           expect(agent).toMatchObject({ args: ['run'], ports: [{ name: 'agent' }] })
           expect(agent).not.toHaveProperty('restartPolicy')

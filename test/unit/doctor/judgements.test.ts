@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { judgeClaims } from '../../../agent/doctor/checks/credential.ts'
-import { judgeDirectory, judgeMount, judgeReader } from '../../../agent/doctor/checks/directory.ts'
+import {
+  judgeDirectory,
+  judgeMount,
+  judgeReader,
+  podGroupOf,
+  type Reader,
+} from '../../../agent/doctor/checks/directory.ts'
 import { judgeGrants, judgeMembers, wantedGrants } from '../../../agent/doctor/checks/etcd.ts'
 import { judgeCapabilities } from '../../../agent/doctor/checks/login.ts'
 import { judgeIssuers } from '../../../agent/doctor/checks/pki.ts'
@@ -111,14 +117,22 @@ describe('the directory', () => {
   })
 
   const place = { path: '/d/etcd-key', bits: 4, uid: 0, gid: 7 }
-  it.each<[string, { uid: number; gid: number }, number, string]>([
+  it.each<[string, Reader, number, string]>([
     ['root', { uid: 0, gid: 0 }, 0o100000, 'ok'],
     ['the group', { uid: 999, gid: 7 }, 0o100440, 'ok'],
     ['another group', { uid: 999, gid: 8 }, 0o100440, 'failure'],
+    ["a pod's group", { uid: 999, gid: 8, podGid: 7 }, 0o100440, 'ok'],
     ['others', { uid: 999, gid: 8 }, 0o100444, 'ok'],
     ['a group that has less than others', { uid: 999, gid: 7 }, 0o100404, 'failure'],
   ])('%s reads: %#o', (_who, reader, mode, status) => {
     expect(judgeReader(reader, [{ ...place, mode }]).status).toBe(status)
+  })
+
+  it.each([
+    ['set-group-id, as the kubelet makes it for an fsGroup', 0o43777, 7],
+    ['an ordinary directory', 0o40755, undefined],
+  ])('the group of a pod is told by a directory that is %s', (_what, mode, gid) => {
+    expect(podGroupOf({ mode, gid: 7 })).toBe(gid)
   })
 })
 
