@@ -5,11 +5,16 @@ import { accessSync, constants, readdirSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
 
-<<<<<<< HEAD
-export const serverNames = ['vault', 'etcd', 'kube-apiserver', 'kustomize', 'kubernetes', 'stand-in'] as const
-=======
-export const serverNames = ['vault', 'etcd', 'kube-apiserver', 'kustomize', 'kustomize-5.1', 'kustomize-5.0'] as const
->>>>>>> refs/heads/manifests
+export const serverNames = [
+  'vault',
+  'etcd',
+  'kube-apiserver',
+  'kustomize',
+  'kustomize-5.1',
+  'kustomize-5.0',
+  'kubernetes',
+  'stand-in',
+] as const
 export type ServerName = (typeof serverNames)[number]
 
 /**
@@ -34,14 +39,11 @@ const overrides: Readonly<Record<ServerName, readonly string[]>> = {
   'kube-apiserver': ['KUBE_APISERVER_BIN'],
   // No server, but built, kept and found in the same way: as it is in kubectl 1.35, 1.28 to 1.30, and 1.27.
   kustomize: ['KUSTOMIZE_BIN'],
-<<<<<<< HEAD
+  'kustomize-5.1': ['KUSTOMIZE_5_1_BIN'],
+  'kustomize-5.0': ['KUSTOMIZE_5_0_BIN'],
   // For a real node (test/e2e): controller-manager, scheduler, kubelet and kubectl in one, and what runs in Calico's place.
   kubernetes: ['KUBERNETES_BIN'],
   'stand-in': ['STAND_IN_BIN'],
-=======
-  'kustomize-5.1': ['KUSTOMIZE_5_1_BIN'],
-  'kustomize-5.0': ['KUSTOMIZE_5_0_BIN'],
->>>>>>> refs/heads/manifests
 }
 
 /** A program that the environment names but that cannot be run is missing: no silent fall-back to another one. */
