@@ -7,6 +7,16 @@ import { apply, type Deployment } from '../deploy.ts'
 import { readyPod } from '../pods.ts'
 import { until } from '../wait.ts'
 
+/** An hour in the manifest. */
+const shortGrace = {
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: { name: 'calico-provisioner', namespace: 'kube-system' },
+  spec: {
+    template: { spec: { containers: [{ name: 'calico-provisioner', args: ['provision', 'watch', '--grace', '5s'] }] } },
+  },
+}
+
 export function describeOperation(cluster: () => Cluster, deployment: Deployment): void {
   describe('in operation', () => {
     it.each([
@@ -35,7 +45,7 @@ export function describeOperation(cluster: () => Cluster, deployment: Deployment
       // Once and by hand, as install.md says.
       await auth.addUser('calico-provisioner')
       await auth.grantRole('calico-provisioner', 'root')
-      await apply(cluster(), { ...deployment, components: ['provision-watch'] })
+      await apply(cluster(), { ...deployment, components: ['provision-watch'], patches: [JSON.stringify(shortGrace)] })
       await until(
         'the provisioner',
         async () => {
@@ -55,6 +65,11 @@ export function describeOperation(cluster: () => Cluster, deployment: Deployment
       await until('the users of node3', async () => {
         const all = await auth.users()
         return users.every((user) => all.includes(user))
+      })
+      await kubectl.run('delete', 'node', 'node3')
+      await until('the end of the users of node3', async () => {
+        const all = await auth.users()
+        return !users.some((user) => all.includes(user)) && all.includes('calico-node:node1')
       })
     })
   })
