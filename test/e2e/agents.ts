@@ -26,11 +26,6 @@ export function pidOf(node: Node, pod: KubeObject, container = agentName): numbe
   return Math.min(...found)
 }
 
-/** The parent of a process, by its pid within the node. */
-export function parentOf(node: Node, pid: number): number {
-  return Number(/^PPid:\s+(\d+)$/m.exec(readFileSync(node.path(`/proc/${pid}/status`), 'utf8'))?.[1])
-}
-
 /** A directory of one controller, of the container's control group. */
 export function cgroupOf(node: Node, pod: KubeObject, controller: string, container = agentName): string {
   const line = readFileSync(node.path(`/proc/${pidOf(node, pod, container)}/cgroup`), 'utf8')

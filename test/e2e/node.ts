@@ -1,5 +1,5 @@
 /** Owns one node: a set of namespaces with a containerd and a kubelet in them, which can lose its power and be booted again. */
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { type ChildProcess, type ChildProcessWithoutNullStreams, execFile, spawn } from 'node:child_process'
 import { cpSync, linkSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
@@ -31,6 +31,8 @@ export interface Node {
   path(inside: string): string
   /** Runs a program in the node's namespaces. Rejects when it fails. */
   run(program: string, ...args: string[]): Promise<string>
+  /** The same, to talk to while it runs. It ought to end when its standard input does. */
+  spawn(program: string, ...args: string[]): ChildProcessWithoutNullStreams
   boot(): Promise<void>
   /** As when the plug is pulled. */
   powerOff(): Promise<void>
@@ -56,6 +58,7 @@ export function createNode(options: NodeOptions): Node {
     address,
     path,
     run: enter,
+    spawn: (program, ...args) => spawn('nsenter', ['--target', String(pid), '--all', '--', program, ...args]),
     async boot() {
       machine = spawnMachine(options)
       pid = await until(`the first process of ${name}`, () => childOf(machine?.pid))

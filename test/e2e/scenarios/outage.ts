@@ -1,9 +1,10 @@
 /** Vault is away while pods are replaced, one by one and by a rollout. */
 import { describe, expect, it } from 'vitest'
-import { agentName, failedReads, parentOf, pidOf } from '../agents.ts'
+import { agentName, failedReads } from '../agents.ts'
 import type { Cluster } from '../cluster.ts'
 import { apply, type Deployment, rolledOut } from '../deploy.ts'
 import type { KubeObject } from '../kubectl.ts'
+import type { Node } from '../node.ts'
 import { containerOf, isReady, linesOf, podOf, readyPod } from '../pods.ts'
 import { until } from '../wait.ts'
 import { expectCertificates } from './restart.ts'
@@ -16,28 +17,25 @@ export function describeOutage(cluster: () => Cluster, next: Deployment): void {
       if (node === undefined) throw new Error('there is no node')
       const old = await readyPod(cluster(), 'calico-node', node.name)
       await cluster().vault.seal()
-      // The kubelet ends containers through their shim. While that stands still, the agent of the old pod runs on.
-      const shim = parentOf(node, pidOf(node, old))
-      await node.run('kill', '-STOP', String(shim))
-      await cluster().kubectl.run('delete', 'pod', old.metadata.name, '--wait=false')
-      const replaced = await until('the new pod, whose agent finds Vault sealed and the port taken', async () => {
+      const oldAgent = await answerInPlaceOf(node)
+      await cluster().kubectl.run('delete', 'pod', old.metadata.name)
+      await until('the new pod, whose agent has heard from Vault', async () => {
         const pod = await podOf(cluster(), 'calico-node', node.name)
-        if (pod.metadata.uid === old.metadata.uid) return undefined
+        if (pod.metadata.uid === old.metadata.uid) return false
         const lines = await linesOf(cluster(), pod.metadata.name, agentName)
-        // It tells so every five seconds: at the second time, a probe every second has been answered by somebody.
-        const isTaken = lines.filter(({ event }) => event === 'listen-failed').length > 1
-        return isTaken && lines.some(({ reason }) => reason === 'vault-sealed') ? pod : undefined
+        return lines.some(({ reason }) => reason === 'vault-sealed')
       })
-      expect(await fetch(`http://${node.address}:9879/startupz`)).toMatchObject({ status: 200 })
+      // What has been started by the first of them has been told by the last.
+      const enough = oldAgent.answers() + 8
+      await until('probes that the old agent answers', async () => {
+        const isStarted = containerOf(await podOf(cluster(), 'calico-node', node.name), agentName).started
+        return isStarted === true || oldAgent.answers() > enough
+      })
       expectNoConsumer(await podOf(cluster(), 'calico-node', node.name))
-
-      await node.run('kill', '-CONT', String(shim))
-      await until('its own answer at the port', async () => {
-        return (await fetch(`http://${node.address}:9879/startupz`)).status === 503
-      })
+      await oldAgent.end()
       expectNoConsumer(await podOf(cluster(), 'calico-node', node.name))
       await cluster().vault.unseal()
-      expect((await readyPod(cluster(), 'calico-node', node.name)).metadata.uid).toBe(replaced.metadata.uid)
+      await readyPod(cluster(), 'calico-node', node.name)
       expectCertificates(node)
       expect(failedReads(cluster())).toEqual([])
     })
@@ -74,4 +72,33 @@ export function describeOutage(cluster: () => Cluster, next: Deployment): void {
 function expectNoConsumer(pod: KubeObject): void {
   expect(containerOf(pod, agentName).started).toBe(false)
   expect(containerOf(pod, 'install-cni').state).toEqual({ waiting: expect.anything() as object })
+}
+
+/**
+ * Answers at the agents' port of a node as the agent of a pod does that is on its way out, which the kernel may let live for
+ * as long as it likes: everything has been published, by another container than the one that is asked about.
+ */
+async function answerInPlaceOf(node: Node): Promise<{ answers(): number; end(): Promise<void> }> {
+  const port = 19_879
+  const script = `require('node:http').createServer((request, response) => {
+    console.log(request.url)
+    response.setHeader('agent-container', 'mnt:[1]')
+    response.end('ok')
+  }).listen(${port}, () => console.log('listening'))
+  process.stdin.on('end', () => process.exit()).resume()`
+  const server = node.spawn(process.execPath, '--eval', script)
+  let output = ''
+  server.stdout.on('data', (chunk: Buffer) => {
+    output += chunk.toString()
+  })
+  await until('an answer in the place of the agent', async () => output.startsWith('listening'))
+  const rule = ['OUTPUT', '-p', 'tcp', '--dport', '9879', '-j', 'REDIRECT', '--to-ports', String(port)]
+  await node.run('iptables', '-t', 'nat', '-A', ...rule)
+  return {
+    answers: () => output.split('/startupz').length - 1,
+    async end() {
+      await node.run('iptables', '-t', 'nat', '-D', ...rule)
+      server.stdin.end()
+    },
+  }
 }
