@@ -21,7 +21,7 @@ import { readEtcdCa } from '../source/etcd-ca.ts'
 import { openSource } from '../source/open.ts'
 import { openSecretDir } from '../store/secret-dir.ts'
 import type { Session } from '../vault/session.ts'
-import { createSkewMeter } from '../vault/skew.ts'
+import { createSkewMeter, type SkewMeter } from '../vault/skew.ts'
 import type { Transport } from '../vault/transport.ts'
 import { once, onceFor } from './once.ts'
 
@@ -30,7 +30,8 @@ export interface AccessOptions {
   readonly clock: Clock
   /** Of etcd's members; empty where the environment names none. */
   readonly endpoints: readonly string[]
-  readonly version: CalicoVersion | undefined
+  /** Of Calico; empty where nobody says. */
+  readonly versions: readonly CalicoVersion[]
   /** Whether a throw-away certificate may be signed. */
   readonly signs: boolean
 }
@@ -45,8 +46,7 @@ export interface VaultAccess {
 export interface Access extends AccessOptions {
   /** For checks that are made only where there is a Vault. */
   readonly vault: () => VaultAccess
-  /** Vault's clock minus ours, once it has answered. */
-  readonly skewMs: () => number | undefined
+  readonly skew: SkewMeter
   /** The corrected time (vault/skew.ts). */
   readonly now: () => number
   /** What the agent's parts have told so far. */
@@ -74,7 +74,7 @@ export function openAccess(options: AccessOptions): Access {
   const { config, clock, endpoints, signs } = options
   const events: AgentEvent[] = []
   const emit = (event: AgentEvent): void => void events.push(event)
-  const skew = createSkewMeter(clock)
+  const skew = createSkewMeter(clock, emit)
   const { source, vault, close } = openSource({ config, clock, skew, emit })
   const stop = new AbortController()
   // One connection for the whole examination.
@@ -91,6 +91,7 @@ export function openAccess(options: AccessOptions): Access {
   })
   const gateContext = (target: Target): GateContext => ({
     nowMs: skew.now(),
+    clocks: skew.clocks(),
     commonName: commonNameOf(config, target),
     minLifetimeMs: minLifetimeFor(source.makes ? config.pki.ttlSeconds : undefined),
     live: [],
@@ -111,7 +112,7 @@ export function openAccess(options: AccessOptions): Access {
       if (vault === undefined || address === undefined || auth === undefined) throw new Error('there is no Vault here')
       return { ...vault, address, auth }
     },
-    skewMs: skew.measured,
+    skew,
     now: skew.now,
     events,
     commonName: (target) => commonNameOf(config, target),

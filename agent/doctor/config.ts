@@ -9,7 +9,8 @@ export interface DoctorConfig {
   readonly config: Config
   /** Of etcd's members, also where the agent itself does not ask them; empty where they are not named. */
   readonly endpoints: readonly string[]
-  readonly version: CalicoVersion | undefined
+  /** Of Calico; empty where nobody says. */
+  readonly versions: readonly CalicoVersion[]
 }
 
 /** @throws ConfigError with every problem */
@@ -27,7 +28,7 @@ export function readDoctorConfig(env: Environment, hostName: string): DoctorConf
   }
   const config = part(() => parseConfig(env, hostName))
   const endpoints = part(() => ((env['ETCD_ENDPOINTS'] ?? '').trim() === '' ? [] : parseEtcdEndpoints(env)))
-  const version = part(() => parseCalicoVersionVariable(env))
+  const versions = part(() => parseCalicoVersionVariable(env)) ?? []
   if (config === undefined || endpoints === undefined || problems.size > 0) throw new ConfigError([...problems])
-  return { config, endpoints, version }
+  return { config, endpoints, versions }
 }

@@ -1,5 +1,5 @@
 /** Owns looking at a TLS server: whether it is accepted as the agent would, and the chain that it shows either way. */
-import { X509Certificate } from 'node:crypto'
+import type { X509Certificate } from 'node:crypto'
 import { connect, type TLSSocket } from 'node:tls'
 import { AgentError } from '../errors.ts'
 import { translateConnectionError } from '../vault/failure.ts'
@@ -50,16 +50,17 @@ function handshake(origin: string, material: TlsMaterial, timeoutMs: number, isV
   })
 }
 
+/** Not `getPeerCertificate`: it reads public keys, and a server may show what it likes. */
 function chainOf(socket: TLSSocket): X509Certificate[] {
   const chain: X509Certificate[] = []
   const seen = new Set<string>()
   for (
-    let each = socket.getPeerCertificate(true);
-    each?.raw !== undefined && !seen.has(each.fingerprint256);
+    let each = socket.getPeerX509Certificate();
+    each !== undefined && !seen.has(each.fingerprint256);
     each = each.issuerCertificate
   ) {
     seen.add(each.fingerprint256)
-    chain.push(new X509Certificate(each.raw))
+    chain.push(each)
   }
   return chain
 }

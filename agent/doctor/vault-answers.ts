@@ -1,5 +1,7 @@
 /** Owns the shapes of the answers of Vault that only `doctor` asks for. */
 import { AgentError } from '../errors.ts'
+import { asObject, type JsonObject } from '../json.ts'
+import type { Evidence } from '../vault/clock-evidence.ts'
 
 export interface SealStatus {
   readonly initialized: boolean
@@ -20,6 +22,13 @@ export function readSealStatus(body: unknown, where: string): SealStatus {
   }
 }
 
+/** `sys/health`: Vault's clock, in whole seconds. */
+export function readServerTime(body: unknown, where: string): Evidence {
+  const { server_time_utc: seconds } = fields(body, where)
+  if (typeof seconds !== 'number') throw bad(where, 'server_time_utc is not a number')
+  return { earliestMs: seconds * 1000, latestMs: seconds * 1000 + 1000 }
+}
+
 /** `sys/capabilities-self`: the capabilities at a path. */
 export function readCapabilities(body: unknown, path: string, where: string): readonly string[] {
   const found = fields(fields(body, where)['data'], where)[path]
@@ -27,9 +36,10 @@ export function readCapabilities(body: unknown, path: string, where: string): re
   return found
 }
 
-function fields(value: unknown, where: string): Readonly<Record<string, unknown>> {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
-  throw bad(where, 'it is not an object')
+function fields(value: unknown, where: string): JsonObject {
+  const object = asObject(value)
+  if (object === undefined) throw bad(where, 'it is not an object')
+  return object
 }
 
 function bad(where: string, what: string): AgentError {

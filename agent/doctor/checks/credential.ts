@@ -1,4 +1,5 @@
 /** Owns the check of what the agent logs in with, as far as it can be seen without Vault. */
+import { isoTime } from '../../clock.ts'
 import type { Auth } from '../../config/auth.ts'
 import { formatDuration } from '../../config/duration.ts'
 import { readLoginParameters, readStaticToken, readTokenClaims } from '../../vault/credentials.ts'
@@ -57,6 +58,6 @@ export function judgeClaims(
 
 function validity(expiresAtMs: number | undefined, nowMs: number): string {
   if (expiresAtMs === undefined) return 'never expires'
-  const at = new Date(expiresAtMs).toISOString()
+  const at = isoTime(expiresAtMs)
   return expiresAtMs <= nowMs ? `expired at ${at}` : `valid for ${formatDuration(expiresAtMs - nowMs)}`
 }

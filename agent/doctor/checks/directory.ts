@@ -1,13 +1,14 @@
-/** Owns the checks of a target's directory: is it there, whose is it, what carries it, what stands in it, who can read it. */
+/** Owns the checks of a target's directory: is it there, whose is it, what carries it, what stands in it. */
 import { accessSync, constants, readFileSync, type Stats, statfsSync, statSync } from 'node:fs'
-import { join } from 'node:path'
-import type { Config, Target } from '../../config/config.ts'
+import type { Config } from '../../config/config.ts'
 import { formatDuration } from '../../config/duration.ts'
+import type { GateContext } from '../../gate/checks.ts'
 import { judge } from '../../gate/gate.ts'
 import type { Bundle } from '../../pki/bundle.ts'
 import { workingTime } from '../../pki/ca-set.ts'
+import { reasons } from '../../reasons.ts'
 import { translateFileErrors } from '../../store/failure.ts'
-import { fileNames, openSecretDir } from '../../store/secret-dir.ts'
+import { openSecretDir } from '../../store/secret-dir.ts'
 import { type Check, failure, ok, type Verdict, warning } from '../check.ts'
 
 export const directory: Check = {
@@ -110,102 +111,28 @@ export const published: Check = {
   title: 'what is published',
   each: 'target',
   needs: ['directory', 'credential'],
-  run: ({ published: read, config, commonName, now }, target) => {
+  run: ({ published: read, config, gateContext }, target) => {
     const bundle = read(target)
     const inOrder = openSecretDir(target.directory, config.files).hasAttributes()
-    return judgePublished(bundle, inOrder, commonName(target), now())
+    return judgePublished(bundle, inOrder, gateContext(target))
   },
 }
 
-export function judgePublished(bundle: Bundle | undefined, inOrder: boolean, name: string, nowMs: number): Verdict {
+export function judgePublished(bundle: Bundle | undefined, inOrder: boolean, context: GateContext): Verdict {
   if (bundle === undefined) return ok('nothing yet: the agent has not run here')
-  const context = { nowMs, commonName: name, minLifetimeMs: 0, live: [] }
+  const { commonName: name, nowMs } = context
   const rejection = judge(bundle, context, ['lifetime-too-short'])
   if (rejection !== undefined) return failure(rejection.detail, rejection.code)
   const saw = `CN=${name}, serial ${bundle.leaf.serialNumber}, works for ${formatDuration(workingTime(bundle, nowMs).notAfterMs - nowMs)}`
+  if (bundle.unusableCa !== undefined) {
+    const { says, advice } = reasons['ca-unusable']
+    return warning(`${saw}; ${says}: ${bundle.unusableCa.join('; ')}`, advice, 'ca-unusable')
+  }
   if (inOrder) return ok(saw)
   const advice = 'Nothing, where the agent runs: it puts mode and owner right. Otherwise start it.'
   return warning(`${saw}; mode or owner are not the configured ones`, advice)
 }
 
-/** Who reads the files: the user of Calico's own images (up to v3.32; kube-controllers alone is not root there). */
-const consumerUids: Readonly<Record<string, number>> = { 'calico-kube-controllers': 999 }
-
-export interface Reader {
-  readonly uid: number
-  readonly gid: number
-  /** A further group: a pod's fsGroup, which Kubernetes gives to all of its containers. */
-  readonly podGid?: number | undefined
-}
-
-/** @param consumer who reads, where it is not the user of Calico's image */
-export function createReaders(consumer: Reader | undefined): Check {
-  return {
-    id: 'readers',
-    title: 'the consumer can read the files',
-    each: 'target',
-    needs: ['directory'],
-    run: ({ config }, target) => {
-      const uid = consumerUids[target.component] ?? 0
-      return translateFileErrors(target.directory, () => {
-        const podGid = podGroupOf(statSync(target.directory))
-        return judgeReader(consumer ?? { uid, gid: 0, podGid }, placesOf(target, config))
-      })
-    },
-  }
-}
-
-/**
- * The fsGroup by which the kubelet has set a volume up: its group owns the directory, and new files get that group.
- * @see https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/volume/volume_linux.go
- */
-export function podGroupOf({ mode, gid }: Pick<Stats, 'mode' | 'gid'>): number | undefined {
-  return (mode & 0o2000) === 0 ? undefined : gid
-}
-
-interface Place extends Pick<Stats, 'mode' | 'uid' | 'gid'> {
-  readonly path: string
-  /** What must be allowed: 4 read, 1 search. */
-  readonly bits: number
-}
-
-/** The directory, and each file: as it stands there, or as it will be written. */
-function placesOf({ directory: path }: Target, { files }: Config): Place[] {
-  const { uid = process.geteuid?.() ?? 0, gid = process.getegid?.() ?? 0 } = files
-  const asWritten = (name: string) => ({ uid, gid, mode: name === fileNames.ca ? 0o444 : files.mode })
-  const placeOf = (place: string, bits: number, stat: Pick<Stats, 'mode' | 'uid' | 'gid'>): Place => ({
-    path: place,
-    bits,
-    mode: stat.mode,
-    uid: stat.uid,
-    gid: stat.gid,
-  })
-  return [
-    placeOf(path, 1, statSync(path)),
-    ...Object.values(fileNames).map((name) => {
-      const file = join(path, name)
-      return placeOf(file, 4, statSync(file, { throwIfNoEntry: false }) ?? asWritten(name))
-    }),
-  ]
-}
-
-export function judgeReader(reader: Reader, places: readonly Place[]): Verdict {
-  const { uid, gid } = reader
-  const closed = places.filter((place) => uid !== 0 && (bitsFor(reader, place) & place.bits) !== place.bits)
-  if (closed.length === 0) return ok(`${uid}:${gid} can read all of them`)
-  const saw = closed.map(
-    ({ path, mode, uid: owner, gid: group }) => `${uid}:${gid} cannot read ${path} (${octal(mode)}, ${owner}:${group})`,
-  )
-  const advice = `Set AGENT_FILE_UID=${uid}, or AGENT_FILE_GID=${gid} with AGENT_FILE_MODE=0440; the directory itself needs o+x.`
-  return failure(saw.join('\n'), 'directory-denied', advice)
-}
-
-/** The one class of permission bits that counts, as Linux picks it. */
-function bitsFor({ uid, gid, podGid }: Reader, place: Place): number {
-  if (uid === place.uid) return place.mode >> 6
-  return gid === place.gid || podGid === place.gid ? place.mode >> 3 : place.mode
-}
-
-function octal(mode: number): string {
+export function octal(mode: number): string {
   return (mode & 0o7777).toString(8).padStart(4, '0')
 }

@@ -1,17 +1,15 @@
 /** Owns the checks of etcd, asked by the certificate itself: its servers, the user, and the keys that the component needs. */
 
-import type { CalicoVersion } from '../../config/calico-version.ts'
 import type { Target } from '../../config/config.ts'
 import { AgentError } from '../../errors.ts'
 import { openEtcd } from '../../etcd/client.ts'
-import { contains, describeRange, type Grant, isWithin } from '../../etcd/grants.ts'
-import { builtInProfiles, type Profile } from '../../etcd/profile-table.ts'
-import { grantsOf } from '../../etcd/profiles.ts'
+import { builtInProfiles } from '../../etcd/profile-table.ts'
 import type { Finding as EtcdFinding, ProbeCode } from '../../gate/probe/outcome.ts'
 import { probeCodes } from '../../gate/probe/outcome.ts'
 import { commonName } from '../../pki/certificate.ts'
 import type { Access } from '../access.ts'
 import { type Check, failure, ok, skipped, type Verdict, warning } from '../check.ts'
+import { judgeGrants } from '../grants.ts'
 
 /** What is about the connection; all other findings are about the user. */
 const aboutServer: readonly ProbeCode[] = [
@@ -70,9 +68,9 @@ export const etcdKeys: Check = {
   title: 'the user has the keys that the component needs',
   each: 'target',
   needs: ['etcd-user'],
-  run: async ({ endpoints, version, presented, config }, target) => {
-    const wanted = wantedGrants(builtInProfiles[target.component], target, config.node, version)
-    if (wanted === undefined) return skipped(`there is no profile of ${target.component}`)
+  run: async ({ endpoints, versions, presented, config }, target) => {
+    const profile = builtInProfiles[target.component]
+    if (profile === undefined) return skipped(`there is no profile of ${target.component}`)
     const bundle = await presented(target)
     if (bundle === undefined) return skipped('there is no certificate to show to etcd')
     const { certificate: cert, key, ca } = bundle.text
@@ -85,7 +83,7 @@ export const etcdKeys: Check = {
         return warning(saw, 'Run provision apply --enable-auth once every user is there (docs/etcd.md).')
       }
       const held = await Promise.all(roles.map(async (role) => (await etcd.grantsOf(role)) ?? []))
-      return judgeGrants(wanted, held.flat(), roles)
+      return judgeGrants(profile, target, config.node, versions, { roles, grants: held.flat() })
     } catch (error) {
       // A user may always ask about itself; where the role is root's or the user is another one, etcd says no.
       if (!(error instanceof AgentError) || error.code !== 'etcd-denied') throw error
@@ -94,36 +92,4 @@ export const etcdKeys: Check = {
       etcd.close()
     }
   },
-}
-
-/** By the name that provision gives: a component of every node has either one user for all of them or one a node. */
-export function wantedGrants(
-  profile: Profile | undefined,
-  { component, commonName: name }: Pick<Target, 'component' | 'commonName'>,
-  node: string,
-  version: CalicoVersion | undefined,
-): readonly Grant[] | undefined {
-  if (profile === undefined) return undefined
-  const { shared, ofNode } = grantsOf(profile, name === component ? 'component' : 'node', version)
-  return [...shared, ...ofNode(node)]
-}
-
-/** @param held of all roles of the user; etcd allows what any single one of them covers */
-export function judgeGrants(wanted: readonly Grant[], held: readonly Grant[], roles: readonly string[]): Verdict {
-  if (roles.includes('root')) {
-    return warning(
-      'the user has the role root',
-      'Give it only what its component needs: provision apply (docs/etcd.md).',
-    )
-  }
-  const lacking = wanted.filter(
-    (each) => !held.some((grant) => contains(grant, each) && isWithin(each.access, grant.access)),
-  )
-  if (lacking.length === 0) return ok(`${wanted.length} of ${wanted.length} by ${roles.join(', ')}`)
-  const shown = lacking.map((each) => `lacks ${each.access} ${describeRange(each)}`)
-  return failure(
-    shown.join('\n'),
-    'etcd-permission-denied',
-    'Run provision plan, then apply, with the naming of this common name (docs/etcd.md); AGENT_CALICO_VERSION narrows what is needed.',
-  )
 }

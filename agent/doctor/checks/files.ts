@@ -1,5 +1,7 @@
 /** Owns the check of the configured certificate files: that they are there, parse, belong together and have not expired. */
+
 import type { X509Certificate } from 'node:crypto'
+import { isoTime } from '../../clock.ts'
 import { parseCertificates, validityOf } from '../../pki/certificate.ts'
 import { readTlsMaterial } from '../../vault/tls-files.ts'
 import { type Check, failure, ok, type Verdict } from '../check.ts'
@@ -32,11 +34,7 @@ export function judgeFiles(
   for (const [name, certificates] of used) {
     const lastMs = Math.max(...certificates.map((each) => validityOf(each).notAfterMs))
     if (lastMs > nowMs) continue
-    return failure(
-      `${name}: expired at ${new Date(lastMs).toISOString()}`,
-      'file-invalid',
-      `Replace the file that ${name} names.`,
-    )
+    return failure(`${name}: expired at ${isoTime(lastMs)}`, 'file-invalid', `Replace the file that ${name} names.`)
   }
   if (used.length === 0) return undefined
   return ok(used.map(([name, certificates]) => `${name}: ${certificates.length}`).join(', '))

@@ -4,9 +4,11 @@ import { formatDuration } from '../../config/duration.ts'
 import { AgentError } from '../../errors.ts'
 import type { GateContext } from '../../gate/checks.ts'
 import { judge } from '../../gate/gate.ts'
+import type { AgentEvent } from '../../observe/events.ts'
 import type { Bundle } from '../../pki/bundle.ts'
 import { caPhases, findCaPhase } from '../../pki/ca-phase.ts'
 import { describeName, isIssuedBy, validityOf } from '../../pki/certificate.ts'
+import { reasons } from '../../reasons.ts'
 import { type Check, ExplainedError, failure, ok, skipped, type Verdict, warning } from '../check.ts'
 
 export const issuers: Check = {
@@ -14,15 +16,25 @@ export const issuers: Check = {
   where: 'pki',
   title: 'issuers of the PKI mount',
   needs: ['vault-state'],
-  run: async ({ issuers: read, config, now }) => {
+  run: async ({ issuers: read, config, events, now }) => {
     try {
-      return judgeIssuers(await read(), config.pki, now())
+      const found = await read()
+      return withUnusable(judgeIssuers(found, config.pki, now()), events)
     } catch (error) {
       // Issuers need no token: to whoever shows none, Vault does not tell a missing mount from a closed path.
       if (!(error instanceof AgentError) || error.code !== 'vault-denied') throw error
       throw new ExplainedError(error, noMountAdvice)
     }
   },
+}
+
+/** What reading the issuers has told of those that are left out. */
+export function withUnusable(verdict: Verdict, events: readonly AgentEvent[]): Verdict {
+  const told = events.flatMap((event) =>
+    event.type === 'ca-refresh-failed' && event.reason === 'ca-unusable' ? [event.detail] : [],
+  )
+  if (told.length === 0 || verdict.status === 'failure') return verdict
+  return warning([verdict.saw, ...new Set(told)].join('\n'), reasons['ca-unusable'].advice, 'ca-unusable')
 }
 
 const noMountAdvice =

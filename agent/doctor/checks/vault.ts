@@ -7,7 +7,7 @@ import { translateConnectionError } from '../../vault/failure.ts'
 import { readTlsMaterial } from '../../vault/tls-files.ts'
 import { type Check, failure, ok, type Verdict, warning } from '../check.ts'
 import { lookAtServer, type ServerView } from '../tls-view.ts'
-import { readSealStatus, type SealStatus } from '../vault-answers.ts'
+import { readSealStatus, readServerTime, type SealStatus } from '../vault-answers.ts'
 
 export const vaultName: Check = {
   id: 'vault-name',
@@ -85,19 +85,27 @@ export const clock: Check = {
   where: 'vault',
   title: 'clocks of this machine and of Vault',
   needs: ['vault-state'],
-  run: ({ skewMs }) => judgeSkew(skewMs()),
+  run: async ({ vault, skew }) => {
+    const { transport } = vault()
+    // Not the Date header: that is the clock of whatever stands before Vault, and the agent does not go by it either.
+    const path = '/v1/sys/health?standbyok=true&perfstandbyok=true'
+    const tell = skew.asking()
+    const { body } = await transport.request({ operation: 'health', method: 'GET', path, headers: {}, json: undefined })
+    tell(readServerTime(body, path))
+    return judgeSkew(skew.measured())
+  },
 }
 
-/** Below this the comparison itself is not exact: the Date header has whole seconds. */
+/** Below this nobody needs to act. */
 const unnoticedMs = 3000
 /** Vault's default not_before_duration: beyond it a certificate is not yet valid for whoever checks it by the earlier clock. */
 const backdatingMs = 30_000
 
 export function judgeSkew(skewMs: number | undefined): Verdict {
-  if (skewMs === undefined) return warning('Vault sends no Date header', 'Let nothing before Vault take it away.')
+  if (skewMs === undefined) return warning('Vault says no time', 'Look at server_time_utc in sys/health.')
   const saw = `Vault's clock is ${formatDuration(Math.abs(skewMs))} ${skewMs < 0 ? 'behind' : 'ahead'}`
   const advice =
-    'Synchronise both clocks (NTP). The agent judges by the clock of Vault; etcd and Calico judge by their own.'
+    'Synchronise both clocks (NTP). The agent accepts what one of them accepts; etcd and Calico judge by their own.'
   if (Math.abs(skewMs) < unnoticedMs) return ok('less than 3 s apart')
   if (Math.abs(skewMs) < backdatingMs) return warning(saw, advice, 'not-yet-valid')
   return failure(saw, 'not-yet-valid', advice)

@@ -1,20 +1,15 @@
 import { describe, expect, it } from 'vitest'
+import { failure, ok } from '../../../agent/doctor/check.ts'
 import { judgeClaims } from '../../../agent/doctor/checks/credential.ts'
-import {
-  judgeDirectory,
-  judgeMount,
-  judgeReader,
-  podGroupOf,
-  type Reader,
-} from '../../../agent/doctor/checks/directory.ts'
-import { judgeGrants, judgeMembers, wantedGrants } from '../../../agent/doctor/checks/etcd.ts'
+import { judgeDirectory, judgeMount, judgePublished } from '../../../agent/doctor/checks/directory.ts'
+import { judgeMembers } from '../../../agent/doctor/checks/etcd.ts'
 import { judgeCapabilities } from '../../../agent/doctor/checks/login.ts'
-import { judgeIssuers } from '../../../agent/doctor/checks/pki.ts'
+import { judgeIssuers, withUnusable } from '../../../agent/doctor/checks/pki.ts'
+import { judgeReader } from '../../../agent/doctor/checks/readers.ts'
 import { judgeSeal, judgeServer, judgeSkew } from '../../../agent/doctor/checks/vault.ts'
-import { exactKey, prefixRange } from '../../../agent/etcd/grants.ts'
-import { builtInProfiles } from '../../../agent/etcd/profile-table.ts'
 import { parseCertificates } from '../../../agent/pki/certificate.ts'
 import { createCa } from '../../support/certificates.ts'
+import { bundleOf } from '../pki/parsed.ts'
 
 const nowMs = Date.parse('2026-11-21T00:00:00Z')
 
@@ -49,6 +44,7 @@ describe('the seal', () => {
 describe('the credential', () => {
   const claims = {
     expiresAtMs: nowMs + 600_000,
+    beginsAtMs: nowMs,
     nodeName: 'node1',
     nodeUid: undefined,
     podName: 'calico-node-1',
@@ -117,22 +113,14 @@ describe('the directory', () => {
   })
 
   const place = { path: '/d/etcd-key', bits: 4, uid: 0, gid: 7 }
-  it.each<[string, Reader, number, string]>([
+  it.each<[string, { uid: number; gid: number }, number, string]>([
     ['root', { uid: 0, gid: 0 }, 0o100000, 'ok'],
     ['the group', { uid: 999, gid: 7 }, 0o100440, 'ok'],
     ['another group', { uid: 999, gid: 8 }, 0o100440, 'failure'],
-    ["a pod's group", { uid: 999, gid: 8, podGid: 7 }, 0o100440, 'ok'],
     ['others', { uid: 999, gid: 8 }, 0o100444, 'ok'],
     ['a group that has less than others', { uid: 999, gid: 7 }, 0o100404, 'failure'],
   ])('%s reads: %#o', (_who, reader, mode, status) => {
     expect(judgeReader(reader, [{ ...place, mode }]).status).toBe(status)
-  })
-
-  it.each([
-    ['set-group-id, as the kubelet makes it for an fsGroup', 0o43777, 7],
-    ['an ordinary directory', 0o40755, undefined],
-  ])('the group of a pod is told by a directory that is %s', (_what, mode, gid) => {
-    expect(podGroupOf({ mode, gid: 7 })).toBe(gid)
   })
 })
 
@@ -157,33 +145,6 @@ describe('members of etcd', () => {
   })
 })
 
-describe('key ranges', () => {
-  const wanted = [
-    { access: 'read', ...prefixRange('/calico/a/') } as const,
-    { access: 'readwrite', ...exactKey('/k') } as const,
-  ]
-  it.each<[string, Parameters<typeof judgeGrants>[1], string]>([
-    ['exactly', wanted, 'ok'],
-    ['more', [{ access: 'readwrite', ...prefixRange('/') }], 'ok'],
-    ['only to be read', [{ access: 'read', ...prefixRange('/') }], 'failure'],
-    ['nothing', [], 'failure'],
-  ])('%s: %s', (_what, held, status) => {
-    expect(judgeGrants(wanted, held, ['role']).status).toBe(status)
-  })
-  it('root may everything, which is too much', () => {
-    expect(judgeGrants(wanted, [], ['root']).status).toBe('warning')
-  })
-  it('the name tells the naming', () => {
-    const profile = builtInProfiles['calico-node']
-    const of = (commonName: string) =>
-      wantedGrants(profile, { component: 'calico-node', commonName }, 'node1', undefined)
-    const ofNode = (commonName: string) => of(commonName)?.filter(({ key }) => key.includes('node1')) ?? []
-    expect(ofNode('calico-node')).toEqual([])
-    expect(ofNode('calico-node:node1').length).toBeGreaterThan(0)
-    expect(wantedGrants(undefined, { component: 'own', commonName: 'own' }, 'node1', undefined)).toBeUndefined()
-  })
-})
-
 describe('certificates of others', () => {
   it('a server whose certificate is in the last tenth of its life is a warning', async () => {
     const ca = await createCa({ commonName: 'CA' })
@@ -205,5 +166,35 @@ describe('certificates of others', () => {
     expect(judgeIssuers(issuers, pki, endMs)).toMatchObject({ status: 'failure', code: 'expired' })
     expect(judgeIssuers(issuers, pki, endMs - 29 * 60_000)).toMatchObject({ status: 'warning' })
     expect(judgeIssuers(issuers, pki, endMs - 31 * 60_000)).toMatchObject({ status: 'ok' })
+  })
+
+  it('an issuer that cannot be used is a warning that names it; what is worse stays what it is', () => {
+    const told = {
+      type: 'ca-refresh-failed',
+      component: 'calico-node',
+      reason: 'ca-unusable',
+      detail: 'pki/issuer/x: odd',
+    } as const
+    expect(withUnusable(ok('CN=CA'), [told, told])).toMatchObject({
+      status: 'warning',
+      code: 'ca-unusable',
+      saw: 'CN=CA\npki/issuer/x: odd',
+    })
+    expect(withUnusable(ok('CN=CA'), [])).toEqual(ok('CN=CA'))
+    expect(withUnusable(failure('none', 'expired'), [told])).toEqual(failure('none', 'expired'))
+  })
+
+  it('a CA certificate in place that cannot be used is a warning that names it', async () => {
+    const ca = await createCa({ commonName: 'CA' })
+    const bundle = bundleOf(await ca.issue({ commonName: 'calico-node:node1' }), [ca])
+    const clocks = { earliestMs: Date.now(), latestMs: Date.now() }
+    const context = { nowMs: Date.now(), clocks, commonName: 'calico-node:node1', minLifetimeMs: 0, live: [] }
+    const flawed = { ...bundle, unusableCa: ['/d: etcd-ca: PEM certificate 1: odd'] }
+    expect(judgePublished(bundle, true, context).status).toBe('ok')
+    expect(judgePublished(flawed, true, context)).toMatchObject({
+      status: 'warning',
+      code: 'ca-unusable',
+      saw: expect.stringContaining('PEM certificate 1: odd'),
+    })
   })
 })
