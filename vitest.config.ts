@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
@@ -6,7 +7,9 @@ export default defineConfig({
     // npm run image, npm run e2e
     exclude: ['test/image/**', 'test/e2e/**'],
     pool: 'forks',
-    testTimeout: 20_000,
+    // Most of a test against a real server is waiting for it. Without this, two cores get one worker.
+    maxWorkers: availableParallelism() + 1,
+    testTimeout: 30_000,
     hookTimeout: 60_000,
   },
 })

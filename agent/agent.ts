@@ -1,5 +1,4 @@
 /** Owns the composition: wires the parts for a configuration, starts a rotator for each target, and stops them. */
-import { chmodSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from './clock.ts'
 import type { Config, Target } from './config/config.ts'
@@ -16,8 +15,9 @@ import { slotOf } from './rotation/schedule.ts'
 import { commonNameOf } from './source/common-name.ts'
 import { readEtcdCa } from './source/etcd-ca.ts'
 import { openSource } from './source/open.ts'
-import { type IssuanceRecord, openIssuanceRecord } from './store/issuance-record.ts'
-import { openSecretDir, type SecretDir } from './store/secret-dir.ts'
+import { openIssuanceRecord } from './store/issuance-record.ts'
+import { openStateDir } from './store/state-dir.ts'
+import { openStaticDir } from './store/static-dir.ts'
 import { openTargetDir } from './store/target-dir.ts'
 import { createSkewMeter } from './vault/skew.ts'
 import type { TlsMaterial } from './vault/tls-files.ts'
@@ -50,7 +50,7 @@ export interface Agent {
 const sessionCheckMs = 30_000
 
 export function createAgent({ config, clock, random, emit, beforeConnect }: AgentOptions): Agent {
-  const skew = createSkewMeter(clock)
+  const skew = createSkewMeter(clock, emit)
   const { source, maintain, close } = openSource({ config, clock, skew, emit, beforeConnect })
   const stopping = new AbortController()
   const probe = config.etcdProbe && createEtcdProbe(config.etcdProbe, stopping.signal)
@@ -60,20 +60,22 @@ export function createAgent({ config, clock, random, emit, beforeConnect }: Agen
   function createTarget(target: Target): { rotator: Rotator; publisher: Publisher } {
     const { component } = target
     const commonName = createCommonName(config, target, emit)
-    const directory = openTargetDir(target.directory, config.files, ({ code: reason, message: detail }) =>
-      emit({ type: 'store-flaw', component, reason, detail }),
-    )
+    // The cache outlives most; without it, the target's directory outlives the container.
+    const state = config.stateDirectory === undefined ? undefined : openStateDir(join(config.stateDirectory, component))
+    const tell = ({ code: reason, message: detail }: AgentError): void =>
+      emit({ type: 'store-flaw', component, reason, detail })
+    const directory = openTargetDir(target.directory, config.files, tell, state)
     const publisher = createPublisher({
       component,
       commonName,
       directory,
-      state: openStateDir(config, component),
-      bootstrap:
-        config.bootstrapDirectory === undefined ? undefined : openSecretDir(config.bootstrapDirectory, config.files),
+      state,
+      bootstrap: config.bootstrapDirectory === undefined ? undefined : openStaticDir(config.bootstrapDirectory),
       plan: createPlanner(config, component),
       ttlSeconds: source.makes ? config.pki.ttlSeconds : undefined,
       clock,
       now: skew.now,
+      clocks: skew.clocks,
       etcdCa: () => readEtcdCa(config.etcdCaFile),
       admit: probe && createAdmission({ component, probe, clock, now: skew.now, emit }),
       emit,
@@ -86,7 +88,7 @@ export function createAgent({ config, clock, random, emit, beforeConnect }: Agen
       budget: config.issuanceBudget,
       renewAt: config.renewAt,
       ttlSeconds: config.pki.ttlSeconds,
-      record: openRecord(config, target),
+      record: state?.record ?? openIssuanceRecord(target.directory),
       now: skew.now,
       emit,
     })
@@ -99,6 +101,7 @@ export function createAgent({ config, clock, random, emit, beforeConnect }: Agen
       pollSlot: nodeSlot,
       clock,
       now: skew.now,
+      clocks: skew.clocks,
       random,
       emit,
     })
@@ -169,41 +172,5 @@ function createCommonName(config: Config, target: Target, emit: Listener): () =>
         emit({ type: 'long-name', component, node: config.node, commonName: resolved, length })
     }
     return resolved
-  }
-}
-
-function openStateDir(config: Config, component: string): SecretDir | undefined {
-  if (config.stateDirectory === undefined) return undefined
-  const path = join(config.stateDirectory, component)
-  const directory = openSecretDir(path, { mode: 0o600, uid: undefined, gid: undefined })
-  return {
-    ...directory,
-    publish: (bundle, at) => {
-      makeStateDir(path)
-      directory.publish(bundle, at)
-    },
-  }
-}
-
-/** Where it outlives most: in the node-local cache, or else in the target's directory, which outlives the container. */
-function openRecord({ stateDirectory }: Config, { component, directory }: Target): IssuanceRecord {
-  if (stateDirectory === undefined) return openIssuanceRecord(directory)
-  const path = join(stateDirectory, component)
-  const record = openIssuanceRecord(path)
-  return {
-    ...record,
-    write: (issuedAtMs) => {
-      makeStateDir(path)
-      record.write(issuedAtMs)
-    },
-  }
-}
-
-function makeStateDir(path: string): void {
-  try {
-    mkdirSync(path, { recursive: true, mode: 0o700 })
-    chmodSync(path, 0o700)
-  } catch {
-    // Writing into it says what is wrong with it.
   }
 }

@@ -9,6 +9,17 @@ export interface Clock {
   sleep(ms: number, wake: AbortSignal): Promise<void>
 }
 
+/** A time in ISO 8601; what is beyond all dates, as a wrong server may send it, has no such text and must end nothing. */
+export function isoTime(ms: number): string {
+  return Number.isNaN(new Date(ms).getTime()) ? 'beyond all dates' : new Date(ms).toISOString()
+}
+
+/** Between these is the true time, as far as anybody knows; milliseconds since the epoch (vault/skew.ts). */
+export interface SaneClocks {
+  readonly earliestMs: number
+  readonly latestMs: number
+}
+
 /** setTimeout fires after 1 ms when it is asked for more than 2^31-1 ms; certificates live longer than that. */
 const longestTimerMs = 2 ** 31 - 1
 

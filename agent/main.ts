@@ -7,6 +7,7 @@ import { systemClock } from './clock.ts'
 import { parseConfig } from './config/config.ts'
 import { parseDuration } from './config/duration.ts'
 import { readContainer } from './observe/container.ts'
+import { keepTlsVerified } from './tls-verification.ts'
 
 const commandNames: readonly CommandName[] = ['run', 'init', 'started', 'status', 'doctor', 'provision', 'setup-vault']
 
@@ -75,6 +76,9 @@ async function printVersion(): Promise<number> {
 for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
   process.on(event, (error: unknown) => process.exit(reportFailure(error)))
 }
+
+const warning = keepTlsVerified(process.env)
+if (warning !== undefined) process.stderr.write(`calico-vault-agent: ${warning}\n`)
 
 // exit(): an open keep-alive connection or a watcher must not hold the process.
 main(process.argv.slice(2)).then(

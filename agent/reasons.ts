@@ -32,6 +32,10 @@ export const reasons = {
     'the certificate, key or CA set cannot be parsed',
     'Look at what the PKI mount or the source holds; if it is on disk, the next renewal replaces it.',
   ),
+  'ca-unusable': gate(
+    'a CA certificate is left out: its public key cannot be decoded',
+    'Take it away or replace it where the message names it: nothing can be verified with it, here or by etcd.',
+  ),
   'key-mismatch': gate(
     'the private key does not belong to the certificate',
     'Where certificates are made elsewhere, write certificate and key in one step.',
@@ -143,6 +147,10 @@ export const reasons = {
     'there is nothing at this path',
     'Check AGENT_PKI_MOUNT and AGENT_AUTH_MOUNT. A PKI mount without any issuer answers like this too.',
   ),
+  'issuer-too-young': outage(
+    'Vault has made the issuer so lately that a certificate would begin before it',
+    'Nothing, if it passes within a minute: Vault signs once the issuer is older than not_before_duration of the role (30 s), and the agent tries again then.',
+  ),
   'vault-request-refused': refused('Vault refused the request', 'Compare the message with the PKI role.'),
   'inline-auth-unsupported': refused(
     'the server does not know inline authentication',
@@ -205,6 +213,10 @@ export const reasons = {
   'generation-stuck': store(
     'an old generation of files cannot be removed',
     'Remove it by hand, as it holds an old private key; check its owner and the user of the agent.',
+  ),
+  'attributes-ignored': store(
+    'the file system has not given the published files the mode or owner that is configured',
+    'Use a file system with modes and owners (an emptyDir); until then, others may be able to read the key.',
   ),
   'directory-failed': store('a file operation failed', 'Look at the system error in the message.'),
 

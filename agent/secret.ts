@@ -25,3 +25,10 @@ export class Secret {
     return '[redacted]'
   }
 }
+
+/** The fields with their secrets as plain text: for the request that sends them, and nothing else. */
+export function revealed(fields: Readonly<Record<string, string | Secret>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [name, value instanceof Secret ? value.reveal() : value]),
+  )
+}

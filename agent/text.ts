@@ -1,4 +1,12 @@
-/** Texts for people: what a mistyped name may have meant. */
+/** Texts for people: what a server said, on one line, and what a mistyped name may have meant. */
+
+/** Control characters would forge lines of the log, or colours of a terminal. */
+export function oneLine(text: string, mostCharacters = Number.POSITIVE_INFINITY): string {
+  return text
+    .replaceAll(/[\s\p{Cc}]+/gu, ' ')
+    .trim()
+    .slice(0, mostCharacters)
+}
 
 /** The known name nearest to a mistyped one (edit distance of at most a third of its length), or undefined. */
 export function suggestName(name: string, names: readonly string[]): string | undefined {

@@ -7,7 +7,8 @@ import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { systemClock } from '../agent/clock.ts'
 import { groupVariables } from '../agent/config/variables.ts'
-import { builtInProfiles, type Row } from '../agent/etcd/profile-table.ts'
+import { builtInProfiles, type Row, resources } from '../agent/etcd/profile-table.ts'
+import { withheld } from '../agent/etcd/withheld.ts'
 import { createMetrics } from '../agent/observe/metrics.ts'
 import { caPhases } from '../agent/pki/ca-phase.ts'
 import { type Reason, runbookOf } from '../agent/reason.ts'
@@ -22,7 +23,7 @@ import { readAlerts } from './alert-rules.ts'
 /** File and the tables in it. */
 export const documents: Readonly<Record<string, readonly (keyof typeof tables)[]>> = {
   'docs/configuration.md': ['variables'],
-  'docs/etcd.md': ['profiles'],
+  'docs/etcd.md': ['profiles', 'withheld'],
   'docs/metrics.md': ['metrics'],
   'docs/monitoring.md': ['alerts'],
   'docs/runbook.md': ['reasons'],
@@ -36,6 +37,7 @@ const tables = {
   alerts: alertTable,
   reasons: reasonTable,
   profiles: profileTables,
+  withheld: withheldTable,
   phases: phaseTable,
   setup: () => fenced('yaml', readFileSync(setupFile, 'utf8')),
   policy: () => fenced('hcl', String(resourceOf('policy')['policy'])),
@@ -125,12 +127,12 @@ function profileTables(): string {
       const where = scope === 'node' ? 'on every node' : 'once in a cluster'
       const lines = rows.map(
         (row) =>
-          `| \`${row.keys.replace('/calico/resources/v3/projectcalico.org/', 'P ')}\` | ${row.access === 'read' ? 'R' : 'RW'} | ${row.naming ?? 'both'} | ${versionsOf(row)} | ${row.source} |`,
+          `| \`${shortKeys(row.keys)}\` | ${row.access === 'read' ? 'R' : 'RW'} | ${row.naming ?? 'both'} | ${versionsOf(row)} | ${neededBy(name, row)} |`,
       )
       return [
         `**${name}** (${where}): ${about}.`,
         '',
-        '| keys | | naming | Calico | source |',
+        '| keys | | naming | Calico | needed by |',
         '|---|---|---|---|---|',
         ...lines,
         '',
@@ -138,6 +140,27 @@ function profileTables(): string {
     })
     .join('\n')
     .trimEnd()
+}
+
+/** The recorded situation, by its file without the version, and the reason. */
+function neededBy(component: string, { trace, because, relaxed }: Row): string {
+  const [program = '', situation = ''] = trace?.split(' ') ?? []
+  const asks = `\`${situation}\`${program === component ? '' : ` of ${program}`}`
+  const parts = [...(trace === undefined ? [] : [asks]), because, relaxed && 'not with `--strict`']
+  return parts.filter((part) => part !== undefined).join('; ')
+}
+
+function withheldTable(): string {
+  const lines = withheld.map(({ component, naming, keys, access, because, instead, without }) => {
+    const shown = keys === undefined ? 'compaction' : `\`${shortKeys(keys)}\` ${access === 'write' ? 'W' : 'RW'}`
+    const seen = without === undefined ? '' : ` (\`${without}\`)`
+    return `| ${component} | ${shown} | ${naming ?? 'both'} | ${because} | ${instead}${seen} |`
+  })
+  return ['| who | keys | naming | why not | instead |', '|---|---|---|---|---|', ...lines].join('\n')
+}
+
+function shortKeys(keys: string): string {
+  return keys.replace(resources, 'P ')
 }
 
 function versionsOf({ since, until }: Row): string {

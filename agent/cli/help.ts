@@ -104,14 +104,20 @@ watch   keeps it so while nodes come and go, until SIGTERM: the nodes of the Kub
   --nodes-file FILE    the same, one name a line; - is standard input
   --grace DURATION     how long a node's users stay after the node is gone [1h] (watch)
   --resync DURATION    how often everything is looked at [10m] (watch)
+  --max-busy PERCENT   how much of its time etcd may be kept busy while others write to it [1%]; 100%: no bound
+                       (apply, watch)
   --profiles FILE      components of your own, in YAML or JSON (docs/etcd.md)
   --prune              also remove what provision has made and nobody wants any more (plan, apply)
+  --strict             with --naming node: without the keys of the whole cluster that calico-node writes only at its first
+                       start and at an upgrade (docs/upgrade.md)
+  --defaults           also make what a fresh datastore lacks: the pools of CALICO_IPV4POOL_CIDR and CALICO_IPV6POOL_CIDR and
+                       the default configurations; never over what exists (plan, apply)
   --enable-auth        also switch authentication on, never locking the operator out (apply, export)
   --yes                do not ask (apply); needed outside a terminal
   --output text|json   [text] (plan, apply)
 
 etcd and the operator's identity (a user with the role root) come from ETCD_ENDPOINTS, ETCD_CA_CERT_FILE, ETCD_CERT_FILE
-and ETCD_KEY_FILE. AGENT_CALICO_VERSION narrows the rights to what one version of Calico needs.
+and ETCD_KEY_FILE. AGENT_CALICO_VERSION narrows the rights to what one version of Calico needs, or several with commas.
 
 Examples:
   # what would change for two nodes with users of their own

@@ -1,37 +1,49 @@
 /** Owns `provision plan` and `provision apply` against etcd: look, show, ask, do, and say what was done. */
-import { createHmac } from 'node:crypto'
+import { createHmac, randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { WantedPools } from '../config/calico-pools.ts'
 import type { EtcdAddress, ProvisionConfig } from '../config/etcd.ts'
 import { AgentError } from '../errors.ts'
 import type { EtcdAuthApi } from '../etcd/api.ts'
 import { type BootstrapOptions, enableAuth, finishBootstrap } from '../etcd/bootstrap.ts'
 import { type EtcdClient, openEtcd } from '../etcd/client.ts'
-import { missingDefaults } from '../etcd/defaults.ts'
+import { keyOf, makeDefaults, planDefaults, readDefaults } from '../etcd/defaults.ts'
 import { type DesiredState, rolePrefix } from '../etcd/desired.ts'
 import { contains, prefixRange } from '../etcd/grants.ts'
 import { demandsCertificate } from '../etcd/handshake.ts'
 import { createMemory } from '../etcd/memory.ts'
+import { createPace } from '../etcd/pace.ts'
 import type { Change } from '../etcd/plan.ts'
 import { type Examination, examine, reconcile } from '../etcd/reconcile.ts'
 import { exitCodes } from './exit-codes.ts'
 import type { ProvisionOptions } from './provision-options.ts'
-import { changeJson, changeLine, type Look, planJson, planText } from './provision-output.ts'
+import { changeJson, changeLine, defaultLine, type Look, planJson, planText } from './provision-output.ts'
 import { agrees, painter } from './terminal.ts'
 
 const now = (): number => performance.now()
 const paint = painter(process.stdout.isTTY, process.env)
 const print = (text: string): boolean => process.stdout.write(text)
 
-export async function plan(
-  { etcd }: ProvisionConfig,
-  desired: DesiredState,
-  options: ProvisionOptions,
-): Promise<number> {
+/** What the command was asked for, from the arguments and the environment. */
+export interface Request {
+  readonly config: ProvisionConfig
+  readonly desired: DesiredState
+  readonly options: ProvisionOptions
+  /** Undefined without `--defaults`. */
+  readonly pools: WantedPools | undefined
+}
+
+export async function plan(request: Request): Promise<number> {
+  const { desired, options } = request
+  const { etcd } = request.config
   const api = open(etcd)
   try {
     const found = await examine(api, desired, { prune: options.prune, now })
-    const look = await lookOf(api, desired, options, found)
+    const look = await lookOf(api, request, found)
     print(options.output === 'json' ? `${JSON.stringify(planJson(look), null, 2)}\n` : planText(look, paint))
-    return found.plan.phases.length + found.plan.refusals.length > 0 ? exitCodes.differences : exitCodes.ok
+    return found.plan.phases.length + found.plan.refusals.length + look.defaults.length > 0
+      ? exitCodes.differences
+      : exitCodes.ok
   } catch (error) {
     throw withOperator(error, etcd)
   } finally {
@@ -39,11 +51,9 @@ export async function plan(
   }
 }
 
-export async function apply(
-  { etcd }: ProvisionConfig,
-  desired: DesiredState,
-  options: ProvisionOptions,
-): Promise<number> {
+export async function apply(request: Request): Promise<number> {
+  const { desired, options } = request
+  const { etcd } = request.config
   const api = open(etcd)
   const isText = options.output === 'text'
   const log = (text: string): void => void (isText ? print(`${text}\n`) : process.stderr.write(`${text}\n`))
@@ -52,11 +62,12 @@ export async function apply(
     if (bootstrap !== undefined) await goOn(api, bootstrap)
     const memory = createMemory()
     const first = await examine(api, desired, { prune: options.prune, now, memory })
-    const look = await lookOf(api, desired, options, first)
+    const look = await lookOf(api, request, first)
     const enables = bootstrap !== undefined && !first.authEnabled
     if (isText) print(planText(look, paint))
     // Where the plan is refused there is nothing to agree to.
-    const asks = !options.yes && first.plan.refusals.length === 0 && (first.plan.phases.length > 0 || enables)
+    const differs = first.plan.phases.length + look.defaults.length > 0
+    const asks = !options.yes && first.plan.refusals.length === 0 && (differs || enables)
     if (asks && !(await agrees(enables ? 'Apply this and switch authentication on?' : 'Apply this?'))) {
       print('Nothing was changed.\n')
       return exitCodes.ok
@@ -66,19 +77,29 @@ export async function apply(
       done.push(change)
       if (isText) print(changeLine(change, paint))
     }
-    const outcome = await reconcile(api, desired, { prune: options.prune, now, memory, changed }, first)
+    // Before anybody's rights become those of one node.
+    const makes = first.plan.refusals.length === 0 ? look.defaults : []
+    const made = await makeDefaults(api, makes, { uid: randomUUID, nowMs: Date.now() })
+    if (isText) for (const object of made) print(defaultLine(object, paint))
+    const pace = createPace({ share: options.busyShare, now, sleep })
+    const outcome = await reconcile(api, desired, { prune: options.prune, now, memory, changed, pace }, first)
     if (enables) {
       await enableAuth(api, bootstrap, reachesRegistry(desired))
       // The receipt that makes the next plan quick counts only with authentication on.
-      await reconcile(api, desired, { prune: options.prune, now, memory, changed })
+      await reconcile(api, desired, { prune: options.prune, now, memory, changed, pace })
     }
     if (isText) {
-      print(paint(`Done: ${outcome.changes} changes${enables ? ', and authentication is on' : ''}.\n`, 'bold'))
+      print(
+        paint(
+          `Done: ${outcome.changes + made.length} changes${enables ? ', and authentication is on' : ''}.\n`,
+          'bold',
+        ),
+      )
     } else {
       const { notes, refusals } = planJson(look) as { notes: string[]; refusals: string[] }
       const authEnabled = first.authEnabled || enables
       print(
-        `${JSON.stringify({ inStep: true, authEnabled, changes: done.map(changeJson), refusals, notes }, null, 2)}\n`,
+        `${JSON.stringify({ inStep: true, authEnabled, changes: done.map(changeJson), defaults: made.map(keyOf), refusals, notes }, null, 2)}\n`,
       )
     }
     return exitCodes.ok
@@ -99,13 +120,15 @@ function withOperator(error: unknown, { operator }: EtcdAddress): unknown {
 
 async function lookOf(
   api: EtcdAuthApi,
-  desired: DesiredState,
-  { naming, components }: ProvisionOptions,
+  { config, desired, options: { naming, components, strict, defaults }, pools }: Request,
   { plan: found, authEnabled }: Examination,
 ): Promise<Look> {
   const needsDefaults = naming === 'node' && components.includes('calico-node')
-  const missing = needsDefaults ? await missingDefaults(api) : []
-  return { plan: found, authEnabled, warnings: [...desired.warnings, ...missing] }
+  if (!needsDefaults && !defaults) return { plan: found, authEnabled, warnings: desired.warnings, defaults: [] }
+  const { missing, make } = planDefaults(await readDefaults(api), { versions: config.versions, strict, pools })
+  // In the naming by component calico-node makes what is missing itself.
+  const warnings = needsDefaults ? [...desired.warnings, ...missing] : desired.warnings
+  return { plan: found, authEnabled, warnings, defaults: make }
 }
 
 function open(

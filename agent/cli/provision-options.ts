@@ -1,6 +1,7 @@
 /** Owns the arguments of `provision`: which there are, which go together, and what is wrong with them. */
 import { parseDuration } from '../config/duration.ts'
 import { checkNodeNames } from '../etcd/nodes.ts'
+import { defaultBusyShare } from '../etcd/pace.ts'
 import { defaultComponents, type Naming } from '../etcd/profile-table.ts'
 import { suggestName } from '../text.ts'
 import { choice, filled, parseAction, parseArguments, refuseMeaningless } from './arguments.ts'
@@ -17,9 +18,15 @@ export interface ProvisionOptions {
   readonly prune: boolean
   readonly yes: boolean
   readonly enableAuth: boolean
+  /** Per-node naming without what is needed only at the first start and at an upgrade (profiles.ts). */
+  readonly strict: boolean
+  /** Make what a fresh datastore lacks (defaults.ts). */
+  readonly defaults: boolean
   readonly output: 'text' | 'json'
   readonly graceMs: number
   readonly resyncMs: number
+  /** The share of its time that etcd may be kept busy (pace.ts). */
+  readonly busyShare: number
 }
 
 const actions = ['plan', 'apply', 'export', 'watch'] as const
@@ -34,19 +41,24 @@ const flags = {
   prune: { type: 'boolean' },
   yes: { type: 'boolean' },
   'enable-auth': { type: 'boolean' },
+  strict: { type: 'boolean' },
+  defaults: { type: 'boolean' },
   output: { type: 'string' },
   grace: { type: 'string' },
   resync: { type: 'string' },
+  'max-busy': { type: 'string' },
 } as const
 
 const only: Readonly<Record<string, readonly Action[]>> = {
   prune: ['plan', 'apply'],
   yes: ['apply'],
   'enable-auth': ['apply', 'export'],
+  defaults: ['plan', 'apply'],
   output: ['plan', 'apply'],
   nodes: ['plan', 'apply', 'export'],
   grace: ['watch'],
   resync: ['watch'],
+  'max-busy': ['apply', 'watch'],
 }
 
 /** @throws UsageError */
@@ -63,6 +75,7 @@ export function parseProvisionOptions(argv: readonly string[]): ProvisionOptions
   if (naming === 'component' && (values.nodes ?? nodesFile) !== undefined) {
     throw new UsageError('--nodes and --nodes-file need --naming node')
   }
+  if (naming === 'component' && values.strict === true) throw new UsageError('--strict needs --naming node')
   if (!watches && naming === 'node' && values.nodes === undefined && nodesFile === undefined) {
     throw new UsageError('--naming node needs --nodes or --nodes-file')
   }
@@ -76,9 +89,12 @@ export function parseProvisionOptions(argv: readonly string[]): ProvisionOptions
     prune: values.prune ?? false,
     yes: values.yes ?? false,
     enableAuth: values['enable-auth'] ?? false,
+    strict: values.strict ?? false,
+    defaults: values.defaults ?? false,
     output: choice('output', values.output, ['text', 'json']),
     graceMs: duration('grace', values.grace, '1h', 1000),
     resyncMs: duration('resync', values.resync, '10m', 1000),
+    busyShare: values['max-busy'] === undefined ? defaultBusyShare : share('max-busy', values['max-busy']),
   }
 }
 
@@ -106,4 +122,13 @@ function duration(name: string, text: string | undefined, preset: string, leastM
     throw new UsageError(`--${name} is a duration from ${leastMs / 1000}s to 744h, not ${JSON.stringify(text)}`)
   }
   return ms
+}
+
+/** `5` and `5%` are both 0.05. Below a tenth of a percent an apply would not end. */
+function share(name: string, text: string): number {
+  const percent = /^\d+(\.\d+)?%?$/.test(text) ? Number.parseFloat(text) : Number.NaN
+  if (!(percent >= 0.1 && percent <= 100)) {
+    throw new UsageError(`--${name} is a share of etcd's time from 0.1% to 100%, not ${JSON.stringify(text)}`)
+  }
+  return percent / 100
 }

@@ -1,4 +1,5 @@
 /** Owns what `provision` prints: a plan in the way of terraform, a line for each change, and the same as JSON. */
+import { type DefaultObject, keyOf } from '../etcd/defaults.ts'
 import { describeChange } from '../etcd/describe.ts'
 import { describeRange } from '../etcd/grants.ts'
 import { type Change, changesOf, type Plan } from '../etcd/plan.ts'
@@ -9,10 +10,12 @@ export interface Look {
   readonly plan: Plan
   /** Besides the plan's own. */
   readonly warnings: readonly string[]
+  /** What a fresh datastore lacks and is to get. */
+  readonly defaults: readonly DefaultObject[]
 }
 
-export function planText({ plan, warnings, authEnabled }: Look, paint: Paint): string {
-  const lines: string[] = []
+export function planText({ plan, warnings, authEnabled, defaults }: Look, paint: Paint): string {
+  const lines = defaults.map((object) => defaultLine(object, paint).trimEnd())
   for (const [subject, changes] of Map.groupBy(changesOf(plan), (change) => describeChange(change).subject)) {
     const signs = changes.map(({ do: what }) => what)
     const whole = signs.some((what) => what.startsWith('add-'))
@@ -28,7 +31,7 @@ export function planText({ plan, warnings, authEnabled }: Look, paint: Paint): s
     }
   }
   if (lines.length > 0) lines.push('')
-  lines.push(...remarks(plan, warnings, authEnabled, paint), paint(summary(plan), 'bold'))
+  lines.push(...remarks(plan, warnings, authEnabled, paint), paint(summary(plan, defaults.length), 'bold'))
   return `${lines.join('\n')}\n`
 }
 
@@ -42,19 +45,20 @@ function remarks(plan: Plan, warnings: readonly string[], authEnabled: boolean, 
   ]
 }
 
-export function summary(plan: Plan): string {
+export function summary(plan: Plan, defaults: number): string {
   if (plan.refusals.length > 0) return 'Nothing can be applied before that is solved.'
   const changes = changesOf(plan)
-  if (changes.length === 0) return 'In step: nothing to do.'
+  if (changes.length + defaults === 0) return 'In step: nothing to do.'
   const count = (sign: string): number => changes.filter((change) => describeChange(change).sign === sign).length
-  return `Plan: ${count('+')} to add, ${count('~')} to change, ${count('-')} to take away.`
+  return `Plan: ${count('+') + defaults} to add, ${count('~')} to change, ${count('-')} to take away.`
 }
 
-export function planJson({ plan, warnings, authEnabled }: Look): object {
+export function planJson({ plan, warnings, authEnabled, defaults }: Look): object {
   return {
-    inStep: plan.refusals.length === 0 && plan.phases.length === 0,
+    inStep: plan.refusals.length === 0 && plan.phases.length === 0 && defaults.length === 0,
     authEnabled,
     changes: changesOf(plan).map(changeJson),
+    defaults: defaults.map(({ spec, ...object }) => ({ key: keyOf({ spec, ...object }), spec })),
     refusals: plan.refusals,
     notes: [...plan.notes, ...warnings],
   }
@@ -71,4 +75,9 @@ export function changeJson(change: Change): object {
 export function changeLine(change: Change, paint: Paint): string {
   const { sign, subject, what, why } = describeChange(change)
   return `${paint(sign, sign)} ${subject}: ${what} (${why})\n`
+}
+
+export function defaultLine(object: DefaultObject, paint: Paint): string {
+  const { kind, spec } = object
+  return `${paint('+', '+')} key ${keyOf(object)}: make the ${kind} ${JSON.stringify(spec)} (calico-node cannot)\n`
 }

@@ -6,6 +6,7 @@ import { parseWatchConfig, type WatchConfig } from '../config/watch.ts'
 import { AgentError, ConfigError } from '../errors.ts'
 import { openEtcd } from '../etcd/client.ts'
 import { desiredState } from '../etcd/desired.ts'
+import { createPace } from '../etcd/pace.ts'
 import type { Profile } from '../etcd/profile-table.ts'
 import { createKubeNodes } from '../kubernetes/node-watch.ts'
 import { createEventHub } from '../observe/events.ts'
@@ -22,7 +23,7 @@ const clock = systemClock
 const random = Math.random
 
 export async function watch(options: ProvisionOptions, profiles: Readonly<Record<string, Profile>>): Promise<number> {
-  const { components, nodesFile, graceMs, resyncMs } = options
+  const { components, nodesFile, graceMs, resyncMs, strict } = options
   const config = parseWatchConfig(process.env, hostname(), nodesFile === undefined)
   const hub = createEventHub()
   const { emit } = hub
@@ -45,10 +46,12 @@ export async function watch(options: ProvisionOptions, profiles: Readonly<Record
   const provisioner = createProvisioner({
     source: sourceOf(config, nodesFile, resident),
     connection,
-    desired: (nodes) => desiredState({ profiles, components, naming: 'node', nodes, version: config.version }),
+    desired: (nodes) =>
+      desiredState({ profiles, components, naming: 'node', nodes, versions: config.versions, strict }),
     components: perNode,
     graceMs,
     resyncMs,
+    pace: createPace({ share: options.busyShare, now: () => clock.monotonic(), sleep: orStop(stop.signal) }),
     clock,
     random,
     emit,
@@ -65,6 +68,14 @@ export async function watch(options: ProvisionOptions, profiles: Readonly<Record
   await Promise.all([agent?.run(stop.signal), provisioner.run(stop.signal)])
   connection.close()
   return exitCodes.ok
+}
+
+/** What is not done when the signal comes, the next start does. */
+function orStop(stop: AbortSignal): (ms: number) => Promise<void> {
+  return async (ms) => {
+    await clock.sleep(ms, stop)
+    stop.throwIfAborted()
+  }
 }
 
 function sourceOf(

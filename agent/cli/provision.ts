@@ -3,6 +3,8 @@
  * sidecar memory that only this command needs.
  */
 import { text as readAll } from 'node:stream/consumers'
+import { parseWantedPools } from '../config/calico-pools.ts'
+import type { CalicoVersion } from '../config/calico-version.ts'
 import { parseCalicoVersionVariable, parseProvisionConfig, readOperator } from '../config/etcd.ts'
 import { ConfigError, messageOf } from '../errors.ts'
 import { type DesiredState, desiredState } from '../etcd/desired.ts'
@@ -34,8 +36,10 @@ export async function provision(argv: readonly string[]): Promise<number> {
       return await watch(options, loadProfiles(options))
     }
     const config = parseProvisionConfig(process.env)
-    const desired = await readDesired(options, config.version)
-    return options.action === 'plan' ? await plan(config, desired, options) : await apply(config, desired, options)
+    const pools = options.defaults ? parseWantedPools(process.env) : undefined
+    const desired = await readDesired(options, config.versions)
+    const request = { config, desired, options, pools }
+    return options.action === 'plan' ? await plan(request) : await apply(request)
   } catch (error) {
     return reportFailure(error, 'provision')
   }
@@ -54,7 +58,7 @@ async function exportScript(options: ProvisionOptions): Promise<number> {
   return exitCodes.ok
 }
 
-async function readDesired(options: ProvisionOptions, calicoVersion: number | undefined): Promise<DesiredState> {
+async function readDesired(options: ProvisionOptions, versions: readonly CalicoVersion[]): Promise<DesiredState> {
   const problems: string[] = []
   const profiles = readProfiles(options.profilesFile, problems)
   const nodes = await readNodes(options, problems)
@@ -65,7 +69,8 @@ async function readDesired(options: ProvisionOptions, calicoVersion: number | un
     components: options.components,
     naming: options.naming,
     nodes,
-    version: calicoVersion,
+    versions,
+    strict: options.strict,
   })
 }
 

@@ -1,4 +1,5 @@
 /** Owns how `status` reads on a terminal. */
+import { isoTime } from '../clock.ts'
 import { formatDuration } from '../config/duration.ts'
 import type { Happening } from '../observe/timeline.ts'
 import { runbookOf } from '../reason.ts'
@@ -75,5 +76,5 @@ function happeningText({ atMs, what, reason, times }: Happening): string {
 }
 
 function iso(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19)}Z`
+  return `${isoTime(ms).slice(0, 19)}Z`
 }

@@ -4,7 +4,7 @@ import { ConfigError, messageOf } from '../errors.ts'
 import { commonName, parseCertificates } from '../pki/certificate.ts'
 import { Secret } from '../secret.ts'
 import { readSmallFile, systemFiles } from '../store/files.ts'
-import { type CalicoVersion, parseCalicoVersion } from './calico-version.ts'
+import { type CalicoVersion, parseCalicoVersions } from './calico-version.ts'
 import { readEndpoints } from './etcd-endpoints.ts'
 import { type Environment, EnvironmentReader, quote } from './reader.ts'
 import { refuseUnknown } from './unknown-variables.ts'
@@ -20,7 +20,8 @@ export interface EtcdAddress {
 
 export interface ProvisionConfig {
   readonly etcd: EtcdAddress
-  readonly version: CalicoVersion | undefined
+  /** Empty: all that the profiles know. */
+  readonly versions: readonly CalicoVersion[]
 }
 
 /** @throws ConfigError with every problem of every variable and file */
@@ -38,19 +39,19 @@ export function parseProvisionConfig(env: Environment): ProvisionConfig {
   if (leaf !== undefined && leaf.validToDate.getTime() < Date.now()) {
     reader.problem('ETCD_CERT_FILE', `has expired at ${leaf.validToDate.toISOString()}`)
   }
-  const version = readCalicoVersion(reader)
+  const versions = readCalicoVersions(reader)
   if (reader.problems.length > 0 || !ca || !cert || !key || !leaf) throw new ConfigError(reader.problems)
   const etcd = { endpoints, ca: ca.pem, cert: cert.pem, key: new Secret(key.pem), operator: commonName(leaf) ?? '' }
-  return { etcd, version }
+  return { etcd, versions }
 }
 
 /** For what never contacts etcd. @throws ConfigError */
-export function parseCalicoVersionVariable(env: Environment): CalicoVersion | undefined {
+export function parseCalicoVersionVariable(env: Environment): readonly CalicoVersion[] {
   const reader = new EnvironmentReader(env)
   refuseUnknown(reader, env)
-  const version = readCalicoVersion(reader)
+  const versions = readCalicoVersions(reader)
   if (reader.problems.length > 0) throw new ConfigError(reader.problems)
-  return version
+  return versions
 }
 
 /** What does not change while `provision watch` runs: its certificate does. @throws ConfigError */
@@ -71,13 +72,14 @@ export function readOperator(env: Environment): string {
   return operator
 }
 
-function readCalicoVersion(reader: EnvironmentReader): CalicoVersion | undefined {
+function readCalicoVersions(reader: EnvironmentReader): readonly CalicoVersion[] {
   const text = reader.optional('AGENT_CALICO_VERSION')
-  const version = text === undefined ? undefined : parseCalicoVersion(text)
-  if (text !== undefined && version === undefined) {
-    reader.problem('AGENT_CALICO_VERSION', `is ${quote(text)}; it must be a version of Calico such as v3.32.1`)
+  const versions = text === undefined ? [] : parseCalicoVersions(text)
+  if (versions === undefined) {
+    const what = 'it must be a version of Calico such as v3.32.1, or several with commas'
+    reader.problem('AGENT_CALICO_VERSION', `is ${quote(text ?? '')}; ${what}`)
   }
-  return version
+  return versions ?? []
 }
 
 function readPem<Parsed>(

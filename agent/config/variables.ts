@@ -3,6 +3,8 @@
  * belongs to. The parser, `--help` and docs/configuration.md all read it.
  */
 
+import { calicoVariables } from './calico-variables.ts'
+
 /** Sections of `--help` and docs/configuration.md, in the order in which a reader needs them. */
 const groupTitles = ['Vault', 'Login', 'Certificate', 'Files', 'etcd', 'Operation'] as const
 
@@ -184,11 +186,7 @@ export const variables = {
     default: '/var/run/secrets/kubernetes.io/serviceaccount',
     meaning: 'provision watch: token and ca.crt for the Kubernetes API',
   },
-  AGENT_CALICO_VERSION: {
-    group: 'etcd',
-    defaultText: 'all supported ones',
-    meaning: 'provision: version of Calico, such as v3.32.1; users get only what it needs',
-  },
+  ...calicoVariables,
   AGENT_SOURCE: {
     group: 'Operation',
     default: 'pki',

@@ -12,7 +12,7 @@ import { refuseAgentVariables } from './unknown-variables.ts'
 export interface WatchConfig extends Pick<Config, 'listen' | 'log'> {
   /** Undefined: the certificate comes from elsewhere. */
   readonly agent: Config | undefined
-  readonly version: CalicoVersion | undefined
+  readonly versions: readonly CalicoVersion[]
   /** The certificate files as they are now. @throws ConfigError, as they may not be there yet */
   readonly readEtcd: () => EtcdAddress
   readonly etcdFiles: readonly string[]
@@ -48,7 +48,7 @@ export function parseWatchConfig(given: Environment, hostName: string, fromKuber
     }
   }
   if (!usesAgent) refuseAgentVariables(reader)
-  const version = attempt(() => parseCalicoVersionVariable(env))
+  const versions = attempt(() => parseCalicoVersionVariable(env)) ?? []
   attempt(() => parseEtcdEndpoints(env))
   // The agent makes these files later; those of somebody else must be there.
   if (!usesAgent) attempt(() => parseProvisionConfig(env))
@@ -58,7 +58,7 @@ export function parseWatchConfig(given: Environment, hostName: string, fromKuber
   if (problems.length > 0) throw new ConfigError(problems)
   return {
     agent,
-    version,
+    versions,
     listen: observation.listen,
     log: observation.log,
     readEtcd: () => parseProvisionConfig(env).etcd,

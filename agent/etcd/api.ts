@@ -48,6 +48,8 @@ export interface EtcdAuthApi {
   list(prefix: string): Promise<StoredKey[]>
   count(prefix: string): Promise<number>
   put(key: string, value: string): Promise<void>
+  /** Writes the key only if it is not there (else false): never over what somebody has made meanwhile. */
+  create(key: string, value: string): Promise<boolean>
   /** Removes `old` and writes `put` at once, or nothing (false) if one of `old` is no longer what was read. */
   replace(old: readonly StoredKey[], put: readonly Pick<StoredKey, 'key' | 'value'>[]): Promise<boolean>
 }

@@ -12,7 +12,7 @@ const permissionTypes = { read: 'Read', write: 'Write', readwrite: 'Readwrite' }
 const never = /(?!)/
 
 type AuthCalls = Omit<EtcdBootstrapApi, keyof KeyCalls>
-type KeyCalls = Pick<EtcdBootstrapApi, 'get' | 'list' | 'count' | 'put' | 'replace'>
+type KeyCalls = Pick<EtcdBootstrapApi, 'get' | 'list' | 'count' | 'put' | 'create' | 'replace'>
 
 export function authCalls(call: Call): AuthCalls {
   /** A change; `alreadySo` is how etcd says that there is nothing left to do. */
@@ -111,6 +111,15 @@ export function keyCalls(call: Call): KeyCalls {
     put: (key, value) =>
       call(async ({ kv }) => {
         await kv.put({ key: Buffer.from(key), value: Buffer.from(value) })
+      }),
+    create: (key, value) =>
+      call(async ({ kv }) => {
+        const answer = await kv.txn({
+          compare: [{ key: Buffer.from(key), target: 'Create', result: 'Equal', create_revision: '0' }],
+          success: [{ request_put: { key: Buffer.from(key), value: Buffer.from(value) } }],
+          failure: [],
+        })
+        return answer.succeeded
       }),
     replace: (old, put) =>
       call(async ({ kv }) => {

@@ -1,9 +1,8 @@
 /** Owns what etcd should hold: users and roles with their grants, of components, naming and nodes. */
-import type { CalicoVersion } from '../config/calico-version.ts'
 import type { Grant } from './grants.ts'
 import { longNameWarning } from './nodes.ts'
-import type { Naming, Profile } from './profile-table.ts'
-import { grantsOf } from './profiles.ts'
+import type { Profile } from './profile-table.ts'
+import { type Choice, grantsOf } from './profiles.ts'
 
 /** Roles are only ours below this prefix; users cannot have one, since a user is a certificate's common name. */
 export const rolePrefix = 'calico-vault-agent/'
@@ -19,13 +18,11 @@ export interface DesiredState {
   readonly warnings: readonly string[]
 }
 
-export interface DesiredOptions {
+export interface DesiredOptions extends Choice {
   readonly profiles: Readonly<Record<string, Profile>>
   readonly components: readonly string[]
-  readonly naming: Naming
   /** Only used in per-node naming. */
   readonly nodes: readonly string[]
-  readonly version: CalicoVersion | undefined
 }
 
 /**
@@ -33,14 +30,15 @@ export interface DesiredOptions {
  * per-node naming it is `COMPONENT:*` for what all its users share and `COMPONENT:NODE` for what is one node's: other names,
  * so that both namings can stand beside each other while a cluster moves from one to the other.
  */
-export function desiredState({ profiles, components, naming, nodes, version }: DesiredOptions): DesiredState {
+export function desiredState({ profiles, components, nodes, ...choice }: DesiredOptions): DesiredState {
+  const { naming } = choice
   const roles = new Map<string, readonly Grant[]>()
   const users = new Map<string, Wanted>()
   const warnings: string[] = []
   for (const component of components) {
     const profile = profiles[component]
     if (profile === undefined) throw new Error(`there is no profile ${component}`)
-    const { shared, ofNode } = grantsOf(profile, naming, version)
+    const { shared, ofNode } = grantsOf(profile, choice)
     if (naming === 'component' || profile.scope === 'cluster') {
       roles.set(`${rolePrefix}${component}`, shared)
       users.set(component, { roles: [`${rolePrefix}${component}`] })

@@ -1,6 +1,7 @@
 /** Owns translating what etcd3 throws into reasons. etcd3 drops the gRPC status code; it is the first word of the message. */
 import { AgentError, messageOf } from '../errors.ts'
 import type { ReasonCode } from '../reasons.ts'
+import { oneLine } from '../text.ts'
 
 /** etcd's own sentences (api/v3rpc/rpctypes/error.go), by a part that all versions since 3.4 have. */
 const sentences: readonly (readonly [RegExp, ReasonCode])[] = [
@@ -46,8 +47,4 @@ function reasonOf(status: number, says: string): ReasonCode {
 /** grpc-js appends the times and states of its call and its channel. */
 function shortened(says: string): string {
   return says.replace(/\s*(Resolution note:|;? ?metadata filters:).*$/, '').slice(0, 300)
-}
-
-function oneLine(text: string): string {
-  return text.replaceAll(/[\s\p{Cc}]+/gu, ' ').trim()
 }

@@ -61,6 +61,37 @@ export function contains(outer: KeyRange, inner: KeyRange): boolean {
 }
 
 /**
+ * Whether etcd allows `wanted` to a user with these grants of all its roles: it puts their ranges together, those for reading
+ * and those for writing apart.
+ * @see https://github.com/etcd-io/etcd/blob/v3.6.14/server/auth/range_perm_cache.go
+ */
+export function allows(held: readonly Grant[], { access, ...wanted }: Grant): boolean {
+  return (['read', 'write'] as const)
+    .filter((right) => isWithin(right, access))
+    .every((right) => covers(held.filter((grant) => isWithin(right, grant.access)).toSorted(compareGrants), wanted))
+}
+
+/** @param ranges sorted by their first keys */
+function covers(ranges: readonly KeyRange[], wanted: KeyRange): boolean {
+  const end = endOf(wanted)
+  let reached = wanted.key
+  for (const range of ranges) {
+    if (range.key > reached) return false
+    const until = endOf(range)
+    if (until === undefined) return true
+    if (until > reached) reached = until
+    if (end !== undefined && reached >= end) return true
+  }
+  return false
+}
+
+/** The first key after the range; undefined where there is none. */
+function endOf({ key, end }: KeyRange): string | undefined {
+  if (end === '\0') return undefined
+  return end === '' ? `${key}\0` : end
+}
+
+/**
  * The same rights in as few grants as etcd needs: one grant a range (etcd keeps only one), and none that another single
  * grant covers. Every grant costs etcd time at every change of a user (docs/etcd.md), so none is there twice.
  */

@@ -16,7 +16,7 @@ export function demandsCertificate(endpoint: string, ca: string): Promise<boolea
   const { hostname, port } = new URL(endpoint)
   const host = hostname.replace(/^\[|\]$/g, '')
   return new Promise((resolve) => {
-    const socket = connect({ host, port: Number(port), ca, ALPNProtocols: ['h2'] })
+    const socket = connect({ host, port: Number(port), ca, rejectUnauthorized: true, ALPNProtocols: ['h2'] })
     const end = (demands: boolean): void => {
       resolve(demands)
       socket.destroy()

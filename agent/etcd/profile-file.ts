@@ -78,7 +78,7 @@ function readRow(node: Node, scope: Scope, problem: Problem): Row | undefined {
     ...(until !== undefined && { until }),
     // Rows of one node mean nothing in the naming by component.
     ...(keys.includes('{node}') && { naming: 'node' as const }),
-    source: 'your profile file',
+    because: 'your profile file',
   }
 }
 

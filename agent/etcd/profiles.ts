@@ -1,15 +1,36 @@
-/** Owns reading the table of profiles: which rows one Calico version and one naming need, as grants. */
+/** Owns reading the table of profiles: which rows the Calico versions and the naming of a cluster need, as grants. */
 import { type CalicoVersion, parseCalicoVersion } from '../config/calico-version.ts'
 import { exactKey, type Grant, normalizeGrants, prefixRange } from './grants.ts'
 import type { Naming, Profile, Row } from './profile-table.ts'
 
-/** Whether a row is needed; without a version, by any of them: the superset. */
-export function isNeeded(row: Row, naming: Naming, version: CalicoVersion | undefined): boolean {
+/** What a cluster wants of the profiles. */
+export interface Choice {
+  readonly naming: Naming
+  /** Of Calico, all that run at the same time: their union is granted. Empty: of every version that the table knows. */
+  readonly versions: readonly CalicoVersion[]
+  /** Per-node naming without the keys of the whole cluster that are written only at the first start and at an upgrade. */
+  readonly strict: boolean
+}
+
+export function isNeeded(row: Row, { naming, versions, strict }: Choice): boolean {
   if (row.naming !== undefined && row.naming !== naming) return false
-  if (version === undefined) return true
+  if (strict && naming === 'node' && row.relaxed === true) return false
   const since = row.since === undefined ? undefined : parseCalicoVersion(row.since)
   const until = row.until === undefined ? undefined : parseCalicoVersion(row.until)
-  return (since === undefined || version >= since) && (until === undefined || version <= until)
+  const isOf = (version: CalicoVersion): boolean =>
+    (since === undefined || version >= since) && (until === undefined || version <= until)
+  return versions.length === 0 || versions.some(isOf)
+}
+
+/** The minor versions that the table tells apart, from the one before its first boundary to the one of its last. */
+export function versionsIn({ rows }: Profile): readonly CalicoVersion[] {
+  const named = rows
+    .flatMap(({ since, until }) => [since, until])
+    .map((text) => parseCalicoVersion(text ?? ''))
+    .filter((version) => version !== undefined)
+  if (named.length === 0) return []
+  const first = Math.min(...named) - 1
+  return Array.from({ length: Math.max(...named) - first + 1 }, (_, index) => first + index)
 }
 
 /** The two roles of a component: what all its users share, and what only the user of `node` has. */
@@ -18,10 +39,10 @@ export interface ProfileGrants {
   readonly ofNode: (node: string) => readonly Grant[]
 }
 
-export function grantsOf(profile: Profile, naming: Naming, version: CalicoVersion | undefined): ProfileGrants {
+export function grantsOf(profile: Profile, choice: Choice): ProfileGrants {
   // What runs once in the cluster has one user in both namings, and so the rights of the one-user naming.
-  const effective = profile.scope === 'cluster' ? 'component' : naming
-  const rows = profile.rows.filter((row) => isNeeded(row, effective, version))
+  const naming = profile.scope === 'cluster' ? 'component' : choice.naming
+  const rows = profile.rows.filter((row) => isNeeded(row, { ...choice, naming }))
   const own = rows.filter(({ keys }) => keys.includes('{node}'))
   const shared = normalizeGrants(rows.filter((row) => !own.includes(row)).map((row) => grantOf(row, '')))
   return {
@@ -41,8 +62,9 @@ export function keysProblem(keys: string, scope: Profile['scope']): string | und
   if (!keys.startsWith('/') && !/^[a-z]/.test(keys)) return 'must start with a slash or a letter'
   if (!/^[\x21-\x7e]+$/.test(keys)) return 'must be printable ASCII without spaces'
   if (keys.slice(0, -1).includes('*')) return 'may have a star only at its end'
-  if (keys.endsWith('*') && !keys.endsWith('/*'))
-    return 'must end with /* to mean a prefix: a bare * also matches longer names'
+  // The name of a node may go on after a dot.
+  if (keys.endsWith('*') && !/(\/|[^}]\.)\*$/.test(keys))
+    return 'must end with /* (or .*, but after {node}) to mean a prefix: a bare * also matches longer names'
   const holes = keys.match(/\{[^}]*\}?|\}/g) ?? []
   if (holes.some((hole) => hole !== '{node}')) return 'knows no other placeholder than {node}'
   if (holes.length > 0 && scope === 'cluster') return 'uses {node}, which only a profile of scope node has'

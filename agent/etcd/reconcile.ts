@@ -4,7 +4,7 @@
  */
 import { AgentError } from '../errors.ts'
 import type { EtcdAuthApi } from './api.ts'
-import { applyChanges } from './apply.ts'
+import { type ApplyOptions, applyChanges } from './apply.ts'
 import type { DesiredState } from './desired.ts'
 import { createMemory, type Memory, rememberChange } from './memory.ts'
 import { type Change, type Made, type Plan, type Prune, planChanges } from './plan.ts'
@@ -22,10 +22,8 @@ export interface ExamineOptions extends PoolOptions {
   readonly fresh?: boolean
 }
 
-export interface ReconcileOptions extends ExamineOptions {
-  /** Called after each change that was made. */
-  readonly changed: (change: Change) => void
-}
+/** `changed` is called after each change that was made. */
+export type ReconcileOptions = ExamineOptions & ApplyOptions
 
 export interface Examination {
   readonly plan: Plan

@@ -2,14 +2,18 @@
  * Owns the checks that a bundle passes before it is published, one pure function each. A check answers with what is wrong,
  * or with undefined. That the bundle parses at all is the first check and happened when it became a Bundle.
  */
-import { createPublicKey } from 'node:crypto'
+import { isoTime, type SaneClocks } from '../clock.ts'
 import type { Bundle } from '../pki/bundle.ts'
 import { type LiveCertificate, neededCa } from '../pki/ca-set.ts'
 import { commonName, describeName, findChain, isClientCertificate, validityOf } from '../pki/certificate.ts'
+import { isKeyPair } from '../pki/key.ts'
 
-/** What the gate judges against. Times are in milliseconds since the epoch, by the corrected clock (vault/skew.ts). */
+/** What the gate judges against. Times are in milliseconds since the epoch. */
 export interface GateContext {
+  /** The best estimate (vault/skew.ts). */
   readonly nowMs: number
+  /** A certificate's dates are refused only if they are by every time between these. */
+  readonly clocks: SaneClocks
   readonly commonName: string
   /** The least that must be left of the lifetime. */
   readonly minLifetimeMs: number
@@ -27,20 +31,23 @@ export function minLifetimeFor(ttlSeconds: number | undefined): number {
 
 export type Check = (candidate: Bundle, context: GateContext) => string | undefined
 
-/** Half of the resolution of the clock comparison: Vault's Date header has whole seconds, and so have certificates. */
+/** Certificates have whole seconds. */
 const clockToleranceMs = 2000
 
 export const keyMatches: Check = ({ leaf, key }) => {
-  if (leaf.checkPrivateKey(key)) return undefined
-  const kind = createPublicKey(key).asymmetricKeyType
-  return `the ${kind ?? 'private'} key is not the one of the certificate (${leaf.publicKey.asymmetricKeyType ?? 'unknown'})`
+  if (!leaf.checkPrivateKey(key)) {
+    const [ours, theirs] = [key, leaf.publicKey].map((each) => each.asymmetricKeyType ?? 'unknown')
+    return `the ${ours} key is not the one of the certificate (${theirs})`
+  }
+  return isKeyPair(key, leaf.publicKey) ? undefined : 'the private key is damaged: what it signs cannot be verified'
 }
 
-export const chainsToPublishedCa: Check = ({ leaf, intermediates, ca }, { nowMs }) => {
+export const chainsToPublishedCa: Check = ({ leaf, intermediates, ca }, { nowMs, clocks }) => {
   // A chain is judged at a moment at which the leaf is valid, so that a date problem is told as what it is.
   const { notBeforeMs, notAfterMs } = validityOf(leaf)
-  const atMs = Math.min(Math.max(nowMs, notBeforeMs), notAfterMs - 1)
-  if (findChain(leaf, intermediates, ca, atMs) !== undefined) return undefined
+  const chains = (ms: number): boolean =>
+    findChain(leaf, intermediates, ca, Math.min(Math.max(ms, notBeforeMs), notAfterMs - 1)) !== undefined
+  if ([nowMs, clocks.earliestMs, clocks.latestMs].some(chains)) return undefined
   return `issued by ${describeName(leaf.issuer)}; the CA set holds ${ca.map((each) => describeName(each.subject)).join(' and ') || 'nothing'}`
 }
 
@@ -53,19 +60,19 @@ export const hasWantedName: Check = ({ leaf }, context) => {
 export const mayAuthenticateClients: Check = ({ leaf }) =>
   isClientCertificate(leaf) ? undefined : `its extended key usage is ${leaf.keyUsage?.join(', ') || 'empty'}`
 
-export const hasBegun: Check = ({ leaf }, { nowMs }) => {
+export const hasBegun: Check = ({ leaf }, { clocks: { latestMs } }) => {
   const { notBeforeMs } = validityOf(leaf)
-  if (notBeforeMs <= nowMs + clockToleranceMs) return undefined
-  return `valid from ${new Date(notBeforeMs).toISOString()}, ${Math.ceil((notBeforeMs - nowMs) / 1000)} s from now`
+  if (notBeforeMs <= latestMs + clockToleranceMs) return undefined
+  return `valid from ${isoTime(notBeforeMs)}, ${Math.ceil((notBeforeMs - latestMs) / 1000)} s from now`
 }
 
-export const hasNotExpired: Check = ({ leaf }, { nowMs }) => {
+export const hasNotExpired: Check = ({ leaf }, { clocks: { earliestMs } }) => {
   const { notAfterMs } = validityOf(leaf)
-  return notAfterMs > nowMs ? undefined : `valid until ${new Date(notAfterMs).toISOString()}`
+  return notAfterMs > earliestMs ? undefined : `valid until ${isoTime(notAfterMs)}`
 }
 
-export const livesLongEnough: Check = ({ leaf }, { nowMs, minLifetimeMs }) => {
-  const leftMs = validityOf(leaf).notAfterMs - nowMs
+export const livesLongEnough: Check = ({ leaf }, { clocks: { earliestMs }, minLifetimeMs }) => {
+  const leftMs = validityOf(leaf).notAfterMs - earliestMs
   if (leftMs >= minLifetimeMs) return undefined
   return `${Math.floor(leftMs / 1000)} s are left, at least ${Math.ceil(minLifetimeMs / 1000)} s are needed`
 }

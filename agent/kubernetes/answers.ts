@@ -1,5 +1,6 @@
 /** Owns what the Kubernetes API answers about nodes: pages of a list and events of a watch, checked before anybody uses them. */
 import { AgentError } from '../errors.ts'
+import { field, parseJson } from '../json.ts'
 
 export interface NodePage {
   readonly names: readonly string[]
@@ -62,19 +63,6 @@ function nameOf(object: unknown): string | undefined {
   return textOf(field(field(object, 'metadata'), 'name'))
 }
 
-function field(value: unknown, name: string): unknown {
-  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined
-  return (value as Record<string, unknown>)[name]
-}
-
 function textOf(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }

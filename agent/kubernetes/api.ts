@@ -4,6 +4,7 @@
  */
 import { Client } from 'undici'
 import { AgentError, messageOf } from '../errors.ts'
+import { field, parseJson } from '../json.ts'
 import { readSmallFile, systemFiles } from '../store/files.ts'
 import { retryAfterMs } from '../vault/failure.ts'
 import { type NodePage, parseNodePage, parseWatchEvent, type WatchEvent } from './answers.ts'
@@ -48,7 +49,12 @@ export function openKube(address: KubeAddress, timeouts: KubeTimeouts, stop: Abo
     allowH2: false,
     headersTimeout: timeouts.answerMs,
     bodyTimeout: timeouts.silentMs,
-    connect: { timeout: timeouts.answerMs, minVersion: 'TLSv1.2', ca: readText(address.caFile) },
+    connect: {
+      timeout: timeouts.answerMs,
+      minVersion: 'TLSv1.2',
+      rejectUnauthorized: true,
+      ca: readText(address.caFile),
+    },
   })
 
   async function get(query: Readonly<Record<string, string>>, accept: string, where: string) {
@@ -110,13 +116,8 @@ async function readAll(body: AsyncIterable<Uint8Array>, mostBytes: number): Prom
 
 /** `message` of a Status; what is no Status is some proxy's page. */
 function messageIn(text: string): string {
-  try {
-    const status: unknown = JSON.parse(text)
-    if (typeof status !== 'object' || status === null || !('message' in status)) return ''
-    return typeof status.message === 'string' ? status.message : ''
-  } catch {
-    return ''
-  }
+  const message = field(parseJson(text), 'message')
+  return typeof message === 'string' ? message : ''
 }
 
 function readToken(file: string): string {

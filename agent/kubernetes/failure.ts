@@ -1,8 +1,9 @@
 /** Owns translating what the Kubernetes API answers, and what the connection to it suffers, into reasons. */
 import { AgentError, messageOf, systemCode } from '../errors.ts'
 import type { ReasonCode } from '../reasons.ts'
+import { oneLine } from '../text.ts'
+import { isTlsCode } from '../tls-error.ts'
 
-const tlsCodes = /^(ERR_(SSL|TLS)|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED|EPROTO|HOSTNAME_MISMATCH)/
 const timeoutCodes = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
   'UND_ERR_HEADERS_TIMEOUT',
@@ -19,15 +20,15 @@ export function translateKubeError(error: unknown, where: string): unknown {
 }
 
 function reasonOf(code: string): ReasonCode | undefined {
-  if (tlsCodes.test(code)) return 'kube-tls'
+  if (isTlsCode(code)) return 'kube-tls'
   if (timeoutCodes.has(code)) return 'kube-timeout'
-  if (/^(HPE_|UND_ERR_RES)/.test(code)) return 'kube-bad-answer'
+  if (/^(HPE_|UND_ERR_RES|ERR_ASSERTION)/.test(code)) return 'kube-bad-answer'
   return code === '' ? undefined : 'kube-unreachable'
 }
 
 /** Of an HTTP status, or of the status in an ERROR event. */
 export function statusError(status: number, message: string, where: string, retryAfterMs?: number): AgentError {
-  const says = message.replaceAll(/[\s\p{Cc}]+/gu, ' ').slice(0, 300)
+  const says = oneLine(message, 300)
   return new AgentError(codeOf(status), `${where}: ${status} ${says}`.trim(), { retryAfterMs })
 }
 

@@ -1,4 +1,5 @@
 /** Owns how events read: level, message and fields of the log line. Never a secret: events hold none. */
+import { isoTime } from '../clock.ts'
 import { formatDuration } from '../config/duration.ts'
 import { runbookOf } from '../reason.ts'
 import { type ReasonCode, reasons } from '../reasons.ts'
@@ -206,7 +207,7 @@ function line(level: Level, message: string, fields: LogLine['fields']): LogLine
 }
 
 function iso(ms: number | undefined): string | undefined {
-  return ms === undefined ? undefined : new Date(ms).toISOString()
+  return ms === undefined ? undefined : isoTime(ms)
 }
 
 function rounded(ms: number): number {

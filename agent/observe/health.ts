@@ -1,5 +1,5 @@
 /** Owns the answers to the probes, from the events alone: started, alive, ready, and why not. */
-import type { Clock } from '../clock.ts'
+import { type Clock, isoTime } from '../clock.ts'
 import { runbookOf } from '../reason.ts'
 import { type ReasonCode, reasons } from '../reasons.ts'
 import type { Listener, TargetName } from './events.ts'
@@ -25,6 +25,8 @@ interface TargetHealth {
   failure?: Failure | undefined
   /** The CNI plugin's copy, where one is kept. */
   hostCopy?: { path: string; inStep: boolean; notAfter?: string; failure?: object } | undefined
+  /** The copy has never been in step since the start, and not because install-cni has still to come. */
+  copyRefused?: boolean
   /** When the loop is expected to be heard of again, by the monotonic clock: nobody dies because the wall clock was set. */
   expectedAt: number
 }
@@ -42,7 +44,7 @@ function explain({ reason }: { readonly reason: ReasonCode }): object {
 }
 
 function describeFailure(failure: Failure): object {
-  return { ...explain(failure), detail: failure.detail, retryAt: new Date(failure.retryAtMs).toISOString() }
+  return { ...explain(failure), detail: failure.detail, retryAt: isoTime(failure.retryAtMs) }
 }
 
 /** A step that talks to Vault may take several requests, each as long as its deadline. */
@@ -54,7 +56,9 @@ export function createHealth(targets: readonly TargetName[], clock: Clock, vault
     targets.map(({ component }) => [component, { expectedAt: clock.monotonic() }]),
   )
 
-  const isReady = ({ notAfterMs }: TargetHealth): boolean => notAfterMs !== undefined && notAfterMs > clock.now()
+  const isValid = ({ notAfterMs }: TargetHealth): boolean => notAfterMs !== undefined && notAfterMs > clock.now()
+  // A rollout stops at the first node that refuses the copy, long before the certificate in it ends.
+  const isReady = (state: TargetHealth): boolean => isValid(state) && state.copyRefused !== true
   const isAlive = ({ expectedAt }: TargetHealth): boolean =>
     clock.monotonic() < expectedAt + requestsInStep * vaultTimeoutMs + graceMs
 
@@ -69,11 +73,11 @@ export function createHealth(targets: readonly TargetName[], clock: Clock, vault
       ...(notAfterMs === undefined
         ? { why: 'no certificate has been published' }
         : {
-            notAfter: new Date(notAfterMs).toISOString(),
+            notAfter: isoTime(notAfterMs),
             runwaySeconds: Math.floor((notAfterMs - clock.now()) / 1000),
-            ...(isReady(state) ? {} : { why: 'the published certificate has expired' }),
+            ...(isValid(state) ? {} : { why: 'the published certificate has expired' }),
           }),
-      ...(renewAtMs === undefined ? {} : { renewAt: new Date(renewAtMs).toISOString() }),
+      ...(renewAtMs === undefined ? {} : { renewAt: isoTime(renewAtMs) }),
       ...(unproven === undefined ? {} : { unproven: { ...explain(unproven), detail: unproven.detail } }),
       ...(failure === undefined ? {} : { failure: describeFailure(failure) }),
       ...(hostCopy === undefined ? {} : { hostCopy }),
@@ -91,8 +95,10 @@ export function createHealth(targets: readonly TargetName[], clock: Clock, vault
     } else if (event.type === 'kept') {
       state.failure = { reason: event.reason, detail: event.detail, retryAtMs: event.retryAtMs }
     } else if (event.type === 'host-copied') {
-      state.hostCopy = { path: event.path, inStep: true, notAfter: new Date(event.notAfterMs).toISOString() }
+      state.copyRefused = false
+      state.hostCopy = { path: event.path, inStep: true, notAfter: isoTime(event.notAfterMs) }
     } else if (event.type === 'host-copy-failed') {
+      if (event.reason !== 'host-copy-absent') state.copyRefused ??= true
       state.hostCopy = { path: event.path, inStep: false, failure: describeFailure(event) }
     } else if (event.type === 'probed') {
       const { outcome, detail, verdict } = event

@@ -37,7 +37,7 @@ export function createVaultMetrics(
       if (credentialExpiryMs !== undefined) this.set((credentialExpiryMs() ?? 0) / 1000)
     },
   })
-  const skew = gauge('clock_skew_seconds', "Vault's clock minus this node's.")
+  const skew = gauge('clock_skew_seconds', "Vault's clock minus this node's; 0 where they agree.")
 
   // A counter that begins at 0 lets increase() see its first step; outcomes are too many for that.
   for (const operation of operations) {

@@ -2,7 +2,7 @@
 import type { KeyObject, X509Certificate } from 'node:crypto'
 import { AgentError, messageOf } from '../errors.ts'
 import type { Secret } from '../secret.ts'
-import { parseCertificates, toPem } from './certificate.ts'
+import { parseCertificates, parseUsable, requireOwnLines, toPem } from './certificate.ts'
 import { exportKey, parseKey } from './key.ts'
 
 /** What the three files hold. */
@@ -19,9 +19,13 @@ export interface Bundle {
   readonly key: KeyObject
   readonly ca: readonly X509Certificate[]
   readonly text: BundleText
+  /** CA certificates that stood there and were left out, as nobody can use them; undefined where there were none. */
+  readonly unusableCa?: readonly string[] | undefined
 }
 
 /**
+ * A bundle that was published before. A CA certificate in it that cannot be used is left out: the others may well be all
+ * that its certificate needs, and a renewal must not stop at it.
  * @param where what the texts are, for the message: a directory or an answer
  * @throws AgentError `malformed`
  */
@@ -35,14 +39,15 @@ export function parseBundle(text: BundleText, where: string): Bundle {
     }
   }
   const [leaf, ...intermediates] = part('etcd-cert', () => parseCertificates(text.certificate))
+  part('etcd-cert', () => requireOwnLines(text.certificate))
+  part('etcd-ca', () => requireOwnLines(text.ca))
   if (leaf === undefined) throw new AgentError('malformed', `${where}: etcd-cert: there is no PEM certificate in it`)
-  return {
-    leaf,
-    intermediates,
-    key: part('etcd-key', () => parseKey(text.key)),
-    ca: part('etcd-ca', () => parseCertificates(text.ca)),
-    text,
-  }
+  const key = part('etcd-key', () => parseKey(text.key))
+  const { certificates: ca, unusable } = part('etcd-ca', () => parseUsable(text.ca))
+  if (unusable.length === 0) return { leaf, intermediates, key, ca, text }
+  const unusableCa = unusable.map((each) => `${where}: etcd-ca: ${each}`)
+  if (ca.length === 0) throw new AgentError('malformed', unusableCa.join('; '))
+  return { leaf, intermediates, key, ca, text: { ...text, ca: toPem(ca) }, unusableCa }
 }
 
 export function createBundle(parts: Omit<Bundle, 'text'>): Bundle {

@@ -1,6 +1,6 @@
 /** Owns the CA set: which certificates stand in `etcd-ca`, and which must stay because a certificate in use needs them. */
 import type { X509Certificate } from 'node:crypto'
-import { commonName, findChain, isIssuedBy, isValidAt, type Validity, validityOf } from './certificate.ts'
+import { commonName, describeName, findChain, isIssuedBy, isValidAt, type Validity, validityOf } from './certificate.ts'
 
 /** What has been published and may still be in use: a leaf, and the CA set that it was published with. */
 export interface LiveCertificate {
@@ -67,7 +67,7 @@ export function caUses(
   }
   return ca.map((certificate) => ({
     fingerprint: shortFingerprint(certificate),
-    subject: (commonName(certificate) ?? certificate.subject.replaceAll('\n', ', ')).slice(0, longestSubject),
+    subject: (commonName(certificate) ?? describeName(certificate.subject)).slice(0, longestSubject),
     inUseUntilMs: until.get(certificate.fingerprint256) ?? 0,
   }))
 }

@@ -1,5 +1,11 @@
-/** Owns reading X.509 certificates: out of PEM, their names, dates and purposes, and the chain from a leaf to a CA. */
+/**
+ * Owns reading X.509 certificates: out of PEM, their names, dates and purposes, and the chain from a leaf to a CA. Here alone
+ * they are made of bytes: OpenSSL takes a certificate whose public key it cannot decode, and Node throws or ends the process
+ * as soon as somebody asks for the key. No such certificate gets past here.
+ */
 import { X509Certificate } from 'node:crypto'
+import { messageOf } from '../errors.ts'
+import { commonNameOfDer } from './subject-name.ts'
 
 const pemBegin = '-----BEGIN CERTIFICATE-----'
 const pemEnd = '-----END CERTIFICATE-----'
@@ -12,19 +18,80 @@ const clientAuthOid = '1.3.6.1.5.5.7.3.2'
 
 /**
  * Every certificate in a PEM text, in order.
- * @throws when there is none, when one cannot be parsed or is cut off, or when the text is over 1 MiB
+ * @throws when there is none, when one cannot be used or is cut off, or when the text is over 1 MiB
  */
 export function parseCertificates(pem: string): X509Certificate[] {
-  if (pem.length > maxPemBytes) throw new Error(`${pem.length} bytes are too many for certificates`)
+  const { certificates, unusable } = parseUsable(pem)
+  if (unusable[0] !== undefined) throw new Error(unusable[0])
+  return certificates
+}
+
+/** Certificates of a text in which some need not be of any use. */
+export interface UsableCertificates {
+  readonly certificates: X509Certificate[]
+  /** What is wrong with each of the others, by its number and name. */
+  readonly unusable: readonly string[]
+}
+
+/**
+ * The certificates in a PEM text that can be used, in order.
+ * @throws when there is no certificate at all, usable or not, when one is cut off, or when the text is over 1 MiB
+ */
+export function parseUsable(pem: string): UsableCertificates {
   const certificates: X509Certificate[] = []
+  const unusable: string[] = []
+  for (const [index, block] of blocksOf(pem).entries()) {
+    try {
+      certificates.push(readCertificate(block))
+    } catch (error) {
+      unusable.push(`PEM certificate ${index + 1}: ${messageOf(error)}`)
+    }
+  }
+  return { certificates, unusable }
+}
+
+function blocksOf(pem: string): string[] {
+  if (pem.length > maxPemBytes) throw new Error(`${pem.length} bytes are too many for certificates`)
+  const blocks: string[] = []
   for (let start = pem.indexOf(pemBegin); start >= 0; ) {
     const end = pem.indexOf(pemEnd, start)
-    if (end < 0) throw new Error(`PEM certificate ${certificates.length + 1} has no end`)
-    certificates.push(new X509Certificate(pem.slice(start, end + pemEnd.length)))
+    if (end < 0) throw new Error(`PEM certificate ${blocks.length + 1} has no end`)
+    blocks.push(pem.slice(start, end + pemEnd.length))
     start = pem.indexOf(pemBegin, end)
   }
-  if (certificates.length === 0) throw new Error('there is no PEM certificate in it')
-  return certificates
+  if (blocks.length === 0) throw new Error('there is no PEM certificate in it')
+  return blocks
+}
+
+/**
+ * Refuses a text whose marks do not stand alone on their lines: Go, with which Calico reads the files, passes over such a
+ * certificate without a word.
+ * @throws Error
+ */
+export function requireOwnLines(pem: string): void {
+  for (const [line] of pem.matchAll(/^.*-----(BEGIN|END) CERTIFICATE-----.*$/gm)) {
+    if (!/^-----(BEGIN|END) CERTIFICATE-----[ \t\r]*$/.test(line))
+      throw new Error('a PEM mark does not stand on a line of its own')
+  }
+}
+
+/**
+ * One certificate, of PEM or DER.
+ * @throws Error, also for a public key that cannot be decoded and for dates that are none
+ */
+function readCertificate(bytes: string | Buffer): X509Certificate {
+  const certificate = new X509Certificate(bytes)
+  const refuse = (why: string): Error => new Error(`${why} (${describeName(certificate.subject)})`)
+  try {
+    // Not only its bytes: a key without a type is of an algorithm that Node does not know.
+    if (certificate.publicKey.asymmetricKeyType === undefined) throw new Error('unknown algorithm')
+  } catch (error) {
+    throw refuse(`its public key cannot be decoded: ${messageOf(error)}`)
+  }
+  const { validFrom, validTo } = certificate
+  // By the texts: for a time that OpenSSL cannot read, Node's dates are whatever stood in memory.
+  if ([validFrom, validTo].some((text) => Number.isNaN(Date.parse(text)))) throw refuse('its dates cannot be read')
+  return certificate
 }
 
 /** PEM with exactly one trailing newline each; Vault's answers have none. */
@@ -32,10 +99,9 @@ export function toPem(certificates: readonly X509Certificate[]): string {
   return certificates.map((certificate) => `${certificate.toString().trimEnd()}\n`).join('')
 }
 
-/** The one common name, as its exact characters; undefined where there is none or more than one. */
+/** The one common name, as its exact characters; undefined where there is none or more than one: etcd takes the last, others the first. */
 export function commonName(certificate: X509Certificate): string | undefined {
-  const names: unknown = certificate.toLegacyObject().subject?.CN
-  return typeof names === 'string' ? names : undefined
+  return commonNameOfDer(certificate.raw)
 }
 
 /** A distinguished name on one line: Node prints it over several, and gives undefined for an empty one, whatever its types say. */

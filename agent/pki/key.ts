@@ -1,5 +1,5 @@
 /** Owns private keys: made on this node, written as PKCS#8, never sent anywhere. */
-import { createPrivateKey, generateKeyPair, generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { createPrivateKey, generateKeyPair, generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto'
 import type { KeyType } from '../config/config.ts'
 import { Secret } from '../secret.ts'
 
@@ -37,7 +37,23 @@ export function exportKey(key: KeyObject): Secret {
 export function parseKey(pem: Secret): KeyObject {
   const text = pem.reveal()
   // OpenSSL's own words for these are "unsupported" and "interrupted or cancelled".
-  if (!/-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----/.test(text)) throw new Error('there is no PEM private key in it')
+  if (!/^-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----[ \t\r]*$/m.test(text))
+    throw new Error('there is no PEM private key in it')
   if (/^(-----BEGIN|Proc-Type:).*ENCRYPTED/m.test(text)) throw new Error('the private key is encrypted')
   return createPrivateKey(text)
+}
+
+/**
+ * Whether what the private key signs can be verified with the public one. Comparing the two is not enough: a key file holds its
+ * public half beside the secret one, and OpenSSL never compares these.
+ */
+export function isKeyPair(privateKey: KeyObject, publicKey: KeyObject): boolean {
+  const message = Buffer.from('calico-vault-agent')
+  const isEdwards = /^ed(25519|448)$/.test(privateKey.asymmetricKeyType ?? '')
+  const digest = isEdwards ? null : 'sha256'
+  try {
+    return verify(digest, message, publicKey, sign(digest, message, privateKey))
+  } catch {
+    return false // A key that signs nothing, or of another kind than the other.
+  }
 }

@@ -2,6 +2,7 @@
  * Owns what etcd remembers of nodes that are gone: a key each, with the moment. There it survives every restart, and all
  * replicas see the same: one that has seen the node come back takes the key away, and no other removes the node then.
  */
+import { isoTime } from '../clock.ts'
 import type { EtcdAuthApi, StoredKey } from '../etcd/api.ts'
 import { forEach, type PoolOptions } from '../etcd/pool.ts'
 import { recordPrefix } from '../etcd/record.ts'
@@ -33,7 +34,7 @@ export async function rememberGone(
   nowMs: number,
   pool: PoolOptions,
 ): Promise<void> {
-  const value = new Date(nowMs).toISOString()
+  const value = isoTime(nowMs)
   await forEach(nodes, pool, (node) => api.put(`${gonePrefix}${node}`, value))
 }
 

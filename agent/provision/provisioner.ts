@@ -12,7 +12,7 @@ import type { EtcdConnection } from './connection.ts'
 import type { NodeListener, NodeSource } from './node-source.ts'
 import { reconcileNodes, type StepOptions, type StepOutcome } from './step.ts'
 
-export interface ProvisionerOptions extends Pick<StepOptions, 'desired' | 'components' | 'graceMs'> {
+export interface ProvisionerOptions extends Pick<StepOptions, 'desired' | 'components' | 'graceMs' | 'pace'> {
   readonly source: NodeSource
   readonly connection: Pick<EtcdConnection, 'use'>
   /** How often everything is looked at. */
@@ -90,7 +90,8 @@ export function createProvisioner(options: ProvisionerOptions): Provisioner {
         changed: (change) => emit({ type: 'provision-change', kind: change.do, text: describeChange(change) }),
       }),
     )
-    inPlace = names
+    inPlace = outcome.inPlace
+    isDirty ||= outcome.isMore
     failed = undefined
     if (isFull) fullAt = startedAt + resyncMs
     const waitMs = outcome.nextAtMs === undefined ? Number.POSITIVE_INFINITY : outcome.nextAtMs - clock.now()
@@ -122,7 +123,7 @@ export function createProvisioner(options: ProvisionerOptions): Provisioner {
   }
 
   /** Does what is due; answers how long there is nothing to do. */
-  async function stepOrKeep(): Promise<number> {
+  async function stepOrKeep(stop: AbortSignal): Promise<number> {
     if (present === undefined) return longestSleepMs
     const now = clock.monotonic()
     if (failed !== undefined && failed.retryAt > now) return failed.retryAt - now
@@ -132,6 +133,7 @@ export function createProvisioner(options: ProvisionerOptions): Provisioner {
       await step(present)
       return 0
     } catch (error) {
+      if (stop.aborted) return 0
       if (!(error instanceof AgentError)) throw error
       // What was done until then is not known: the next step looks at everything.
       inPlace = undefined
@@ -149,7 +151,7 @@ export function createProvisioner(options: ProvisionerOptions): Provisioner {
     stop.addEventListener('abort', wake, { once: true })
     while (!stop.aborted) {
       alarm = new AbortController()
-      const waitMs = Math.min(await stepOrKeep(), longestSleepMs)
+      const waitMs = Math.min(await stepOrKeep(stop), longestSleepMs)
       emit({ type: 'provision-heartbeat', nextStepAtMs: clock.now() + waitMs })
       if (waitMs <= 0) continue
       const isFailing = failed !== undefined

@@ -1,15 +1,14 @@
 /** Owns one look at etcd and the nodes: what is gone is remembered, what is new is made, what is over is removed. */
 import type { EtcdAuthApi } from '../etcd/api.ts'
+import type { ApplyOptions } from '../etcd/apply.ts'
 import { type DesiredState, rolePrefix } from '../etcd/desired.ts'
 import type { Memory } from '../etcd/memory.ts'
-import type { Change } from '../etcd/plan.ts'
-import type { PoolOptions } from '../etcd/pool.ts'
 import { reconcile } from '../etcd/reconcile.ts'
 import { readRecord } from '../etcd/record.ts'
 import { forgetGone, readGone, rememberGone } from './gone.ts'
 import { type NodesPlan, planNodes } from './grace.ts'
 
-export interface StepOptions extends PoolOptions {
+export interface StepOptions extends ApplyOptions {
   readonly desired: (nodes: readonly string[]) => DesiredState
   /** Components with a user for each node. */
   readonly components: readonly string[]
@@ -20,7 +19,6 @@ export interface StepOptions extends PoolOptions {
   readonly nowMs: number
   readonly graceMs: number
   readonly memory: Memory
-  readonly changed: (change: Change) => void
 }
 
 export interface StepOutcome extends NodesPlan {
@@ -30,6 +28,10 @@ export interface StepOutcome extends NodesPlan {
   readonly refusals: readonly string[]
   /** Nodes with users when the step is over. */
   readonly owned: number
+  /** For the next step. */
+  readonly inPlace: ReadonlySet<string>
+  /** There is more to do at once: a step makes or removes one node, so that a new one never waits for many. */
+  readonly isMore: boolean
 }
 
 export async function reconcileNodes(api: EtcdAuthApi, options: StepOptions): Promise<StepOutcome> {
@@ -40,13 +42,25 @@ export async function reconcileNodes(api: EtcdAuthApi, options: StepOptions): Pr
   // First of all: from then on no other replica removes a node that is back.
   await forgetGone(api, gone, plan.settled, options)
   await rememberGone(api, plan.vanished, nowMs, options)
-  const removed = new Set(plan.remove)
+  const { make, remove, isMore } = planPart(plan.remove, present, inPlace)
+  const removed = new Set(remove)
   const kept = [...new Set([...present, ...owned])].filter((node) => !removed.has(node))
-  const wanted = inPlace === undefined ? kept : [...present].filter((node) => !inPlace.has(node))
-  const prune = new Set(plan.remove.flatMap((node) => namesOf(node, components)))
-  const outcome = await reconcile(api, desired(wanted.toSorted()), { ...options, prune, around: true })
-  await forgetGone(api, gone, plan.remove, options)
-  return { ...plan, ...outcome, owned: kept.length }
+  const prune = new Set(remove.flatMap((node) => namesOf(node, components)))
+  const outcome = await reconcile(api, desired((make ?? kept).toSorted()), { ...options, prune, around: true })
+  await forgetGone(api, gone, remove, options)
+  const done = make === undefined ? present : new Set([...(inPlace ?? []), ...make].filter((node) => present.has(node)))
+  return { ...plan, ...outcome, remove, owned: kept.length, inPlace: done, isMore }
+}
+
+/**
+ * What one step does of what is due: with thousands of users a node takes its time, and whoever comes is in more of a hurry than
+ * whoever has gone. `make` undefined: everything is looked at.
+ */
+function planPart(due: readonly string[], present: ReadonlySet<string>, inPlace: ReadonlySet<string> | undefined) {
+  const missing = inPlace === undefined ? [] : [...present].filter((node) => !inPlace.has(node))
+  const make = inPlace === undefined ? undefined : missing.slice(0, 1)
+  const remove = missing.length > 0 ? [] : due.slice(0, 1)
+  return { make, remove, isMore: missing.length > 1 || due.length > remove.length }
 }
 
 /** Users and roles of one node. */

@@ -1,6 +1,6 @@
 /** Owns what stands in one target's directory: reads it, judges it, replaces it through the gate, and tells of it. */
 import type { X509Certificate } from 'node:crypto'
-import type { Clock } from '../clock.ts'
+import type { Clock, SaneClocks } from '../clock.ts'
 import { AgentError } from '../errors.ts'
 import type { Admit } from '../gate/admission.ts'
 import { minLifetimeFor } from '../gate/checks.ts'
@@ -10,12 +10,11 @@ import { type Bundle, createBundle, isSameBundle } from '../pki/bundle.ts'
 import { isSameCaSet, type LiveCertificate, planCaSet, workingTime } from '../pki/ca-set.ts'
 import { type Validity, validityOf } from '../pki/certificate.ts'
 import type { ReasonCode } from '../reasons.ts'
-import type { SecretDir } from '../store/secret-dir.ts'
 import type { TargetDir } from '../store/target-dir.ts'
 import { createCaHistory } from './ca-history.ts'
 import type { Planner } from './planner.ts'
 import type { RenewalPlan } from './schedule.ts'
-import { createSpares } from './spares.ts'
+import { createSpares, type SparesOptions, tellUnusableCa } from './spares.ts'
 
 export interface PublisherOptions {
   readonly component: string
@@ -23,15 +22,16 @@ export interface PublisherOptions {
   readonly commonName: () => string
   readonly directory: TargetDir
   /** The node-local cache. */
-  readonly state: SecretDir | undefined
+  readonly state: SparesOptions['state']
   /** A static Secret. */
-  readonly bootstrap: SecretDir | undefined
+  readonly bootstrap: SparesOptions['bootstrap']
   readonly plan: Planner
   /** Undefined: whoever makes the certificates decides. */
   readonly ttlSeconds: number | undefined
   readonly clock: Clock
   /** The corrected time (vault/skew.ts). */
   readonly now: () => number
+  readonly clocks: () => SaneClocks
   /** CA certificates of etcd's servers, read when they are needed. @throws AgentError */
   readonly etcdCa: () => readonly X509Certificate[]
   /** The last step of the gate; undefined where etcd is not asked. */
@@ -72,15 +72,18 @@ const unreadable: ReadonlySet<ReasonCode> = new Set(['malformed', 'directory-den
 const proveAgainMs = 300_000
 
 export function createPublisher(options: PublisherOptions): Publisher {
-  const { component, commonName, directory, plan, clock, now, etcdCa, admit, emit } = options
+  const { component, commonName, directory, plan, clock, now, clocks, etcdCa, admit, emit } = options
   const spares = createSpares(options)
   let published: Published | undefined
   const caHistory = createCaHistory()
+  /** Whether CA certificates stand in the directory that nobody can use; what was taken over is without them. */
+  let isLittered = false
   /** When etcd was last asked in vain about what is in place, by the monotonic clock. */
   let unprovenAt: number | undefined
 
   const judged = (inUse: readonly LiveCertificate[]) => ({
     nowMs: now(),
+    clocks: clocks(),
     commonName: commonName(),
     minLifetimeMs: minLifetimeFor(options.ttlSeconds),
     live: inUse,
@@ -141,16 +144,18 @@ export function createPublisher(options: PublisherOptions): Publisher {
       if (error instanceof AgentError && unreadable.has(error.code)) return error.code
       throw error
     }
+    isLittered = tellUnusableCa(options, found)
     if (found === undefined) return 'never-published'
     if (published !== undefined && isSameBundle(found, published.bundle)) return undefined
-    // However little is left, what stands there works: the schedule replaces it.
-    const rejection = judge(found, judged([]), ['lifetime-too-short'])
-    if (rejection !== undefined) return rejection.code
+    // However little is left, what stands there works.
+    const code = judge(found, judged([]), ['lifetime-too-short'])?.code
+    // What was published once has begun, whatever a slow clock says after a start: only a new one may take its place.
+    if (code !== undefined && (code !== 'not-yet-valid' || published !== undefined)) return code
     const isOlder =
       published !== undefined && validityOf(found.leaf).notAfterMs < validityOf(published.bundle.leaf).notAfterMs
     if (isOlder) return 'files-changed'
     emit({ type: 'found', component, certificate: adopt(found) })
-    return undefined
+    return code
   }
 
   /**
@@ -189,9 +194,13 @@ export function createPublisher(options: PublisherOptions): Publisher {
     published: () => published,
     renewAtMs: (leaf, issuedAtMs) => planFor(validityOf(leaf), issuedAtMs).renewAtMs,
     async inspect() {
+      const before = published
       const problem = takeOver()
+      if (problem === 'not-yet-valid' && published !== before) return problem
       if (problem === undefined) {
-        if (published !== undefined && !directory.hasAttributes()) await put(published.bundle, 'attributes-changed')
+        if (published === undefined) return undefined
+        if (isLittered) await put(published.bundle, 'ca-set-changed')
+        else if (!directory.hasAttributes()) await put(published.bundle, 'attributes-changed')
         return undefined
       }
       if (published !== undefined && judge(published.bundle, judged([]), ['lifetime-too-short']) === undefined) {

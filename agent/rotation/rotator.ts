@@ -3,7 +3,7 @@
  * published and is tried again; this is the only retry loop of the program.
  */
 import type { X509Certificate } from 'node:crypto'
-import type { Clock } from '../clock.ts'
+import type { Clock, SaneClocks } from '../clock.ts'
 import { AgentError } from '../errors.ts'
 import type { Listener } from '../observe/events.ts'
 import { type ReasonCode, reasons } from '../reasons.ts'
@@ -27,6 +27,7 @@ export interface RotatorOptions {
   readonly clock: Clock
   /** The corrected time (vault/skew.ts). */
   readonly now: () => number
+  readonly clocks: () => SaneClocks
   readonly random: () => number
   readonly emit: Listener
 }
@@ -143,7 +144,8 @@ export function createRotator(options: RotatorOptions): Rotator {
     if (error.code === 'directory-in-use') mustInspect = true // Who has it publishes there.
     const retryAtMs = now() + delayMs
     emit({ type: 'kept', component, reason: error.code, detail: error.message, retryAtMs, notAfterMs })
-    if (runwayMs <= 0) await restore()
+    // What works by any sane clock is not given up for what is kept aside.
+    if ((notAfterMs ?? 0) <= options.clocks().earliestMs) await restore()
   }
 
   /** What starts the node for now does not end the attempts. */

@@ -11,13 +11,14 @@ import type { Listener } from '../observe/events.ts'
 import type { Bundle } from '../pki/bundle.ts'
 import type { ReasonCode } from '../reasons.ts'
 import type { SecretDir } from '../store/secret-dir.ts'
+import type { StaticDir } from '../store/static-dir.ts'
 
 export interface SparesOptions {
   readonly component: string
   /** The node-local cache. */
-  readonly state: SecretDir | undefined
+  readonly state: (StaticDir & Pick<SecretDir, 'publish'>) | undefined
   /** A static Secret. */
-  readonly bootstrap: SecretDir | undefined
+  readonly bootstrap: StaticDir | undefined
   readonly clock: Clock
   /** The last step of the gate; undefined where etcd is not asked. */
   readonly admit: Admit | undefined
@@ -40,6 +41,16 @@ export interface Spares {
   save(bundle: Bundle): void
 }
 
+/** Warns of CA certificates that stood beside those of the bundle; answers whether there were any. */
+export function tellUnusableCa(
+  { component, emit }: Pick<SparesOptions, 'component' | 'emit'>,
+  bundle: Bundle | undefined,
+): boolean {
+  if (bundle?.unusableCa === undefined) return false
+  emit({ type: 'store-flaw', component, reason: 'ca-unusable', detail: bundle.unusableCa.join('; ') })
+  return true
+}
+
 export function createSpares({ component, state, bootstrap, clock, admit, emit }: SparesOptions): Spares {
   const places = { state, bootstrap }
 
@@ -48,9 +59,11 @@ export function createSpares({ component, state, bootstrap, clock, admit, emit }
     emit({ type: 'state-failed', component, reason: error.code, detail: where + error.message })
   }
 
-  function read(directory: SecretDir | undefined): Bundle | undefined {
+  function read(directory: StaticDir | undefined): Bundle | undefined {
     try {
-      return directory?.current()
+      const bundle = directory?.current()
+      tellUnusableCa({ component, emit }, bundle)
+      return bundle
     } catch (error) {
       // That there is no such directory (yet) is nothing to tell.
       if (!(error instanceof AgentError && error.code === 'directory-missing')) fail(error)

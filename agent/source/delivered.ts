@@ -2,7 +2,9 @@
  * Owns what all sources have in common that read certificates which are made elsewhere: parsing, and never going back behind
  * what is published. A reader says what is there now, as text; that is all that another secret manager has to do.
  */
+
 import type { X509Certificate } from 'node:crypto'
+import { isoTime } from '../clock.ts'
 import type { Target } from '../config/config.ts'
 import { AgentError, messageOf } from '../errors.ts'
 import { commonName, parseCertificates, validityOf } from '../pki/certificate.ts'
@@ -97,7 +99,7 @@ interface Dated {
  */
 export function whyOlder(found: Dated, published: Dated): string | undefined {
   const [one, other] = [validityOf(found.leaf), validityOf(published.leaf)]
-  const iso = (ms: number): string => new Date(ms).toISOString()
+  const iso = (ms: number): string => isoTime(ms)
   if (one.notBeforeMs !== other.notBeforeMs) {
     return one.notBeforeMs > other.notBeforeMs
       ? undefined

@@ -2,12 +2,13 @@
  * Owns reading certificates that are made elsewhere from a directory that configuration management, a CSI driver or a projected
  * Secret fills. Three files are read as one: through `..data` where there is one, else again until none has changed meanwhile.
  */
-import { readlinkSync, statSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
 import type { SourceConfig } from '../config/source.ts'
 import { AgentError, messageOf, systemCode } from '../errors.ts'
 import { Secret } from '../secret.ts'
 import { readSmallFile, systemFiles, UnfitFileError } from '../store/files.ts'
+import { placeOf } from '../store/static-dir.ts'
 import { createDeliveredSource, type Delivered, type Part } from './delivered.ts'
 import type { BundleSource } from './source.ts'
 
@@ -29,35 +30,30 @@ export function createFileSource({
 
 function readWhole(directory: string, fields: Readonly<Record<Part, string | undefined>>): Delivered {
   for (let attempt = 1; ; attempt++) {
-    const place = generationOf(directory)
+    const place = placeOf(directory)
     const files = Object.values(fields).flatMap((field) => (field === undefined ? [] : [join(place, field)]))
     const before = stateOf(files)
     try {
       const delivered = readParts(directory, place, fields)
-      if (stateOf(files) === before && generationOf(directory) === place) return delivered
+      if (stateOf(files) === before && placeOf(directory) === place) return delivered
     } catch (error) {
       // What has just been swapped away is not missing.
-      if (generationOf(directory) === place || attempt === attempts) throw error
+      if (placeOf(directory) === place || attempt === attempts) throw error
     }
     if (attempt === attempts) throw new AgentError('source-incomplete', `${directory} is just being written`)
   }
 }
 
-/** The directory that `..data` names at this moment: its files never change. Without the link, the directory itself. */
-function generationOf(directory: string): string {
-  try {
-    return resolve(directory, readlinkSync(join(directory, '..data')))
-  } catch {
-    return directory
-  }
-}
-
-/** What changes whenever a file is written or replaced. */
+/** What changes whenever a file is written or replaced. Reading says why one cannot be had. */
 function stateOf(files: readonly string[]): string {
   return files
     .map((file) => {
-      const stat = statSync(file, { bigint: true, throwIfNoEntry: false })
-      return stat === undefined ? '' : [stat.dev, stat.ino, stat.size, stat.mtimeNs, stat.ctimeNs].join(':')
+      try {
+        const stat = statSync(file, { bigint: true })
+        return [stat.dev, stat.ino, stat.size, stat.mtimeNs, stat.ctimeNs].join(':')
+      } catch (error) {
+        return systemCode(error)
+      }
     })
     .join()
 }

@@ -50,7 +50,7 @@ export function openSource({ config, clock, skew, emit, beforeConnect }: SourceO
     source:
       chosen.kind === 'kv'
         ? createKvSource({ ...access, config: chosen, pathOf })
-        : createPkiSource({ ...access, config }),
+        : createPkiSource({ ...access, skew, clock, timeoutMs: vault.timeoutMs, config, emit }),
     vault: { session, transport },
     maintain: auth.method === 'token' ? () => session.maintain() : undefined,
     close: () => transport.destroy(),

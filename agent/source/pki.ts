@@ -1,13 +1,17 @@
 /** Owns obtaining certificates from Vault's PKI: a key and a request made here, signed there; and the mount's issuers. */
 import type { KeyObject, X509Certificate } from 'node:crypto'
+import type { Clock } from '../clock.ts'
 import type { Config, KeyType } from '../config/config.ts'
 import { AgentError, messageOf } from '../errors.ts'
-import { isIssuedBy, parseCertificates } from '../pki/certificate.ts'
+import type { Listener } from '../observe/events.ts'
+import { isIssuedBy, parseCertificates, parseUsable, type UsableCertificates, validityOf } from '../pki/certificate.ts'
 import { createCsr } from '../pki/csr.ts'
 import { generateKey } from '../pki/key.ts'
 import type { SignedCertificate } from '../vault/answers.ts'
-import type { VaultApi } from '../vault/client.ts'
+import type { MountIssuers, VaultApi } from '../vault/client.ts'
+import { signedEvidence } from '../vault/clock-evidence.ts'
 import type { Session } from '../vault/session.ts'
+import type { SkewMeter } from '../vault/skew.ts'
 import { holding, type Transport } from '../vault/transport.ts'
 import type { BundleSource, News, Wanted } from './source.ts'
 
@@ -16,44 +20,70 @@ export interface PkiSourceOptions {
   readonly api: VaultApi
   readonly session: Session
   readonly transport: Pick<Transport, 'hold'>
+  readonly skew: Pick<SkewMeter, 'asking'>
+  readonly clock: Pick<Clock, 'monotonic'>
+  /** Of one request to Vault. */
+  readonly timeoutMs: number
+  readonly emit: Listener
 }
 
-export function createPkiSource({ config, api, session, transport }: PkiSourceOptions): BundleSource {
+export function createPkiSource(options: PkiSourceOptions): BundleSource {
+  const { config, api, session, transport, skew, clock, timeoutMs, emit } = options
   const { mount, ttlSeconds } = config.pki
-  let known: ReadonlyMap<string, X509Certificate> = new Map()
-  let pending: Promise<readonly X509Certificate[]> | undefined
+  const known = new Map<string, X509Certificate>()
+  let pending: Promise<MountIssuers> | undefined
 
   /** An issuer's certificate never changes under its id, so that usually only the list is read. */
-  async function readIssuers(): Promise<readonly X509Certificate[]> {
-    known = await holding(transport, () => api.issuers(mount, known))
-    return [...known.values()]
+  async function readIssuers(): Promise<MountIssuers> {
+    const until = clock.monotonic() + requestsInRefresh * timeoutMs
+    return await holding(transport, () => api.issuers(mount, known, () => clock.monotonic() < until))
   }
 
-  const issuers = (): Promise<readonly X509Certificate[]> => {
+  const issuers = (): Promise<MountIssuers> => {
     pending ??= readIssuers().finally(() => {
       pending = undefined
     })
     return pending
   }
 
+  /** A CA certificate that nobody can use must not end the renewals of certificates that do not chain to it. */
+  function warn({ target: { component } }: Wanted, unusable: readonly string[]): void {
+    for (const detail of unusable) emit({ type: 'ca-refresh-failed', component, reason: 'ca-unusable', detail })
+  }
+
   return {
     makes: true,
     isLocal: false,
     lookEveryMs,
-    look: async ({ published }) => newsOf(await issuers(), published),
-    obtain: ({ target, commonName }, reusedKey) =>
+    async look(wanted) {
+      const found = await issuers()
+      warn(wanted, found.unusable)
+      return newsOf(found, wanted.published)
+    },
+    obtain: (wanted, reusedKey) =>
       holding(transport, async () => {
+        const { target, commonName, published } = wanted
         // The issuers first: a certificate whose CA set cannot be had would be signed for nothing.
-        const [mountIssuers, { key, csr }] = await Promise.all([issuers(), makeRequest(config.key.type, reusedKey)])
+        const [found, { key, csr }] = await Promise.all([issuers(), makeRequest(config.key.type, reusedKey)])
         const request = { mount, role: target.pkiRole, commonName, csr, ttlSeconds }
-        const signed = await session.use((credentials) => api.sign(request, credentials))
-        const [leaf, chain] = parseSigned(signed, `${mount}/sign/${target.pkiRole}`)
+        const where = `${mount}/sign/${target.pkiRole}`
+        let tell = skew.asking()
+        const signed = await session.use((credentials) => {
+          tell = skew.asking()
+          return api.sign(request, credentials)
+        })
+        const { leaf, chain, unusable } = parseSigned(signed, where)
+        tell(signedEvidence(validityOf(leaf), ttlSeconds))
+        warn(wanted, [...found.unusable, ...unusable])
         const intermediates = unique(chain).filter((certificate) => certificate.subject !== certificate.issuer)
         // The signing issuer may be younger than the list.
-        return { leaf, intermediates, key, issuers: [...mountIssuers, ...chain] }
+        return { leaf, intermediates, key, issuers: [...knownOf(found, published), ...chain] }
       }),
   }
 }
+
+/** A refresh ends in the time of so many requests, of the ten that a step may take before it counts as hung (observe/health.ts). */
+const requestsInRefresh = 5
 
 const shortestLookMs = 10_000
 const longestLookMs = 3_600_000
@@ -63,10 +93,19 @@ export function lookEveryMs(lifetimeMs: number): number {
   return Math.min(Math.max(lifetimeMs / 24, shortestLookMs), longestLookMs)
 }
 
-/** A certificate whose issuer the mount has forgotten is replaced while the CA set still holds it. */
-export function newsOf(issuers: readonly X509Certificate[], published: Wanted['published']): News {
+/**
+ * A certificate whose issuer the mount has forgotten is replaced while the CA set still holds it. Nothing is known to be
+ * forgotten while one of the issuers cannot be used: it may be this one.
+ */
+export function newsOf(found: MountIssuers, published: Wanted['published']): News {
+  const issuers = knownOf(found, published)
   const isOrphan = published !== undefined && !issuers.some((issuer) => isIssuedBy(published.leaf, issuer))
-  return { issuers, renew: isOrphan ? 'issuer-removed' : undefined }
+  return { issuers, renew: isOrphan && found.unusable.length === 0 ? 'issuer-removed' : undefined }
+}
+
+/** The issuers; and while not all of them can be used, whatever was published until now: a set that is not whole takes nothing away. */
+function knownOf({ certificates, unusable }: MountIssuers, published: Wanted['published']): X509Certificate[] {
+  return [...certificates.values(), ...(unusable.length === 0 ? [] : (published?.ca ?? []))]
 }
 
 async function makeRequest(type: KeyType, reusedKey: KeyObject | undefined): Promise<{ key: KeyObject; csr: string }> {
@@ -78,15 +117,27 @@ async function makeRequest(type: KeyType, reusedKey: KeyObject | undefined): Pro
   return { key, csr: createCsr(key) }
 }
 
-function parseSigned({ certificate, chain }: SignedCertificate, where: string): [X509Certificate, X509Certificate[]] {
-  try {
-    // With the format pem_bundle, the leaf's text holds the chain too.
-    const [leaf, ...rest] = parseCertificates([certificate, ...chain].join('\n'))
-    if (leaf !== undefined) return [leaf, rest]
-  } catch (cause) {
-    throw new AgentError('malformed', `${where}: ${messageOf(cause)}`, { cause })
+function parseSigned(
+  { certificate, chain }: SignedCertificate,
+  where: string,
+): { leaf: X509Certificate; chain: X509Certificate[]; unusable: string[] } {
+  const parsed = <Value>(parse: () => Value): Value => {
+    try {
+      return parse()
+    } catch (cause) {
+      throw new AgentError('malformed', `${where}: ${messageOf(cause)}`, { cause })
+    }
   }
-  throw new AgentError('malformed', `${where}: there is no certificate`)
+  // With the format pem_bundle, the leaf's text holds the chain too.
+  const [leaf, ...bundled] = parsed(() => parseCertificates(certificate))
+  if (leaf === undefined) throw new AgentError('malformed', `${where}: there is no certificate`)
+  const texts = chain.filter((each) => each.trim() !== '')
+  const issuers: UsableCertificates[] = texts.map((each) => parsed(() => parseUsable(each)))
+  return {
+    leaf,
+    chain: [...bundled, ...issuers.flatMap(({ certificates }) => certificates)],
+    unusable: issuers.flatMap(({ unusable }) => unusable.map((each) => `${where}: ca_chain: ${each}`)),
+  }
 }
 
 function unique(certificates: readonly X509Certificate[]): X509Certificate[] {

@@ -1,5 +1,6 @@
 /** Owns the status as JSON: `/status` and `status --output json`. Times are ISO 8601 in UTC, durations are seconds. */
 
+import { isoTime } from '../clock.ts'
 import type { Happening } from '../observe/timeline.ts'
 import { runbookOf } from '../reason.ts'
 import { reasons } from '../reasons.ts'
@@ -43,5 +44,5 @@ function happeningJson({ atMs, firstAtMs, retryAtMs, renewAtMs, reason, ...rest 
 }
 
 function iso(ms: number): string {
-  return new Date(ms).toISOString()
+  return isoTime(ms)
 }

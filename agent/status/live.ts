@@ -1,6 +1,7 @@
 /** Owns asking the running agent on this machine what has happened; everything else is read from disk. */
 import type { Config } from '../config/config.ts'
 import { loopbackOf } from '../config/listen.ts'
+import { asObject } from '../json.ts'
 import type { Happening } from '../observe/timeline.ts'
 import { type ReasonCode, reasons } from '../reasons.ts'
 
@@ -76,5 +77,5 @@ function time(value: unknown): number | undefined {
 }
 
 function fields(value: unknown): Fields {
-  return typeof value === 'object' && value !== null ? (value as Fields) : {}
+  return asObject(value) ?? {}
 }

@@ -2,7 +2,9 @@
  * Owns the status page: HTML that is complete as it is sent, without a script, a font or any other request. Its one style is
  * named by its hash in the Content-Security-Policy, which allows nothing else.
  */
+
 import { createHash } from 'node:crypto'
+import { isoTime } from '../clock.ts'
 import { formatDuration } from '../config/duration.ts'
 import type { Happening } from '../observe/timeline.ts'
 import { reasons } from '../reasons.ts'
@@ -147,10 +149,10 @@ function history({ happenings }: TargetStatus): Html {
 }
 
 function moment(ms: number): Html {
-  return html`<time datetime="${new Date(ms).toISOString()}">${plain(ms)}</time>`
+  return html`<time datetime="${isoTime(ms)}">${plain(ms)}</time>`
 }
 
 /** In UTC, like the logs; a page that is read on another continent must not say anything else. */
 function plain(ms: number): string {
-  return new Date(ms).toISOString().slice(0, 19).replace('T', ' ')
+  return isoTime(ms).slice(0, 19).replace('T', ' ')
 }

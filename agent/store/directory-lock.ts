@@ -12,11 +12,12 @@ import * as fs from 'node:fs'
 import { connect, createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { AgentError, messageOf, systemCode } from '../errors.ts'
+import { kindOf } from './files.ts'
 
 export interface DirectoryLock {
   /**
    * Takes the right, or makes sure that it is still ours.
-   * @throws AgentError `directory-in-use`, or `directory-occupied` where something else stands in the place
+   * @throws AgentError `directory-in-use`, or `directory-occupied` if something else stands in the place
    */
   claim(): Promise<void>
   /** Why the right cannot be had from anybody: the file system knows no sockets, say. Writing goes on without it. */
@@ -32,7 +33,11 @@ interface Own {
 
 const lockName = '..lock'
 
-export function createDirectoryLock(directory: string): DirectoryLock {
+/** A local connection is made or refused at once. */
+const answerMs = 5000
+
+/** @param flags O_NOFOLLOW if the directory itself may be no link */
+export function createDirectoryLock(directory: string, flags = 0): DirectoryLock {
   let own: Own | undefined
   let failure: AgentError | undefined
 
@@ -40,7 +45,7 @@ export function createDirectoryLock(directory: string): DirectoryLock {
 
   async function take(): Promise<Own> {
     // By its descriptor: the address of a socket may have only 107 bytes.
-    const descriptor = fs.openSync(directory, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY)
+    const descriptor = fs.openSync(directory, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY | flags)
     const inDir = (name: string): string => `/proc/self/fd/${descriptor}/${name}`
     try {
       await requireFree(inDir(lockName))
@@ -49,10 +54,10 @@ export function createDirectoryLock(directory: string): DirectoryLock {
       try {
         const identity = identityOf(inDir(temporary)) ?? ''
         fs.renameSync(inDir(temporary), inDir(lockName))
-        removeOthers()
+        removeOthers(inDir)
         return { server, identity }
       } catch (cause) {
-        server.close()
+        server.close() // And removes its socket.
         if (systemCode(cause) !== 'ENOENT') throw cause
         throw new AgentError('directory-in-use', `${directory}: another process was faster`, { cause })
       }
@@ -65,19 +70,30 @@ export function createDirectoryLock(directory: string): DirectoryLock {
     const standing = fs.lstatSync(path, { throwIfNoEntry: false })
     if (standing === undefined) return
     const name = join(directory, lockName)
-    if (!standing.isSocket()) throw new AgentError('directory-occupied', `${name} is not a socket`)
-    if (await isListening(path)) throw new AgentError('directory-in-use', `${directory}: a process listens on ${name}`)
+    if (!standing.isSocket())
+      throw new AgentError('directory-occupied', `${name} is not a socket but ${kindOf(standing)}`)
+    switch (await answerOf(path)) {
+      case 'nobody':
+        return
+      case 'another-kind':
+        throw new AgentError('directory-occupied', `${name} is a socket of another kind`)
+      case 'somebody':
+        throw new AgentError('directory-in-use', `${directory}: a process listens on ${name}`)
+    }
   }
 
-  /** Sockets of processes that ended before they could rename them; one that was about to do so was slower than we. */
-  function removeOthers(): void {
-    for (const name of fs.readdirSync(directory)) {
-      if (name.startsWith(`${lockName}_`)) fs.rmSync(join(directory, name), { force: true })
+  /**
+   * Sockets of processes that ended before they could rename them; one that was about to do so was slower than we. What cannot be
+   * removed is in nobody's way.
+   */
+  function removeOthers(inDir: (name: string) => string): void {
+    for (const name of fs.readdirSync(inDir('.'))) {
+      if (name.startsWith(`${lockName}_`)) tryToRemove(inDir(name))
     }
   }
 
   function release(): void {
-    if (isOwn()) fs.rmSync(join(directory, lockName), { force: true })
+    if (isOwn()) tryToRemove(join(directory, lockName))
     own?.server.close()
     own = undefined
   }
@@ -110,23 +126,44 @@ function identityOf(path: string): string | undefined {
   }
 }
 
+/** A file, link or socket; a directory is not ours. */
+function tryToRemove(path: string): void {
+  try {
+    fs.unlinkSync(path)
+  } catch {}
+}
+
 /** Nobody is served: that the kernel completes a connection is the whole answer, also while this process stands still. */
 function listen(path: string): Promise<Server> {
   return new Promise((resolve, reject) => {
     const server = createServer((socket) => socket.destroy()).unref()
-    server.once('error', reject)
-    // For all: agents of different users must be able to tell a living one from a dead one.
-    server.listen({ path, readableAll: true, writableAll: true }, () => resolve(server))
+    // Also after it listens: a connection that cannot be accepted (no descriptor left) changes nothing.
+    server.on('error', reject)
+    // For all: agents of different users must be able to tell a living one from a dead one. By the umask, because a chmod
+    // (`readableAll`) follows a link that somebody is fast enough to put there. The socket is made before `listen` returns.
+    const before = process.umask(0o111)
+    try {
+      server.listen(path, () => resolve(server))
+    } finally {
+      process.umask(before)
+    }
   })
 }
 
-function isListening(path: string): Promise<boolean> {
+/** Whether a process listens on the socket. One that is too busy to take us does. */
+function answerOf(path: string): Promise<'somebody' | 'nobody' | 'another-kind'> {
   return new Promise((resolve) => {
     const socket = connect(path)
-    socket.once('connect', () => {
+    const answer = (result: 'somebody' | 'nobody' | 'another-kind'): void => {
       socket.destroy()
-      resolve(true)
+      resolve(result)
+    }
+    socket.setTimeout(answerMs, () => answer('somebody'))
+    socket.once('connect', () => answer('somebody'))
+    socket.on('error', (error) => {
+      const code = systemCode(error)
+      if (code === 'EPROTOTYPE') return answer('another-kind')
+      answer(['ECONNREFUSED', 'ENOENT'].includes(code) ? 'nobody' : 'somebody')
     })
-    socket.once('error', (error) => resolve(!['ECONNREFUSED', 'ENOENT'].includes(systemCode(error))))
   })
 }

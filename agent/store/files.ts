@@ -4,7 +4,6 @@ import * as fs from 'node:fs'
 /** The part of node:fs that publishing uses. Synchronous: a generation is a few kilobytes, and nothing may come between. */
 export type Files = Pick<
   typeof fs,
-  | 'chmodSync'
   | 'closeSync'
   | 'fchmodSync'
   | 'fchownSync'
@@ -17,7 +16,7 @@ export type Files = Pick<
   | 'readlinkSync'
   | 'readSync'
   | 'renameSync'
-  | 'rmSync'
+  | 'rmdirSync'
   | 'statSync'
   | 'symlinkSync'
   | 'unlinkSync'
@@ -42,37 +41,57 @@ export function withFile<Result>(
   }
 }
 
-/** Makes the entries of a directory durable: renames and links in it survive a power loss. */
-export function syncDirectory(files: Files, path: string): void {
-  withFile(files, path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY, 0, (descriptor) =>
-    files.fsyncSync(descriptor),
-  )
-}
-
 /** What stands there is no file, or too large a one: not the system's fault, so not a system error. */
 export class UnfitFileError extends Error {
   override readonly name = 'UnfitFileError'
 }
 
+export interface FileText {
+  readonly text: string
+  /** Permission bits. */
+  readonly mode: number
+}
+
 /**
- * The text of a small file; a larger one, a directory or a pipe is refused and not read.
+ * The text of a small file that the operator has named: links are followed. A larger one, a directory or a pipe is refused and not
+ * read.
  * @throws the system error, or UnfitFileError
  */
-export function readSmallFile(files: Files, path: string, maxBytes = 1024 * 1024): string {
+export function readSmallFile(files: Files, path: string, maxBytes?: number): string {
+  // Opening a socket fails with an error that says nothing, and a device may do something when it is opened.
+  requireFile(files.statSync(path), path)
   // Without O_NONBLOCK, opening a named pipe would wait for its writer for ever.
-  return withFile(files, path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK, 0, (descriptor) => {
-    const stat = files.fstatSync(descriptor)
-    if (!stat.isFile()) throw new UnfitFileError(`${path} is not a regular file`)
-    if (stat.size > maxBytes) {
-      throw new UnfitFileError(`${path} has ${stat.size} bytes; more than ${maxBytes} are not read`)
-    }
-    const buffer = Buffer.alloc(stat.size)
-    let length = 0
-    while (length < buffer.length) {
-      const read = files.readSync(descriptor, buffer, length, buffer.length - length, null)
-      if (read === 0) break
-      length += read
-    }
-    return buffer.toString('utf8', 0, length)
-  })
+  const flags = fs.constants.O_RDONLY | fs.constants.O_NONBLOCK
+  return withFile(files, path, flags, 0, (descriptor) => readOpenFile(files, descriptor, path, maxBytes).text)
+}
+
+/** @param path for messages */
+export function readOpenFile(files: Files, descriptor: number, path: string, maxBytes = 1024 * 1024): FileText {
+  const stat = files.fstatSync(descriptor)
+  requireFile(stat, path)
+  if (stat.size > maxBytes) {
+    throw new UnfitFileError(`${path} has ${stat.size} bytes; more than ${maxBytes} are not read`)
+  }
+  const buffer = Buffer.alloc(stat.size)
+  let length = 0
+  while (length < buffer.length) {
+    const read = files.readSync(descriptor, buffer, length, buffer.length - length, null)
+    if (read === 0) break
+    length += read
+  }
+  return { text: buffer.toString('utf8', 0, length), mode: stat.mode & 0o777 }
+}
+
+/** @throws UnfitFileError */
+export function requireFile(stat: fs.Stats, path: string): void {
+  if (!stat.isFile()) throw new UnfitFileError(`${path} is not a regular file but ${kindOf(stat)}`)
+}
+
+/** For messages. */
+export function kindOf(stat: fs.Stats): string {
+  if (stat.isFile()) return 'a file'
+  if (stat.isDirectory()) return 'a directory'
+  if (stat.isSymbolicLink()) return 'a link'
+  if (stat.isFIFO()) return 'a named pipe'
+  return stat.isSocket() ? 'a socket' : 'a device'
 }

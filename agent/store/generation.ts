@@ -1,11 +1,11 @@
 /**
  * Owns the generations of a published directory: complete sets of files, each in a directory of its own that is named after
- * the time. A generation is whole and durable once `create` returns. The numbers are the steps of secret-dir.ts.
+ * the time. A generation is whole and durable once `createGeneration` returns. The numbers are the steps of secret-dir.ts.
  */
-import { constants } from 'node:fs'
 import { join } from 'node:path'
 import { AgentError, messageOf, systemCode } from '../errors.ts'
-import { type Files, syncDirectory, withFile } from './files.ts'
+import { type Files, UnfitFileError } from './files.ts'
+import { type Directory, removeTree } from './open-directory.ts'
 
 export interface FileAttributes {
   /** Mode of key and certificate. */
@@ -19,101 +19,110 @@ export interface FileAttributes {
 /** Name, text and mode. */
 export type FileContent = readonly [name: string, text: string, mode: number]
 
-export interface Generations {
-  /**
-   * The generation before the published one, by name and so by time. What a crash left behind is newer than both, and
-   * only counts where there is nothing else.
-   */
-  before(published: string | undefined): string | undefined
-  /** Makes a generation and answers its name. @throws the system error; nothing is left then */
-  create(contents: Iterable<FileContent>, at: Date): string
-  /** Removes one; what cannot be removed stays, and is told by `leftOver`. */
-  remove(name: string): void
-  /** What could not be removed when it was tried last. */
-  leftOver(): AgentError | undefined
-  removeAllBut(keep: readonly (string | undefined)[]): void
-}
-
 /** Our generations and the kubelet's alike; nothing else in the directory is ever removed. */
 const namePattern = /^\.\.\d{4}_\d{2}_\d{2}_\d{2}_\d{2}_\d{2}\.\w+$/
 
+export const isGeneration = (name: string): boolean => namePattern.test(name)
+
 const mostInOneMillisecond = 100
 
-export function openGenerations(
-  path: string,
-  { uid, gid }: Pick<FileAttributes, 'uid' | 'gid'>,
+/**
+ * The generation before the published one, by name and so by time. What a crash left behind is newer than both, and only
+ * counts if there is nothing else.
+ */
+export function generationBefore(directory: Directory, published: string | undefined): string | undefined {
+  const others = listGenerations(directory)
+    .filter((name) => name !== published)
+    .toSorted()
+  // After a clock that went back there is only one other: publishing keeps two.
+  return others.findLast((name) => published !== undefined && name < published) ?? others.at(-1)
+}
+
+/** Makes a generation and answers its name. @throws the system error; nothing is left then */
+export function createGeneration(
   files: Files,
-): Generations {
-  let leftOver: AgentError | undefined
-
-  const list = (): string[] => files.readdirSync(path).filter((name) => namePattern.test(name))
-
-  function makeDirectory(at: Date): string {
-    const stamp = at.toISOString().replace(/[-:T]/g, '_').replace('Z', '')
-    for (let count = 0; ; count++) {
-      const name = `..${stamp}_${count}`
-      try {
-        files.mkdirSync(join(path, name), 0o755) // 3
-        return name
-      } catch (error) {
-        if (systemCode(error) !== 'EEXIST' || count >= mostInOneMillisecond) throw error
+  directory: Directory,
+  contents: Iterable<FileContent>,
+  owner: Pick<FileAttributes, 'uid' | 'gid'>,
+  at: Date,
+): string {
+  const name = makeDirectory(directory, at) // 3
+  try {
+    directory.within(name, (generation) => {
+      openToReaders(generation)
+      for (const [file, text, mode] of contents) {
+        generation.createFile(file, text, (descriptor) => handOver(files, descriptor, mode, owner)) // 4
       }
-    }
-  }
-
-  function writeFile(file: string, text: string, mode: number): void {
-    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
-    withFile(files, file, flags, 0o600, (descriptor) => {
-      const bytes = Buffer.from(text)
-      for (let written = 0; written < bytes.length; ) written += files.writeSync(descriptor, bytes, written)
-      // 4. Owner before mode: chown clears bits.
-      if (uid !== undefined || gid !== undefined) {
-        const stat = files.fstatSync(descriptor)
-        files.fchownSync(descriptor, uid ?? stat.uid, gid ?? stat.gid)
-      }
-      files.fchmodSync(descriptor, mode)
-      files.fsyncSync(descriptor)
+      generation.sync() // 5
     })
+  } catch (error) {
+    removeGeneration(directory, name) // A full disk must not be made fuller by its failures.
+    throw error
   }
+  return name
+}
 
-  /** A generation that another user made, say, must not stand in the way of a new certificate: it stays. */
-  function remove(name: string): void {
-    const generation = join(path, name)
-    leftOver = undefined
+/**
+ * A generation that another user made, say, must not stand in the way of a new certificate: it stays.
+ * @returns why it could not be removed
+ */
+export function removeGeneration(directory: Directory, name: string): AgentError | undefined {
+  try {
+    removeTree(directory, name)
+    return undefined
+  } catch (cause) {
+    if (systemCode(cause) === '' && !(cause instanceof UnfitFileError)) throw cause
+    return new AgentError('generation-stuck', `${join(directory.path, name)}: ${messageOf(cause)}`, { cause })
+  }
+}
+
+/** @returns why one of them could not be removed */
+export function removeGenerationsBut(
+  directory: Directory,
+  keep: readonly (string | undefined)[],
+): AgentError | undefined {
+  return listGenerations(directory)
+    .filter((name) => !keep.includes(name))
+    .map((name) => removeGeneration(directory, name))
+    .find((problem) => problem !== undefined)
+}
+
+const listGenerations = (directory: Directory): string[] => directory.list().filter(isGeneration)
+
+function makeDirectory(directory: Directory, at: Date): string {
+  const stamp = at.toISOString().replace(/[-:T]/g, '_').replace('Z', '')
+  for (let count = 0; ; count++) {
+    const name = `..${stamp}_${count}`
     try {
-      files.rmSync(generation, { recursive: true, force: true })
-    } catch (cause) {
-      // Not systemCode: some errors of rmSync (EBUSY) have an empty one.
-      if (!(cause instanceof Error && 'code' in cause)) throw cause
-      leftOver = new AgentError('generation-stuck', `${generation}: ${messageOf(cause)}`, { cause })
+      directory.createDirectory(name)
+      return name
+    } catch (error) {
+      if (systemCode(error) !== 'EEXIST' || count >= mostInOneMillisecond) throw error
     }
   }
+}
 
-  return {
-    remove,
-    leftOver: () => leftOver,
-    before(published) {
-      const others = list()
-        .filter((name) => name !== published)
-        .toSorted()
-      // After a clock that went back there is only one other: publishing keeps two.
-      return others.findLast((name) => published !== undefined && name < published) ?? others.at(-1)
-    },
-    create(contents, at) {
-      const name = makeDirectory(at)
-      const directory = join(path, name)
-      try {
-        files.chmodSync(directory, 0o755) // The umask may have taken bits away; readers have other uids.
-        for (const [file, text, mode] of contents) writeFile(join(directory, file), text, mode)
-        syncDirectory(files, directory) // 5
-      } catch (error) {
-        remove(name) // A full disk must not be made fuller by its failures.
-        throw error
-      }
-      return name
-    },
-    removeAllBut(keep) {
-      for (const name of list()) if (!keep.includes(name)) remove(name)
-    },
+/**
+ * Readers have other uids, and the umask may have taken bits away. A directory that was made in one with setgid (a volume of a
+ * pod with fsGroup) keeps setgid, and its files are the volume's group's; a chmod without need could take that from us.
+ * @see https://man7.org/linux/man-pages/man2/chmod.2.html
+ */
+function openToReaders(generation: Directory): void {
+  const { mode } = generation.stat()
+  if ((mode & 0o777) !== 0o755) generation.chmod((mode & 0o7000) | 0o755)
+}
+
+function handOver(
+  files: Files,
+  descriptor: number,
+  mode: number,
+  { uid, gid }: Pick<FileAttributes, 'uid' | 'gid'>,
+): void {
+  // Owner before mode: chown clears bits.
+  if (uid !== undefined || gid !== undefined) {
+    const stat = files.fstatSync(descriptor)
+    files.fchownSync(descriptor, uid ?? stat.uid, gid ?? stat.gid)
   }
+  files.fchmodSync(descriptor, mode)
+  files.fsyncSync(descriptor)
 }

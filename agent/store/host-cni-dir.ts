@@ -32,7 +32,7 @@ const writeAttempts = 3
 /** @param name of the copy in the directory */
 export function openHostCniDir(directory: string, name: string, files: Files = systemFiles): HostCniDir {
   const path = join(directory, name)
-  const copy = openSecretDir(path, attributes, files)
+  const copy = openSecretDir(path, attributes, { files, isLinkRefused: true })
 
   function requireMade(): void {
     translateFileErrors(directory, () => {

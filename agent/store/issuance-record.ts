@@ -3,10 +3,10 @@
  * the node-local cache, which outlives the pod too. It is replaced by a rename, so that it is never half. Not synchronized to
  * the disk: it is there for processes that die, and a power failure is no loop.
  */
-import { constants } from 'node:fs'
 import { join } from 'node:path'
 import { AgentError, messageOf, systemCode } from '../errors.ts'
-import { type Files, readSmallFile, systemFiles, UnfitFileError, withFile } from './files.ts'
+import { type Files, systemFiles, UnfitFileError } from './files.ts'
+import { type Directory, withDirectory } from './open-directory.ts'
 
 export interface IssuanceRecord {
   /** Milliseconds since the epoch; none where there is no record. @throws AgentError `issuance-record` */
@@ -17,9 +17,10 @@ export interface IssuanceRecord {
 
 export const recordName = '..issued'
 
-export function openIssuanceRecord(directory: string, files: Files = systemFiles): IssuanceRecord {
+/** @param flags O_NOFOLLOW if the directory itself may be no link */
+export function openIssuanceRecord(directory: string, files: Files = systemFiles, flags = 0): IssuanceRecord {
   const path = join(directory, recordName)
-  const temporary = `${path}_tmp`
+  const temporary = `${recordName}_tmp`
 
   function guarded<Result>(operate: () => Result): Result {
     try {
@@ -32,11 +33,20 @@ export function openIssuanceRecord(directory: string, files: Files = systemFiles
 
   function readText(): string | undefined {
     try {
-      return readSmallFile(files, path)
+      return withDirectory(files, directory, (opened) => opened.readFile(recordName).text, flags)
     } catch (error) {
       if (systemCode(error) === 'ENOENT') return undefined
       throw error
     }
+  }
+
+  function write(opened: Directory, issuedAtMs: readonly number[]): void {
+    if (issuedAtMs.length === 0) return opened.remove(recordName)
+    // Whatever stands there is not opened: a crash may have left it, or somebody else has put it there.
+    opened.remove(temporary)
+    const text = `${JSON.stringify({ issuedAtMs })}\n`
+    opened.createFile(temporary, text, (descriptor) => files.fchmodSync(descriptor, 0o600)) // Whatever the umask is.
+    opened.rename(temporary, recordName)
   }
 
   return {
@@ -45,17 +55,7 @@ export function openIssuanceRecord(directory: string, files: Files = systemFiles
         const text = readText()
         return text === undefined ? [] : parseRecord(text, path)
       }),
-    write: (issuedAtMs) =>
-      guarded(() => {
-        if (issuedAtMs.length === 0) return files.rmSync(path, { force: true })
-        const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW
-        const bytes = Buffer.from(`${JSON.stringify({ issuedAtMs })}\n`)
-        withFile(files, temporary, flags, 0o600, (descriptor) => {
-          files.fchmodSync(descriptor, 0o600) // Whatever the umask is.
-          for (let written = 0; written < bytes.length; ) written += files.writeSync(descriptor, bytes, written)
-        })
-        files.renameSync(temporary, path)
-      }),
+    write: (issuedAtMs) => guarded(() => withDirectory(files, directory, (opened) => write(opened, issuedAtMs), flags)),
   }
 }
 

@@ -6,8 +6,8 @@
  *
  * Publishing, with the numbers that stand in the code:
  *  1. remove what a crash left behind: generations that were never published, a stale `..data_tmp`
- *  2. plain files under our names become links, so that the swap takes them along: to the published generation, or where
- *     there is none (a copied Secret) to one that is made of them
+ *  2. plain files under our names become links, so that the swap takes them along: to the published generation, or if
+ *     there is none (a copied Secret) to one that is made of the certificates and the key in them
  *  3. make the new generation directory
  *  4. write, fchown, fchmod and fsync each file in it
  *  5. fsync the generation directory
@@ -16,201 +16,199 @@
  *  8. link each file name through `..data` where it is not yet
  *  9. fsync the directory
  * 10. remove the generations before the last: one stays for readers that hold its path, and as proof of what is in use
+ *
+ * Others may write here too: what they put there is never followed and never waited for (open-directory.ts).
  * @see https://github.com/kubernetes/kubernetes/blob/master/pkg/volume/util/atomic_writer.go
  */
-import { join, resolve } from 'node:path'
-import { AgentError, messageOf, systemCode } from '../errors.ts'
-import { type Bundle, type BundleText, parseBundle } from '../pki/bundle.ts'
+import { constants, type Stats } from 'node:fs'
+import { join } from 'node:path'
+import { AgentError, messageOf } from '../errors.ts'
+import type { Bundle, BundleText } from '../pki/bundle.ts'
+import { parseCertificates, toPem } from '../pki/certificate.ts'
+import { exportKey, parseKey } from '../pki/key.ts'
 import { Secret } from '../secret.ts'
 import { translateFileErrors } from './failure.ts'
-import { type Files, readSmallFile, syncDirectory, systemFiles, UnfitFileError } from './files.ts'
-import { type FileAttributes, type FileContent, openGenerations } from './generation.ts'
+import { type Files, systemFiles, UnfitFileError } from './files.ts'
+import {
+  createGeneration,
+  type FileAttributes,
+  type FileContent,
+  generationBefore,
+  removeGeneration,
+  removeGenerationsBut,
+} from './generation.ts'
+import { type Directory, withDirectory } from './open-directory.ts'
+import {
+  dataLink,
+  entryKind,
+  fileNames,
+  names,
+  publishedFiles,
+  publishedIn,
+  publishedStats,
+  readPrevious,
+  readPublished,
+  requirePlaces,
+} from './published-layout.ts'
 
-export const fileNames = { ca: 'etcd-ca', certificate: 'etcd-cert', key: 'etcd-key' } as const
-
-const names = Object.values(fileNames)
-const dataLink = '..data'
 const dataTmpLink = '..data_tmp'
-
-/** Another writer (the kubelet) may swap while we read; it does not do so three times in a row. */
-const readAttempts = 3
 
 export interface SecretDir {
   readonly path: string
   /**
-   * The published bundle; undefined where nothing is published.
+   * The published bundle; undefined if nothing is published.
    * @throws AgentError `malformed`, or a reason of the store
    */
   current(): Bundle | undefined
-  /** When what is published was written, by the wall clock; undefined where nothing is. */
+  /** When what is published was written, by the wall clock; undefined if nothing is. */
   writtenAtMs(): number | undefined
-  /** The generation before the published one, where it can still be read: its certificate may be in use. */
+  /** The generation before the published one, if it can still be read: its certificate may be in use. */
   previous(): Bundle | undefined
-  /** Whether mode and owner of the published files are the configured ones. */
+  /** Whether mode and owner of the published files are the configured ones, or what the file system made of those. */
   hasAttributes(): boolean
   /** Refuses what must not be replaced, without changing anything. @throws AgentError `directory-occupied` */
   requirePlaces(): void
   /** Makes the bundle visible. @throws AgentError; the old bundle or the new one is then in place, whole */
   publish(bundle: BundleText, at: Date): void
-  /** An old generation that could not be removed: it stops nothing, but holds an old key. */
-  leftOver(): AgentError | undefined
+  /** What was wrong with the last publication and has not stopped it. */
+  flaws(): readonly AgentError[]
 }
 
-export function openSecretDir(path: string, attributes: FileAttributes, files: Files = systemFiles): SecretDir {
+export interface SecretDirOptions {
+  readonly files?: Files
+  /** Whether the last name of the path may be a link: not where others may write into the directory above. */
+  readonly isLinkRefused?: boolean
+}
+
+export function openSecretDir(
+  path: string,
+  attributes: FileAttributes,
+  { files = systemFiles, isLinkRefused = false }: SecretDirOptions = {},
+): SecretDir {
   const { mode, caMode = 0o444 } = attributes
-  const inDir = (name: string): string => join(path, name)
-  const guarded = <Result>(operate: () => Result): Result => translateFileErrors(path, operate)
-  const generations = openGenerations(path, attributes, files)
+  let flaws: readonly AgentError[] = []
+  /** Attributes of what was published last. A file system that ignores chmod must not be asked again and again. */
+  let achieved: string | undefined
 
-  /** Where a link points to; undefined where there is nothing, or no link. */
-  function readLink(name: string): string | undefined {
-    return unlessCode(['ENOENT', 'EINVAL'], () => files.readlinkSync(inDir(name)))
+  const within = <Result>(use: (directory: Directory) => Result): Result =>
+    translateFileErrors(path, () => withDirectory(files, path, use, isLinkRefused ? constants.O_NOFOLLOW : 0))
+
+  function areWanted(stats: readonly Stats[]): boolean {
+    return stats.every((stat, index) => {
+      const { uid = stat.uid, gid = stat.gid } = attributes
+      const wantedMode = names[index] === fileNames.ca ? caMode : mode
+      return (stat.mode & 0o777) === wantedMode && stat.uid === uid && stat.gid === gid
+    })
   }
 
-  /** What stands under the name: 'link' through ..data, 'file' (or a link elsewhere), or nothing. */
-  function entryKind(name: string): 'link' | 'file' | undefined {
-    const stat = unlessCode(['ENOENT'], () => files.lstatSync(inDir(name)))
-    if (stat === undefined) return undefined
-    if (stat.isSymbolicLink()) return readLink(name) === join(dataLink, name) ? 'link' : 'file'
-    if (stat.isFile()) return 'file'
-    throw new AgentError('directory-occupied', `${inDir(name)} is neither a file nor a link`)
+  function hasAttributes(directory: Directory): boolean {
+    const stats = publishedStats(directory)
+    return stats !== undefined && (areWanted(stats) || describe(stats) === achieved)
   }
 
-  /** Refuses what must not be replaced, before anything is changed. */
-  function requireOurPlaces(): void {
-    for (const name of names) entryKind(name)
-    const data = unlessCode(['ENOENT'], () => files.lstatSync(inDir(dataLink)))
-    if (data?.isSymbolicLink() === false) throw new AgentError('directory-occupied', `${inDir(dataLink)} is not a link`)
+  function replace(directory: Directory, name: string, target: string): void {
+    directory.createLink(dataTmpLink, target)
+    directory.rename(dataTmpLink, name)
   }
 
-  function removeLeftovers(): void {
-    unlessCode(['ENOENT'], () => files.unlinkSync(inDir(dataTmpLink)))
-    const published = readLink(dataLink)
-    generations.removeAllBut([published, generations.before(published)])
-  }
-
-  function replace(name: string, target: string): void {
-    files.symlinkSync(target, inDir(dataTmpLink))
-    files.renameSync(inDir(dataTmpLink), inDir(name))
-  }
-
-  function swapTo(generation: string): void {
+  function swapTo(directory: Directory, generation: string): void {
     try {
-      replace(dataLink, generation) // 6, 7
+      replace(directory, dataLink, generation) // 6, 7
     } catch (error) {
-      if (readLink(dataLink) !== generation) generations.remove(generation)
+      if (publishedIn(directory) !== generation) removeGeneration(directory, generation)
       throw error
     }
   }
 
-  function linkNames(): void {
+  function linkNames(directory: Directory): void {
     for (const name of names) {
       // Renamed over a plain file: no moment without the name.
-      if (entryKind(name) !== 'link') replace(name, join(dataLink, name))
+      if (entryKind(directory, name) !== 'ours') replace(directory, name, join(dataLink, name))
     }
   }
 
-  function takePlainFilesAlong(at: Date): void {
-    const plain = names.filter((name) => entryKind(name) === 'file')
-    const stands = (name: string) => unlessCode(['ENOENT'], () => files.statSync(inDir(join(dataLink, name))))
-    if (!plain.every(stands)) swapTo(generations.create(plain.map(readPlainFile), at))
-    if (readLink(dataLink) !== undefined) linkNames()
-  }
-
-  function readPlainFile(name: string): FileContent {
-    try {
-      return [name, readSmallFile(files, inDir(name)), files.statSync(inDir(name)).mode & 0o777]
-    } catch (cause) {
-      if (!(cause instanceof UnfitFileError) && !['ENOENT', 'ELOOP'].includes(systemCode(cause))) throw cause
-      // A pipe, a file of many megabytes, a link to nowhere: somebody else's, and nothing that a reader could use.
-      throw new AgentError('directory-occupied', `${inDir(name)} is not replaced: ${messageOf(cause)}`, { cause })
-    }
-  }
-
-  function readBundle(directory: string): Bundle | undefined {
-    const read = (name: string): string => {
-      try {
-        return readSmallFile(files, join(directory, name))
-      } catch (cause) {
-        if (!(cause instanceof UnfitFileError)) throw cause
-        throw new AgentError('malformed', messageOf(cause), { cause })
-      }
-    }
-    return unlessCode(['ENOENT'], () =>
-      parseBundle(
-        { certificate: read(fileNames.certificate), key: new Secret(read(fileNames.key)), ca: read(fileNames.ca) },
-        directory,
-      ),
-    )
-  }
-
-  /** The three files of one generation, although the link to it may be swapped while they are read. */
-  function readPublished(): Bundle | undefined {
-    for (let attempt = 1; ; attempt++) {
-      const published = readLink(dataLink)
-      const bundle = readBundle(published === undefined ? path : resolve(path, published))
-      if (bundle !== undefined || readLink(dataLink) === published || attempt === readAttempts) return bundle
-    }
-  }
-
-  function readPrevious(): Bundle | undefined {
-    const generation = generations.before(readLink(dataLink))
-    try {
-      return generation === undefined ? undefined : readBundle(inDir(generation))
-    } catch (error) {
-      // Also where its files belong to another user, or it is no directory: nothing of this stops a publication.
-      if (systemCode(error) === '') throw error
-      return undefined
-    }
-  }
-
-  function hasAttributes(name: string): boolean {
-    if (entryKind(name) !== 'link') return false
-    const stat = unlessCode(['ENOENT'], () => files.statSync(inDir(name)))
-    if (stat === undefined) return false
-    const { uid = stat.uid, gid = stat.gid } = attributes
-    const wantedMode = name === fileNames.ca ? caMode : mode
-    return (stat.mode & 0o777) === wantedMode && stat.uid === uid && stat.gid === gid
+  function takePlainFilesAlong(directory: Directory, at: Date): void {
+    const published = publishedFiles(directory)
+    const contents = names
+      .filter((name) => entryKind(directory, name) === 'file' && !published.includes(name))
+      .flatMap((name) => readPlainFile(directory, name))
+    if (contents.length > 0) swapTo(directory, createGeneration(files, directory, contents, attributes, at))
+    if (publishedIn(directory) !== undefined) linkNames(directory)
   }
 
   return {
     path,
-    current: () =>
-      guarded(() => {
-        files.readdirSync(path) // Says that the directory is missing, which a missing file would hide.
-        return readPublished()
-      }),
-    writtenAtMs: () => guarded(() => unlessCode(['ENOENT'], () => files.statSync(inDir(fileNames.ca)).mtimeMs)),
-    previous: () => guarded(readPrevious),
-    leftOver: () => generations.leftOver(),
-    hasAttributes: () => guarded(() => names.every(hasAttributes)),
-    requirePlaces: () => guarded(requireOurPlaces),
+    current: () => within(readPublished),
+    writtenAtMs: () => unlessGone(() => within((directory) => publishedStats(directory)?.[0]?.mtimeMs)),
+    previous: () => within(readPrevious),
+    flaws: () => flaws,
+    hasAttributes: () => unlessGone(() => within(hasAttributes)) ?? false,
+    requirePlaces: () => within(requirePlaces),
     publish: (bundle, at) =>
-      guarded(() => {
-        requireOurPlaces()
-        removeLeftovers() // 1
-        takePlainFilesAlong(at) // 2
-        const replaced = readLink(dataLink)
+      within((directory) => {
+        requirePlaces(directory)
+        directory.remove(dataTmpLink) // 1
+        const before = publishedIn(directory)
+        removeGenerationsBut(directory, [before, generationBefore(directory, before)])
+        takePlainFilesAlong(directory, at) // 2
+        const replaced = publishedIn(directory)
         const contents: FileContent[] = [
           [fileNames.ca, bundle.ca, caMode],
           [fileNames.certificate, bundle.certificate, mode],
           [fileNames.key, bundle.key.reveal(), mode],
         ]
-        const generation = generations.create(contents, at) // 3, 4, 5
-        swapTo(generation) // 6, 7
-        linkNames() // 8
-        syncDirectory(files, path) // 9
-        generations.removeAllBut([generation, replaced]) // 10
+        const generation = createGeneration(files, directory, contents, attributes, at) // 3, 4, 5
+        swapTo(directory, generation) // 6, 7
+        linkNames(directory) // 8
+        directory.sync() // 9
+        const stuck = removeGenerationsBut(directory, [generation, replaced]) // 10
+        const ignored = lookAtAttributes(directory)
+        flaws = [stuck, ignored].filter((flaw) => flaw !== undefined)
       }),
+  }
+
+  function lookAtAttributes(directory: Directory): AgentError | undefined {
+    const stats = publishedStats(directory)
+    achieved = stats && describe(stats)
+    if (stats === undefined || areWanted(stats)) return undefined
+    return new AgentError('attributes-ignored', `${path}: the files have (mode owner:group) ${describe(stats)}`)
   }
 }
 
-/** The result, or undefined where the operation fails with one of these system errors. */
-function unlessCode<Result>(codes: readonly string[], operate: () => Result): Result | undefined {
+function unlessGone<Result>(operate: () => Result): Result | undefined {
   try {
     return operate()
   } catch (error) {
-    if (codes.includes(systemCode(error))) return undefined
+    if (error instanceof AgentError && error.code === 'directory-missing') return undefined
     throw error
+  }
+}
+
+const describe = (stats: readonly Stats[]): string =>
+  stats.map(({ mode, uid, gid }) => `${(mode & 0o777).toString(8).padStart(4, '0')} ${uid}:${gid}`).join(', ')
+
+/**
+ * What a plain file holds, if it is a certificate or a key. Only that is written, never its bytes: somebody else has put it there.
+ * The rest is of no use to a reader, and is replaced.
+ */
+function readPlainFile(directory: Directory, name: string): FileContent[] {
+  try {
+    const { text, mode } = directory.readFile(name)
+    const content = pemIn(name, text)
+    return content === undefined ? [] : [[name, content, mode]]
+  } catch (cause) {
+    if (!(cause instanceof UnfitFileError)) throw cause
+    // A file of many megabytes is somebody else's.
+    throw new AgentError('directory-occupied', `${join(directory.path, name)} is not replaced: ${messageOf(cause)}`, {
+      cause,
+    })
+  }
+}
+
+function pemIn(name: string, text: string): string | undefined {
+  try {
+    return name === fileNames.key ? exportKey(parseKey(new Secret(text))).reveal() : toPem(parseCertificates(text))
+  } catch {
+    return undefined
   }
 }

@@ -8,18 +8,32 @@ import { openSecretDir, type SecretDir } from './secret-dir.ts'
 /** To be claimed before anything is published. */
 export type TargetDir = SecretDir & Pick<DirectoryLock, 'claim' | 'release'>
 
-/** @param tell is told once of each flaw that stops nothing */
-export function openTargetDir(path: string, attributes: FileAttributes, tell: (flaw: AgentError) => void): TargetDir {
+/**
+ * @param tell is told once of each flaw that stops nothing
+ * @param state the node-local cache, claimed along with the directory
+ */
+export function openTargetDir(
+  path: string,
+  attributes: FileAttributes,
+  tell: (flaw: AgentError) => void,
+  state?: Pick<DirectoryLock, 'claim' | 'release'>,
+): TargetDir {
   const directory = openSecretDir(path, attributes)
   const lock = createDirectoryLock(path)
   const told = new Set<ReasonCode>()
   return {
     ...directory,
-    claim: () => lock.claim(),
-    release: () => lock.release(),
+    async claim() {
+      await lock.claim()
+      await state?.claim()
+    },
+    release() {
+      lock.release()
+      state?.release()
+    },
     publish(bundle, at) {
       directory.publish(bundle, at)
-      for (const flaw of [lock.problem(), directory.leftOver()]) {
+      for (const flaw of [lock.problem(), ...directory.flaws()]) {
         if (flaw === undefined || told.has(flaw.code)) continue
         told.add(flaw.code)
         tell(flaw)

@@ -1,4 +1,5 @@
 /** Owns reading what Vault holds of that which the setup is about. Below a mount that is not there, nothing is asked. */
+import { asObject } from '../json.ts'
 import type { Resource } from './resources.ts'
 import type { Setup } from './setup.ts'
 
@@ -89,7 +90,7 @@ function mountOf(table: Fields | undefined, path: string): Mount | undefined {
 }
 
 function fieldsOf(value: unknown): Fields {
-  return typeof value === 'object' && value !== null ? (value as Fields) : {}
+  return asObject(value) ?? {}
 }
 
 function textOf(value: unknown): string {

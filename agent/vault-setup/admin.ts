@@ -1,7 +1,9 @@
 /** Owns Vault as an administrator sees it: reads and writes with one token, over the same transport as the agent's. */
+
 import { systemClock } from '../clock.ts'
 import type { SetupVaultConfig } from '../config/vault.ts'
 import { AgentError } from '../errors.ts'
+import { asObject, field } from '../json.ts'
 import { createVaultCalls, tokenHeader } from '../vault/client.ts'
 import { createSkewMeter } from '../vault/skew.ts'
 import { createTransport } from '../vault/transport.ts'
@@ -16,7 +18,7 @@ export function openVaultAdmin({ vault, token }: SetupVaultConfig): OpenVaultAdm
   const transport = createTransport({
     address: vault,
     clock: systemClock,
-    skew: createSkewMeter(systemClock),
+    skew: createSkewMeter(systemClock, () => {}),
     emit: () => {},
   })
   const calls = createVaultCalls(transport, vault.origin, vault.namespace)
@@ -43,6 +45,5 @@ export function openVaultAdmin({ vault, token }: SetupVaultConfig): OpenVaultAdm
 }
 
 function dataOf(body: unknown): Fields | undefined {
-  if (typeof body !== 'object' || body === null || !('data' in body)) return undefined
-  return typeof body.data === 'object' && body.data !== null ? (body.data as Fields) : undefined
+  return asObject(field(body, 'data'))
 }

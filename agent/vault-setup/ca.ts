@@ -30,7 +30,7 @@ export function planCa({ pki }: Setup, files: Substitutes['files'], { ca: state 
   if (ca.from === 'root') {
     // The name makes it once: of two applies at the same time, Vault refuses the second.
     const body = { ...request, ttl: `${ca.ttlSeconds}s`, issuer_name: `${keyName}-root` }
-    return { ...nothing, changes: [{ do: 'generate-root', mount, body }] }
+    return { ...nothing, changes: [{ do: 'generate-root', mount, body }], notes: [youngNote(mount)] }
   }
   const key: Change[] = state.hasKey ? [] : [{ do: 'generate-key', mount, body: { ...request, key_name: keyName } }]
   if (ca.certificate === undefined) {
@@ -42,5 +42,14 @@ export function planCa({ pki }: Setup, files: Substitutes['files'], { ca: state 
     const why = `${mount}/ has no key that ${ca.certificate.name} could belong to; apply without pki.certificateFile first`
     return { ...nothing, refusals: [why] }
   }
-  return { ...nothing, changes: [{ do: 'import-certificate', mount, body: { certificate } }] }
+  // Its certificate may have been signed a moment ago.
+  return {
+    ...nothing,
+    changes: [{ do: 'import-certificate', mount, body: { certificate } }],
+    notes: [youngNote(mount)],
+  }
+}
+
+function youngNote(mount: string): string {
+  return `${mount}/ gets a new issuer: from Vault 1.21 on it signs once the issuer is 30 s old, and until then agents and doctor say issuer-too-young`
 }

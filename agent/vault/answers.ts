@@ -1,6 +1,8 @@
 /** Owns the shapes of Vault's answers that the agent uses: each is checked field by field before it is believed. */
 import { AgentError } from '../errors.ts'
+import { asObject, type JsonObject } from '../json.ts'
 import { Secret } from '../secret.ts'
+import { type Evidence, lookupEvidence } from './clock-evidence.ts'
 
 /** The `auth` part of a login, or `data` of auth/token/lookup-self. */
 export interface Token {
@@ -8,6 +10,8 @@ export interface Token {
   /** Seconds it is valid for, 0 where it never expires. */
   readonly ttlSeconds: number
   readonly renewable: boolean
+  /** What the answer says of Vault's clock. */
+  readonly evidence?: Evidence | undefined
 }
 
 export interface SignedCertificate {
@@ -23,8 +27,6 @@ export interface SecretData {
   readonly version: number | undefined
 }
 
-type Fields = Readonly<Record<string, unknown>>
-
 export function readToken(body: unknown, where: string): Token {
   const auth = fields(fields(body, where, 'the answer')['auth'], where, 'auth')
   const { client_token: token, lease_duration: ttl, renewable } = auth
@@ -36,9 +38,10 @@ export function readToken(body: unknown, where: string): Token {
 
 export function readTokenLookup(body: unknown, token: Secret, where: string): Token {
   const data = fields(fields(body, where, 'the answer')['data'], where, 'data')
-  const { ttl } = data
+  const { ttl, expire_time: end } = data
   if (!isSeconds(ttl)) throw bad(where, 'data.ttl is not a number of seconds')
-  return { token, ttlSeconds: ttl, renewable: data['renewable'] === true }
+  const evidence = lookupEvidence(typeof end === 'string' ? Date.parse(end) : undefined, ttl)
+  return { token, ttlSeconds: ttl, renewable: data['renewable'] === true, evidence }
 }
 
 export function readSigned(body: unknown, where: string): SignedCertificate {
@@ -74,9 +77,10 @@ export function readSecretData(body: unknown, engine: 1 | 2, where: string): Sec
   return { data: fields(data['data'], where, 'data.data'), version: version as number }
 }
 
-function fields(value: unknown, where: string, name: string): Fields {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw bad(where, `${name} is not an object`)
-  return value as Fields
+function fields(value: unknown, where: string, name: string): JsonObject {
+  const object = asObject(value)
+  if (object === undefined) throw bad(where, `${name} is not an object`)
+  return object
 }
 
 /** JSON knows 1e999, and dates end at 8.64e12 seconds. */

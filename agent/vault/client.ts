@@ -3,8 +3,8 @@ import type { X509Certificate } from 'node:crypto'
 import nodeVault from 'node-vault'
 import { AgentError, messageOf } from '../errors.ts'
 import type { Operation } from '../observe/events.ts'
-import { parseCertificates } from '../pki/certificate.ts'
-import type { Secret } from '../secret.ts'
+import { parseUsable } from '../pki/certificate.ts'
+import { revealed, type Secret } from '../secret.ts'
 import {
   readIssuer,
   readIssuerIds,
@@ -16,10 +16,11 @@ import {
   type SignedCertificate,
   type Token,
 } from './answers.ts'
+import type { LoginFields } from './credentials.ts'
 import type { Transport, VaultRequest } from './transport.ts'
 
-/** How a request proves who it is from: a token, or inline (OpenBao). */
-export type Credentials = Readonly<Record<string, string>>
+/** Headers that prove who a request is from: a token, or inline (OpenBao). Secrets are revealed only into the request itself. */
+export type Credentials = Readonly<Record<string, string | Secret>>
 
 export interface SignRequest {
   readonly mount: string
@@ -41,19 +42,29 @@ export interface FoundSecret extends SecretData {
   readonly path: string
 }
 
+export interface MountIssuers {
+  /** By id. */
+  readonly certificates: ReadonlyMap<string, X509Certificate>
+  /** What is wrong with the certificates of the others, by their path. */
+  readonly unusable: readonly string[]
+}
+
 /** Every call throws AgentError. */
 export interface VaultApi {
-  login(mount: string, parameters: Readonly<Record<string, string>>): Promise<Token>
+  login(mount: string, parameters: LoginFields): Promise<Token>
   sign(request: SignRequest, credentials: Credentials): Promise<SignedCertificate>
-  /** Certificates of all issuers of a mount, by id; known ones are not read again. */
-  issuers(mount: string, known: ReadonlyMap<string, X509Certificate>): Promise<Map<string, X509Certificate>>
+  /**
+   * Brings `known`, the certificates of all issuers of a mount by id, in step with it; those that are in it are not read again.
+   * @param hasTime asked before each of them: what is read until then stays known, and the next call goes on from there
+   */
+  issuers(mount: string, known: Map<string, X509Certificate>, hasTime: () => boolean): Promise<MountIssuers>
   readSecret(request: SecretRequest, credentials: Credentials): Promise<FoundSecret>
   lookupToken(token: Secret): Promise<Token>
   renewToken(token: Secret): Promise<Token>
 }
 
 export function tokenHeader(token: Secret): Credentials {
-  return { 'X-Vault-Token': token.reveal() }
+  return { 'X-Vault-Token': token }
 }
 
 /** Reads and writes at a path (without `/v1/`); the answer is the parsed body, undefined where it is empty. */
@@ -74,9 +85,9 @@ export function createVaultCalls(transport: Transport, origin: string, namespace
   Object.assign(vault, { token: '', namespace: namespace ?? '', pathPrefix: '' })
   return {
     get: async (operation, path, headers = {}): Promise<unknown> =>
-      await vault.read(path, { operation, headers: { ...headers } }),
+      await vault.read(path, { operation, headers: revealed(headers) }),
     post: async (operation, path, data, headers): Promise<unknown> =>
-      await vault.write(path, data, { operation, headers: { ...headers } }),
+      await vault.write(path, data, { operation, headers: revealed(headers) }),
   }
 }
 
@@ -85,24 +96,30 @@ export function createVaultApi(transport: Transport, origin: string, namespace: 
   return {
     async login(mount, parameters) {
       const path = `auth/${mount}/login`
-      return readToken(await post('login', path, parameters, {}), path)
+      return readToken(await post('login', path, revealed(parameters), {}), path)
     },
     async sign({ mount, role, commonName, csr, ttlSeconds }, credentials) {
       const path = `${mount}/sign/${role}`
       const data = { csr, common_name: commonName, ttl: `${ttlSeconds}s`, exclude_cn_from_sans: true }
       return readSigned(await post('sign', path, data, credentials), path)
     },
-    async issuers(mount, known) {
+    async issuers(mount, known, hasTime) {
       // Node's HTTP parser has no LIST method; the query says the same.
       const list = `${mount}/issuers`
       const ids = readIssuerIds(await get('issuers', `${list}?list=true`), list)
-      const certificates = new Map<string, X509Certificate>()
+      if (ids.length > mostIssuers) throw new AgentError('vault-answer-too-large', tooManyIssuers(list, ids.length))
+      for (const id of known.keys()) if (!ids.includes(id)) known.delete(id)
+      const unusable: string[] = []
       for (const id of ids) {
+        if (known.has(id)) continue
+        if (!hasTime())
+          throw new AgentError('vault-timeout', `${list}: ${known.size} of ${ids.length} issuers are read`)
         const path = `${mount}/issuer/${id}/json`
-        const certificate = known.get(id) ?? parseIssuer(readIssuer(await get('issuer', path), path), path)
-        certificates.set(id, certificate)
+        const certificate = parseIssuer(readIssuer(await get('issuer', path), path), path)
+        if (typeof certificate === 'string') unusable.push(certificate)
+        else known.set(id, certificate)
       }
-      return certificates
+      return { certificates: new Map(known), unusable }
     },
     async readSecret({ mount, path: name, engine }, credentials) {
       const path = engine === 2 ? `${mount}/data/${name}` : `${mount}/${name}`
@@ -119,14 +136,24 @@ export function createVaultApi(transport: Transport, origin: string, namespace: 
   }
 }
 
-function parseIssuer(pem: string, where: string): X509Certificate {
+/** Each is a request and a kilobyte or two of `etcd-ca`, which every consumer reads. */
+const mostIssuers = 500
+
+function tooManyIssuers(list: string, count: number): string {
+  return `${list}: ${count} issuers, more than ${mostIssuers} make no CA set; give etcd's clients a mount of their own`
+}
+
+/**
+ * The certificate, or what is wrong with it: Vault keeps what Go can parse, which need not be of any use here.
+ * @throws AgentError for an answer without a certificate
+ */
+function parseIssuer(pem: string, where: string): X509Certificate | string {
   try {
-    const [certificate] = parseCertificates(pem)
-    if (certificate !== undefined) return certificate
+    const { certificates, unusable } = parseUsable(pem)
+    return certificates[0] ?? `${where}: ${unusable[0] ?? ''}`
   } catch (cause) {
     throw new AgentError('vault-bad-answer', `${where}: ${messageOf(cause)}`, { cause })
   }
-  throw new AgentError('vault-bad-answer', `${where}: there is no certificate`)
 }
 
 /** What node-vault hands to `request-promise`. */

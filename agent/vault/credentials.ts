@@ -5,10 +5,15 @@ import { Secret } from '../secret.ts'
 import { readSmallFile, systemFiles } from '../store/files.ts'
 import { readClaims, type ServiceAccountClaims } from './jwt.ts'
 
+/** What a login sends: names as they are, and secrets in their wrapper until the request is written. */
+export type LoginFields = Readonly<Record<string, string | Secret>>
+
 export interface LoginParameters {
-  readonly parameters: Readonly<Record<string, string>>
+  readonly parameters: LoginFields
   /** When the credential itself ends, where it says so. */
   readonly expiresAtMs: number | undefined
+  /** When it began, where it says so. */
+  readonly beginsAtMs?: number | undefined
 }
 
 /**
@@ -22,11 +27,11 @@ export function readLoginParameters(auth: Exclude<Auth, { method: 'token' }>, no
     case 'kubernetes':
     case 'jwt': {
       const jwt = readCredential(auth.tokenFile)
-      const { expiresAtMs, nodeName = node } = readClaims(jwt, auth.tokenFile)
+      const { expiresAtMs, beginsAtMs, nodeName = node } = readClaims(jwt, auth.tokenFile)
       if (nodeName !== node) {
         throw new AgentError('wrong-node', `${auth.tokenFile} is bound to ${nodeName}, NODE_NAME is ${node}`)
       }
-      return { parameters: { role: auth.role, jwt }, expiresAtMs }
+      return { parameters: { role: auth.role, jwt }, expiresAtMs, beginsAtMs }
     }
     case 'approle': {
       const secret = auth.secretIdFile === undefined ? {} : { secret_id: readCredential(auth.secretIdFile) }
@@ -39,7 +44,7 @@ export function readLoginParameters(auth: Exclude<Auth, { method: 'token' }>, no
 
 /** The token of the method `token`. */
 export function readStaticToken(auth: Extract<Auth, { method: 'token' }>): Secret {
-  return auth.token ?? new Secret(readCredential(auth.tokenFile ?? ''))
+  return auth.token ?? readCredential(auth.tokenFile ?? '')
 }
 
 /**
@@ -77,7 +82,7 @@ export function readTokenClaims(tokenFile: string): ServiceAccountClaims {
   return readClaims(readCredential(tokenFile), tokenFile)
 }
 
-function readCredential(file: string): string {
+function readCredential(file: string): Secret {
   let text: string
   try {
     text = readSmallFile(systemFiles, file, 64 * 1024).trim()
@@ -88,5 +93,5 @@ function readCredential(file: string): string {
   // It becomes part of a request; a control character means that the file is something else.
   if (/[^\x20-\x7e]/.test(text))
     throw new AgentError('credential-invalid', `${file} holds more than one line or is not text`)
-  return text
+  return new Secret(text)
 }

@@ -1,7 +1,10 @@
 /** Owns translating what goes wrong on the way to Vault into reasons: system errors, TLS errors, and answers that say no. */
 import { AgentError, messageOf, systemCode } from '../errors.ts'
+import { field } from '../json.ts'
 import type { Operation } from '../observe/events.ts'
 import type { ReasonCode } from '../reasons.ts'
+import { oneLine } from '../text.ts'
+import { isTlsCode, tlsText } from '../tls-error.ts'
 import { parseHttpDate } from './http-date.ts'
 
 export interface Answer {
@@ -42,11 +45,13 @@ export function translateConnectionError(error: unknown, where: string, timeoutM
     return new AgentError('vault-timeout', detail(`no complete answer within ${timeoutMs} ms`), { cause: error })
   }
   const code = systemCode(error)
-  if (error.name === 'HTTPParserError' || code.startsWith('HPE_')) {
+  // Of a status below 100 or an upgrade that nobody asked for, undici itself says that it cannot be.
+  if (error.name === 'HTTPParserError' || code.startsWith('HPE_') || code === 'ERR_ASSERTION') {
     // Without its cause: that holds the bytes of the answer, which may be a token.
     return new AgentError('vault-bad-answer', detail('the answer is not HTTP/1.1'))
   }
-  if (isTlsCode(code)) return new AgentError('vault-tls', detail(`${tlsText(error)} (${code})`), { cause: error })
+  if (isTlsCode(code))
+    return new AgentError('vault-tls', detail(`${oneLine(tlsText(error))} (${code})`), { cause: error })
   const reason = systemReasons[code] ?? otherSystemReason(code)
   return reason === undefined ? error : new AgentError(reason, detail(messageOf(error) || code), { cause: error })
 }
@@ -57,30 +62,19 @@ function otherSystemReason(code: string): ReasonCode | undefined {
   return /^E[A-Z0-9]+$/.test(code) ? 'vault-unreachable' : undefined
 }
 
-/** OpenSSL's own words, where there are some; not Node's hint at an option that the agent does not have. */
-function tlsText(error: Error): string {
-  const text = 'reason' in error && typeof error.reason === 'string' ? error.reason : error.message
-  return oneLine(text.replace(/; if the root CA is installed locally.*$/s, ''))
-}
-
-/** Codes of OpenSSL's certificate verification and of its library, as node:tls gives them. */
-function isTlsCode(code: string): boolean {
-  return (
-    /^(ERR_SSL_|ERR_TLS_|ERR_OSSL_|CERT_|CRL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|EPROTO)/.test(
-      code,
-    ) || ['ERROR_IN_CERT_NOT_BEFORE_FIELD', 'INVALID_CA', 'INVALID_PURPOSE', 'PATH_LENGTH_EXCEEDED'].includes(code)
-  )
-}
-
 /** An answer other than 200 and 204. */
 export function translateAnswer(answer: Answer, operation: Operation, where: string): AgentError {
   const code = answerReason(answer, operation)
   const errors = errorTexts(answer.body) || emptyTexts(answer.body)
   const detail = `${where}: ${answer.status}${errors === '' ? '' : ` ${errors}`}`
+  if (code === 'issuer-too-young') return new AgentError(code, detail, { retryAfterMs: youngIssuerMs })
   // Counted from the server's own date: our clock may be wrong.
   const serverMs = parseHttpDate(single(answer.headers['date'])) ?? Date.now()
   return new AgentError(code, detail, { retryAfterMs: retryAfterMs(single(answer.headers['retry-after']), serverMs) })
 }
+
+/** Vault's default `not_before_duration`: a certificate begins so long before it is signed, and from Vault 1.21 on not before its issuer. */
+const youngIssuerMs = 30_000
 
 function answerReason({ status, body, headers }: Answer, operation: Operation): ReasonCode {
   const isLogin = operation === 'login' || headers['x-vault-inline-auth-failed'] === 'true'
@@ -93,6 +87,7 @@ function answerReason({ status, body, headers }: Answer, operation: Operation): 
   if (status >= 500)
     return isLogin && /invalid (secret|role)/.test(errorTexts(body)) ? 'vault-login-refused' : 'vault-server-error'
   if (isLogin) return 'vault-login-refused'
+  if (operation === 'sign' && /notBefore before signer's notBefore/i.test(errorTexts(body))) return 'issuer-too-young'
   if (status === 401 || status === 403) return 'vault-denied'
   if (status === 404) return operation === 'secret' ? 'source-empty' : 'vault-not-found'
   return status >= 400 ? 'vault-request-refused' : 'vault-bad-answer'
@@ -100,14 +95,12 @@ function answerReason({ status, body, headers }: Answer, operation: Operation): 
 
 /** Why the KV engine has nothing there: the version is deleted or destroyed, or the path is one of the other engine version. */
 function emptyTexts(body: unknown): string {
-  const at = (value: unknown, name: string): unknown =>
-    typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[name] : undefined
-  const metadata = at(at(body, 'data'), 'metadata')
-  const version = `version ${String(at(metadata, 'version'))}`
-  if (at(metadata, 'destroyed') === true) return `${version} is destroyed`
-  const deletedAt = at(metadata, 'deletion_time')
+  const metadata = field(field(body, 'data'), 'metadata')
+  const version = `version ${String(field(metadata, 'version'))}`
+  if (field(metadata, 'destroyed') === true) return `${version} is destroyed`
+  const deletedAt = field(metadata, 'deletion_time')
   if (typeof deletedAt === 'string' && deletedAt !== '') return printable(`${version} was deleted at ${deletedAt}`)
-  const warnings = at(body, 'warnings')
+  const warnings = field(body, 'warnings')
   return Array.isArray(warnings) ? printable(warnings.filter((each) => typeof each === 'string').join('; ')) : ''
 }
 
@@ -118,24 +111,22 @@ const secretLike =
 /** Vault's `{"errors": […]}`, or the plain text of something before it: one line, shortened, without secrets. */
 export function errorTexts(body: unknown): string {
   if (typeof body === 'string') return printable(body)
-  if (typeof body !== 'object' || body === null || !('errors' in body) || !Array.isArray(body.errors)) return ''
-  return printable(body.errors.filter((each) => typeof each === 'string').join('; '))
+  const errors = field(body, 'errors')
+  return Array.isArray(errors) ? printable(errors.filter((each) => typeof each === 'string').join('; ')) : ''
 }
 
 function printable(text: string): string {
-  return oneLine(text.replaceAll(secretLike, '[redacted]')).slice(0, 500)
+  return oneLine(text.replaceAll(secretLike, '[redacted]'), 500)
 }
 
-/** Control characters would forge lines of the log, or colours of a terminal. */
-function oneLine(text: string): string {
-  return text.replaceAll(/[\s\p{Cc}]+/gu, ' ').trim()
-}
+/** What a server asks for beyond it is not heard: no wait is as long, and some number of digits is no number any more. */
+const longestAskedMs = 24 * 3_600_000
 
-/** Retry-After (RFC 9110, 10.2.3) in milliseconds: seconds or a date. */
+/** Retry-After (RFC 9110, 10.2.3) in milliseconds, a day at most: seconds or a date. */
 export function retryAfterMs(text: string | undefined, nowMs: number): number | undefined {
-  if (text !== undefined && /^\d+$/.test(text)) return Number(text) * 1000
+  if (text !== undefined && /^\d+$/.test(text)) return Math.min(Number(text) * 1000, longestAskedMs)
   const atMs = parseHttpDate(text)
-  return atMs === undefined ? undefined : Math.max(0, atMs - nowMs)
+  return atMs === undefined ? undefined : Math.min(Math.max(0, atMs - nowMs), longestAskedMs)
 }
 
 function single(header: string | string[] | undefined): string | undefined {

@@ -4,17 +4,20 @@
  * @see https://openbao.org/docs/concepts/auth/#inline-authentication
  */
 import { AgentError } from '../errors.ts'
+import { revealed, Secret } from '../secret.ts'
 import type { Credentials } from './client.ts'
+import type { LoginFields } from './credentials.ts'
 
 const prefix = 'X-Vault-Inline-Auth'
 
-export function inlineHeaders(mount: string, parameters: Readonly<Record<string, string>>): Credentials {
-  const headers: Record<string, string> = {
+export function inlineHeaders(mount: string, parameters: LoginFields): Credentials {
+  const headers: Record<string, string | Secret> = {
     [`${prefix}-Path`]: `auth/${mount}/login`,
     [`${prefix}-Operation`]: 'update',
   }
-  for (const [key, value] of Object.entries(parameters)) {
-    headers[`${prefix}-Parameter-${key}`] = Buffer.from(JSON.stringify({ key, value })).toString('base64url')
+  for (const [key, value] of Object.entries(revealed(parameters))) {
+    const text = Buffer.from(JSON.stringify({ key, value })).toString('base64url')
+    headers[`${prefix}-Parameter-${key}`] = new Secret(text)
   }
   return headers
 }

@@ -4,10 +4,14 @@
  * @see https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#bound-service-account-tokens
  */
 import { AgentError } from '../errors.ts'
+import { asObject, type JsonObject, parseJson } from '../json.ts'
+import type { Secret } from '../secret.ts'
 
 export interface ServiceAccountClaims {
   /** RFC 7519 `exp` in milliseconds since the epoch. */
   readonly expiresAtMs: number | undefined
+  /** `nbf`, or else `iat`. */
+  readonly beginsAtMs: number | undefined
   /** `kubernetes.io`.node: there from Kubernetes 1.30 on. */
   readonly nodeName: string | undefined
   readonly nodeUid: string | undefined
@@ -18,16 +22,16 @@ export interface ServiceAccountClaims {
 }
 
 /** @throws AgentError `credential-invalid` that names the file */
-export function readClaims(jwt: string, file: string): ServiceAccountClaims {
-  const payload = decodePayload(jwt)
+export function readClaims(jwt: Secret, file: string): ServiceAccountClaims {
+  const payload = decodePayload(jwt.reveal())
   if (payload === undefined) throw new AgentError('credential-invalid', `${file} does not hold a JWT`)
-  const { exp, aud, sub } = payload
+  const { exp, nbf, iat, aud, sub } = payload
   const bound = child(payload, 'kubernetes.io')
   const { name, uid } = child(bound, 'node') ?? {}
   const pod = child(bound, 'pod')?.['name']
   return {
-    // Beyond that there are no dates.
-    expiresAtMs: typeof exp === 'number' && Math.abs(exp) <= 1e12 ? exp * 1000 : undefined,
+    expiresAtMs: numericDate(exp),
+    beginsAtMs: numericDate(nbf) ?? numericDate(iat),
     nodeName: typeof name === 'string' ? name : undefined,
     // It may become part of a path.
     nodeUid: typeof uid === 'string' && /^\w[\w.-]*$/.test(uid) ? uid : undefined,
@@ -38,22 +42,17 @@ export function readClaims(jwt: string, file: string): ServiceAccountClaims {
   }
 }
 
-function decodePayload(jwt: string): Record<string, unknown> | undefined {
+/** RFC 7519, 2: seconds since the epoch. Beyond 1e12 there are no dates. */
+function numericDate(value: unknown): number | undefined {
+  return typeof value === 'number' && Math.abs(value) <= 1e12 ? value * 1000 : undefined
+}
+
+function decodePayload(jwt: string): JsonObject | undefined {
   const parts = jwt.split('.')
   if (parts.length !== 3 || !parts.every((part) => /^[\w-]+$/.test(part))) return undefined
-  try {
-    return asObject(JSON.parse(Buffer.from(parts[1] ?? '', 'base64url').toString('utf8')))
-  } catch {
-    return undefined
-  }
+  return asObject(parseJson(Buffer.from(parts[1] ?? '', 'base64url').toString('utf8')))
 }
 
-function child(value: Record<string, unknown> | undefined, name: string): Record<string, unknown> | undefined {
+function child(value: JsonObject | undefined, name: string): JsonObject | undefined {
   return asObject(value?.[name])
-}
-
-function asObject(value: unknown): Record<string, unknown> | undefined {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? (value as Record<string, unknown>)
-    : undefined
 }

@@ -3,12 +3,13 @@
  * Nothing is renewed in the background but a token that was handed to us: a login costs one request, a rotation needs it
  * once in hours, and batch tokens cannot be renewed.
  */
-import type { Clock } from '../clock.ts'
+import { type Clock, isoTime } from '../clock.ts'
 import type { Auth } from '../config/auth.ts'
 import { AgentError } from '../errors.ts'
 import type { Listener } from '../observe/events.ts'
 import type { Token } from './answers.ts'
 import { type Credentials, tokenHeader, type VaultApi } from './client.ts'
+import { loginEvidence } from './clock-evidence.ts'
 import { readLoginParameters, readStaticToken } from './credentials.ts'
 import { inlineHeaders, translateInlineRefusal } from './inline-auth.ts'
 import type { SkewMeter } from './skew.ts'
@@ -56,11 +57,18 @@ export function createSession({ auth, node, inline, api, clock, skew, emit }: Se
   }
 
   async function logIn(): Promise<HeldToken> {
-    if (auth.method === 'token') return hold(await api.lookupToken(readStaticToken(auth)))
-    const { parameters, expiresAtMs } = readLoginParameters(auth, node)
+    const tell = skew.asking()
+    if (auth.method === 'token') {
+      const looked = await api.lookupToken(readStaticToken(auth))
+      tell(looked.evidence)
+      return hold(looked)
+    }
+    const { parameters, expiresAtMs, beginsAtMs } = readLoginParameters(auth, node)
     emit({ type: 'credential', expiresAtMs })
     try {
-      return hold(await api.login(auth.mount, parameters))
+      const obtained = await api.login(auth.mount, parameters)
+      tell(loginEvidence(beginsAtMs, expiresAtMs))
+      return hold(obtained)
     } catch (error) {
       throw explainExpiry(error, expiresAtMs)
     }
@@ -71,7 +79,7 @@ export function createSession({ auth, node, inline, api, clock, skew, emit }: Se
     if (!(error instanceof AgentError) || error.code !== 'vault-login-refused') return error
     if (expiresAtMs === undefined || expiresAtMs > skew.now() || auth.method === 'token') return error
     const file = 'tokenFile' in auth ? auth.tokenFile : 'the token'
-    const detail = `${file} expired at ${new Date(expiresAtMs).toISOString()}; ${error.message}`
+    const detail = `${file} expired at ${isoTime(expiresAtMs)}; ${error.message}`
     return new AgentError('credential-expired', detail, { cause: error })
   }
 
@@ -101,10 +109,13 @@ export function createSession({ auth, node, inline, api, clock, skew, emit }: Se
 
   async function useInline<Result>(call: (credentials: Credentials) => Promise<Result>): Promise<Result> {
     if (auth.method === 'token') throw new Error('inline authentication without a login method')
-    const { parameters, expiresAtMs } = readLoginParameters(auth, node)
+    const tell = skew.asking()
+    const { parameters, expiresAtMs, beginsAtMs } = readLoginParameters(auth, node)
     emit({ type: 'credential', expiresAtMs })
     try {
-      return await call(inlineHeaders(auth.mount, parameters))
+      const result = await call(inlineHeaders(auth.mount, parameters))
+      tell(loginEvidence(beginsAtMs, expiresAtMs))
+      return result
     } catch (error) {
       throw explainExpiry(translateInlineRefusal(error), expiresAtMs)
     }

@@ -1,49 +1,85 @@
 /**
- * Owns the difference between this machine's clock and Vault's, measured from the Date header of every answer (RFC 9110,
- * 6.6.1: whole seconds). A node whose clock is wrong then still judges certificates by the clock that dated them.
+ * Owns what is known of Vault's clock, and from it the clocks by which certificates are judged. Only what Vault itself has
+ * written into an answer counts: the dates of a certificate that it has just signed, the end of a token, that it has accepted a
+ * credential. A header may have been written by anything on the way. See docs/adr/0006.
  */
-import type { Clock } from '../clock.ts'
-import { parseHttpDate } from './http-date.ts'
+import type { Clock, SaneClocks } from '../clock.ts'
+import type { Listener } from '../observe/events.ts'
+import type { Evidence } from './clock-evidence.ts'
 
 export interface SkewMeter {
-  /** Takes the Date header of an answer that was asked for at `sentAtMs` (wall clock). */
-  readonly observe: (date: string | undefined, sentAtMs: number) => void
-  /** Vault's clock minus ours in milliseconds; undefined until measured, and again once our clock has jumped. */
+  /**
+   * To be called before Vault is asked.
+   * @returns takes what the answer says of Vault's clock
+   */
+  readonly asking: () => (evidence: Evidence | undefined) => void
+  /** Vault's clock minus ours in milliseconds, 0 if ours agrees with all that is known; undefined until something is known. */
   readonly measured: () => number | undefined
-  /** The time by which certificates are judged: corrected where the difference is larger than its error. */
+  /** The time by which renewals are planned: Vault's, as far as it is known to differ from ours. */
   readonly now: () => number
+  /** A certificate is refused only if it is by all of these. */
+  readonly clocks: () => SaneClocks
 }
 
-/** Whole seconds in the header and in certificates. */
-const resolutionMs = 2000
-
-/** A wall clock that moved this much against the monotonic clock has been set, and the measurement is void. */
+/** A wall clock that moved this much against the monotonic clock has been set, or the machine has slept. */
 const jumpMs = 2000
 
-export function createSkewMeter(clock: Clock): SkewMeter {
-  let measurement: { skewMs: number; errorMs: number; offsetMs: number } | undefined
+/** Milliseconds of Vault's clock minus the monotonic clock, which stands for it until something newer is known. */
+interface Measurement {
+  readonly earliest: number
+  readonly latest: number
+  /** Our wall clock minus the monotonic clock at that time. */
+  readonly wall: number
+}
 
-  function current(): typeof measurement {
-    if (measurement === undefined) return undefined
-    const offsetMs = clock.now() - clock.monotonic()
-    return Math.abs(offsetMs - measurement.offsetMs) > jumpMs ? undefined : measurement
+export function createSkewMeter(clock: Clock, emit: Listener): SkewMeter {
+  let known: Measurement | undefined
+
+  function take(evidence: Evidence, askedAt: number): void {
+    const answeredAt = clock.monotonic()
+    const found = {
+      earliest: evidence.earliestMs - answeredAt,
+      // Vault may have looked at its clock at any moment of a long wait.
+      latest: evidence.latestMs - askedAt,
+      wall: clock.now() - answeredAt,
+    }
+    // A date beyond all dates says nothing.
+    if (!(found.earliest <= found.latest)) return
+    known = known !== undefined && saysLess(found, known) ? { ...known, wall: found.wall } : found
+    emit({ type: 'clock-skew', skewMs: vaultMs() - clock.now() })
+  }
+
+  /** The time nearest to ours that Vault's clock may show. */
+  function vaultMs(): number {
+    const [nowMs, monotonic] = [clock.now(), clock.monotonic()]
+    if (known === undefined) return nowMs
+    return Math.min(Math.max(nowMs, known.earliest + monotonic), known.latest + monotonic)
+  }
+
+  function hasJumped(): boolean {
+    return known !== undefined && Math.abs(clock.now() - clock.monotonic() - known.wall) > jumpMs
   }
 
   return {
-    measured: () => current()?.skewMs,
-    observe: (date, sentAtMs) => {
-      const serverMs = parseHttpDate(date)
-      if (serverMs === undefined) return
-      const nowMs = clock.now()
-      // The header is cut to the second: on average the server's clock showed half a second more.
-      const skewMs = serverMs + 500 - (sentAtMs + nowMs) / 2
-      // The server may have written its date at any moment of a long wait.
-      const errorMs = resolutionMs + Math.abs(nowMs - sentAtMs) / 2
-      measurement = { skewMs, errorMs, offsetMs: nowMs - clock.monotonic() }
+    asking: () => {
+      const askedAt = clock.monotonic()
+      return (evidence) => {
+        if (evidence !== undefined) take(evidence, askedAt)
+      }
     },
-    now: () => {
-      const { skewMs, errorMs } = current() ?? { skewMs: 0, errorMs: 0 }
-      return clock.now() + (Math.abs(skewMs) > errorMs ? skewMs : 0)
+    measured: () => (known === undefined ? undefined : vaultMs() - clock.now()),
+    // The monotonic clock stands still while a machine sleeps: after a jump the later of both is planned by. If that was
+    // wrong, a certificate is renewed early, once; its dates then say what time it is.
+    now: () => (hasJumped() ? Math.max(vaultMs(), clock.now()) : vaultMs()),
+    clocks: () => {
+      const both = [clock.now(), vaultMs()]
+      return { earliestMs: Math.min(...both), latestMs: Math.max(...both) }
     },
   }
+}
+
+/** What is newer and contradicts counts; what only says less, and the same, does not. */
+function saysLess(found: Measurement, known: Measurement): boolean {
+  const overlaps = found.earliest <= known.latest && known.earliest <= found.latest
+  return overlaps && found.latest - found.earliest > known.latest - known.earliest
 }

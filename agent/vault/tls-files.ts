@@ -2,7 +2,7 @@
 import { createPrivateKey } from 'node:crypto'
 import type { VaultAddress } from '../config/vault.ts'
 import { AgentError, messageOf } from '../errors.ts'
-import { parseCertificates } from '../pki/certificate.ts'
+import { parseCertificates, toPem } from '../pki/certificate.ts'
 import { readSmallFile, systemFiles } from '../store/files.ts'
 
 /** As node:tls takes them; PEM texts. */
@@ -18,14 +18,16 @@ export function readTlsMaterial(address: VaultAddress): TlsMaterial {
   const ca = address.caPem ?? readPem('VAULT_CACERT', address.caFile)
   const cert = readPem('VAULT_CLIENT_CERT', address.clientCertFile)
   const key = readPem('VAULT_CLIENT_KEY', address.clientKeyFile)
-  parsed('VAULT_CACERT', ca, parseCertificates)
-  const [leaf] = parsed('VAULT_CLIENT_CERT', cert, parseCertificates) ?? []
+  const authorities = parsed('VAULT_CACERT', ca, parseCertificates)
+  const chain = parsed('VAULT_CLIENT_CERT', cert, parseCertificates)
+  const leaf = chain?.[0]
   const privateKey = parsed('VAULT_CLIENT_KEY', key, createPrivateKey)
   if (leaf !== undefined && privateKey !== undefined && !leaf.checkPrivateKey(privateKey)) {
     // Also what a reader sees in the middle of a replacement in two steps; the next attempt reads both again.
     throw new AgentError('file-invalid', 'VAULT_CLIENT_KEY: the key is not the one of VAULT_CLIENT_CERT')
   }
-  return { ca, cert, key, servername: address.serverName }
+  // Written anew: OpenSSL reads the very certificates that were judged here, and nothing that stands between them.
+  return { ca: authorities && toPem(authorities), cert: chain && toPem(chain), key, servername: address.serverName }
 }
 
 function parsed<Value>(name: string, pem: string | undefined, parse: (pem: string) => Value): Value | undefined {

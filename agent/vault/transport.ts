@@ -65,7 +65,6 @@ export function createTransport({ address, clock, skew, emit, beforeConnect }: T
   async function send(request: VaultRequest, path: string, where: string): Promise<Answer> {
     if (destroyed) throw new AgentError('vault-connection-lost', `${where}: the agent is stopping`)
     client ??= open()
-    const sentAtMs = clock.now()
     const { statusCode, headers, body } = await client.request({
       method: request.method,
       path,
@@ -73,8 +72,7 @@ export function createTransport({ address, clock, skew, emit, beforeConnect }: T
       body: request.json === undefined ? null : JSON.stringify(request.json),
       signal: AbortSignal.timeout(address.timeoutMs),
     })
-    const date = headers['date']
-    skew.observe(typeof date === 'string' ? date : undefined, sentAtMs)
+    // Told again with each answer: our own clock may have been set since.
     const skewMs = skew.measured()
     if (skewMs !== undefined) emit({ type: 'clock-skew', skewMs })
     return { status: statusCode, headers, body: parseBody(await body.text(), statusCode, where) }
@@ -158,9 +156,16 @@ export async function holding<Result>(
 }
 
 /** What node:tls is told: nothing where nothing is configured, so that its own defaults hold. */
-export function tlsOptions({ ca, cert, key, servername }: TlsMaterial): SecureContextOptions & { servername?: string } {
+export function tlsOptions({
+  ca,
+  cert,
+  key,
+  servername,
+}: TlsMaterial): SecureContextOptions & { servername?: string; rejectUnauthorized: true } {
   return {
     minVersion: 'TLSv1.2',
+    // Said here, NODE_TLS_REJECT_UNAUTHORIZED is not asked.
+    rejectUnauthorized: true,
     ...(ca === undefined ? {} : { ca }),
     ...(cert === undefined ? {} : { cert }),
     ...(key === undefined ? {} : { key }),

@@ -1,8 +1,10 @@
 /**
  * Owns `npm run bench:etcd`: plan, apply and watch of `provision` on a real etcd, for so many nodes with two components each, as
  * one JSON on standard output. `--nodes 100,1000,10000`. Above `--apply-up-to` (1000) the users and roles are put into
- * etcd's database directly, since the time of an apply grows with the square of their number (docs/etcd.md).
+ * etcd's database directly, since the time of an apply grows with the square of their number (docs/etcd.md). Beside it a client
+ * does what calico-node does: its latency when idle, while ten nodes come without a bound, and while they come with it.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { openEtcd } from '../../agent/etcd/client.ts'
 import { type DesiredState, desiredState } from '../../agent/etcd/desired.ts'
@@ -11,19 +13,24 @@ import { examine } from '../../agent/etcd/reconcile.ts'
 import { recordLine, remember } from '../../agent/etcd/record.ts'
 import { operatorFiles } from '../integration/etcd/rig.ts'
 import { etcdAuth } from '../support/etcd-auth.ts'
-import { startRealEtcd } from '../support/real-etcd.ts'
+import { type RealEtcd, startRealEtcd } from '../support/real-etcd.ts'
 import { measureBareWrites } from './etcd/bare.ts'
+import { measureCalico } from './etcd/calico.ts'
 import { measureProvision, type Subject } from './etcd/measure.ts'
 import { seedEtcd } from './etcd/seed.ts'
-import { measureWatch } from './etcd/watch.ts'
+import { measureWatch, withWatch } from './etcd/watch.ts'
 import { rounded } from './summary.ts'
 
 const { values: options } = parseArgs({
-  options: { nodes: { type: 'string', default: '100,1000,10000' }, 'apply-up-to': { type: 'string', default: '1000' } },
+  options: { nodes: { type: 'string', default: '100,1000' }, 'apply-up-to': { type: 'string', default: '1000' } },
 })
 const applyUpTo = Number(options['apply-up-to'])
 /** No single run lasts longer. */
 const limitSeconds = 600
+const idleMs = 15_000
+const tenMore = 10
+/** The bound is one of a minute. */
+const minuteMs = 60_000
 const say = (text: string): boolean => process.stderr.write(`${text}\n`)
 
 const report: Record<string, object> = {}
@@ -40,12 +47,10 @@ function named(count: number): string[] {
 
 function desiredFor(nodes: readonly string[]): DesiredState {
   const components = ['calico-node', 'calico-cni']
-  return desiredState({ profiles: builtInProfiles, components, naming: 'node', nodes, version: undefined })
+  return desiredState({ profiles: builtInProfiles, components, naming: 'node', nodes, versions: [], strict: false })
 }
 
-async function withEtcd<Result>(
-  use: (subject: Subject, etcd: Awaited<ReturnType<typeof startRealEtcd>>) => Promise<Result>,
-) {
+async function withEtcd<Result>(use: (subject: Subject, etcd: RealEtcd) => Promise<Result>) {
   const etcd = await startRealEtcd()
   const identity = await etcd.client('root')
   await etcdAuth(identity).enable()
@@ -67,11 +72,11 @@ async function measureApplied(count: number): Promise<object> {
     return await measureBareWrites(identity, plan)
   })
   say(`  bare writes: ${bareSeconds} s`)
-  return await withEtcd(async (subject) => {
+  return await withEtcd(async (subject, etcd) => {
     const apply = await measureProvision(subject, ['apply', '--yes'], nodes, limitSeconds)
     say(`  apply: ${apply.seconds} s`)
     const ratio = rounded(apply.seconds / bareSeconds)
-    return { bareSeconds, apply, applyToBareRatio: ratio, ...(await measureInStep(subject, nodes)) }
+    return { bareSeconds, apply, applyToBareRatio: ratio, ...(await measureInStep(subject, etcd, nodes)) }
   })
 }
 
@@ -93,12 +98,12 @@ async function measureSeeded(count: number): Promise<object> {
     say('  seeded')
     const applyInStep = await measureProvision(subject, ['apply', '--yes'], nodes, limitSeconds)
     say(`  apply in step: ${applyInStep.seconds} s`)
-    return { applyInStep, ...(await measureInStep(subject, nodes)) }
+    return { applyInStep, ...(await measureInStep(subject, etcd, nodes)) }
   })
 }
 
 /** The same three questions whatever the size: all in step, in step but somebody has changed something else, one node more. */
-async function measureInStep(subject: Subject, nodes: readonly string[]): Promise<object> {
+async function measureInStep(subject: Subject, etcd: RealEtcd, nodes: readonly string[]): Promise<object> {
   const plans = []
   for (let run = 0; run < 3; run++) plans.push(await measureProvision(subject, ['plan'], nodes, limitSeconds))
   const auth = etcdAuth(subject.identity)
@@ -112,5 +117,41 @@ async function measureInStep(subject: Subject, nodes: readonly string[]): Promis
   say(`  one node more: ${oneNodeMore.seconds} s; one change: ${oneChangeSeconds} s`)
   const watch = await measureWatch(subject, [...nodes, 'one-more'], limitSeconds)
   say(`  watch: in step after ${watch.inStepSeconds} s; one node more: ${watch.oneNodeSeconds} s`)
-  return { planInStep: plans, planReadingAll, oneNodeMore, oneChangeSeconds, watch }
+  const calico = await measureBeside(subject, etcd, [...nodes, 'one-more', 'watched-one-more'])
+  return { planInStep: plans, planReadingAll, oneNodeMore, oneChangeSeconds, watch, calico }
+}
+
+/** What Calico notices of ten nodes more: the latency over one minute each, in which they come without a bound or with it. */
+async function measureBeside(subject: Subject, etcd: RealEtcd, nodes: readonly string[]): Promise<object> {
+  const idle = await measureCalico(etcd, 'node0', delay(idleMs))
+  say(`  calico idle: p50 ${idle.p50Ms} ms, p99 ${idle.p99Ms} ms`)
+  const ways: Record<string, object> = {}
+  let all = nodes
+  for (const bound of [['--max-busy', '100%'], []]) {
+    const name = bound[1] ?? 'default'
+    const more = named(tenMore).map((node) => `${node}-${name.replace('%', '')}`)
+    const way = await withWatch(subject, all, { limitSeconds, args: bound }, async (watch) => {
+      const minute = delay(minuteMs)
+      const latency = measureCalico(etcd, 'node0', minute)
+      const addedAt = performance.now()
+      watch.add(more)
+      let made = 0
+      let lastSeconds = 0
+      const follow = async (): Promise<void> => {
+        for (const node of more) {
+          lastSeconds = rounded(((await watch.until('subject', `user calico-cni:${node}`)) - addedAt) / 1000)
+          made++
+        }
+      }
+      // The minute may be over before they all are there.
+      void follow().catch(() => {})
+      await minute
+      return { ...(await latency), nodes: made, lastSeconds }
+    })
+    all = [...all, ...more]
+    const p99ToIdle = rounded(way.p99Ms / idle.p99Ms)
+    say(`  calico beside ten nodes more (${name}): p99 ${way.p99Ms} ms (${p99ToIdle} of idle), ${way.nodes} nodes`)
+    ways[name] = { ...way, p99ToIdle }
+  }
+  return { idle, tenNodesMore: ways }
 }

@@ -1,6 +1,12 @@
-/** The HTTP server of a running agent under attack: whatever is done to it, the rotation goes on, and a probe gets through. */
+/**
+ * A running agent under attack, through its HTTP server and by a neighbour that may write into its volume: whatever is done to it,
+ * the rotation goes on, a probe gets through, and the token stays with it.
+ */
+import { execFileSync } from 'node:child_process'
+import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync } from 'node:fs'
 import { request } from 'node:http'
 import { connect, type Socket } from 'node:net'
+import { dirname, join } from 'node:path'
 import * as fc from 'fast-check'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { createTestNode, type Lab, withLab } from '../integration/agent/lab.ts'
@@ -72,12 +78,86 @@ describe('the HTTP server', () => {
   })
 })
 
-async function start(lab: Lab): Promise<{ agent: AgentProcess; directory: string; port: number }> {
-  const { environment, directory } = createTestNode(lab)
+describe('a neighbour that may write into the volume', () => {
+  withLab(startDevVault, {}, (lab) => {
+    const attacks: readonly (readonly [string, (directory: string, tokenFile: string) => void])[] = [
+      [
+        'etcd-ca becomes a link to the token, and ..data is removed',
+        (directory, tokenFile) => {
+          for (const name of ['..data', 'etcd-ca']) rmSync(join(directory, name))
+          symlinkSync(tokenFile, join(directory, 'etcd-ca'))
+        },
+      ],
+      [
+        'all names become links to the token',
+        (directory, tokenFile) => {
+          for (const name of ['..data', 'etcd-ca', 'etcd-cert', 'etcd-key', '..issued']) {
+            rmSync(join(directory, name), { force: true })
+            symlinkSync(tokenFile, join(directory, name))
+          }
+        },
+      ],
+      [
+        "..data becomes a link to the token's directory",
+        (directory, tokenFile) => {
+          rmSync(join(directory, '..data'))
+          symlinkSync(dirname(tokenFile), join(directory, '..data'))
+        },
+      ],
+      [
+        'the generation becomes a link to a directory with links to the token',
+        (directory, tokenFile) => {
+          const generation = join(directory, readlinkSync(join(directory, '..data')))
+          rmSync(generation, { recursive: true })
+          mkdirSync(join(directory, 'bait'))
+          for (const name of ['etcd-ca', 'etcd-cert', 'etcd-key']) symlinkSync(tokenFile, join(directory, 'bait', name))
+          symlinkSync('bait', generation)
+        },
+      ],
+      [
+        'pipes stand under every name that the agent makes and removes',
+        (directory) => {
+          for (const name of ['..data_tmp', '..issued_tmp', '..lock_x', '..2026_01_01_00_00_00.000_0'])
+            execFileSync('mkfifo', [join(directory, name)])
+        },
+      ],
+    ]
+
+    test.each(attacks)(
+      '%s: the agent publishes on, and never copies the token or opens it to others',
+      async (_what, attack) => {
+        const { agent, directory, tokenFile } = await start(lab())
+        chmodSync(tokenFile, 0o600)
+        const token = readFileSync(tokenFile, 'utf8')
+        expect((await agent.ask('/readyz')).status).toBe(200)
+        attack(directory, tokenFile)
+        agent.signal('SIGHUP')
+        // What was known may be put back first; then comes what was asked for.
+        await agent.nextLine(({ event, reason }) => event === 'published' && reason === 'renewal-requested')
+        const { ca, cert } = readPublished(directory)
+        expect([ca, cert].every((text) => text.startsWith('-----BEGIN CERTIFICATE'))).toBe(true)
+        expect(filesBelow(directory).filter((file) => readFileSync(file, 'utf8').includes(token))).toEqual([])
+        expect(lstatSync(tokenFile).mode & 0o777).toBe(0o600)
+        expect(agent.output()).not.toContain(token)
+        expect((await agent.ask('/readyz')).status).toBe(200)
+      },
+    )
+  })
+})
+
+/** Regular files; what a link leads to is not below. */
+function filesBelow(directory: string): string[] {
+  return readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((each) => each.isFile())
+    .map((each) => join(each.parentPath, each.name))
+}
+
+async function start(lab: Lab): Promise<{ agent: AgentProcess; directory: string; tokenFile: string; port: number }> {
+  const { environment, directory, tokenFile } = createTestNode(lab)
   const agent = spawnAgent(environment, { bundle: true })
   await agent.nextLine(({ event }) => event === 'published')
   const { address } = await agent.nextLine(({ event }) => event === 'listening')
-  return { agent, directory, port: Number(String(address).split(':').at(-1)) }
+  return { agent, directory, tokenFile, port: Number(String(address).split(':').at(-1)) }
 }
 
 /** A renewal that is asked for now is published, and the probes answer. */

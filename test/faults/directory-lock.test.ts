@@ -1,6 +1,7 @@
 /** One directory and several processes that want to write into it: killed, stopped, in other namespaces, all at once. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { createDirectoryLock, type DirectoryLock } from '../../agent/store/directory-lock.ts'
@@ -18,8 +19,12 @@ function lockOf(directory: string): DirectoryLock {
 }
 
 /** A process that has claimed the directory; answers what came of it. */
-async function startHolder(directory: string, wrapper: readonly string[] = []): Promise<[string, ChildProcess]> {
-  const args = [...wrapper, node, join(import.meta.dirname, 'lock-holder.ts'), directory]
+async function startHolder(
+  directory: string,
+  wrapper: readonly string[] = [],
+  program = 'lock-holder.ts',
+): Promise<[string, ChildProcess]> {
+  const args = [...wrapper, node, join(import.meta.dirname, program), directory]
   const child = spawn(args[0] ?? node, args.slice(1), { stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = new Promise((resolve) => child.once('exit', resolve))
   onTestFinished(async () => {
@@ -130,6 +135,50 @@ test('what somebody else has put in the place is not removed', async () => {
   writeFileSync(join(directory, '..lock'), 'mine')
   await expect(lockOf(directory).claim()).rejects.toEqual(expect.objectContaining({ code: 'directory-occupied' }))
   expect(readdirSync(directory)).toEqual(['..lock'])
+})
+
+describe('a process that cannot take anybody', () => {
+  test('as it has no descriptor left: it has the directory, and lives on after many have asked', async () => {
+    const directory = tempDir()
+    const [said, child] = await startHolder(directory, ['prlimit', '--nofile=64'], 'busy-holder.ts')
+    expect(said).toBe('.')
+    for (let asked = 0; asked < 20; asked++) await expect(lockOf(directory).claim()).rejects.toEqual(inUse)
+    expect([child.exitCode, child.signalCode]).toEqual([null, null])
+  })
+
+  test('as it stands still and its queue is full: it has the directory, and nobody waits for it', async () => {
+    const directory = tempDir()
+    const [, child] = await startHolder(directory)
+    child.kill('SIGSTOP')
+    const sockets = await fill(join(directory, '..lock'))
+    onTestFinished(() => {
+      for (const socket of sockets) socket.destroy()
+    })
+    await expect(lockOf(directory).claim()).rejects.toEqual(inUse)
+  })
+})
+
+/** Connections until the kernel takes no more. */
+async function fill(path: string): Promise<Socket[]> {
+  const sockets: Socket[] = []
+  for (;;) {
+    const socket = connect(path)
+    sockets.push(socket)
+    const isTaken = await new Promise<boolean>((resolve) => {
+      socket.once('connect', () => resolve(true))
+      socket.once('error', () => resolve(false))
+    })
+    if (!isTaken) return sockets
+  }
+}
+
+test('what cannot be removed of those that were killed before stops nobody', async () => {
+  const directory = tempDir()
+  mkdirSync(join(directory, '..lock_x', 'deep'), { recursive: true })
+  const lock = lockOf(directory)
+  await lock.claim()
+  expect(lock.problem()).toBeUndefined()
+  expect(readdirSync(directory).toSorted()).toEqual(['..lock', '..lock_x'])
 })
 
 describe('where no lock can be had at all, nobody is kept from writing', () => {

@@ -4,9 +4,11 @@ import { AgentError } from '../../agent/errors.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Cases over all parsers; undefined in `npm test`. */
+    /** Cases of the whole agent, and as many over all parsers; undefined in `npm test`. */
     fuzzCases: number | undefined
     fuzzSeed: number | undefined
+    /** The one case of the whole agent that is to be run. */
+    fuzzCase: number | undefined
   }
 }
 

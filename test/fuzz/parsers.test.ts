@@ -117,7 +117,9 @@ describe('certificates and keys', () => {
     })
     const { leaf, key } = parseBundle(good, 'good')
     let passed = 0
-    const context = { nowMs: Date.now(), commonName: 'calico-node:node1', minLifetimeMs: 60_000, live: [] }
+    const nowMs = Date.now()
+    const clocks = { earliestMs: nowMs, latestMs: nowMs }
+    const context = { nowMs, clocks, commonName: 'calico-node:node1', minLifetimeMs: 60_000, live: [] }
     fc.assert(
       fc.property(texts, (text) =>
         survives(() => {
@@ -155,7 +157,7 @@ test('service-account tokens', () => {
     return `e30.${payload}.c2ln`
   })
   fc.assert(
-    fc.property(fc.oneof(encoded, brokenText([jwt])), (text) => survives(() => readClaims(text, 'file'))),
+    fc.property(fc.oneof(encoded, brokenText([jwt])), (text) => survives(() => readClaims(new Secret(text), 'file'))),
     parameters,
   )
 })

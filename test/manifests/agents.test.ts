@@ -14,7 +14,7 @@ import { createMetrics } from '../../agent/observe/metrics.ts'
 import { startObserveServer } from '../../agent/observe/server.ts'
 import { createCa } from '../support/certificates.ts'
 import { upstream } from './calico.ts'
-import { cases, type Own, optional, overlays, renderWay } from './cases.ts'
+import { cases, type Own, objectsOf, optional, overlays } from './cases.ts'
 import { kustomize, leftOut, render } from './kustomize.ts'
 import {
   agentsOf,
@@ -39,7 +39,7 @@ describe.skipIf('missing' in kustomize)(`agents${leftOut}`, () => {
   })
 
   describe.each(cases)('%s', (_case, way) => {
-    const objects = 'missing' in kustomize ? [] : renderWay(way)
+    const objects = 'missing' in kustomize ? [] : objectsOf(way)
     const agents = workloadsOf(objects).flatMap(({ name, template }) =>
       agentsOf(template.spec).map((agent): [string, { spec: PodSpec; agent: Container }] => [
         `${name}: ${agent.args?.join(' ')}`,

@@ -4,9 +4,9 @@ import { locateServer } from '../servers/locate.ts'
 import { type JsonResponse, requestJson } from '../support/https-json.ts'
 import { createServiceAccount } from '../support/kube-objects.ts'
 import { type KubeApiserver, startKubeApiserver } from '../support/real-kube-apiserver.ts'
-import { cases, type Own, renderWay } from './cases.ts'
+import { cases, type Own, objectsOf } from './cases.ts'
 import { kustomize } from './kustomize.ts'
-import { agentsOf, allContainers, type KubeObject, type PodSpec, workloadsOf } from './objects.ts'
+import { agentsOf, allContainers, type PodSpec, pathOf, workloadsOf } from './objects.ts'
 
 const apiserver = [locateServer('etcd'), locateServer('kube-apiserver')].find((program) => 'missing' in program)
 const missing = [kustomize, apiserver].flatMap((program) => (program && 'missing' in program ? [program.missing] : []))
@@ -23,7 +23,7 @@ describe.skipIf(leftOut !== '')(`real kube-apiserver${leftOut}`, () => {
   afterAll(() => kube?.stop())
 
   // PodMonitor is no type of the API server's own but the Prometheus operator's.
-  const objectsOf = (way: Own) => renderWay(way).filter(({ kind }) => kind !== 'PodMonitor')
+  const takenOf = (way: Own) => objectsOf(way).filter(({ kind }) => kind !== 'PodMonitor')
 
   /** Most objects are the same in many ways: each is asked about once. */
   const answered = new Map<string, Promise<JsonResponse>>()
@@ -46,7 +46,7 @@ describe.skipIf(leftOut !== '')(`real kube-apiserver${leftOut}`, () => {
 
   it.each(cases)('takes %s', async (_name, way) => {
     const answers = await Promise.all(
-      objectsOf(way).map(async (object) => {
+      takenOf(way).map(async (object) => {
         const path = `${pathOf(object)}?fieldManager=manifests&force=true`
         // JSON is YAML.
         const { status, body } = await send('PATCH', path, object, 'application/apply-patch+yaml')
@@ -60,7 +60,7 @@ describe.skipIf(leftOut !== '')(`real kube-apiserver${leftOut}`, () => {
   it.each(cases)(
     '%s: in a pod, no agent but the provisioner holds a token for the Kubernetes API',
     async (_name, way) => {
-      for (const { name, template } of workloadsOf(objectsOf(way))) {
+      for (const { name, template } of workloadsOf(takenOf(way))) {
         const pod = {
           apiVersion: 'v1',
           kind: 'Pod',
@@ -92,10 +92,4 @@ describe.skipIf(leftOut !== '')(`real kube-apiserver${leftOut}`, () => {
 /** A Job's pods are restarted by the Job. */
 function podSpec(name: string, spec: PodSpec): PodSpec {
   return name === 'calicoctl' ? Object.assign({}, spec, { restartPolicy: 'Never' }) : spec
-}
-
-function pathOf({ apiVersion, kind, metadata: { name, namespace } }: KubeObject): string {
-  const plural = `${kind.toLowerCase()}s`.replace(/ys$/, 'ies')
-  const group = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`
-  return `${group}${namespace === undefined ? '' : `/namespaces/${namespace}`}/${plural}/${name}`
 }

@@ -35,14 +35,11 @@ const before130: readonly Own[] = [
 
 export const ways: readonly Own[] = [
   ...overlays.map((overlay) => ({ overlay, components: [] })),
-  ...overlays.flatMap((overlay) => {
-    // It is in there already.
-    const components = optional.filter((name) => overlay !== 'per-node-users' || name !== 'provision-watch')
-    return [
-      { overlay, components },
-      { overlay, components: components.toReversed() },
-    ]
-  }),
+  // One of each form of the agent; the other overlays are these with another variable.
+  ...['native-sidecar', 'init-and-sidecar', 'migration-1-beside', 'migration-2-switch'].flatMap((overlay) => [
+    { overlay, components: optional },
+    { overlay, components: optional.toReversed() },
+  ]),
   ...before130,
 ]
 
@@ -50,8 +47,17 @@ export const ways: readonly Own[] = [
 export const cases: readonly (readonly [title: string, way: Own])[] = ways.map((way) => [titleOf(way), way])
 
 function titleOf({ overlay, components }: Own): string {
-  if (components.length < optional.length - 1) return [overlay, ...components].join(' with ')
+  if (components.length < optional.length) return [overlay, ...components].join(' with ')
   return `${overlay} with every component${components[0] === optional[0] ? '' : ', the other way round'}`
+}
+
+const known = new Map<Own, KubeObject[]>()
+
+/** As the first program renders it, once. */
+export function objectsOf(way: Own): KubeObject[] {
+  const objects = known.get(way) ?? renderWay(way)
+  known.set(way, objects)
+  return objects
 }
 
 /** @param program the command that renders, by default the first */

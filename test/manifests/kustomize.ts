@@ -36,7 +36,8 @@ export function render(directory: string, { calico, files = {}, program: asked }
   const [program = '', ...args] = asked ?? kustomize.command
   const copy = mkdtempSync(join(tmpdir(), 'manifests-'))
   try {
-    cpSync(manifests, copy, { recursive: true })
+    for (const part of ['base', 'components', 'overlays'])
+      cpSync(join(manifests, part), join(copy, part), { recursive: true })
     writeFileSync(join(copy, 'base/calico-etcd.yaml'), calico)
     for (const [path, text] of Object.entries(files)) {
       mkdirSync(dirname(join(copy, path)), { recursive: true })

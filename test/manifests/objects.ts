@@ -106,6 +106,13 @@ export function object(objects: readonly KubeObject[], kind: string, name: RegEx
   return found[0]
 }
 
+/** Where the API server has it. */
+export function pathOf({ apiVersion, kind, metadata: { name, namespace } }: KubeObject): string {
+  const plural = `${kind.toLowerCase()}s`.replace(/ys$/, 'ies')
+  const group = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`
+  return `${group}${namespace === undefined ? '' : `/namespaces/${namespace}`}/${plural}/${name}`
+}
+
 export function allContainers({ initContainers = [], containers }: PodSpec): readonly Container[] {
   return [...initContainers, ...containers]
 }

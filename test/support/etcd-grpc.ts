@@ -2,7 +2,7 @@
  * Owns single etcd calls as one certificate identity: gRPC by hand over node:http2, with no client library between the
  * certificate and the answer. What etcd3 or Calico make of an answer is another question.
  */
-import { connect, type IncomingHttpHeaders } from 'node:http2'
+import { type ClientHttp2Session, connect, type IncomingHttpHeaders } from 'node:http2'
 
 /** A way into etcd. Without `cert` and `key` no client certificate is shown. All PEM. */
 export interface EtcdIdentity {
@@ -44,53 +44,99 @@ export async function etcdPut(
   return answer.ok ? { ok: true } : answer
 }
 
-/** One unary call. Never rejects: every outcome is an answer. */
+/** One unary call over a connection of its own. Never rejects: every outcome is an answer. */
 export async function callEtcd(
   identity: EtcdIdentity,
   path: string,
   fields: readonly Buffer[] = [],
 ): Promise<EtcdAnswer> {
-  const { endpoint, ca, cert, key } = identity
-  const session = connect(endpoint, { ca, ...(cert !== undefined && { cert }), ...(key !== undefined && { key }) })
+  const session = openSession(identity)
   try {
-    return await new Promise<EtcdAnswer>((resolve) => {
-      const fail = (error: Error) => resolve(connectionFailure(error))
-      session.on('error', fail)
-      session.on('close', () => fail(new Error('connection closed')))
-      const stream = session.request({
-        ':method': 'POST',
-        ':path': path,
-        'content-type': 'application/grpc',
-        te: 'trailers',
-      })
-      stream.setTimeout(timeoutMs, () => fail(new Error(`no answer after ${timeoutMs} ms`)))
-      stream.on('error', (error) => {
-        // The session's error says more about the same failure, and comes after it.
-        setImmediate(fail, error)
-      })
-
-      const chunks: Buffer[] = []
-      let trailers: IncomingHttpHeaders = {}
-      // A failed call has its status among the headers; a good one in the trailers.
-      stream.on('response', (headers) => (trailers = headers))
-      stream.on('trailers', (headers) => (trailers = headers))
-      stream.on('data', (chunk: Buffer) => chunks.push(chunk))
-      stream.on('end', () => {
-        const status = trailers['grpc-status']
-        if (status === undefined) return
-        // The message comes after one byte of flags and four of length.
-        if (Number(status) === 0) return resolve({ ok: true, message: Buffer.concat(chunks).subarray(5) })
-        resolve({
-          ok: false,
-          code: Number(status),
-          message: decodeURIComponent([trailers['grpc-message'] ?? ''].flat().join()),
-        })
-      })
-      stream.end(frame(Buffer.concat(fields)))
-    })
+    return await callOver(session, path, fields)
   } finally {
     session.destroy()
   }
+}
+
+/** Many calls over one connection. */
+export interface EtcdCalls {
+  call(path: string, fields: readonly Buffer[]): Promise<EtcdAnswer>
+  /** The first message of a call that would go on, such as a watch. */
+  first(path: string, fields: readonly Buffer[]): Promise<EtcdAnswer>
+  close(): void
+}
+
+export function openEtcdCalls(identity: EtcdIdentity): EtcdCalls {
+  const session = openSession(identity)
+  // Without a listener an error between two calls would end the process; each call hears of it itself.
+  session.on('error', () => undefined)
+  session.setMaxListeners(0)
+  return {
+    call: (path, fields) => callOver(session, path, fields),
+    first: (path, fields) => callOver(session, path, fields, 'first message'),
+    close: () => session.destroy(),
+  }
+}
+
+function openSession({ endpoint, ca, cert, key }: EtcdIdentity): ClientHttp2Session {
+  return connect(endpoint, { ca, ...(cert !== undefined && { cert }), ...(key !== undefined && { key }) })
+}
+
+async function callOver(
+  session: ClientHttp2Session,
+  path: string,
+  fields: readonly Buffer[],
+  until: 'end' | 'first message' = 'end',
+): Promise<EtcdAnswer> {
+  return await new Promise<EtcdAnswer>((resolve) => {
+    const fail = (error: Error) => resolve(connectionFailure(error))
+    session.on('error', fail)
+    session.on('close', () => fail(new Error('connection closed')))
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': path,
+      'content-type': 'application/grpc',
+      te: 'trailers',
+    })
+    stream.setTimeout(timeoutMs, () => fail(new Error(`no answer after ${timeoutMs} ms`)))
+    stream.on('error', (error) => {
+      // The session's error says more about the same failure, and comes after it.
+      setImmediate(fail, error)
+    })
+
+    const chunks: Buffer[] = []
+    let trailers: IncomingHttpHeaders = {}
+    // A failed call has its status among the headers; a good one in the trailers.
+    stream.on('response', (headers) => (trailers = headers))
+    stream.on('trailers', (headers) => (trailers = headers))
+    stream.on('data', (chunk: Buffer) => {
+      chunks.push(chunk)
+      const message = until === 'first message' ? messageIn(Buffer.concat(chunks)) : undefined
+      if (message === undefined) return
+      resolve({ ok: true, message })
+      stream.close()
+    })
+    stream.on('end', () => {
+      const status = trailers['grpc-status']
+      if (status === undefined) return
+      // The message comes after one byte of flags and four of length.
+      if (Number(status) === 0) return resolve({ ok: true, message: Buffer.concat(chunks).subarray(5) })
+      resolve({
+        ok: false,
+        code: Number(status),
+        message: decodeURIComponent([trailers['grpc-message'] ?? ''].flat().join()),
+      })
+    })
+    const request = frame(Buffer.concat(fields))
+    if (until === 'end') stream.end(request)
+    else stream.write(request)
+  })
+}
+
+/** The first message, once all of it is there. */
+function messageIn(data: Buffer): Buffer | undefined {
+  if (data.length < 5 || data.length < 5 + data.readUInt32BE(1)) return undefined
+  return data.subarray(5, 5 + data.readUInt32BE(1))
 }
 
 function connectionFailure(error: Error): Refusal {

@@ -75,6 +75,11 @@ export function createEtcdModel(): EtcdModel {
     list: async (prefix) => [...keys.values()].filter(({ key }) => key.startsWith(prefix)),
     count: async (prefix) => [...keys.keys()].filter((key) => key.startsWith(prefix)).length,
     put: async (key, value) => void store(key, value),
+    async create(key, value) {
+      if (keys.has(key)) return false
+      store(key, value)
+      return true
+    },
     async replace(old, put) {
       if (old.some(({ key, modRevision }) => keys.get(key)?.modRevision !== modRevision)) return false
       for (const { key } of old) keys.delete(key)

@@ -27,15 +27,27 @@ export interface FaultyFiles {
 /** @param faultAt is asked before each call, with the number of the call, from 0 */
 export function createFaultyFiles(faultAt: (index: number, call: FileCall) => Fault): FaultyFiles {
   const calls: FileCall[] = []
+  const open = new Set<number>()
   let crashed = false
 
-  const run = (call: FileCall, args: readonly unknown[]): unknown =>
-    (fs[call] as (...rest: readonly unknown[]) => unknown)(...args)
+  function run(call: FileCall, args: readonly unknown[]): unknown {
+    const result = (fs[call] as (...rest: readonly unknown[]) => unknown)(...args)
+    if (call === 'openSync') open.add(result as number)
+    if (call === 'closeSync') open.delete(args[0] as number)
+    return result
+  }
 
   function failing(call: FileCall, code: string, args: readonly unknown[]): never {
     // A descriptor is closed even where close fails (close(2)).
     if (call === 'closeSync') run(call, args)
     throw Object.assign(new Error(`${code}: a fault, ${call}`), { code })
+  }
+
+  /** As the kernel does, whose process ends. */
+  function crash(call: FileCall): never {
+    for (const descriptor of open) fs.closeSync(descriptor)
+    open.clear()
+    throw new Crash(call)
   }
 
   function invoke(call: FileCall, args: readonly unknown[]): unknown {
@@ -44,9 +56,9 @@ export function createFaultyFiles(faultAt: (index: number, call: FileCall) => Fa
     calls.push(call)
     if (typeof fault === 'object') return failing(call, fault.code, args)
     crashed = fault === 'crash-before' || fault === 'crash-after'
-    if (fault === 'crash-before') throw new Crash(call)
+    if (fault === 'crash-before') crash(call)
     const result = fault === 'short' ? runShort(call, args) : run(call, args)
-    if (fault === 'crash-after') throw new Crash(call)
+    if (fault === 'crash-after') crash(call)
     return result
   }
 

@@ -23,7 +23,7 @@ export interface RangeSeries {
   readonly values: readonly (readonly [seconds: number, value: number])[]
 }
 
-const startsWithinMs = 30_000
+const startsWithinMs = 90_000
 /** Whatever happens, it does not outlive its user by more. */
 const livesAtMostMs = 300_000
 

@@ -34,6 +34,7 @@ export async function openConnection(endpoint: string, identity: Identity, signa
     key: identity.key,
     ALPNProtocols: ['h2'],
     minVersion: 'TLSv1.2',
+    rejectUnauthorized: true,
     // As in Go's x509, any certificate of the set ends a chain, self-signed or not.
     allowPartialTrustChain: true,
     checkServerIdentity: requireName,

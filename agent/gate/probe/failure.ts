@@ -1,33 +1,32 @@
 /** Owns translating what goes wrong at a member into a finding: errors of TLS and of the system, and gRPC's statuses. */
-import { messageOf, systemCode } from '../../errors.ts'
+import { systemCode } from '../../errors.ts'
+import { oneLine } from '../../text.ts'
+import { isVerificationCode, tlsText } from '../../tls-error.ts'
 import { NotEtcdError } from './connection.ts'
 import type { Finding, ProbeCode } from './outcome.ts'
 import type { GrpcAnswer } from './unary.ts'
+
+const mostDetail = 300
 
 /** An error of the connection or of the signal that ended it, NotEtcdError, or the RangeError of a malformed message. */
 export function translateError(error: unknown): Finding {
   // Several addresses were tried and each failed (RFC 8305): the first failure speaks for them.
   if (error instanceof AggregateError && error.errors.length > 0) return translateError(error.errors[0])
   const code = systemCode(error)
-  const reason = error instanceof Error && 'reason' in error && typeof error.reason === 'string' ? error.reason : ''
-  const text = (reason || messageOf(error)).replace(/; if the root CA is installed locally.*$/s, '')
-  return { code: errorReason(error, code), detail: oneLine(code === '' ? text : `${text} (${code})`) }
+  const text = error instanceof Error ? tlsText(error) : String(error)
+  return { code: errorReason(error, code), detail: oneLine(code === '' ? text : `${text} (${code})`, mostDetail) }
 }
 
 function errorReason(error: unknown, code: string): ProbeCode {
   if (error instanceof NotEtcdError || error instanceof RangeError) return 'etcd-bad-answer'
   if (certificateAlert.test(code)) return 'etcd-rejected-certificate'
-  if (verification.test(code)) return 'etcd-untrusted-server'
+  if (isVerificationCode(code)) return 'etcd-untrusted-server'
   return /^ERR_|^EPROTO$/.test(code) ? 'etcd-bad-answer' : 'etcd-unheard'
 }
 
 /** Alerts that say something of our certificate (RFC 8446, 6.2), as OpenSSL names them; Go 1.2x sends 42, 45, 48 and 116. */
 const certificateAlert =
   /_ALERT_(NO_CERTIFICATE|BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|CERTIFICATE_(REVOKED|EXPIRED|UNKNOWN|REQUIRED)|UNKNOWN_CA|ACCESS_DENIED|DECRYPT_ERROR)/
-
-/** What OpenSSL and Node find wrong with the certificate of the server. */
-const verification =
-  /^(CERT_|CRL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|ERR_TLS_CERT_|ERROR_IN_|HOSTNAME_MISMATCH|INVALID_|PATH_LENGTH_|CA_|EE_)/
 
 /** gRPC's codes. */
 const status = {
@@ -49,7 +48,7 @@ export function isUnknownUser({ status: code, text }: GrpcAnswer): boolean {
 
 /** A status that is neither 0 nor a denial. */
 export function translateStatus({ status: code, text }: GrpcAnswer): Finding {
-  return { code: statusReason(code, text), detail: oneLine(`${text} (gRPC ${code})`) }
+  return { code: statusReason(code, text), detail: oneLine(`${text} (gRPC ${code})`, mostDetail) }
 }
 
 function statusReason(code: number, text: string): ProbeCode {
@@ -59,12 +58,4 @@ function statusReason(code: number, text: string): ProbeCode {
   if (code === status.unimplemented) return 'etcd-bad-answer'
   // No leader, too slow, too busy, "revision of auth store is old": all of it passes.
   return 'etcd-unheard'
-}
-
-/** Control characters would forge lines of the log. */
-function oneLine(text: string): string {
-  return text
-    .replaceAll(/[\s\p{Cc}]+/gu, ' ')
-    .trim()
-    .slice(0, 300)
 }

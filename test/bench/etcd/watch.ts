@@ -19,15 +19,41 @@ export interface MeasuredWatch {
 }
 
 export async function measureWatch(
-  { identity, env }: Subject,
+  subject: Subject,
   nodes: readonly string[],
   limitSeconds: number,
 ): Promise<MeasuredWatch> {
+  return await withWatch(subject, nodes, { limitSeconds, args: [] }, async (watch) => {
+    const before = await callsServed(subject.identity)
+    const addedAt = performance.now()
+    watch.add(['watched-one-more'])
+    await watch.until('subject', 'user calico-cni:watched-one-more')
+    const oneNodeSeconds = rounded(((await watch.until('event', 'provision-done')) - addedAt) / 1000)
+    const oneNodeCalls = (await callsServed(subject.identity)) - before
+    return { inStepSeconds: watch.inStepSeconds, oneNodeSeconds, oneNodeCalls, peakMiB: watch.peakMiB() }
+  })
+}
+
+export interface Watch {
+  readonly inStepSeconds: number
+  add(nodes: readonly string[]): void
+  /** The moment when it said so. */
+  until(field: string, value: string): Promise<number>
+  peakMiB(): number
+}
+
+/** Starts the program, and uses it once all is in step. */
+export async function withWatch<Result>(
+  { env }: Subject,
+  nodes: readonly string[],
+  { limitSeconds, args: more }: { limitSeconds: number; args: readonly string[] },
+  use: (watch: Watch) => Promise<Result>,
+): Promise<Result> {
   const directory = mkdtempSync(join(tmpdir(), 'bench-watch-'))
   const file = join(directory, 'nodes')
   writeFileSync(file, `${nodes.join('\n')}\n`)
   const startedAt = performance.now()
-  const args = ['provision', 'watch', '--nodes-file', file, '--components', 'calico-node,calico-cni']
+  const args = ['provision', 'watch', '--nodes-file', file, '--components', 'calico-node,calico-cni', ...more]
   const child = spawn(process.execPath, ['dist/main.js', ...args], {
     env: { PATH: process.env['PATH'], ...env, AGENT_LISTEN: 'off', AGENT_LOG_LEVEL: 'debug' },
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -35,7 +61,7 @@ export async function measureWatch(
   const limit = setTimeout(() => child.kill('SIGKILL'), limitSeconds * 1000)
   try {
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
-    const until = async (field: string, value: string): Promise<number> => {
+    const until: Watch['until'] = async (field, value) => {
       for (;;) {
         const { value: line, done: hasEnded } = await lines.next()
         if (hasEnded === true) throw new Error('provision watch has ended')
@@ -43,13 +69,8 @@ export async function measureWatch(
       }
     }
     const inStepSeconds = rounded(((await until('event', 'provision-done')) - startedAt) / 1000)
-    const before = await callsServed(identity)
-    const addedAt = performance.now()
-    appendFileSync(file, 'watched-one-more\n')
-    await until('subject', 'user calico-cni:watched-one-more')
-    const oneNodeSeconds = rounded(((await until('event', 'provision-done')) - addedAt) / 1000)
-    const oneNodeCalls = (await callsServed(identity)) - before
-    return { inStepSeconds, oneNodeSeconds, oneNodeCalls, peakMiB: rounded(readMemory(child.pid ?? 0).peak, 1) }
+    const add: Watch['add'] = (names) => appendFileSync(file, `${names.join('\n')}\n`)
+    return await use({ inStepSeconds, add, until, peakMiB: () => rounded(readMemory(child.pid ?? 0).peak, 1) })
   } finally {
     clearTimeout(limit)
     child.kill('SIGKILL')

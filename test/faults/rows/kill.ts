@@ -9,7 +9,7 @@ import { startRealEtcd } from '../../support/real-etcd.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 import { attributes, createBundles, litterIn, readNames, texts } from '../../unit/store/bundles.ts'
 import type { MatrixRow } from '../row.ts'
-import { callsIn, missingStrace, run, type SystemCall, straceCommand } from '../system-calls.ts'
+import { callsIn, missingStrace, runFromDot, type SystemCall, straceCommand } from '../system-calls.ts'
 
 const group = 'kill -9'
 const publishOnce = join(import.meta.dirname, '../publish-once.ts')
@@ -36,12 +36,12 @@ const publication: MatrixRow = {
       const directory = tempDir(onEnd)
       openSecretDir(directory, attributes).publish(oldest, new Date(1))
       openSecretDir(directory, attributes).publish(old, new Date(2))
-      const command = [...straceCommand(log, killAt), process.execPath, publishOnce, directory, bundleFile]
-      return [directory, await run(command)]
+      return [directory, await runFromDot([process.execPath, publishOnce, directory, bundleFile], log, killAt)]
     }
 
     const [whole] = await attempt()
-    const calls = callsIn(log, (text) => text.includes(whole) && !text.startsWith('execve('))
+    // By its path, or by the descriptor of it.
+    const calls = callsIn(log, (text) => text.includes(whole) || text.includes('/proc/self/fd/'))
     const outcome = { lost: 0, bad: 0, problems: [] as string[] }
     const seen = new Set<string>()
     for (const call of every(calls, holdMs > 0 ? 1 : shortEvery.publish)) {

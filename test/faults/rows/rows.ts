@@ -7,6 +7,7 @@ import { credentialRows } from './credentials.ts'
 import { diskRows } from './disk.ts'
 import { etcdRows } from './etcd.ts'
 import { killRows } from './kill.ts'
+import { neighbourRows } from './neighbour.ts'
 import { networkRows } from './network.ts'
 import { processRows } from './process.ts'
 import { vaultRows } from './vault.ts'
@@ -15,7 +16,7 @@ const etcd = locateServer('etcd')
 const missingEtcd = 'missing' in etcd ? etcd.missing : undefined
 
 export const rows: readonly MatrixRow[] = [
-  ...[...vaultRows, ...networkRows, ...credentialRows, ...etcdRows, ...diskRows].map(asMatrixRow),
+  ...[...vaultRows, ...networkRows, ...credentialRows, ...etcdRows, ...diskRows, ...neighbourRows].map(asMatrixRow),
   ...clockRows,
   ...processRows,
   ...killRows,

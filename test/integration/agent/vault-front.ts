@@ -32,10 +32,14 @@ export interface VaultFront {
   readonly connections: number
   /** Requests are read, and never answered. */
   isSilent: boolean
-  /** Of the Date header, where a test owns the time. Default: Vault's own. */
+  /** Requests are answered by the front itself, with the web page of a proxy that has lost Vault. */
+  isLost: boolean
+  /** Of the Date header, also of that page: of a proxy that writes its own. Default: Vault's. */
   now: (() => number) | undefined
   /** Changes the body of a request on its way to Vault. */
   rewrite: (path: string, body: string) => string
+  /** Changes the body of an answer on its way back. */
+  rewriteAnswer: ((path: string, body: string) => string) | undefined
   /** The next request, from now on, whose path begins so. */
   nextRequest(path: string): Promise<FrontRecord>
   /** Nobody listens on the port any more. */
@@ -72,7 +76,13 @@ export async function startVaultFront(
     incoming.on('data', (chunk: Buffer) => chunks.push(chunk))
     incoming.on('end', () => {
       for (const notify of waiting) notify(record)
-      if (!front.isSilent) forward(incoming, front.rewrite(path, Buffer.concat(chunks).toString()), response)
+      if (front.isLost) {
+        response.writeHead(503, {
+          'content-type': 'text/html',
+          date: new Date((front.now ?? Date.now)()).toUTCString(),
+        })
+        response.end('<html>503 Service Unavailable</html>')
+      } else if (!front.isSilent) forward(incoming, front.rewrite(path, Buffer.concat(chunks).toString()), response)
     })
   }
 
@@ -87,8 +97,18 @@ export async function startVaultFront(
       },
       (received) => {
         const date = front.now === undefined ? {} : { date: new Date(front.now()).toUTCString() }
-        response.writeHead(received.statusCode ?? 502, { ...received.headers, ...date })
-        received.pipe(response)
+        const { rewriteAnswer } = front
+        if (rewriteAnswer === undefined) {
+          response.writeHead(received.statusCode ?? 502, { ...received.headers, ...date })
+          return received.pipe(response)
+        }
+        const { 'content-length': _answerLength, ...head } = received.headers
+        const chunks: Buffer[] = []
+        received.on('data', (chunk: Buffer) => chunks.push(chunk))
+        return received.on('end', () => {
+          response.writeHead(received.statusCode ?? 502, { ...head, ...date })
+          response.end(rewriteAnswer(incoming.url ?? '', Buffer.concat(chunks).toString()))
+        })
       },
     )
     sent.on('error', () => response.destroy())
@@ -108,8 +128,10 @@ export async function startVaultFront(
       return connections
     },
     isSilent: false,
+    isLost: false,
     now: undefined,
     rewrite: (_path, body) => body,
+    rewriteAnswer: undefined,
     nextRequest: (path) =>
       new Promise((resolve) => {
         const notify = (record: FrontRecord): void => {

@@ -77,7 +77,10 @@ export async function startStack(): Promise<Stack> {
   const root = await etcd.client('root')
   const operator = operatorFiles(root)
   const provision = ['apply', '--naming', 'node', '--nodes', 'node1', '--components', 'calico-node', '--enable-auth']
-  const { code, stderr } = await operator.provision([...provision, '--yes'])
+  const { code, stderr } = await operator.provision([...provision, '--yes'], {
+    // The pods are not told.
+    env: { AGENT_CALICO_VERSION: 'v3.32.1' },
+  })
   operator.remove()
   if (code !== 0) throw new Error(`provision ended with ${code}: ${stderr}`)
   return {

@@ -27,7 +27,7 @@ describe('without etcd', () => {
       '  - ETCD_CA_CERT_FILE is required: a PEM file',
       '  - ETCD_CERT_FILE is required: a PEM file',
       expect.stringContaining("ETCD_KEY_FILE cannot be used: ENOENT: no such file or directory, open '/nowhere'"),
-      '  - AGENT_CALICO_VERSION is "new"; it must be a version of Calico such as v3.32.1',
+      '  - AGENT_CALICO_VERSION is "new"; it must be a version of Calico such as v3.32.1, or several with commas',
     ])
   })
 
@@ -69,7 +69,7 @@ describe('without etcd', () => {
     const { code, stderr } = await runProvision(['export', '--profiles', file], {})
     expect(code).toBe(78)
     expect(stderr).toContain(`${file}:4:17 access must be one of read, write, readwrite`)
-    expect(stderr).toContain(`${file}:5:15 keys "/x*" must end with /* to mean a prefix`)
+    expect(stderr).toContain(`${file}:5:15 keys "/x*" must end with /* (or .*, but after {node}) to mean a prefix`)
   })
 
   it('nodes that collide by case, are no names, or are none at all', async () => {

@@ -14,7 +14,8 @@ const desiredFor = (nodes: readonly string[]) =>
     components: ['calico-node', 'calico-cni'],
     naming: 'node',
     nodes,
-    version: undefined,
+    versions: [],
+    strict: false,
   })
 const named = (prefix: string) => Array.from({ length: 10 }, (_, index) => `${prefix}${index}`)
 const now = () => performance.now()

@@ -1,6 +1,8 @@
 /** kill -9 at every single call of an apply on real etcd, before and after etcd did it: the next apply completes it. */
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type DesiredState, desiredState } from '../../../agent/etcd/desired.ts'
+import { createPace } from '../../../agent/etcd/pace.ts'
 import { builtInProfiles } from '../../../agent/etcd/profile-table.ts'
 import { examine, reconcile } from '../../../agent/etcd/reconcile.ts'
 import { etcdAuth } from '../../support/etcd-auth.ts'
@@ -13,10 +15,19 @@ const desired = desiredState({
   components: ['calico-cni'],
   naming: 'node',
   nodes: ['node1', 'node2'],
-  version: undefined,
+  versions: [],
+  strict: false,
 })
 const nothing: DesiredState = { roles: new Map(), users: new Map(), warnings: [] }
-const options = { prune: true, changed: () => {}, now: () => performance.now(), most: 4 }
+const now = (): number => performance.now()
+/** A pace of its own for each run, as each process has one: its calls can be the last ones too. */
+const options = () => ({
+  prune: true,
+  changed: () => {},
+  now,
+  most: 4,
+  pace: createPace({ share: 0.5, now, sleep: delay }),
+})
 
 for (const version of etcdVersions) {
   describe.skipIf(version.missing !== undefined)(`provision on ${titleOf(version)}`, () => {
@@ -39,7 +50,7 @@ for (const version of etcdVersions) {
       async (moment) => {
         for (let call = 1; ; call++) {
           const killed = killedAtCall(api, call, moment === 'after')
-          const end = await reconcile(killed, desired, options).then(
+          const end = await reconcile(killed, desired, options()).then(
             () => 'done',
             (error: Error) => error.message,
           )
@@ -48,9 +59,9 @@ for (const version of etcdVersions) {
             break
           }
           expect(end).toBe('killed')
-          await reconcile(api, desired, options)
-          expect((await examine(api, desired, { ...options, fresh: true })).plan.phases).toEqual([])
-          await reconcile(api, nothing, options)
+          await reconcile(api, desired, options())
+          expect((await examine(api, desired, { ...options(), fresh: true })).plan.phases).toEqual([])
+          await reconcile(api, nothing, options())
           expect({ call, users: await api.users(), roles: await api.roles() }).toEqual({
             call,
             users: ['root'],

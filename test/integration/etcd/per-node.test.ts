@@ -48,29 +48,31 @@ for (const version of etcdVersions) {
     })
 
     it('nor what belongs to the cluster, except what cannot be withheld', async () => {
-      for (const key of [
-        'ippools/a',
-        'felixconfigurations/default',
-        'bgpconfigurations/default',
-        'clusterinformations/default',
-      ]) {
+      for (const key of ['ippools/default-ipv4-ippool', 'felixconfigurations/default', 'bgpconfigurations/default']) {
         expect([key, await put('calico-node:node1', `${P}${key}`)]).toEqual([key, denied])
       }
       for (const key of ['workloadendpoints/ns/node2-k8s-a-eth0', 'globalnetworkpolicies/a', 'tiers/mine']) {
         expect([key, await put('calico-node:node1', `${P}${key}`)]).toEqual([key, denied])
       }
       // docs/etcd.md, "What cannot be scoped".
-      for (const key of [`${P}tiers/default`, '/calico/ipam/v2/handle/of-another', '/calico/ipam/v2/assignment/a']) {
+      for (const key of [
+        `${P}tiers/default`,
+        `${P}clusterinformations/default`,
+        '/calico/ipam/v2/handle/of-another',
+        '/calico/ipam/v2/assignment/a',
+      ]) {
         expect([key, await put('calico-node:node1', key)]).toEqual([key, 'ok'])
       }
     })
 
     it('and reads what Felix and confd read', async () => {
       const identity = await etcd.client('calico-node:node1')
-      for (const key of [`${P}nodes/node2`, `${P}globalnetworkpolicies/a`, '/calico/ipam/v2/host/node2/a']) {
+      for (const key of [`${P}nodes/node2`, `${P}globalnetworkpolicies/a`, '/calico/ipam/v2/assignment/a']) {
         expect(await etcdGet(identity, key)).toMatchObject({ ok: true })
       }
-      expect(await etcdGet(identity, '/registry/secrets/a')).toMatchObject({ ok: false })
+      for (const key of ['/registry/secrets/a', '/calico/ipam/v2/host/node2/a', '/calico/felix/v1/host/node2/a']) {
+        expect(await etcdGet(identity, key)).toMatchObject({ ok: false })
+      }
     })
 
     it("the CNI's key cannot claim another node's blocks, but any workload endpoint", async () => {
@@ -81,26 +83,51 @@ for (const version of etcdVersions) {
       expect(await put('calico-cni:node1', `${P}workloadendpoints/ns/node2-k8s-a-eth0`)).toBe('ok')
     })
 
-    it('says which defaults are missing', async () => {
-      const plan = async () => (await provision('plan', ...naming('node1,node11,node2'))).stdout
-      const before = await plan()
-      expect(before).toContain('there is no IP pool')
-      expect(before).toContain('there is no FelixConfiguration "default"')
-      expect(before).toContain('there is no BGPConfiguration "default"')
+    it('says which defaults are missing, and makes them before anything else', async () => {
       const root = await etcd.client('admin')
-      await etcdPut(root, `${P}felixconfigurations/default`, '{"spec":{"logSeverityScreen":"Info"}}')
-      await etcdPut(root, `${P}ippools/default-ipv4-ippool`, '{}')
-      const between = await plan()
-      expect(between).toContain('the FelixConfiguration "default" lacks reportingInterval')
-      expect(between).not.toContain('IP pool')
-      await etcdPut(
-        root,
-        `${P}felixconfigurations/default`,
-        '{"spec":{"logSeverityScreen":"Info","reportingInterval":"0s"}}',
-      )
-      await etcdPut(root, `${P}bgpconfigurations/default`, '{}')
-      await etcdPut(root, `${P}clusterinformations/default`, '{}')
-      expect(await plan()).toBe('In step: nothing to do.\n')
+      const plan = (...more: string[]) => provision('plan', ...naming('node1,node11,node2'), ...more)
+      const before = await plan()
+      expect([before.code, before.stdout]).toEqual([0, expect.stringContaining('there is no IP pool')])
+      expect(before.stdout).toContain('there is no FelixConfiguration "default"')
+      expect(before.stdout).toContain('there is no BGPConfiguration "default"')
+
+      const unsaid = await plan('--defaults')
+      expect([unsaid.code, unsaid.stderr]).toEqual([78, expect.stringContaining('CALICO_IPV4POOL_CIDR is required')])
+      // What somebody else has made stays as it is.
+      await etcdPut(root, `${P}felixconfigurations/default`, '{"spec":{"logSeverityScreen":"Debug"}}')
+      const env = { AGENT_CALICO_VERSION: 'v3.32.1', CALICO_IPV4POOL_CIDR: '10.244.0.0/16' }
+      const withDefaults = (action: string, ...more: string[]) =>
+        operator.provision([action, ...naming('node1,node11,node2'), '--defaults', ...more], { env })
+      const would = await withDefaults('plan')
+      expect([would.code, would.stdout]).toEqual([2, expect.stringContaining('Plan: 2 to add, 0 to change')])
+      const made = await withDefaults('apply', '--yes')
+      expect([made.code, made.stdout]).toEqual([0, expect.stringContaining('Done: 2 changes')])
+      expect(await etcdGet(root, `${P}ippools/default-ipv4-ippool`)).toMatchObject({
+        value: expect.stringContaining('"cidr":"10.244.0.0/16"'),
+      })
+      expect(await etcdGet(root, `${P}felixconfigurations/default`)).toMatchObject({
+        value: '{"spec":{"logSeverityScreen":"Debug"}}',
+      })
+
+      const incomplete = await withDefaults('plan', '--output', 'json')
+      expect(JSON.parse(incomplete.stdout)).toMatchObject({
+        inStep: true,
+        notes: [expect.stringContaining('the FelixConfiguration "default" lacks reportingInterval')],
+      })
+      const spec = '{"spec":{"logSeverityScreen":"Debug","reportingInterval":"0s"}}'
+      await etcdPut(root, `${P}felixconfigurations/default`, spec)
+      expect((await plan()).stdout).toBe('In step: nothing to do.\n')
+    })
+
+    it('--strict: no node writes the version of Calico, and it comes back without', async () => {
+      const key = `${P}clusterinformations/default`
+      expect(await put('calico-node:node1', key)).toBe('ok')
+      const strict = await provision('apply', '--yes', ...naming('node1,node11,node2'), '--strict')
+      expect(strict.stdout).toContain(`revoke readwrite ${key}`)
+      expect(strict.stdout).toContain('there is no ClusterInformation "default" with a version')
+      expect(await put('calico-node:node1', key)).toBe(denied)
+      expect((await provision('apply', '--yes', ...naming('node1,node11,node2'))).code).toBe(0)
+      expect(await put('calico-node:node1', key)).toBe('ok')
     })
 
     it('a node that is gone stays until --prune, and what provision did not make stays for ever', async () => {

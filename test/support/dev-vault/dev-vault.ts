@@ -21,6 +21,8 @@ export interface DevVaultOptions {
   readonly flavour?: Flavour
   /** Milliseconds since the epoch, for validity, token lifetimes and the Date header. */
   readonly now?: () => number
+  /** Signs with an issuer only once that is older than what the role backdates by, as Vault 1.21. Default: at once. */
+  readonly refusesYoungIssuers?: boolean
   /** Default: any free one. */
   readonly port?: number
 }
@@ -37,6 +39,7 @@ export interface DevVault extends VaultServer {
 export async function startDevVault(options: DevVaultOptions = {}): Promise<DevVault> {
   const { flavour = 'vault', now = Date.now, port = 0 } = options
   const state = createState(flavour, now)
+  state.refusesYoungIssuers = options.refusesYoungIssuers === true
   addMount(state, { path: 'sys/', type: 'system', backend: () => createSysBackend(state) })
   addMount(state, { path: 'auth/token/', type: 'token', backend: () => createTokenBackend(state) })
   const faults = createFaults()

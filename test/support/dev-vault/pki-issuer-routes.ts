@@ -23,7 +23,9 @@ export function issuerRoutes(state: State, store: IssuerStore, leases: () => Lea
     const { defaultSeconds, maxSeconds } = leases()
     const asked = durationField(data, 'ttl', defaultSeconds)
     const seconds = Math.min(asked, maxSeconds)
-    const notBefore = new Date(state.now() - durationField(data, 'not_before_duration', 30) * 1000)
+    const notBefore = new Date(
+      state.now() - durationField(data, 'not_before_duration', state.refusesYoungIssuers ? 0 : 30) * 1000,
+    )
     const text = `TTL "${formatGoDuration(asked)}" is longer than permitted maxTTL "${formatGoDuration(maxSeconds)}"`
     const warnings = asked > maxSeconds ? [`${text}, so maxTTL is being used`] : []
     return { notBefore, notAfter: new Date(state.now() + seconds * 1000), warnings }

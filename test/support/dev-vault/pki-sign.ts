@@ -45,6 +45,9 @@ export function signLeaf(context: SignContext, role: PkiRole, { data, token }: C
   const { notAfter, warnings } = planValidity(context, role, issuer, data, askedTtlSeconds)
   if (!request.isSigned()) throw refusal('request signature invalid')
   const notBefore = new Date(state.now() - role.notBeforeDurationSeconds * 1000)
+  if (state.refusesYoungIssuers && notBefore.getTime() < issuer.certificate.validFromDate.getTime()) {
+    throw refusal("cannot satisfy request: notBefore before signer's notBefore")
+  }
   const { certificatePem, serialNumber } = signCertificate(
     {
       subject: nameOf(names.commonName === '' ? undefined : names.commonName),

@@ -22,6 +22,8 @@ export interface State {
   readonly rootToken: string
   readonly unsealKey: string
   isSealed: boolean
+  /** As Vault 1.21 and newer: no certificate begins before its issuer, and issuers begin when they are made. */
+  refusesYoungIssuers: boolean
 }
 
 /** 768 hours: Vault's own. */
@@ -56,6 +58,7 @@ export function createState(flavour: Flavour, now: () => number): State {
     rootToken: root.id,
     unsealKey: randomBytes(32).toString('hex'),
     isSealed: false,
+    refusesYoungIssuers: false,
   }
 }
 

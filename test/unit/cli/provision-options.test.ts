@@ -14,9 +14,12 @@ describe('good arguments', () => {
       prune: false,
       yes: false,
       enableAuth: false,
+      strict: false,
+      defaults: false,
       output: 'text',
       graceMs: 3_600_000,
       resyncMs: 600_000,
+      busyShare: 0.01,
     })
   })
 
@@ -56,7 +59,14 @@ describe('bad arguments', () => {
     ['export --prune', '--prune has no meaning for provision export'],
     ['export --output json', '--output has no meaning for provision export'],
     ['plan --profiles=', '--profiles is empty'],
+    ['plan --strict', '--strict needs --naming node'],
+    ['export --defaults', '--defaults has no meaning for provision export'],
+    ['watch --defaults', '--defaults has no meaning for provision watch'],
     ['plan --prune=yes', 'does not take an argument'],
+    ['plan --max-busy 5', '--max-busy has no meaning for provision plan'],
+    ['apply --max-busy 0', '--max-busy is a share of etcd\'s time from 0.1% to 100%, not "0"'],
+    ['apply --max-busy 101%', 'from 0.1% to 100%, not "101%"'],
+    ['apply --max-busy 5s', 'from 0.1% to 100%, not "5s"'],
   ])('%s: %s', (argv, message) => {
     const parse = () => parseProvisionOptions(argv.split(' ').filter((arg) => arg !== ''))
     expect(parse).toThrow(UsageError)

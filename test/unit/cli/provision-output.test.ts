@@ -25,7 +25,7 @@ const plain = painter(false, {})
 
 describe('a plan', () => {
   it('as text: each user and role once, what happens to it, and the count', () => {
-    expect(planText({ plan, warnings: ['a warning'], authEnabled: true }, plain)).toBe(`+ role r1
+    expect(planText({ plan, warnings: ['a warning'], defaults: [], authEnabled: true }, plain)).toBe(`+ role r1
     + grant read /calico/*
 ~ role r2
     ~ readwrite becomes read /calico/* (its profile needs just that)
@@ -44,7 +44,7 @@ Plan: 4 to add, 1 to change, 3 to take away.
   })
 
   it('as JSON', () => {
-    const json = planJson({ plan, warnings: ['a warning'], authEnabled: true }) as { changes: object[] }
+    const json = planJson({ plan, warnings: ['a warning'], defaults: [], authEnabled: true }) as { changes: object[] }
     expect(json).toMatchObject({ inStep: false, authEnabled: true, refusals: [], notes: ['a note', 'a warning'] })
     expect(json.changes).toHaveLength(8)
     expect(json.changes[1]).toEqual({
@@ -58,14 +58,27 @@ Plan: 4 to add, 1 to change, 3 to take away.
 
   it('that is empty, or refused', () => {
     const empty = { phases: [], refusals: [], notes: [] }
-    expect(planText({ plan: empty, warnings: [], authEnabled: true }, plain)).toBe('In step: nothing to do.\n')
-    expect(planText({ plan: { ...empty, refusals: ['no'] }, warnings: [], authEnabled: true }, plain)).toBe(
-      'Refused: no.\nNothing can be applied before that is solved.\n',
+    expect(planText({ plan: empty, warnings: [], defaults: [], authEnabled: true }, plain)).toBe(
+      'In step: nothing to do.\n',
     )
+    expect(
+      planText({ plan: { ...empty, refusals: ['no'] }, warnings: [], defaults: [], authEnabled: true }, plain),
+    ).toBe('Refused: no.\nNothing can be applied before that is solved.\n')
+  })
+
+  it('with what a fresh datastore gets', () => {
+    const empty = { phases: [], refusals: [], notes: [] }
+    const defaults = [{ kind: 'BGPConfiguration', name: 'default', spec: {} }] as const
+    const look = { plan: empty, warnings: [], authEnabled: true, defaults }
+    const key = '/calico/resources/v3/projectcalico.org/bgpconfigurations/default'
+    expect(planText(look, plain)).toBe(
+      `+ key ${key}: make the BGPConfiguration {} (calico-node cannot)\n\nPlan: 1 to add, 0 to change, 0 to take away.\n`,
+    )
+    expect(planJson(look)).toMatchObject({ inStep: false, changes: [], defaults: [{ key, spec: {} }] })
   })
 
   it('says that authentication is off', () => {
-    expect(planText({ plan, warnings: [], authEnabled: false }, plain)).toContain('authentication is off')
+    expect(planText({ plan, warnings: [], defaults: [], authEnabled: false }, plain)).toContain('authentication is off')
   })
 })
 

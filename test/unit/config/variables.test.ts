@@ -35,6 +35,17 @@ const documented = {
   AGENT_HOST_CNI_COMPONENT: 'calico-cni',
   AGENT_ALLOW_PLAIN_HTTP: 'false',
   AGENT_KUBERNETES_DIR: '/var/run/secrets/kubernetes.io/serviceaccount',
+  CALICO_IPV4POOL_IPIP: 'Never',
+  CALICO_IPV4POOL_VXLAN: 'Never',
+  CALICO_IPV4POOL_BLOCK_SIZE: '26',
+  CALICO_IPV4POOL_NAT_OUTGOING: 'true',
+  CALICO_IPV4POOL_NODE_SELECTOR: 'all()',
+  CALICO_IPV4POOL_DISABLE_BGP_EXPORT: 'false',
+  CALICO_IPV6POOL_VXLAN: 'Never',
+  CALICO_IPV6POOL_BLOCK_SIZE: '122',
+  CALICO_IPV6POOL_NAT_OUTGOING: 'false',
+  CALICO_IPV6POOL_NODE_SELECTOR: 'all()',
+  CALICO_IPV6POOL_DISABLE_BGP_EXPORT: 'false',
 }
 
 test('the defaults are those of the documentation', () => {

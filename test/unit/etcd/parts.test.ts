@@ -1,7 +1,6 @@
 /** The small parts: names of nodes, the pool of calls, errors of etcd3, the record. */
 import { describe, expect, it } from 'vitest'
 import { AgentError } from '../../../agent/errors.ts'
-import { missingDefaults } from '../../../agent/etcd/defaults.ts'
 import { translateEtcdError } from '../../../agent/etcd/failure.ts'
 import { longNameWarning, parseNodeNames } from '../../../agent/etcd/nodes.ts'
 import { forEach } from '../../../agent/etcd/pool.ts'
@@ -142,13 +141,4 @@ describe('the record', () => {
       expect(await readReceipt(model)).toBeUndefined()
     }
   })
-})
-
-it('defaults that cannot be parsed count as incomplete', async () => {
-  const model = createEtcdModel()
-  const resources = '/calico/resources/v3/projectcalico.org/'
-  for (const value of ['{', 'null', '{"spec":null}', '{"spec":{"reportingInterval":null,"logSeverityScreen":"x"}}']) {
-    await model.put(`${resources}felixconfigurations/default`, value)
-    expect((await missingDefaults(model)).join()).toContain('"default" lacks reportingInterval')
-  }
 })

@@ -26,14 +26,14 @@ describe('a good file', () => {
         scope: 'cluster',
         about: 'reads pools',
         rows: [
-          { access: 'read', keys: '/calico/resources/v3/projectcalico.org/ippools/*', source: 'your profile file' },
-          { access: 'readwrite', keys: '/my/key', since: 'v3.30', source: 'your profile file' },
+          { access: 'read', keys: '/calico/resources/v3/projectcalico.org/ippools/*', because: 'your profile file' },
+          { access: 'readwrite', keys: '/my/key', since: 'v3.30', because: 'your profile file' },
         ],
       },
       'my-daemon': {
         scope: 'node',
         about: '',
-        rows: [{ access: 'readwrite', keys: '/my/{node}/*', naming: 'node', source: 'your profile file' }],
+        rows: [{ access: 'readwrite', keys: '/my/{node}/*', naming: 'node', because: 'your profile file' }],
       },
     })
   })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseCalicoVersion } from '../../../agent/config/calico-version.ts'
+import { parseCalicoVersion, parseCalicoVersions } from '../../../agent/config/calico-version.ts'
 import { desiredState } from '../../../agent/etcd/desired.ts'
 import { contains, describeRange, exactKey, type Grant } from '../../../agent/etcd/grants.ts'
 import { builtInProfiles, defaultComponents } from '../../../agent/etcd/profile-table.ts'
@@ -17,16 +17,18 @@ describe('the table', () => {
     expect(about).not.toBe('')
     for (const row of rows) {
       expect([row.keys, keysProblem(row.keys, scope)]).toEqual([row.keys, undefined])
-      expect(row.source).not.toBe('')
+      expect((row.trace ?? '') + (row.because ?? '')).not.toBe('')
       // Every change of Calico's is a transaction that also reads.
       expect(row.access).not.toBe('write')
       expect(row.naming === 'node' || !row.keys.includes('{node}')).toBe(true)
     }
   })
 
+  const anyVersion = { versions: [], strict: false }
+
   it.each(names)('%s: per-node naming never writes more than the naming by component', (name) => {
-    const wide = grantsOf(profile(name), 'component', undefined).shared
-    const { shared, ofNode } = grantsOf(profile(name), 'node', undefined)
+    const wide = grantsOf(profile(name), { ...anyVersion, naming: 'component' }).shared
+    const { shared, ofNode } = grantsOf(profile(name), { ...anyVersion, naming: 'node' })
     for (const grant of [...shared, ...ofNode('node1')].filter(({ access }) => access === 'readwrite')) {
       expect([describeRange(grant), wide.some((each) => each.access === 'readwrite' && contains(each, grant))]).toEqual(
         [describeRange(grant), true],
@@ -35,7 +37,7 @@ describe('the table', () => {
   })
 
   it.each(names)('%s: nothing of one node reaches another', (name) => {
-    const { ofNode } = grantsOf(profile(name), 'node', undefined)
+    const { ofNode } = grantsOf(profile(name), { ...anyVersion, naming: 'node' })
     for (const grant of ofNode('node1')) {
       for (const other of ofNode('node11')) expect(contains(grant, other)).toBe(false)
     }
@@ -43,7 +45,7 @@ describe('the table', () => {
 
   it('no component reaches outside /calico/, except kube-apiserver', () => {
     for (const name of names.filter((each) => each !== 'kube-apiserver')) {
-      for (const grant of grantsOf(profile(name), 'component', undefined).shared)
+      for (const grant of grantsOf(profile(name), { ...anyVersion, naming: 'component' }).shared)
         expect(grant.key).toMatch(/^\/calico\//)
     }
   })
@@ -54,19 +56,21 @@ describe('the table', () => {
 })
 
 describe('AGENT_CALICO_VERSION', () => {
+  const of = (versions: readonly number[], name: string) =>
+    grantsOf(profile(name), { naming: 'component', versions, strict: false }).shared
   const at = (version: string, key: string, name = 'calico-node') =>
-    writes(grantsOf(profile(name), 'component', parseCalicoVersion(version)).shared, `${P}${key}`)
+    writes(of(parseCalicoVersions(version) ?? [], name), `${P}${key}`)
 
   it.each([
     ['v3.28.5', 'tiers/default', false],
     ['v3.29.0', 'tiers/default', true],
-    ['v3.29.7', 'caliconodestatuses/a', true],
-    ['v3.30.0', 'caliconodestatuses/a', false],
     ['v3.31.7', 'bgpconfigurations/default', false],
     ['v3.32.1', 'bgpconfigurations/default', true],
     ['v3.32.1', 'ipamconfigurations/default', false],
     ['v3.33.0', 'ipamconfigurations/default', true],
-    ['v3.30.1', 'tiers/kube-admin', false],
+    ['v3.31.7', 'tiers/kube-admin', false],
+    ['v3.30.7,v3.32.1', 'tiers/kube-admin', true],
+    ['v3.30.7,v3.32.1', 'tiers/adminnetworkpolicy', true],
     ['v3.32.1', 'tiers/adminnetworkpolicy', false],
   ])('%s: writes %s: %s', (version, key, expected) => {
     expect(at(version, key)).toBe(expected)
@@ -74,9 +78,9 @@ describe('AGENT_CALICO_VERSION', () => {
 
   it('narrows: every version asks for a part of the superset', () => {
     for (const name of names) {
-      const all = grantsOf(profile(name), 'component', undefined).shared
+      const all = of([], name)
       for (let minor = 20; minor < 40; minor++) {
-        for (const grant of grantsOf(profile(name), 'component', 30_000 + minor).shared) {
+        for (const grant of of([30_000 + minor], name)) {
           expect(all.some((each) => contains(each, grant))).toBe(true)
         }
       }
@@ -86,11 +90,16 @@ describe('AGENT_CALICO_VERSION', () => {
   it.each(['', 'latest', 'v3', '3.x', '3.32x'])('%j is no version', (text) => {
     expect(parseCalicoVersion(text)).toBeUndefined()
   })
+
+  it('several, each once; none of them may be wrong', () => {
+    expect(parseCalicoVersions('v3.30.7, v3.32.1,3.32')).toEqual([30_030, 30_032])
+    for (const text of ['v3.30.7,', ',', 'v3.30.7,latest']) expect(parseCalicoVersions(text)).toBeUndefined()
+  })
 })
 
 describe('the desired state', () => {
   const state = (naming: 'component' | 'node', components: string[]) =>
-    desiredState({ profiles: builtInProfiles, components, naming, nodes: ['a', 'b'], version: undefined })
+    desiredState({ profiles: builtInProfiles, components, naming, nodes: ['a', 'b'], versions: [], strict: false })
 
   it('by component: a user and a role each', () => {
     const { users, roles } = state('component', ['calico-node', 'calicoctl'])

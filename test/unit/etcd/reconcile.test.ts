@@ -192,7 +192,8 @@ describe('with a memory', () => {
         components: ['calico-cni'],
         naming: 'node',
         nodes: names,
-        version: undefined,
+        versions: [],
+        strict: false,
       })
     const memory = createMemory()
     await reconcile(model, desiredFor(nodes), { ...options(true), memory })

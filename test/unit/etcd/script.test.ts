@@ -14,7 +14,8 @@ it('is a script that sh accepts, with every grant and every user', () => {
     components: Object.keys(builtInProfiles),
     naming: 'node',
     nodes: ['node1', 'node11'],
-    version: undefined,
+    versions: [],
+    strict: false,
   })
   const script = etcdctlScript(desired, options)
   expect(spawnSync('sh', ['-n'], { input: script, encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' })
@@ -30,7 +31,8 @@ it('never has the form of etcdctl that makes a password of a name', () => {
     components: ['calico-node'],
     naming: 'node',
     nodes: ['node1'],
-    version: undefined,
+    versions: [],
+    strict: false,
   })
   const script = etcdctlScript(desired, { version: '1', operator: 'admin' })
   for (const [line] of script.matchAll(/^[^#\n]*user add.*$/gm)) expect(line).toContain('--no-password')

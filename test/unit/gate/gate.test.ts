@@ -13,6 +13,7 @@ import {
   type TestCa,
   type TestCertificate,
 } from '../../support/certificates.ts'
+import { withDamagedSecret } from '../../support/damaged.ts'
 import { bundleOf } from '../pki/parsed.ts'
 
 const wanted = 'calico-node:node1'
@@ -23,6 +24,7 @@ let otherCa: TestCa
 
 const context = (changes: Partial<GateContext> = {}): GateContext => ({
   nowMs: now,
+  clocks: { earliestMs: now, latestMs: now },
   commonName: wanted,
   minLifetimeMs: 60_000,
   live: [],
@@ -65,6 +67,14 @@ const cases: readonly Case[] = [
     make: async () => bundleOf(await ca.issue({ commonName: wanted }), [ca], [], await createKeyPair('rsa')),
     code: 'key-mismatch',
     detail: /^the rsa key is not the one of the certificate \(ec\)$/,
+  },
+  {
+    what: 'a damaged secret half beside the right public half',
+    make: async () => {
+      const leaf = await ca.issue({ commonName: wanted })
+      return bundleOf(leaf, [ca], [], { privateKeyPem: withDamagedSecret(leaf.privateKeyPem) })
+    },
+    code: 'key-mismatch',
   },
   {
     what: 'another CA',
@@ -184,7 +194,7 @@ test('every reason of the gate is reached by a test', () => {
     about === 'gate' && !isProbeCode(code) ? [code] : [],
   )
   // What does not parse never becomes a bundle: the test below, and test/unit/pki/bundle.test.ts.
-  const reached = new Set<string | undefined>(['malformed', ...cases.map(({ code }) => code)])
+  const reached = new Set<string | undefined>(['malformed', 'ca-unusable', ...cases.map(({ code }) => code)])
   expect(gateReasons.filter((code) => !reached.has(code))).toEqual([])
   expect(gateReasons.length).toBeGreaterThanOrEqual(9)
 })

@@ -4,6 +4,7 @@ import { AgentError } from '../../../agent/errors.ts'
 import { type BundleText, parseBundle } from '../../../agent/pki/bundle.ts'
 import { Secret } from '../../../agent/secret.ts'
 import { createCa, createKeyPair, type TestCa, type TestCertificate } from '../../support/certificates.ts'
+import { withDamagedDate, withDamagedKey, withUnknownAlgorithm } from '../../support/damaged.ts'
 import { bundleOf } from './parsed.ts'
 
 let ca: TestCa
@@ -47,6 +48,46 @@ test('a key in the older format is read too', () => {
   expect(parseBundle({ ...good, key: new Secret(sec1) }, '').key.asymmetricKeyType).toBe('ec')
 })
 
+describe('a CA certificate that cannot be used', () => {
+  test.each([
+    ['a point off its curve', withDamagedKey],
+    ['an unknown algorithm', withUnknownAlgorithm],
+    ['no date', withDamagedDate],
+  ])('with %s is left out, and named', (_what, damage) => {
+    const {
+      ca: kept,
+      text,
+      unusableCa,
+    } = parseBundle({ ...good, ca: damage(intermediate.certificatePem) + good.ca }, '/d')
+    expect(kept.map(({ subject }) => subject)).toEqual(['CN=Root'])
+    expect(text.ca).toBe(good.ca)
+    expect(unusableCa).toEqual([
+      expect.stringMatching(/^\/d: etcd-ca: PEM certificate 1: its .* cannot be .*\(CN=Intermediate\)$/),
+    ])
+  })
+
+  test('is malformed if it is the only one', () => {
+    const error = failure({ ca: withDamagedKey(good.ca) })
+    expect(error.code).toBe('malformed')
+    expect(error.message).toMatch(/^\/calico-secrets: etcd-ca: PEM certificate 1: .*\(CN=Root\)$/)
+  })
+
+  test.each([withDamagedKey, withUnknownAlgorithm, withDamagedDate])(
+    'is malformed as the leaf or beside it: %o',
+    (damage) => {
+      for (const certificate of [
+        damage(leaf.certificatePem) + intermediate.certificatePem,
+        leaf.certificatePem + damage(intermediate.certificatePem),
+      ]) {
+        expect(failure({ certificate })).toMatchObject({
+          code: 'malformed',
+          message: expect.stringMatching(/etcd-cert: PEM certificate [12]: its /),
+        })
+      }
+    },
+  )
+})
+
 describe('what cannot be parsed is malformed, with the place and the file in one message', () => {
   const tenMegabytes = 'x'.repeat(10 * 1024 * 1024)
 
@@ -70,6 +111,16 @@ describe('what cannot be parsed is malformed, with the place and the file in one
     expect(failure({ certificate: good.certificate.slice(0, -30) }).message).toMatch(/etcd-cert: .*2 has no end/)
     expect(failure({ ca: good.ca.slice(0, -100) }).message).toMatch(/etcd-ca: .*1 has no end/)
     expect(failure({ key: new Secret(good.key.reveal().slice(0, 100)) }).message).toMatch(/etcd-key: /)
+  })
+
+  test('a mark that does not stand on a line of its own, which Go passes over', () => {
+    const glued = (pem: string): string => pem.trim() + pem
+    const message = /^\/calico-secrets: etcd-(cert|ca): a PEM mark does not stand on a line of its own$/
+    expect(failure({ certificate: glued(leaf.certificatePem) }).message).toMatch(message)
+    expect(failure({ ca: ` ${good.ca}` }).message).toMatch(message)
+    expect(failure({ ca: good.ca.trim() + glued(good.ca) }).message).toMatch(message)
+    expect(() => parseBundle({ ...good, ca: good.ca.replaceAll('\n', '\r\n') }, '')).not.toThrow()
+    expect(() => parseBundle({ ...good, ca: `Subject: CN=x\n${good.ca.trim()}` }, '')).not.toThrow()
   })
 
   test('certificate and key exchanged', () => {

@@ -1,6 +1,8 @@
 // oxlint-disable-next-line import/no-unassigned-import -- @peculiar/x509 finds it in the global scope
 import 'reflect-metadata'
 import { X509Certificate } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { Name, X509CertificateGenerator } from '@peculiar/x509'
 import * as fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
@@ -195,4 +197,14 @@ describe('the issuer', () => {
     const renewed = await createCa({ commonName: 'One', sameKeyAs: ca })
     expect(isIssuedBy(x509(await ca.issue()), x509(renewed))).toBe(true)
   })
+})
+
+test('certificates are made of bytes in one place, and nowhere is their key asked for by a way that ends the process', () => {
+  const files = readdirSync('agent', { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
+  const texts = files.map(
+    (file) => [file, readFileSync(join('agent', file), 'utf8').replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*/g, '')] as const,
+  )
+  const having = (pattern: RegExp): string[] => texts.flatMap(([file, text]) => (pattern.test(text) ? [file] : []))
+  expect(having(/new X509Certificate\(/)).toEqual(['pki/certificate.ts'])
+  expect(having(/toLegacyObject|getPeerCertificate\b/)).toEqual([])
 })

@@ -1,7 +1,8 @@
-import { createPublicKey, sign, verify } from 'node:crypto'
+import { createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { exportKey, generateKey, parseKey } from '../../../agent/pki/key.ts'
+import { exportKey, generateKey, isKeyPair, parseKey } from '../../../agent/pki/key.ts'
 import { Secret } from '../../../agent/secret.ts'
+import { withDamagedSecret } from '../../support/damaged.ts'
 
 describe.each([
   ['ec-p256', 'ec', { namedCurve: 'prime256v1' }],
@@ -46,4 +47,28 @@ test('a damaged key is refused, a public or an encrypted one too', async () => {
     const encrypted = key.export({ type, format: 'pem', cipher: 'aes-256-cbc', passphrase: 'x' }).toString()
     expect(() => parseKey(new Secret(encrypted))).toThrow('the private key is encrypted')
   }
+})
+
+describe('a pair', () => {
+  test.each(['ec-p256', 'ec-p384', 'rsa-2048', 'ed25519'] as const)(
+    'of type %s is one, with another key it is none',
+    async (type) => {
+      const [one, other] = await Promise.all([generateKey(type), generateKey(type)])
+      expect(isKeyPair(one, createPublicKey(one))).toBe(true)
+      expect(isKeyPair(one, createPublicKey(other))).toBe(false)
+      expect(isKeyPair(one, createPublicKey(await generateKey(type === 'ed25519' ? 'ec-p256' : 'ed25519')))).toBe(false)
+    },
+  )
+
+  test('whose secret half is damaged is none, although its public half is the right one', async () => {
+    const key = await generateKey('ec-p256')
+    const damaged = parseKey(new Secret(withDamagedSecret(exportKey(key).reveal())))
+    expect(createPublicKey(damaged).equals(createPublicKey(key))).toBe(true)
+    expect(isKeyPair(damaged, createPublicKey(key))).toBe(false)
+  })
+
+  test('of which one signs nothing (X25519) is none', () => {
+    const { privateKey, publicKey } = generateKeyPairSync('x25519')
+    expect(isKeyPair(privateKey, publicKey)).toBe(false)
+  })
 })

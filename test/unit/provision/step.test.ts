@@ -20,7 +20,7 @@ beforeEach(() => {
 const look = (present: readonly string[], change: Partial<StepOptions> = {}) =>
   reconcileNodes(model, {
     desired: (nodes) =>
-      desiredState({ profiles: builtInProfiles, components, naming: 'node', nodes, version: undefined }),
+      desiredState({ profiles: builtInProfiles, components, naming: 'node', nodes, versions: [], strict: false }),
     components,
     present: new Set(present),
     isCurrent: true,
@@ -105,6 +105,24 @@ describe('with many nodes in place', () => {
     await look([...many, 'new'], { inPlace })
     expect(users()).toContain('calico-node:new')
     expect(counted.reads).toBeLessThan(10)
+  })
+
+  it('each step makes or removes one, and the new ones come first', async () => {
+    await look(many)
+    const present = [...many.slice(2), 'new1', 'new2']
+    await look(present.slice(0, -2), { inPlace })
+    const later = { nowMs: start + hour }
+    let state = await look(present, { ...later, inPlace: new Set(many.slice(2)) })
+    const seen = []
+    for (;;) {
+      const news = users().filter((user) => user.includes(':new')).length
+      seen.push(`${news} new, ${state.remove.length} removed`)
+      if (!state.isMore) break
+      state = await look(present, { ...later, inPlace: state.inPlace })
+    }
+    expect(seen).toEqual(['1 new, 0 removed', '2 new, 0 removed', '2 new, 1 removed', '2 new, 1 removed'])
+    expect(users()).toHaveLength(200)
+    expect(state.inPlace).toEqual(new Set(present))
   })
 
   it('looking at everything reads nothing again while nobody else has changed anything', async () => {

@@ -77,6 +77,8 @@ export interface Rig {
     readonly asked: string[]
   }
   readonly wanted: { commonName: () => string }
+  /** How far Vault's clock is ahead of ours, as far as it is known. */
+  readonly vaultAhead: { ms: number }
   publisher: Publisher
   rotator: Rotator
   /** Runs the rotator and waits until it sleeps. */
@@ -131,7 +133,16 @@ export async function rotationRig(options: RigOptions = {}): Promise<Rig> {
 
   const open = (each: string): SecretDir => openSecretDir(each, { mode: 0o400, uid: undefined, gid: undefined })
   const commonName = (): string => wanted.commonName()
-  const shared = { clock, now: () => clock.now(), emit: (event: AgentEvent) => void events.push(event) }
+  const vaultAhead = { ms: 0 }
+  const shared = {
+    clock,
+    now: () => clock.now() + vaultAhead.ms,
+    clocks: () => {
+      const both = [clock.now(), clock.now() + vaultAhead.ms]
+      return { earliestMs: Math.min(...both), latestMs: Math.max(...both) }
+    },
+    emit: (event: AgentEvent) => void events.push(event),
+  }
 
   const probe = options.probe && {
     mode: options.probe,
@@ -201,6 +212,7 @@ export async function rotationRig(options: RigOptions = {}): Promise<Rig> {
     there,
     etcd,
     wanted,
+    vaultAhead,
     ...compose(),
     candidate,
     start: async () => {

@@ -5,6 +5,7 @@ import { createBundle } from '../../../agent/pki/bundle.ts'
 import { createDeliveredSource, type Delivered } from '../../../agent/source/delivered.ts'
 import { lookEveryMs, newsOf } from '../../../agent/source/pki.ts'
 import type { BundleSource, Candidate } from '../../../agent/source/source.ts'
+import type { MountIssuers } from '../../../agent/vault/client.ts'
 import type { Rig } from './rotation-rig.ts'
 
 export interface TestSourceOptions extends Pick<Rig, 'calls' | 'vault' | 'there' | 'candidate'> {
@@ -23,8 +24,10 @@ export function createTestSource({ isDelivered, calls, vault, there, candidate }
     const read = (): Promise<Delivered> => answer('look', () => textsOf(there.candidate))
     return createDeliveredSource({ read, isLocal: false, pollMs: 300_000 })
   }
-  const issuers = (): X509Certificate[] =>
-    vault.issuers.map(({ certificatePem }) => new X509Certificate(certificatePem))
+  const issuers = (): MountIssuers => {
+    const certificates = vault.issuers.map(({ certificatePem }) => new X509Certificate(certificatePem))
+    return { certificates: new Map(certificates.map((each) => [each.fingerprint256, each])), unusable: [] }
+  }
   return {
     makes: true,
     isLocal: false,

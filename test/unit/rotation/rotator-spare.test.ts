@@ -137,6 +137,46 @@ describe('the bootstrap directory', () => {
     expect(publishedIn(rig.path).leaf.subject).toBe('CN=calico-static')
   })
 
+  test.each([
+    ['Vault says two days ago', -48],
+    ["Vault's clock says two days from now", 48],
+  ])('does not take over from a certificate that works by our clock, where %s', async (_what, hours) => {
+    await rig.start()
+    const { serialNumber } = publishedIn(rig.path)
+    rig.vault.failure = sealed
+    rig.vaultAhead.ms = hours * hourMs
+    await rig.clock.pass(hourMs)
+    expect(publishedIn(rig.path).serialNumber).toBe(serialNumber)
+    expect(rig.told('published')).toHaveLength(1)
+  })
+
+  test.each([-48, 8760])("nor where our clock is set by %d h and Vault's, known before, goes on", async (hours) => {
+    await rig.start()
+    const { serialNumber } = publishedIn(rig.path)
+    rig.vault.failure = sealed
+    rig.clock.setWall(rig.clock.now() + hours * hourMs)
+    rig.vaultAhead.ms = -hours * hourMs
+    await rig.clock.pass(hourMs)
+    expect(publishedIn(rig.path).serialNumber).toBe(serialNumber)
+  })
+
+  test('nor after a start whose clock is behind: what stands there has begun, and is renewed as soon as that can be', async () => {
+    await rig.start()
+    const { serialNumber } = publishedIn(rig.path)
+    await rig.stop()
+    rig.clock.setWall(rig.clock.now() - 2 * hourMs)
+    rig.vault.failure = sealed
+    await rig.restart()
+    expect(rig.told('found')).toHaveLength(1)
+    expect(rig.told('kept')).toHaveLength(1)
+    expect(publishedIn(rig.path).serialNumber).toBe(serialNumber)
+    expect(rig.told('published')).toEqual([])
+    rig.vault.failure = undefined
+    rig.vaultAhead.ms = 2 * hourMs
+    await rig.clock.pass(hourMs)
+    expect(rig.told('published')).toMatchObject([{ reason: 'not-yet-valid' }])
+  })
+
   test.each<[string, object]>([
     ['expired', { notBefore: new Date(startMs - 2 * hourMs), notAfter: new Date(startMs - hourMs) }],
     ['not-client-auth', { server: true }],

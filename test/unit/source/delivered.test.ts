@@ -7,6 +7,7 @@ import { Secret } from '../../../agent/secret.ts'
 import { createDeliveredSource, type Delivered, whyOlder } from '../../../agent/source/delivered.ts'
 import type { Candidate, Wanted } from '../../../agent/source/source.ts'
 import { createCa, type LeafOptions, type TestCa, type TestCertificate } from '../../support/certificates.ts'
+import { withDamagedKey, withUnknownAlgorithm } from '../../support/damaged.ts'
 
 const hourMs = 3_600_000
 const now = Date.now()
@@ -189,3 +190,17 @@ test('a version says nothing where the store or a restart has forgotten it', asy
   )
   expect(older).toEqual([[1, 2]])
 })
+
+test.each([withDamagedKey, withUnknownAlgorithm])(
+  'a certificate whose key cannot be decoded is refused by name: %o',
+  async (damage) => {
+    const leaf = await issue()
+    const told = async (more: Partial<Delivered>): Promise<string> => await refusal(rig(delivery(leaf, more)).obtain)
+    expect(await told({ ca: root.certificatePem + damage(intermediate.certificatePem) })).toMatch(
+      /^malformed: there: the-ca: PEM certificate 2: its public key cannot be decoded: .*\(CN=Intermediate\)$/,
+    )
+    expect(await told({ certificate: damage(leaf.certificatePem) })).toMatch(
+      /^malformed: there: the-certificate: PEM certificate 1: its public key/,
+    )
+  },
+)

@@ -100,7 +100,7 @@ describe('a directory', () => {
     fill(directory, leaves[0])
     rmSync(join(directory, 'ca.crt'))
     mkdirSync(join(directory, 'ca.crt'))
-    expect(await refusal()).toBe('source-unreadable: DIR/ca.crt is not a regular file')
+    expect(await refusal()).toBe('source-unreadable: DIR/ca.crt is not a regular file but a directory')
     rmSync(join(directory, 'ca.crt'), { recursive: true })
     writeFileSync(join(directory, 'ca.crt'), 'x'.repeat(1024 * 1024 + 1))
     expect(await refusal()).toMatch(/^source-unreadable: DIR\/ca.crt has 1048577 bytes/)

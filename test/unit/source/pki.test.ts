@@ -5,12 +5,19 @@ import { Pkcs10CertificateRequest } from '@peculiar/x509'
 import { describe, expect, test } from 'vitest'
 import type { Target } from '../../../agent/config/config.ts'
 import { AgentError } from '../../../agent/errors.ts'
+import type { AgentEvent } from '../../../agent/observe/events.ts'
+import { validityOf } from '../../../agent/pki/certificate.ts'
 import { generateKey } from '../../../agent/pki/key.ts'
+import { revealed } from '../../../agent/secret.ts'
 import { createPkiSource } from '../../../agent/source/pki.ts'
 import type { BundleSource, Candidate } from '../../../agent/source/source.ts'
 import type { SignedCertificate } from '../../../agent/vault/answers.ts'
 import type { SignRequest, VaultApi } from '../../../agent/vault/client.ts'
+import { type Evidence, signedEvidence } from '../../../agent/vault/clock-evidence.ts'
 import { createCa, type TestCa } from '../../support/certificates.ts'
+import { withDamagedKey, withUnknownAlgorithm } from '../../support/damaged.ts'
+import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts'
+import { bundleOf } from '../pki/parsed.ts'
 
 const root = await createCa({ commonName: 'Root' })
 const intermediate = await createCa({ commonName: 'Intermediate', issuer: root })
@@ -31,8 +38,15 @@ interface Rig {
   readonly source: BundleSource
   readonly calls: string[]
   readonly requests: SignRequest[]
+  /** What was told of Vault's clock. */
+  readonly evidence: readonly (Evidence | undefined)[]
+  readonly clock: FakeClock
+  /** What asked whether there is time for one more issuer. */
+  readonly times: readonly (() => boolean)[]
+  readonly events: AgentEvent[]
   readonly vault: {
-    issuers: (known: ReadonlyMap<string, X509Certificate>) => Promise<Map<string, X509Certificate>>
+    issuers: (known: ReadonlyMap<string, X509Certificate>) => Promise<ReadonlyMap<string, X509Certificate>>
+    unusable: readonly string[]
     answer: (leafPem: string) => SignedCertificate
   }
 }
@@ -40,17 +54,23 @@ interface Rig {
 function rig(signer: TestCa = root): Rig {
   const calls: string[] = []
   const requests: SignRequest[] = []
+  const events: AgentEvent[] = []
   const vault: Rig['vault'] = {
     issuers: () => Promise.resolve(new Map([['root', parsed(root)]])),
+    unusable: [],
     answer: (certificate) => ({ certificate, chain: [root.certificatePem.trim()] }),
   }
   const api: Pick<VaultApi, 'issuers' | 'sign'> = {
-    issuers: (mount, known) => {
+    issuers: async (mount, known, hasTime) => {
+      times.push(hasTime)
       calls.push(`issuers of ${mount}, ${known.size} known`)
-      return vault.issuers(known)
+      const certificates = await vault.issuers(new Map(known))
+      known.clear()
+      for (const [id, certificate] of certificates) known.set(id, certificate)
+      return { certificates, unusable: vault.unusable }
     },
     sign: async (request, credentials) => {
-      calls.push(`sign as ${credentials['X-Vault-Token']}`)
+      calls.push(`sign as ${revealed(credentials)['X-Vault-Token']}`)
       requests.push(request)
       const { publicKey } = new Pkcs10CertificateRequest(request.csr)
       const leaf = await signer.issue({ commonName: request.commonName, publicKeyPem: publicKey.toString('pem') })
@@ -58,10 +78,16 @@ function rig(signer: TestCa = root): Rig {
     },
   }
   let holders = 0
+  const evidence: (Evidence | undefined)[] = []
+  const clock = createFakeClock()
+  const times: (() => boolean)[] = []
   const source = createPkiSource({
     config: { pki: { mount: 'pki/node', ttlSeconds: 3600 }, key: { type: 'ec-p256', reuse: 0 } },
     api: api as VaultApi,
     session: { use: (call) => call({ 'X-Vault-Token': 'held' }), maintain: () => Promise.resolve() },
+    clock,
+    timeoutMs: 1000,
+    skew: { asking: () => (each) => void evidence.push(each) },
     transport: {
       hold: () => {
         if (holders++ === 0) calls.push('open')
@@ -70,8 +96,9 @@ function rig(signer: TestCa = root): Rig {
         }
       },
     },
+    emit: (event) => void events.push(event),
   })
-  return { source, calls, requests, vault }
+  return { source, calls, requests, events, vault, evidence, clock, times }
 }
 
 const wanted = { target, commonName: 'calico-node:node1', published: undefined }
@@ -100,6 +127,23 @@ describe('a certificate', () => {
     expect(leaf.checkPrivateKey(key)).toBe(true)
     expect(intermediates).toEqual([])
     expect(new Set(prints(issuers))).toEqual(new Set(prints([parsed(root)])))
+  })
+
+  test('tells what it says of the clock of Vault', async () => {
+    const each = rig()
+    const { leaf } = await obtain(each)
+    expect(each.evidence).toEqual([signedEvidence(validityOf(leaf), 3600)])
+  })
+
+  test('leaves no more time to the issuers than half of what a step may take', async () => {
+    const each = rig()
+    await obtain(each)
+    const { clock } = each
+    const [hasTime] = each.times
+    clock.advance(4999)
+    expect(hasTime?.()).toBe(true)
+    clock.advance(1)
+    expect(hasTime?.()).toBe(false)
   })
 
   test('has another key every time, unless one is to be kept', async () => {
@@ -193,5 +237,49 @@ describe('the issuers', () => {
     expect(each.calls.filter((call) => call.startsWith('issuers'))).toHaveLength(1)
     expect(each.calls.filter((call) => call.startsWith('sign'))).toHaveLength(2)
     expect([each.calls[0], each.calls.at(-1)]).toEqual(['open', 'close'])
+  })
+
+  test('one that cannot be used is told, and stops nothing', async () => {
+    const each = rig()
+    each.vault.unusable = ['pki/node/issuer/odd/json: odd']
+    await expect(obtain(each)).resolves.toBeDefined()
+    await each.source.look(wanted)
+    const about = { component: 'calico-node', reason: 'ca-unusable', detail: 'pki/node/issuer/odd/json: odd' }
+    const told = { type: 'ca-refresh-failed', ...about }
+    expect(each.events).toEqual([told, told])
+  })
+
+  test('nothing is taken away, and nothing is renewed for its issuer, as long as one cannot be used', async () => {
+    const other = await createCa({ commonName: 'Other' })
+    const leaf = await other.issue({ commonName: 'calico-node:node1' })
+    const published = { ...wanted, published: bundleOf(leaf, [other]) }
+    const { source, vault } = rig()
+    expect(await source.look(published)).toMatchObject({ renew: 'issuer-removed' })
+    vault.unusable = ['odd']
+    const news = await source.look(published)
+    expect(news.renew).toBeUndefined()
+    expect(prints(news.issuers ?? [])).toEqual(prints([parsed(root), parsed(other)]))
+    const candidate = await source.obtain(published, undefined)
+    expect(prints(candidate?.issuers ?? [])).toContain(parsed(other).fingerprint256)
+  })
+
+  test.each([withDamagedKey, withUnknownAlgorithm])(
+    'one in the chain that cannot be used is left out: %o',
+    async (damage) => {
+      const each = rig(intermediate)
+      each.vault.answer = (certificate) => ({
+        certificate,
+        chain: [intermediate.certificatePem, damage(root.certificatePem)],
+      })
+      const { intermediates } = await obtain(each)
+      expect(prints(intermediates)).toEqual([parsed(intermediate).fingerprint256])
+      expect(each.events).toEqual([expect.objectContaining({ reason: 'ca-unusable' })])
+    },
+  )
+
+  test.each([withDamagedKey, withUnknownAlgorithm])('a leaf that cannot be used is malformed: %o', async (damage) => {
+    const each = rig()
+    each.vault.answer = (certificate) => ({ certificate: damage(certificate), chain: [] })
+    await expect(obtain(each)).rejects.toMatchObject({ code: 'malformed' })
   })
 })

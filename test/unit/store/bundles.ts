@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { BundleText } from '../../../agent/pki/bundle.ts'
-import { fileNames } from '../../../agent/store/secret-dir.ts'
+import { fileNames } from '../../../agent/store/published-layout.ts'
 import { createCa } from '../../support/certificates.ts'
 import { bundleOf } from '../pki/parsed.ts'
 

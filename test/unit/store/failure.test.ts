@@ -50,7 +50,14 @@ describe('a system error', () => {
 
   test('reaches every reason of the store', () => {
     // What is no failure of a file operation has its own tests.
-    const own = ['host-copy-absent', 'directory-in-use', 'directory-unlocked', 'generation-stuck', 'issuance-record']
+    const own = [
+      'host-copy-absent',
+      'directory-in-use',
+      'directory-unlocked',
+      'generation-stuck',
+      'attributes-ignored',
+      'issuance-record',
+    ]
     const reached = new Set<string>([...cases.map(([, reason]) => reason), ...own])
     const ofStore = Object.entries(reasons).flatMap(([code, { about }]) => (about === 'store' ? [code] : []))
     expect(ofStore.filter((code) => !reached.has(code))).toEqual([])

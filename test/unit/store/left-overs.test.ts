@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { BundleText } from '../../../agent/pki/bundle.ts'
 import { openSecretDir } from '../../../agent/store/secret-dir.ts'
-import { createFaultyFiles } from '../../support/faulty-files.ts'
+import { createFaultyFiles, type FileCall } from '../../support/faulty-files.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 import { attributes, createBundles, generationsIn, litterIn, readNames, texts } from './bundles.ts'
 
@@ -55,11 +55,11 @@ describe('..data that is no link', () => {
   test.each([
     ['a directory', (path: string) => mkdirSync(path)],
     ['a file', (path: string) => writeFileSync(path, 'text')],
-  ])('but %s is refused and left alone', (_what, make) => {
+  ])('but %s is refused and left alone', (what, make) => {
     const directory = tempDir()
     make(join(directory, '..data'))
     expect(() => openSecretDir(directory, attributes).publish(first, at(0))).toThrow(
-      expect.objectContaining({ code: 'directory-occupied', message: `${directory}/..data is not a link` }),
+      expect.objectContaining({ code: 'directory-occupied', message: `${directory}/..data is not a link but ${what}` }),
     )
     expect(readdirSync(directory)).toEqual(['..data'])
   })
@@ -103,25 +103,34 @@ describe('a generation that cannot be read or removed', () => {
 
   test('never stands in the way of a certificate: it stays', () => {
     const directory = publishedTwice()
-    const { files, calls } = createFaultyFiles((_index, call) => (call === 'rmSync' ? { code: 'EACCES' } : undefined))
-    const secretDir = openSecretDir(directory, attributes, files)
+    const { files, calls } = createFaultyFiles((_index, call) =>
+      call === 'rmdirSync' ? { code: 'EACCES' } : undefined,
+    )
+    const secretDir = openSecretDir(directory, attributes, { files })
     secretDir.publish(third, at(2000))
-    expect(calls).toContain('rmSync')
+    expect(calls).toContain('rmdirSync')
     expect(readNames(directory)).toEqual(texts(third))
     expect(generationsIn(directory)).toHaveLength(3)
-    expect(secretDir.leftOver()).toMatchObject({
-      code: 'generation-stuck',
-      message: expect.stringMatching(/^\/.*\/\.\.2026_11_21_00_00_00\.000_0: EACCES/) as string,
-    })
+    expect(secretDir.flaws()).toMatchObject([
+      {
+        code: 'generation-stuck',
+        message: expect.stringMatching(/^\/.*\/\.\.2026_11_21_00_00_00\.000_0: EACCES/) as string,
+      },
+    ])
     openSecretDir(directory, attributes).publish(first, at(3000))
     expect(litterIn(directory)).toEqual([])
   })
 
   test('hides nothing of the one that is published', () => {
     const directory = publishedTwice()
-    const { files } = createFaultyFiles((_index, call) => (call === 'openSync' ? { code: 'EACCES' } : undefined))
-    const secretDir = openSecretDir(directory, attributes, files)
-    expect(secretDir.previous()).toBeUndefined()
-    expect(() => secretDir.current()).toThrow(expect.objectContaining({ code: 'directory-denied' }))
+    const withoutFiles = () => {
+      let opened = 0
+      // The directory itself can be opened.
+      const isRefused = (call: FileCall): boolean => call === 'openSync' && ++opened > 1
+      const { files } = createFaultyFiles((_index, call) => (isRefused(call) ? { code: 'EACCES' } : undefined))
+      return openSecretDir(directory, attributes, { files })
+    }
+    expect(withoutFiles().previous()).toBeUndefined()
+    expect(() => withoutFiles().current()).toThrow(expect.objectContaining({ code: 'directory-denied' }))
   })
 })

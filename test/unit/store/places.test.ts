@@ -44,7 +44,7 @@ describe.each(uses)('%s', (_name, use) => {
   test('says that access is denied', () => {
     const directory = tempDir()
     const { files } = createFaultyFiles(() => ({ code: 'EACCES' }))
-    expect(() => use(openSecretDir(directory, attributes, files))).toThrow(
+    expect(() => use(openSecretDir(directory, attributes, { files }))).toThrow(
       failure('directory-denied', `^${directory}: `),
     )
   })
@@ -61,7 +61,7 @@ describe('a full disk', () => {
     const directory = tempDir()
     openSecretDir(directory, attributes).publish(old, at(0))
     const { files } = createFaultyFiles((_index, call) => (call === refused ? { code: 'ENOSPC' } : undefined))
-    const full = openSecretDir(directory, attributes, files)
+    const full = openSecretDir(directory, attributes, { files })
     for (let attempt = 1; attempt <= 5; attempt++) {
       expect(() => full.publish(next, at(attempt * 1000))).toThrow(failure('directory-full', `^${directory}: ENOSPC`))
       expect(readNames(directory)).toEqual(texts(old))
@@ -75,7 +75,7 @@ describe('a full disk', () => {
     const directory = tempDir()
     openSecretDir(directory, attributes).publish(old, at(0))
     const { files } = createFaultyFiles((_index, call) => (call === 'renameSync' ? { code: 'EDQUOT' } : undefined))
-    expect(() => openSecretDir(directory, attributes, files).publish(next, at(1000))).toThrow(
+    expect(() => openSecretDir(directory, attributes, { files }).publish(next, at(1000))).toThrow(
       failure('directory-full', 'EDQUOT'),
     )
     expect(readNames(directory)).toEqual(texts(old))
@@ -127,7 +127,7 @@ describe('a read-only file system', () => {
     openSecretDir(directory, attributes).publish(old, at(0))
     const reading = new Set<FileCall>(['readdirSync', 'readlinkSync', 'lstatSync', 'statSync'])
     const { files } = createFaultyFiles((_index, call) => (reading.has(call) ? undefined : { code: 'EROFS' }))
-    expect(() => openSecretDir(directory, attributes, files).publish(next, at(1000))).toThrow(
+    expect(() => openSecretDir(directory, attributes, { files }).publish(next, at(1000))).toThrow(
       failure('directory-read-only', `^${directory}: EROFS`),
     )
     expect(readNames(directory)).toEqual(texts(old))

@@ -15,7 +15,8 @@ import {
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { BundleText } from '../../../agent/pki/bundle.ts'
-import { fileNames, openSecretDir } from '../../../agent/store/secret-dir.ts'
+import { fileNames } from '../../../agent/store/published-layout.ts'
+import { openSecretDir } from '../../../agent/store/secret-dir.ts'
 import { createFaultyFiles } from '../../support/faulty-files.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 import { attributes, createBundles, generationsIn, litterIn, readNames, texts } from './bundles.ts'
@@ -43,7 +44,7 @@ function publishWatched(directory: string, bundle: BundleText): (string | undefi
     if (JSON.stringify(found) !== JSON.stringify(seen.at(-1))) seen.push(found)
     return undefined
   })
-  openSecretDir(directory, attributes, files).publish(bundle, later)
+  openSecretDir(directory, attributes, { files }).publish(bundle, later)
   return seen
 }
 
@@ -92,24 +93,55 @@ describe('plain files under our names (a copied Secret)', () => {
     expect(seen).toEqual([texts(old), texts(next)])
   })
 
-  test('with garbage in them are taken along all the same', () => {
+  test('with garbage in them are replaced, and their bytes are copied nowhere', () => {
     const directory = tempDir()
     for (const name of names) writeFileSync(join(directory, name), 'garbage')
     expect(() => openSecretDir(directory, attributes).current()).toThrow(expect.objectContaining({ code: 'malformed' }))
     openSecretDir(directory, attributes).publish(next, later)
     expect(readNames(directory)).toEqual(texts(next))
     expect(openSecretDir(directory, attributes).previous()).toBeUndefined()
+    expect(generationsIn(directory)).toHaveLength(1)
+  })
+
+  test('with something before and after the certificates are taken along without it', () => {
+    const directory = tempDir()
+    writePlain(directory, old)
+    writeFileSync(join(directory, fileNames.ca), `a token\n${old.ca}another token\n`)
+    openSecretDir(directory, attributes).publish(next, later)
+    expect(openSecretDir(directory, attributes).previous()?.text).toEqual(old)
   })
 })
 
 describe('links under our names', () => {
-  test('to files elsewhere are read, and replaced without touching what they name', () => {
+  const targets: readonly (readonly [string, (elsewhere: string) => string])[] = [
+    ['a file elsewhere', (elsewhere) => elsewhere],
+    ['a directory', () => '..'],
+    ['a named pipe', (elsewhere) => `${elsewhere}.pipe`],
+    ['nothing', () => '/nowhere/at/all'],
+    ['a device', () => '/dev/zero'],
+  ]
+
+  test.each(targets)('to %s are not followed, and are replaced without touching what they name', (_what, targetOf) => {
     const elsewhere = tempDir()
     const directory = tempDir()
     writePlain(elsewhere, old)
-    for (const name of names) symlinkSync(join(elsewhere, name), join(directory, name))
-    expect(publishWatched(directory, next)).toEqual([texts(old), texts(next)])
+    for (const name of names) {
+      execFileSync('mkfifo', [join(elsewhere, `${name}.pipe`)])
+      symlinkSync(targetOf(join(elsewhere, name)), join(directory, name))
+    }
+    const secretDir = openSecretDir(directory, attributes)
+    expect(() => secretDir.current()).toThrow(expect.objectContaining({ code: 'malformed' }))
+    secretDir.publish(next, later)
+    expect(secretDir.current()?.text).toEqual(next)
+    expect(secretDir.previous()).toBeUndefined()
     expect(readNames(elsewhere)).toEqual(texts(old))
+  })
+
+  test('to themselves are replaced', () => {
+    const directory = tempDir()
+    for (const name of names) symlinkSync(name, join(directory, name))
+    openSecretDir(directory, attributes).publish(next, later)
+    expect(readNames(directory)).toEqual(texts(next))
   })
 
   test('through ..data by an absolute path become relative ones', () => {
@@ -131,19 +163,8 @@ describe('what is not a file that could be taken along is refused and left alone
   const places: readonly (readonly [string, (path: string) => void])[] = [
     ['a directory', (path) => mkdirSync(path)],
     ['a directory with files', (path) => mkdirSync(join(path, 'deep'), { recursive: true })],
-    ['a link to a directory', (path) => symlinkSync('..', path)],
     ['a named pipe', (path) => execFileSync('mkfifo', [path])],
-    [
-      'a link to a named pipe',
-      (path) => {
-        execFileSync('mkfifo', [`${path}.pipe`])
-        symlinkSync(`${path}.pipe`, path)
-      },
-    ],
-    ['a link to nowhere', (path) => symlinkSync('/nowhere/at/all', path)],
-    ['a link to itself', (path) => symlinkSync(path, path)],
     ['a file of 2 MiB', (path) => writeFileSync(path, Buffer.alloc(2 * 1024 * 1024))],
-    ['a device', (path) => symlinkSync('/dev/zero', path)],
   ]
 
   test.each(places)('%s', (_what, make) => {

@@ -3,7 +3,8 @@ import { mkdirSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { BundleText } from '../../../agent/pki/bundle.ts'
-import { fileNames, openSecretDir } from '../../../agent/store/secret-dir.ts'
+import { fileNames } from '../../../agent/store/published-layout.ts'
+import { openSecretDir } from '../../../agent/store/secret-dir.ts'
 import { createFaultyFiles } from '../../support/faulty-files.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 import { attributes, createBundles, readNames, readResolved, texts } from './bundles.ts'
@@ -29,7 +30,7 @@ test('between any two system calls of a publication, a reader finds the old thre
       if (JSON.stringify(found) !== seen.at(-1)) seen.push(JSON.stringify(found))
       return undefined
     })
-    openSecretDir(directory, attributes, files).publish(bundleAt(round), at(round))
+    openSecretDir(directory, attributes, { files }).publish(bundleAt(round), at(round))
     expect(seen).toEqual([bundleAt(round - 1), bundleAt(round)].map((bundle) => JSON.stringify(texts(bundle))))
   }
 })
@@ -53,7 +54,7 @@ describe('our own reading', () => {
         if (index === moment) publisher.publish(bundleAt(1), at(1))
         return undefined
       })
-      const found = openSecretDir(directory, attributes, files).current()
+      const found = openSecretDir(directory, attributes, { files }).current()
       expect([bundleAt(0), bundleAt(1)]).toContainEqual(found?.text)
     }
   })
@@ -78,7 +79,7 @@ describe('our own reading', () => {
         if (index === moment) swap()
         return undefined
       })
-      const found = openSecretDir(directory, attributes, files).current()
+      const found = openSecretDir(directory, attributes, { files }).current()
       expect([bundleAt(0), bundleAt(1)]).toContainEqual(found?.text)
     }
   })

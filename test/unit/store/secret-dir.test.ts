@@ -13,7 +13,8 @@ import {
 import { join } from 'node:path'
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { BundleText } from '../../../agent/pki/bundle.ts'
-import { fileNames, openSecretDir } from '../../../agent/store/secret-dir.ts'
+import { fileNames } from '../../../agent/store/published-layout.ts'
+import { openSecretDir } from '../../../agent/store/secret-dir.ts'
 import { createFaultyFiles } from '../../support/faulty-files.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 import { attributes, createBundles, generationsIn, litterIn, readNames, readResolved, texts } from './bundles.ts'
@@ -135,9 +136,9 @@ describe('what stands in the directory', () => {
   test('is read in small pieces where the system gives it so', () => {
     const directory = tempDir()
     const { files, calls } = createFaultyFiles(() => 'short')
-    openSecretDir(directory, attributes, files).publish(first, at(0))
+    openSecretDir(directory, attributes, { files }).publish(first, at(0))
     expect(readNames(directory)).toEqual(texts(first))
-    expect(openSecretDir(directory, attributes, files).current()?.text).toEqual(first)
+    expect(openSecretDir(directory, attributes, { files }).current()?.text).toEqual(first)
     expect(calls.filter((call) => call === 'writeSync').length).toBeGreaterThan(100)
   })
 })
@@ -170,7 +171,7 @@ describe('mode and owner', () => {
       }
       return undefined
     })
-    openSecretDir(directory, attributes, files).publish(first, at(0))
+    openSecretDir(directory, attributes, { files }).publish(first, at(0))
     expect([...modes]).toEqual(['600', '400'])
   })
 

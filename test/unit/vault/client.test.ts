@@ -6,6 +6,7 @@ import { Secret } from '../../../agent/secret.ts'
 import { createVaultApi, tokenHeader, type VaultApi } from '../../../agent/vault/client.ts'
 import type { VaultRequest } from '../../../agent/vault/transport.ts'
 import { createCa } from '../../support/certificates.ts'
+import { withDamagedKey, withUnknownAlgorithm } from '../../support/damaged.ts'
 
 const ca = await createCa()
 const origin = 'https://vault.example.org:8200'
@@ -58,15 +59,47 @@ test('sign asks for exactly the name, by the credentials it was given', async ()
   })
 })
 
+const always = (): boolean => true
+
+test('issuers that take longer than there is time for: what was read stays, and the next call goes on', async () => {
+  const ids = Array.from({ length: 500 }, (_, each) => `i${each}`)
+  const { api, sent } = apiWith([
+    issuerList(...ids),
+    ...Array.from({ length: 300 }, () => issuerBody),
+    issuerList(...ids),
+    ...Array.from({ length: 200 }, () => issuerBody),
+  ])
+  const known = new Map<string, X509Certificate>()
+  let left = 300
+  await expect(api.issuers('pki', known, () => left-- > 0)).rejects.toMatchObject({
+    code: 'vault-timeout',
+    message: 'pki/issuers: 300 of 500 issuers are read',
+  })
+  await api.issuers('pki', known, always)
+  expect(known.size).toBe(500)
+  expect(sent).toHaveLength(502)
+})
+
+test('a mount with more issuers than a CA set should have is refused before one is read', async () => {
+  const { api, sent } = apiWith([issuerList(...Array.from({ length: 2000 }, (_, each) => `i${each}`))])
+  await expect(api.issuers('pki', new Map(), always)).rejects.toMatchObject({
+    code: 'vault-answer-too-large',
+    message: expect.stringContaining('2000 issuers'),
+  })
+  expect(sent).toHaveLength(1)
+})
+
 test('issuers: the list, then each one that is not known yet', async () => {
   const { api, sent } = apiWith([issuerList('a', 'b'), issuerBody, issuerBody, issuerList('b', 'c'), issuerBody])
-  const first = await api.issuers('pki', new Map())
-  expect([...first.keys()]).toEqual(['a', 'b'])
-  expect(first.get('a')?.fingerprint256).toBe(new X509Certificate(ca.certificatePem).fingerprint256)
-  const second = await api.issuers('pki', first)
+  const known = new Map<string, X509Certificate>()
+  await api.issuers('pki', known, always)
+  expect([...known.keys()]).toEqual(['a', 'b'])
+  expect(known.get('a')?.fingerprint256).toBe(new X509Certificate(ca.certificatePem).fingerprint256)
+  const before = known.get('b')
+  await api.issuers('pki', known, always)
   // a is no longer in the mount.
-  expect([...second.keys()]).toEqual(['b', 'c'])
-  expect(second.get('b')).toBe(first.get('b'))
+  expect([...known.keys()]).toEqual(['b', 'c'])
+  expect(known.get('b')).toBe(before)
   expect(sent.map(({ method, path }) => `${method} ${path}`)).toEqual([
     'GET /v1/pki/issuers?list=true',
     'GET /v1/pki/issuer/a/json',
@@ -79,14 +112,30 @@ test('issuers: the list, then each one that is not known yet', async () => {
 
 test.each([
   ['no PEM', 'there is nothing'],
-  ['broken PEM', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----'],
+  ['PEM that is cut off', '-----BEGIN CERTIFICATE-----\nAAAA\n'],
 ])('an issuer that is %s', async (_name, certificate) => {
   const { api } = apiWith([issuerList('a'), { data: { certificate } }])
-  await expect(api.issuers('pki', new Map())).rejects.toMatchObject({
+  await expect(api.issuers('pki', new Map(), always)).rejects.toMatchObject({
     code: 'vault-bad-answer',
     message: expect.stringMatching(/^pki\/issuer\/a\/json: /),
   })
 })
+
+test.each([
+  ['garbage', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----', /PEM certificate 1: /],
+  ['a point off its curve', withDamagedKey(ca.certificatePem), /public key cannot be decoded.*\(CN=/],
+  ['an unknown algorithm', withUnknownAlgorithm(ca.certificatePem), /public key cannot be decoded.*\(CN=/],
+])(
+  'an issuer that cannot be used (%s) is left out and named; it is asked for again, as it may be mended',
+  async (_name, certificate, why) => {
+    const { api, sent } = apiWith([issuerList('a', 'b'), { data: { certificate } }, issuerBody])
+    const { certificates, unusable } = await api.issuers('pki', new Map(), always)
+    expect([...certificates.keys()]).toEqual(['b'])
+    expect(unusable).toEqual([expect.stringMatching(/^pki\/issuer\/a\/json: /)])
+    expect(unusable[0]).toMatch(why)
+    expect(sent).toHaveLength(3)
+  },
+)
 
 test('lookup and renewal of a token', async () => {
   const { api, sent } = apiWith([{ data: { ttl: 60, renewable: true } }, auth])
@@ -110,7 +159,7 @@ test("the transport's errors pass through node-vault as they are", async () => {
 test('the namespace goes with every request', async () => {
   const { api, sent } = apiWith([auth, issuerList('a'), issuerBody], 'team/calico')
   await api.login('jwt', {})
-  await api.issuers('pki', new Map())
+  await api.issuers('pki', new Map(), always)
   expect(sent.map(({ headers }) => headers['X-Vault-Namespace'])).toEqual(Array(3).fill('team/calico'))
 })
 
@@ -121,7 +170,7 @@ test("variables of Vault's own in the environment change nothing", async () => {
   vi.stubEnv('VAULT_ADDR', 'https://CANARY:1')
   const { api, sent } = apiWith([auth, issuerList(), { data: { ttl: 1 } }])
   await api.login('jwt', { role: 'r' })
-  await api.issuers('pki', new Map())
+  await api.issuers('pki', new Map(), always)
   await api.lookupToken(new Secret('hvs.held'))
   expect(JSON.stringify(sent)).not.toContain('CANARY')
   expect(sent.map(({ headers }) => Object.keys(headers).length)).toEqual([1, 1, 2])

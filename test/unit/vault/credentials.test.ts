@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { AgentError } from '../../../agent/errors.ts'
-import { Secret } from '../../../agent/secret.ts'
+import { revealed, Secret } from '../../../agent/secret.ts'
 import { readLoginParameters, readNodeUid, readStaticToken } from '../../../agent/vault/credentials.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 
@@ -32,10 +32,10 @@ describe('jwt and kubernetes', () => {
   test.each(['jwt', 'kubernetes'] as const)('%s: role and token; a trailing newline is nothing', (method) => {
     const jwt = jwtOf({ exp: 100 })
     writeFileSync(file, `${jwt}\n`)
-    expect(readLoginParameters({ ...jwtAuth(), method }, 'node1')).toEqual({
-      parameters: { role: 'calico-node', jwt },
-      expiresAtMs: 100_000,
-    })
+    const { parameters, expiresAtMs } = readLoginParameters({ ...jwtAuth(), method }, 'node1')
+    expect(revealed(parameters)).toEqual({ role: 'calico-node', jwt })
+    expect(JSON.stringify(parameters)).toBe('{"role":"calico-node","jwt":"[redacted]"}')
+    expect(expiresAtMs).toBe(100_000)
   })
 
   test('the file is read every time', () => {
@@ -74,7 +74,7 @@ describe('jwt and kubernetes', () => {
   test('a directory', () => {
     mkdirSync(file)
     expect(refusal(() => readLoginParameters(jwtAuth(), 'node1'))).toMatch(
-      /^credential-missing: .*token is not a regular file$/,
+      /^credential-missing: .*token is not a regular file but a directory$/,
     )
   })
 })
@@ -84,11 +84,12 @@ describe('approle', () => {
     writeFileSync(file, 'role\n')
     writeFileSync(`${file}-secret`, 'secret\n')
     const auth = { method: 'approle', mount: 'approle', roleIdFile: file, secretIdFile: `${file}-secret` } as const
-    expect(readLoginParameters(auth, 'node1')).toEqual({
-      parameters: { role_id: 'role', secret_id: 'secret' },
-      expiresAtMs: undefined,
-    })
-    expect(readLoginParameters({ ...auth, secretIdFile: undefined }, 'node1').parameters).toEqual({ role_id: 'role' })
+    const { parameters, expiresAtMs } = readLoginParameters(auth, 'node1')
+    expect(revealed(parameters)).toEqual({ role_id: 'role', secret_id: 'secret' })
+    expect(JSON.stringify(parameters)).not.toMatch(/:"(role|secret)"/)
+    expect(expiresAtMs).toBeUndefined()
+    const alone = readLoginParameters({ ...auth, secretIdFile: undefined }, 'node1')
+    expect(revealed(alone.parameters)).toEqual({ role_id: 'role' })
     expect(refusal(() => readLoginParameters({ ...auth, secretIdFile: `${file}-none` }, 'node1'))).toMatch(
       /^credential-missing/,
     )

@@ -28,7 +28,7 @@ describe('an error of the connection', () => {
     ['vault-timeout', ['UND_ERR_CONNECT_TIMEOUT', 'ETIMEDOUT', 'UND_ERR_BODY_TIMEOUT', 'UND_ERR_ABORTED']],
     ['vault-connection-lost', ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET', 'UND_ERR_DESTROYED', 'UND_ERR_INFO']],
     ['vault-answer-too-large', ['UND_ERR_RES_EXCEEDED_MAX_SIZE']],
-    ['vault-bad-answer', ['UND_ERR_HEADERS_OVERFLOW', 'HPE_INVALID_CONSTANT']],
+    ['vault-bad-answer', ['UND_ERR_HEADERS_OVERFLOW', 'HPE_INVALID_CONSTANT', 'ERR_ASSERTION']],
     [
       'vault-tls',
       [
@@ -40,6 +40,12 @@ describe('an error of the connection', () => {
         'SELF_SIGNED_CERT_IN_CHAIN',
         'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
         'INVALID_PURPOSE',
+        'ERROR_IN_CERT_NOT_AFTER_FIELD',
+        'HOSTNAME_MISMATCH',
+        'OUT_OF_MEM',
+        'PATH_LENGTH_EXCEEDED',
+        // A key that is too short, for one.
+        'UNSPECIFIED',
         'EPROTO',
       ],
     ],
@@ -97,6 +103,7 @@ describe('an answer that says no', () => {
     ['login', 503, 'Vault is sealed', 'vault-sealed'],
     ['login', 429, 'rate limit quota exceeded', 'vault-rate-limited'],
     ['sign', 400, 'common name x not allowed by this role', 'vault-request-refused'],
+    ['sign', 400, "cannot satisfy request: notBefore before signer's notBefore", 'issuer-too-young'],
     ['sign', 401, undefined, 'vault-denied'],
     ['sign', 403, 'permission denied', 'vault-denied'],
     ['sign', 404, 'no handler for route', 'vault-not-found'],
@@ -165,7 +172,9 @@ test.each([
   ['Sun, 06 Nov 1994 08:49:37 GMT', 37_000],
   ['Sunday, 06-Nov-94 08:49:37 GMT', 37_000],
   ['120', 120_000],
-  ['9'.repeat(400), Number.POSITIVE_INFINITY],
+  ['9'.repeat(400), 86_400_000],
+  ['Fri, 31 Dec 9999 23:59:59 GMT', 86_400_000],
+  ['Fri, 01 Jan 275760 00:00:00 GMT', undefined],
   ['-1', undefined],
   ['1.5', undefined],
   ['2033', 2_033_000],
@@ -173,4 +182,13 @@ test.each([
   [undefined, undefined],
 ])('Retry-After %j', (header, expected) => {
   expect(retryAfterMs(header, Date.parse('1994-11-06T08:49:00Z'))).toBe(expected)
+})
+
+test('an issuer that is too young is asked again once it can have grown old enough', () => {
+  const { retry, retryAfterMs: waitMs } = translateAnswer(
+    answer(400, "notBefore before signer's notBefore"),
+    'sign',
+    'x',
+  )
+  expect([retry, waitMs]).toEqual(['outage', 30_000])
 })

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { AgentError } from '../../../agent/errors.ts'
 import type { ReasonCode } from '../../../agent/reasons.ts'
+import { revealed } from '../../../agent/secret.ts'
 import { inlineHeaders, translateInlineRefusal } from '../../../agent/vault/inline-auth.ts'
 
 test('every parameter is a header of its own, base64url of its key and value', () => {
@@ -15,7 +16,7 @@ test('every parameter is a header of its own, base64url of its key and value', (
     'X-Vault-Inline-Auth-Path': 'auth/jwt/prod/login',
     'X-Vault-Inline-Auth-Operation': 'update',
   })
-  const jwt = headers['X-Vault-Inline-Auth-Parameter-jwt'] ?? ''
+  const jwt = revealed(headers)['X-Vault-Inline-Auth-Parameter-jwt'] ?? ''
   expect(jwt).toMatch(/^[\w-]+$/)
   expect(JSON.parse(Buffer.from(jwt, 'base64url').toString())).toEqual({ key: 'jwt', value: 'a.b.c?>' })
 })

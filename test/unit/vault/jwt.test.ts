@@ -1,7 +1,8 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { AgentError } from '../../../agent/errors.ts'
-import { readClaims } from '../../../agent/vault/jwt.ts'
+import { Secret } from '../../../agent/secret.ts'
+import { readClaims, type ServiceAccountClaims } from '../../../agent/vault/jwt.ts'
 
 const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url')
 const jwtOf = (payload: unknown): string => `${encode({ alg: 'RS256' })}.${encode(payload)}.c2lnbmF0dXJl`
@@ -17,7 +18,7 @@ test('the claims of a pod-bound service-account token', () => {
       pod: { name: 'calico-node-1' },
     },
   }
-  expect(readClaims(jwtOf(payload), '/token')).toEqual({
+  expect(claimsOf(jwtOf(payload), '/token')).toEqual({
     expiresAtMs: 1_795_221_636_000,
     nodeName: 'node1',
     nodeUid: '43adfa72-0000-4000-8000-000000000000',
@@ -30,7 +31,7 @@ test('the claims of a pod-bound service-account token', () => {
 test.each([[{}], [{ exp: '1795221636' }], [{ exp: null }], [{ exp: {} }], [{ exp: 1e300 }], [{ exp: -1e300 }]])(
   'no moment in %j',
   (payload) => {
-    expect(readClaims(jwtOf(payload), '/token').expiresAtMs).toBeUndefined()
+    expect(claimsOf(jwtOf(payload), '/token').expiresAtMs).toBeUndefined()
   },
 )
 
@@ -46,20 +47,20 @@ test.each([
   [{ node: { uid: 'a b' } }],
   [{ node: { uid: '../x' } }],
 ])('no node in %j', (claim) => {
-  expect(readClaims(jwtOf({ 'kubernetes.io': claim }), '/token').nodeUid).toBeUndefined()
+  expect(claimsOf(jwtOf({ 'kubernetes.io': claim }), '/token').nodeUid).toBeUndefined()
 })
 
 test.each(['', 'a', 'a.b', 'a.b.c', 'a..c', `.${encode({})}.c`, `${encode({})}.${encode({})}.`, `a.${encode({})}.b.c`])(
   'no JWT: %j',
   (text) => {
-    expect(() => readClaims(text, '/var/token')).toThrow(
+    expect(() => claimsOf(text, '/var/token')).toThrow(
       expect.objectContaining({ code: 'credential-invalid', message: '/var/token does not hold a JWT' }),
     )
   },
 )
 
 test.each([[[]], ['text'], [7], [null]])('no JWT: its payload is %j', (payload) => {
-  expect(() => readClaims(jwtOf(payload), '/token')).toThrow(AgentError)
+  expect(() => claimsOf(jwtOf(payload), '/token')).toThrow(AgentError)
 })
 
 test('property: any text is read, or refused without repeating it', () => {
@@ -79,10 +80,14 @@ test('property: any text is read, or refused without repeating it', () => {
 
 function outcome(text: string): string {
   try {
-    const { expiresAtMs = 0, nodeUid = 'none' } = readClaims(text, '/token')
+    const { expiresAtMs = 0, nodeUid = 'none' } = claimsOf(text, '/token')
     return `read ${new Date(expiresAtMs).toISOString()} ${nodeUid}`
   } catch (error) {
     if (!(error instanceof AgentError) || error.cause !== undefined) throw error
     return error.message === '/token does not hold a JWT' ? 'refused Z ok' : error.message
   }
+}
+
+function claimsOf(text: string, file: string): ServiceAccountClaims {
+  return readClaims(new Secret(text), file)
 }

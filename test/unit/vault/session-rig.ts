@@ -1,10 +1,11 @@
 /** Owns the set-up of the session's tests: a Vault that answers when the test says so, and files with tokens. */
+
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Auth } from '../../../agent/config/auth.ts'
 import { AgentError } from '../../../agent/errors.ts'
 import type { AgentEvent } from '../../../agent/observe/events.ts'
-import { Secret } from '../../../agent/secret.ts'
+import { revealed, Secret } from '../../../agent/secret.ts'
 import type { Token } from '../../../agent/vault/answers.ts'
 import type { Credentials, VaultApi } from '../../../agent/vault/client.ts'
 import { createSession, type Session } from '../../../agent/vault/session.ts'
@@ -44,11 +45,11 @@ export function jwtUntil(epochMs: number, name = 'x'): string {
 
 export function sessionRig(method: 'jwt' | 'token' | 'cert' = 'jwt', inline = false): SessionRig {
   const clock = createFakeClock()
-  const skew = createSkewMeter(clock)
   const tokenFile = join(tempDir(), 'token')
   writeFileSync(tokenFile, method === 'token' ? 'hvs.file' : jwtUntil(clock.now() + 3_600_000))
   const calls: string[] = []
   const events: AgentEvent[] = []
+  const skew = createSkewMeter(clock, (event) => void events.push(event))
   const vault: SessionRig['vault'] = {
     login: (count) => Promise.resolve(tokenOf(`t${count}`)),
     lookup: (token) => Promise.resolve(tokenOf(token)),
@@ -57,7 +58,7 @@ export function sessionRig(method: 'jwt' | 'token' | 'cert' = 'jwt', inline = fa
   let logins = 0
   const api: VaultApi = {
     login: (mount, parameters) => {
-      calls.push(`login ${mount} ${parameters['jwt'] ?? parameters['name'] ?? ''}`)
+      calls.push(`login ${mount} ${revealed(parameters)['jwt'] ?? revealed(parameters)['name'] ?? ''}`)
       return vault.login(++logins)
     },
     lookupToken: (token) => {
@@ -81,7 +82,7 @@ export function sessionRig(method: 'jwt' | 'token' | 'cert' = 'jwt', inline = fa
   const session = createSession({ auth: auths[method], node: 'node1', inline, api, clock, skew, emit })
   const use = (...refused: readonly string[]): Promise<string> =>
     session.use((credentials: Credentials) => {
-      const token = credentials['X-Vault-Token'] ?? ''
+      const token = revealed(credentials)['X-Vault-Token'] ?? ''
       calls.push(`use ${token}`)
       return refused.includes(token) ? Promise.reject(denied()) : Promise.resolve(token)
     })

@@ -1,6 +1,7 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { AgentError } from '../../../agent/errors.ts'
+import { revealed } from '../../../agent/secret.ts'
 import { denied, jwtUntil, sessionRig, tokenOf } from './session-rig.ts'
 
 describe('a token that was handed to us', () => {
@@ -106,7 +107,7 @@ describe('inline authentication', () => {
   test('sends the credential with the request itself, read anew every time', async () => {
     const { session, calls, events, clock, tokenFile } = sessionRig('jwt', true)
     const sent = async (): Promise<unknown> => {
-      const headers = await session.use((credentials) => Promise.resolve(credentials))
+      const headers = revealed(await session.use((credentials) => Promise.resolve(credentials)))
       expect(headers['X-Vault-Inline-Auth-Path']).toBe('auth/jwt/login')
       return JSON.parse(Buffer.from(headers['X-Vault-Inline-Auth-Parameter-jwt'] ?? '', 'base64url').toString()).value
     }

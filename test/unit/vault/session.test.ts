@@ -174,7 +174,8 @@ describe('a refused login', () => {
   test("is judged by Vault's clock", async () => {
     const { use, vault, clock, skew } = sessionRig()
     vault.login = () => Promise.reject(refused)
-    skew.observe(new Date(clock.now() + 7_200_000).toUTCString(), clock.now())
+    const vaultMs = clock.now() + 7_200_000
+    skew.asking()({ earliestMs: vaultMs, latestMs: vaultMs })
     await expect(use()).rejects.toMatchObject({ code: 'credential-expired' })
   })
 

@@ -6,6 +6,7 @@ import type { VaultAddress } from '../../../agent/config/vault.ts'
 import { AgentError } from '../../../agent/errors.ts'
 import { readTlsMaterial } from '../../../agent/vault/tls-files.ts'
 import { createCa } from '../../support/certificates.ts'
+import { withDamagedKey, withUnknownAlgorithm } from '../../support/damaged.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 
 const ca = await createCa()
@@ -88,3 +89,15 @@ test('a key of another certificate', () => {
   writeFileSync(address.clientKeyFile ?? '', other.privateKeyPem)
   expect(refusal()).toBe('VAULT_CLIENT_KEY: the key is not the one of VAULT_CLIENT_CERT')
 })
+
+test.each([withDamagedKey, withUnknownAlgorithm])(
+  'a certificate whose key cannot be decoded is refused by name: %o',
+  (damage) => {
+    writeFileSync(address.clientCertFile ?? '', damage(client.certificatePem))
+    expect(refusal()).toMatch(
+      /^VAULT_CLIENT_CERT: PEM certificate 1: its public key cannot be decoded: .*\(CN=client\)$/,
+    )
+    writeFileSync(address.caFile ?? '', ca.certificatePem + damage(ca.certificatePem))
+    expect(refusal()).toMatch(/^VAULT_CACERT: PEM certificate 2: its public key cannot be decoded: .*\(CN=.*\)$/)
+  },
+)

@@ -69,6 +69,12 @@ describe('connections that fail', () => {
       'vault-connection-lost',
       /closed/,
     ],
+    ...['000', '099', '101'].map((status): [string, Answering, string, RegExp] => [
+      `the status ${status}`,
+      answerBytes(`HTTP/1.1 ${status} X\r\ncontent-length: 2\r\n\r\n{}`),
+      'vault-bad-answer',
+      /not HTTP\/1\.1/,
+    ]),
     ['another protocol', answerBytes(`SSH-2.0-${canaries.token}\r\n`), 'vault-bad-answer', /not HTTP\/1\.1/],
     [
       'a length that is none',

@@ -58,7 +58,7 @@ export function transportTo(origin: string, address: Partial<VaultAddress> = {})
       ...address,
     },
     clock: systemClock,
-    skew: createSkewMeter(systemClock),
+    skew: createSkewMeter(systemClock, () => {}),
     emit: (event) => events.push(event),
   })
   onTestFinished(() => transport.destroy())

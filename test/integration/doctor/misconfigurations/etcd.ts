@@ -66,6 +66,14 @@ export const etcdMisconfigurations: readonly Misconfiguration[] = [
     advice: /provision plan, then apply/,
   },
   {
+    title: 'the user has the keys of another version of Calico than the one that runs',
+    spoil: withEnv({ AGENT_CALICO_VERSION: 'v3.30.7' }),
+    check: 'etcd-keys',
+    reason: 'etcd-permission-denied',
+    saw: /^lacks readwrite .*tiers\/adminnetworkpolicy\nlacks readwrite .*tiers\/baselineadminnetworkpolicy$/,
+    advice: /provision plan, then apply/,
+  },
+  {
     title: 'the user is an administrator of etcd',
     async spoil({ auth }) {
       await auth.grantRole(user, 'root')

@@ -66,7 +66,10 @@ export const vaultMisconfigurations: readonly Misconfiguration[] = [
     title: "Vault's clock is two hours ahead",
     async spoil({ vault }) {
       const front = await startVaultFront(vault)
-      front.now = () => Date.now() + 7_200_000
+      front.rewriteAnswer = (path, body) =>
+        path.includes('sys/health')
+          ? body.replace(/"server_time_utc":(\d+)/, (_all, seconds) => `"server_time_utc":${Number(seconds) + 7200}`)
+          : body
       return { env: { VAULT_ADDR: front.address, VAULT_CACERT: front.caFile } }
     },
     check: 'clock',

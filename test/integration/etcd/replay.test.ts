@@ -1,0 +1,75 @@
+/** What real programs of Calico asked of etcd, asked again by the users that provision makes: nothing is denied that is not meant to be. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { desiredState } from '../../../agent/etcd/desired.ts'
+import { builtInProfiles } from '../../../agent/etcd/profile-table.ts'
+import type { Choice } from '../../../agent/etcd/profiles.ts'
+import { reconcile } from '../../../agent/etcd/reconcile.ts'
+import { withheld } from '../../../agent/etcd/withheld.ts'
+import { distinct, openReplay, type Replay } from '../../support/calico-replay.ts'
+import {
+  type Ask,
+  asksOf,
+  grantsFor,
+  isAbout,
+  isGranted,
+  namings,
+  numberOf,
+  programs,
+  titleOf,
+  versions,
+} from '../../support/calico-rights.ts'
+import { node } from '../../support/calico-traces.ts'
+import { etcdAuth } from '../../support/etcd-auth.ts'
+import type { RealEtcd } from '../../support/real-etcd.ts'
+import { clientOf, titleOf as etcdTitle, etcdVersions, startMembers } from './rig.ts'
+
+const choices: readonly Omit<Choice, 'versions'>[] = [
+  ...namings.map((naming) => ({ naming, strict: false })),
+  { naming: 'node', strict: true },
+]
+
+for (const version of etcdVersions) {
+  describe.skipIf(version.missing !== undefined)(`Calico's requests on ${etcdTitle(version)}`, () => {
+    let etcd: RealEtcd
+    let api: ReturnType<typeof clientOf>
+    let replay: Replay
+
+    beforeAll(async () => {
+      ;[etcd] = (await startMembers(version)) as [RealEtcd]
+      const root = await etcd.client('root')
+      await etcdAuth(root).enable()
+      api = clientOf(root)
+      replay = openReplay((user) => etcd.client(user))
+    }, 60_000)
+    afterAll(async () => {
+      replay?.close()
+      api?.close()
+      await etcd?.stop()
+    })
+
+    async function provision(choice: Choice): Promise<void> {
+      const nodes = [node, 'node2']
+      const desired = desiredState({ profiles: builtInProfiles, components: programs, nodes, ...choice })
+      await reconcile(api, desired, { prune: false, now: () => performance.now(), changed: () => undefined })
+    }
+
+    /** etcd 3.4.23 lets anybody compact. */
+    const isSame = ({ request }: Ask): boolean => version.program === undefined || request.operation !== 'compact'
+
+    describe.each(versions)('of %s', (calicoVersion) => {
+      const asks = programs.flatMap((program) => asksOf(program, calicoVersion))
+
+      it.each(choices)('$naming, strict $strict: only what is withheld is denied, and it is', async (some) => {
+        const choice = { ...some, versions: [numberOf(calicoVersion)] }
+        await provision(choice)
+        const denied = await replay.denied(asks, choice.naming)
+        const expected = distinct(asks).filter(
+          ({ trace, request }) => !isGranted(grantsFor(trace.program, choice), request),
+        )
+        expect(denied.filter(isSame).map(titleOf)).toEqual(expected.filter(isSame).map(titleOf))
+        const unexplained = denied.filter((ask) => !withheld.some((entry) => isAbout(entry, ask, choice)))
+        expect(unexplained.map(titleOf)).toEqual([])
+      })
+    })
+  })
+}
