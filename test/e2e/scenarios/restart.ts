@@ -1,4 +1,5 @@
 /** What ends an agent, a pod, a program of the node or the node itself, and what comes of it. */
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { agentName, certificateOf, cgroupOf, failedReads, historyOf, hostCopyOf, pidOf, signatures } from '../agents.ts'
@@ -17,8 +18,11 @@ const ends: Readonly<Record<string, (node: Node, pod: KubeObject) => Promise<voi
     // Files in memory count for who writes them. The kernel ends the largest process, and then, with nothing else left, the writer.
     const group = join(cgroupOf(node, pod, 'memory'), 'cgroup.procs')
     const fill = `echo $$ > ${group}; exec dd if=/dev/zero of=/run/fill bs=1M count=1000 status=none`
+    // containerd does not always learn why, so that the container's reason may be OOMKilled or Error: the kernel counts them.
+    const before = killedForMemory()
     await node.run('sh', '-c', fill).catch(() => {})
     await node.run('rm', '/run/fill')
+    expect(killedForMemory()).toBeGreaterThan(before)
   },
   'hangs, so that its probe fails': async (node, pod) =>
     void (await node.run('kill', '-STOP', String(pidOf(node, pod)))),
@@ -53,7 +57,7 @@ export function describeRestarts(cluster: () => Cluster): void {
       await ending
       expect(after.metadata.uid).toBe(pod.metadata.uid)
       const { terminated } = containerOf(after, agentName).lastState
-      expect(terminated).toMatchObject({ reason: name === 'runs out of memory' ? 'OOMKilled' : 'Error', exitCode: 137 })
+      expect(terminated?.exitCode).toBe(137)
       expect(serialsOf(node, after)).toEqual(before.serials)
       expect(signatures(cluster())).toBe(before.signatures)
       expect(containerOf(after, 'calico-node').containerID).toBe(calico)
@@ -115,6 +119,11 @@ export function describeRestarts(cluster: () => Cluster): void {
       expect(failedReads(cluster())).toEqual([])
     })
   })
+}
+
+/** By the kernel, on the whole machine. */
+function killedForMemory(): number {
+  return Number(/^oom_kill (\d+)$/m.exec(readFileSync('/proc/vmstat', 'utf8'))?.[1])
 }
 
 /** Every start of a consumer so far has found its certificate. */
