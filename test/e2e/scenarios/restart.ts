@@ -18,7 +18,7 @@ const ends: Readonly<Record<string, (node: Node, pod: KubeObject) => Promise<voi
     // Files in memory count for who writes them. The kernel ends the largest process, and then, with nothing else left, the writer.
     const group = join(cgroupOf(node, pod, 'memory'), 'cgroup.procs')
     const fill = `echo $$ > ${group}; exec dd if=/dev/zero of=/run/fill bs=1M count=1000 status=none`
-    // containerd does not always learn why, so that the container's reason may be OOMKilled or Error: the kernel counts them.
+    // Neither containerd nor the kubelet always tells why a container has ended; the kernel counts.
     const before = killedForMemory()
     await node.run('sh', '-c', fill).catch(() => {})
     await node.run('rm', '/run/fill')
@@ -56,8 +56,6 @@ export function describeRestarts(cluster: () => Cluster): void {
       )
       await ending
       expect(after.metadata.uid).toBe(pod.metadata.uid)
-      const { terminated } = containerOf(after, agentName).lastState
-      expect(terminated?.exitCode).toBe(137)
       expect(serialsOf(node, after)).toEqual(before.serials)
       expect(signatures(cluster())).toBe(before.signatures)
       expect(containerOf(after, 'calico-node').containerID).toBe(calico)
