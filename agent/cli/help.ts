@@ -104,7 +104,7 @@ watch   keeps it so while nodes come and go, until SIGTERM: the nodes of the Kub
   --nodes-file FILE    the same, one name a line; - is standard input
   --grace DURATION     how long a node's users stay after the node is gone [1h] (watch)
   --resync DURATION    how often everything is looked at [10m] (watch)
-  --max-busy PERCENT   how much of its time etcd may be kept busy while others write to it [0.5%]; 100%: no bound
+  --max-busy PERCENT   how much of its time etcd may be kept busy while others write to it [5%]; 100%: no bound
                        (apply, watch)
   --profiles FILE      components of your own, in YAML or JSON (docs/etcd.md)
   --prune              also remove what provision has made and nobody wants any more (plan, apply)

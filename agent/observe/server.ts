@@ -37,6 +37,9 @@ const failuresAnEvent = 20
 /** Prometheus and the kubelet need two. */
 const maxConnections = 64
 
+/** Nobody who scrapes or probes asks before the last answer has come: an answer to each of a packet full of requests would fill the memory. */
+const maxRequestsPerSocket = 8
+
 export function startObserveServer(options: ObserveServerOptions): ObserveServer {
   const closing = new AbortController()
   const server = createServer(
@@ -54,6 +57,7 @@ export function startObserveServer(options: ObserveServerOptions): ObserveServer
       })
     },
   )
+  server.maxRequestsPerSocket = maxRequestsPerSocket
   dropOldest(server)
   const port = listenUntilBound(server, options, closing.signal)
   return {

@@ -156,7 +156,7 @@ describe.skipIf('missing' in kustomize)(`agents${leftOut}`, () => {
       )
       expect(probed.length).toBeGreaterThan(0)
       for (const { startupProbe } of probed) {
-        // docs/adr/0012: the kubelet asks nothing at the port before this has succeeded.
+        // docs/adr/0013: the kubelet asks nothing at the port before this has succeeded.
         const { command = [] } = startupProbe?.exec ?? {}
         expect(command).toEqual(['node', '/app/main.js', 'started', '--wait', expect.stringMatching(/^\d+s$/)])
         const [periodS, timeoutS] = [startupProbe?.periodSeconds ?? 10, startupProbe?.timeoutSeconds ?? 1]

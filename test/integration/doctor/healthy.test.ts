@@ -22,7 +22,7 @@ describe.skipIf(stackMissing !== undefined)(`doctor on a stack in order: ${stack
       { check: 'ca-rotation', status: 'skipped', saw: ['nothing is published yet'] },
     ])
     expect(found.code).toBe(0)
-    expect(checks).toHaveLength(20)
+    expect(checks).toHaveLength(21)
     expect(readdirSync(patient.directory)).toEqual([])
   })
 

@@ -156,6 +156,14 @@ describe('bad clients', () => {
     expect(closed).toBeGreaterThan(0)
   })
 
+  test('a thousand questions in one packet get no thousand answers', async () => {
+    const rig = start()
+    const socket = await open(await rig.server.port, 'GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(1000))
+    socket.resume()
+    await once(socket, 'close')
+    expect(rig.exposed).toHaveLength(8)
+  })
+
   test('a connection that is in use outlives idle ones that came after it', async () => {
     const rig = start()
     const port = await rig.server.port
