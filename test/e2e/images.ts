@@ -51,6 +51,8 @@ const standInPaths = [
   'bin/pause',
 ]
 
+const keptArchives = 3
+
 /** The archives' paths. */
 export function imageArchives(say: (line: string) => void): string[] {
   const standIn = requireServer('stand-in').path
@@ -79,7 +81,18 @@ function cached(name: string, hash: string, make: (archive: string) => void): st
   } finally {
     rmSync(temporary, { force: true })
   }
+  prune(name)
   return archive
+}
+
+/** Every change of the sources makes another archive: the newest ones stay. */
+function prune(name: string): void {
+  const directory = cacheDirectory('images')
+  const archives = readdirSync(directory).filter((each) => each.startsWith(`e2e-${name}-`) && each.endsWith('.tar'))
+  const byAge = archives
+    .map((each) => join(directory, each))
+    .toSorted((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)
+  for (const archive of byAge.slice(keptArchives)) rmSync(archive, { force: true })
 }
 
 /** One layer under the names that Calico's manifest has, so that `IfNotPresent` finds them. kube-controllers' user is 999, as Calico's. */
