@@ -1,7 +1,5 @@
-/** The first process inside the namespaces of a run: runs the tests, and ends everything when nobody is left outside. */
+/** The first process inside the namespaces of a run: runs the tests. Everything else there ends with it. */
 import { startVitest } from 'vitest/node'
-
-process.stdin.on('end', () => process.exit(1)).resume()
 
 const [pattern] = process.argv.slice(2)
 const vitest = await startVitest('test', [], {

@@ -20,6 +20,8 @@ const startedAt = performance.now()
 const say = (line: string): void =>
   console.log(`${((performance.now() - startedAt) / 1000).toFixed(0).padStart(4)} s  ${line}`)
 
+const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
 process.exitCode = await main()
 
 async function main(): Promise<number> {
@@ -28,38 +30,59 @@ async function main(): Promise<number> {
     console.error(`npm run e2e is left out here: ${missing.join('; ')}.`)
     return options['if-possible'] ? 0 : 1
   }
-  const images = imageArchives(say)
   const directory = mkdtempSync(join(tmpdir(), 'calico-vault-agent-e2e-'))
   const cgroup = `calico-vault-agent-e2e-${process.pid}`
-  // Both see the end of their standard input when this process is gone.
+  // It sees the end of its standard input when this process is gone.
   const cleaner = spawn(join(import.meta.dirname, 'clean.sh'), [directory, cgroup], {
     stdio: ['pipe', 'inherit', 'inherit'],
     detached: true,
   })
-  const namespaces = ['--mount', '--net', '--pid', '--ipc', '--uts', '--propagation', 'private', '--mount-proc']
-  const inside = [process.execPath, join(import.meta.dirname, 'inside.ts'), ...patterns]
-  const world = spawn('unshare', [...namespaces, '--fork', '--kill-child', '--', ...inside], {
-    stdio: ['pipe', 'inherit', 'inherit'],
-    env: {
-      ...process.env,
-      TMPDIR: directory,
-      E2E_DIRECTORY: directory,
-      E2E_CGROUP: cgroup,
-      E2E_IMAGES: images.join(':'),
-    },
-  })
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => world.kill('SIGKILL'))
-  const code = await endOf(world)
+  const environment = { TMPDIR: directory, E2E_DIRECTORY: directory, E2E_CGROUP: cgroup }
+  // buildah mounts, and what it mounts is not to stay either.
+  let code = await runApart(['--mount'], ['make-images.ts'], environment)
+  if (code === 0) {
+    const images = imageArchives(say).join(':')
+    const namespaces = ['--mount', '--net', '--ipc', '--uts']
+    code = await runApart(namespaces, ['inside.ts', ...patterns], { ...environment, E2E_IMAGES: images })
+  }
   cleaner.stdin.end()
   await endOf(cleaner)
   say(code === 0 ? 'all of it held' : 'not all of it held')
   return code === 0 ? 0 : 1
 }
 
+/** Runs a program of this directory as the first process of namespaces of its own: all that it starts ends with it, and it with this one. */
+async function runApart(
+  namespaces: readonly string[],
+  [program = '', ...args]: readonly string[],
+  environment: Readonly<Record<string, string>>,
+): Promise<number | null> {
+  const apart = [
+    'unshare',
+    ...namespaces,
+    '--pid',
+    '--propagation',
+    'private',
+    '--mount-proc',
+    '--fork',
+    '--kill-child',
+  ]
+  const command = [process.execPath, join(import.meta.dirname, program), ...args]
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...apart, '--', ...command], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, ...environment },
+  })
+  const end = (): boolean => child.kill('SIGKILL')
+  for (const signal of endingSignals) process.on(signal, end)
+  const code = await endOf(child)
+  for (const signal of endingSignals) process.off(signal, end)
+  return code
+}
+
 /** Why there can be no node here. */
 function findMissing(): string[] {
   if (process.getuid?.() !== 0) return ['it needs root']
-  const programs = ['containerd', 'ctr', 'runc', 'unshare', 'nsenter', 'ip', 'iptables'].filter(
+  const programs = ['containerd', 'ctr', 'runc', 'unshare', 'setpriv', 'nsenter', 'ip', 'iptables'].filter(
     (program) => spawnSync('sh', ['-c', `command -v ${program}`]).status !== 0,
   )
   const servers = (['vault', 'etcd', 'kube-apiserver', 'kubernetes', 'stand-in'] as const).flatMap((name) => {
