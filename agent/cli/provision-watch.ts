@@ -1,5 +1,6 @@
 /** Owns `provision watch`: its own certificate, the nodes, etcd, and what stays beside them, until a signal. */
 import { hostname } from 'node:os'
+import { join } from 'node:path'
 import { createAgent } from '../agent.ts'
 import type * as Background from '../background.ts'
 import { systemClock } from '../clock.ts'
@@ -15,6 +16,8 @@ import { createEtcdConnection } from '../provision/connection.ts'
 import { createNodeFile, createNodeInput } from '../provision/node-file.ts'
 import type { NodeSource } from '../provision/node-source.ts'
 import { createProvisioner } from '../provision/provisioner.ts'
+import { fingerprintFiles } from '../store/fingerprint.ts'
+import { fileNames } from '../store/published-layout.ts'
 import { version } from '../version.ts'
 import { exitCodes } from './exit-codes.ts'
 import type { ProvisionOptions } from './provision-options.ts'
@@ -60,14 +63,23 @@ export async function watch(options: ProvisionOptions, profiles: Readonly<Record
   if (agent !== undefined) process.on('SIGHUP', () => agent.renewNow())
   const files =
     config.agent === undefined ? { files: config.etcdFiles, directories: [] } : background.watched(config.agent)
+  const identityFiles = agentFiles(config.agent) ?? config.etcdFiles
+  let identity = fingerprintFiles(identityFiles)
   const changed = (): void => {
     agent?.recheck()
-    provisioner.recheck()
+    const before = identity
+    identity = fingerprintFiles(identityFiles)
+    if (identity !== before) provisioner.recheck()
   }
   background.watchFiles(files, { changed, failed: (detail) => emit({ type: 'watch-failed', detail }) })
   await Promise.all([agent?.run(stop.signal), provisioner.run(stop.signal)])
   connection.close()
   return exitCodes.ok
+}
+
+/** What the agent's own targets publish. */
+function agentFiles(agent: WatchConfig['agent']): string[] | undefined {
+  return agent?.targets.flatMap(({ directory }) => Object.values(fileNames).map((name) => join(directory, name)))
 }
 
 /** What is not done when the signal comes, the next start does. */
