@@ -219,6 +219,10 @@ export const reasons = {
     'an old generation of files cannot be removed',
     'Remove it by hand, as it holds an old private key; check its owner and the user of the agent.',
   ),
+  'repair-undone': store(
+    'somebody undoes what the agent puts back in the directory, again and again',
+    'Find who else writes there and stop it; until then it is put back within 30 s each time.',
+  ),
   'attributes-ignored': store(
     'the file system has not given the published files the mode or owner that is configured',
     'Use a file system with modes and owners (an emptyDir); until then, others may be able to read the key.',

@@ -89,9 +89,9 @@ export async function repair(context: TargetContext, wanted: Repair): Promise<vo
   else if (wanted.kind === 'replace') await replace(context, wanted.reason)
   apply({ type: 'repaired' })
   if (!isContested(state().repairs)) return
-  const reason = wanted.kind === 'ca-set' ? 'ca-set-changed' : wanted.reason
-  const detail = `${directory.path}: somebody undoes what the agent puts back; from now on it does so twice a minute at most`
-  emit({ type: 'store-flaw', component, reason, detail })
+  const what = wanted.kind === 'ca-set' ? 'ca-set-changed' : wanted.reason
+  const detail = `${directory.path}: put back three times in a row (${what}); from now on every 30 s at most`
+  emit({ type: 'store-flaw', component, reason: 'repair-undone', detail })
 }
 
 /** From the node's cache, if that has one that is not due; else a new one is wanted. */

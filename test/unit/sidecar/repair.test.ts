@@ -95,7 +95,7 @@ test('a neighbour that undoes every repair at once is answered within 30 s each 
   const repairs = rig.told('published').filter(({ reason }) => reason === 'attributes-changed').length
   expect(repairs).toBeGreaterThan(15)
   expect(repairs).toBeLessThan(25)
-  expect(rig.told('store-flaw')).toMatchObject([{ reason: 'attributes-changed' }])
+  expect(rig.told('store-flaw')).toMatchObject([{ reason: 'repair-undone' }])
   rig.loop.renewNow()
   await rig.clock.nextSleep()
   expect(rig.told('published').filter(({ reason }) => reason === 'renewal-requested')).toHaveLength(1)
