@@ -16,7 +16,7 @@ import { readSmallFile, systemFiles } from '../store/files.ts'
 import { version } from '../version.ts'
 import { exitCodes } from './exit-codes.ts'
 import { reportFailure, UsageError } from './failure.ts'
-import { apply, plan } from './provision-etcd.ts'
+import { onEtcd } from './provision-etcd.ts'
 import { checkComponents, type ProvisionOptions, parseProvisionOptions } from './provision-options.ts'
 import { refuseUnasked } from './terminal.ts'
 
@@ -38,8 +38,7 @@ export async function provision(argv: readonly string[]): Promise<number> {
     const config = parseProvisionConfig(process.env)
     const pools = options.defaults ? parseWantedPools(process.env) : undefined
     const desired = await readDesired(options, config.versions)
-    const request = { config, desired, options, pools }
-    return options.action === 'plan' ? await plan(request) : await apply(request)
+    return await onEtcd({ action: options.action, config, desired, options, pools })
   } catch (error) {
     return reportFailure(error, 'provision')
   }

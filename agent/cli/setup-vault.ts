@@ -8,6 +8,7 @@ import { readSmallFile, systemFiles } from '../store/files.ts'
 import { openVaultAdmin } from '../vault-setup/admin.ts'
 import { applySetup, examineSetup } from '../vault-setup/apply.ts'
 import type { Change } from '../vault-setup/changes.ts'
+import { wording } from '../vault-setup/describe.ts'
 import { exportSetup } from '../vault-setup/export.ts'
 import { readNamedFiles } from '../vault-setup/files.ts'
 import { explainDenial } from '../vault-setup/rights.ts'
@@ -16,12 +17,9 @@ import { parseSetup } from '../vault-setup/setup-file.ts'
 import { version } from '../version.ts'
 import { exitCodes } from './exit-codes.ts'
 import { reportFailure } from './failure.ts'
+import { type Look, type PlanCommandOptions, type PlanTarget, planOrApply } from './plan-command.ts'
 import { parseSetupVaultOptions, type SetupVaultOptions } from './setup-vault-options.ts'
-import { isInStep, setupChangeJson, setupChangeLine, setupPlanJson, setupPlanText } from './setup-vault-output.ts'
-import { agrees, painter, refuseUnasked } from './terminal.ts'
-
-const print = (text: string): boolean => process.stdout.write(text)
-const printJson = (value: object): boolean => print(`${JSON.stringify(value, null, 2)}\n`)
+import { refuseUnasked } from './terminal.ts'
 
 export async function setupVault(argv: readonly string[]): Promise<number> {
   try {
@@ -29,10 +27,10 @@ export async function setupVault(argv: readonly string[]): Promise<number> {
     if (options.action === 'apply') refuseUnasked('setup-vault apply', options.yes)
     const setup = readSetup(options.file)
     if (options.action === 'export') {
-      print(exportSetup(setup, options.format, version))
+      process.stdout.write(exportSetup(setup, options.format, version))
       return exitCodes.ok
     }
-    return await onVault(parseSetupVaultConfig(process.env), setup, options)
+    return await onVault(parseSetupVaultConfig(process.env), setup, { ...options, action: options.action })
   } catch (error) {
     return reportFailure(error)
   }
@@ -50,61 +48,26 @@ function readSetup(file: string): Setup {
   return value
 }
 
-async function onVault(config: SetupVaultConfig, setup: Setup, options: SetupVaultOptions): Promise<number> {
+async function onVault(
+  config: SetupVaultConfig,
+  setup: Setup,
+  options: SetupVaultOptions & PlanCommandOptions,
+): Promise<number> {
   const files = readNamedFiles(setup, options.file)
   const api = openVaultAdmin(config)
-  const work = options.action === 'plan' ? plan : apply
   try {
-    return await work(api, setup, files, options)
+    const target: PlanTarget<Change, Look<Change>> = {
+      look: async () => ({ plan: await examineSetup(api, setup, files, options) }),
+      async apply({ plan: seen }, changed) {
+        const { plan, request } = await applySetup(api, setup, files, { ...options, changed }, seen)
+        return { after: { plan }, ...(request === undefined ? {} : { request }) }
+      },
+      wording,
+    }
+    return await planOrApply(target, options)
   } catch (error) {
     throw await explainDenial(error, api, setup)
   } finally {
     api.close()
   }
-}
-
-type Work = (
-  api: ReturnType<typeof openVaultAdmin>,
-  setup: Setup,
-  files: ReadonlyMap<string, string>,
-  options: SetupVaultOptions,
-) => Promise<number>
-
-const plan: Work = async (api, setup, files, options) => {
-  const found = await examineSetup(api, setup, files, options)
-  if (options.output === 'json') printJson(setupPlanJson(found))
-  else print(setupPlanText(found, paint()))
-  return isInStep(found) ? exitCodes.ok : exitCodes.differences
-}
-
-const apply: Work = async (api, setup, files, options) => {
-  const isText = options.output === 'text'
-  const first = await examineSetup(api, setup, files, options)
-  if (isText) print(setupPlanText(first, paint()))
-  // Where the plan is refused there is nothing to agree to.
-  if (!options.yes && first.refusals.length === 0 && first.changes.length > 0 && !(await agrees('Apply this?'))) {
-    print('Nothing was changed.\n')
-    return exitCodes.ok
-  }
-  const done: Change[] = []
-  const changed = (change: Change): void => {
-    done.push(change)
-    if (isText) print(setupChangeLine(change, paint()))
-  }
-  const { plan: last, request } = await applySetup(api, setup, files, { ...options, changed }, first)
-  if (isText) {
-    print(paint()(`Done: ${done.length} changes.\n`, 'bold'))
-    if (request !== undefined) print(`${request}\n`)
-  } else {
-    printJson({
-      ...setupPlanJson(last),
-      changes: done.map(setupChangeJson),
-      ...(request === undefined ? {} : { request }),
-    })
-  }
-  return exitCodes.ok
-}
-
-function paint() {
-  return painter(process.stdout.isTTY, process.env)
 }

@@ -1,9 +1,9 @@
 /** The small parts: names of nodes, the pool of calls, errors of etcd3, the record. */
 import { describe, expect, it } from 'vitest'
+import { forEach } from '../../../agent/engine/pool.ts'
 import { AgentError } from '../../../agent/errors.ts'
 import { translateEtcdError } from '../../../agent/etcd/failure.ts'
 import { longNameWarning, parseNodeNames } from '../../../agent/etcd/nodes.ts'
-import { forEach } from '../../../agent/etcd/pool.ts'
 import { readReceipt, readRecord, recordLine, remember, tidy, writeReceipt } from '../../../agent/etcd/record.ts'
 import { createEtcdModel } from '../../support/etcd-model.ts'
 
