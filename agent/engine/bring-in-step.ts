@@ -47,10 +47,10 @@ export function changesOf<Change>({ phases }: Plan<Change>): Change[] {
 }
 
 /** What differs between the servers. */
-export interface Side<Change, Found extends { readonly plan: Plan<Change> }> {
-  lookAgain(): Promise<Found>
+export interface Side<Change> {
+  lookAgain(): Promise<Plan<Change>>
   /** Before the changes of a plan. */
-  prepare?(found: Found): Promise<void>
+  prepare?(plan: Plan<Change>): Promise<void>
   /**
    * @param attempt 1 for the first time in this run
    * @throws AgentError `contended` if another run may have been faster: the next look tells whether it is still to be done
@@ -60,10 +60,8 @@ export interface Side<Change, Found extends { readonly plan: Plan<Change> }> {
   readonly changed: (change: Change) => void
   /** Whether the rest of the plan lacks what only a look after this change tells. */
   needsLook?(change: Change): boolean
-  /** What a change is about: no change about the same is made more than twice. Undefined: the rounds are bound enough. */
-  readonly about?: ((change: Change) => string) | undefined
-  /** How a change reads that was made twice and is still to be made. Default: what it is about. */
-  readonly describe?: (change: Change) => string
+  /** What a change is about, and how it reads: about the same, nothing is made a third time. Undefined: the rounds are bound enough. */
+  readonly about?: ((change: Change) => { readonly path: string; readonly text: string }) | undefined
   /** Go on without what is refused. */
   readonly around?: boolean | undefined
   readonly reasons: { readonly conflict: ReasonCode; readonly contended: ReasonCode }
@@ -76,57 +74,44 @@ const mostAttempts = 2
 
 /**
  * @param first what the first look has found, which somebody may have seen and said yes to
- * @returns what the last look has found, which differs in nothing
+ * @returns what the last look has found: nothing that differs
  * @throws AgentError `conflict` before any change, but with `around`; anything else leaves a part done, which the next run completes
  */
-export async function bringInStep<Change, Found extends { readonly plan: Plan<Change> }>(
-  first: Found,
-  side: Side<Change, Found>,
-): Promise<Found> {
+export async function bringInStep<Change>(first: Plan<Change>, side: Side<Change>): Promise<Plan<Change>> {
   const { conflict, contended } = side.reasons
   const attempts = new Map<string, number>()
-  let found = first
+  let plan = first
   for (let round = 1; round <= mostRounds; round++) {
-    const { plan } = found
     if (plan.refusals.length > 0 && side.around !== true) throw new AgentError(conflict, plan.refusals.join('\n'))
-    if (plan.phases.length === 0) return found
-    refuseRepetition(plan, side, attempts)
+    if (plan.phases.length === 0) return plan
+    // A server that forgets what it is told (too old for a field), or somebody who writes something else all the time.
+    const abouts = changesOf(plan).flatMap((change) => side.about?.(change) ?? [])
+    const again = abouts.filter(({ path }) => (attempts.get(path) ?? 0) >= mostAttempts)
+    if (again.length > 0) throw new AgentError(contended, again.map(({ text }) => text).join('\n'))
     try {
-      await side.prepare?.(found)
+      await side.prepare?.(plan)
       await makePhases(plan, side, attempts)
     } catch (error) {
       if (!(error instanceof AgentError && error.code === contended)) throw error
     }
-    found = await side.lookAgain()
+    plan = await side.lookAgain()
   }
   throw new AgentError(contended, `still not in step after ${mostRounds} rounds`)
 }
 
-async function makePhases<Change, Found extends { readonly plan: Plan<Change> }>(
+async function makePhases<Change>(
   { phases }: Plan<Change>,
-  side: Side<Change, Found>,
+  side: Side<Change>,
   attempts: Map<string, number>,
 ): Promise<void> {
   for (const phase of phases) {
     await forEach(phase, side.pool, async (change) => {
-      const about = side.about?.(change)
-      const attempt = 1 + ((about === undefined ? undefined : attempts.get(about)) ?? 0)
-      if (about !== undefined) attempts.set(about, attempt)
+      const path = side.about?.(change).path ?? ''
+      const attempt = 1 + (attempts.get(path) ?? 0)
+      attempts.set(path, attempt)
       await side.makeOne(change, attempt)
       side.changed(change)
     })
     if (phase.some((change) => side.needsLook?.(change))) return
   }
-}
-
-/** A server that forgets what it is told (too old for a field), or somebody who writes something else all the time. */
-function refuseRepetition<Change, Found extends { readonly plan: Plan<Change> }>(
-  plan: Plan<Change>,
-  { about, describe = about, reasons }: Side<Change, Found>,
-  attempts: ReadonlyMap<string, number>,
-): void {
-  if (about === undefined) return
-  const again = changesOf(plan).filter((change) => (attempts.get(about(change)) ?? 0) >= mostAttempts)
-  if (again.length === 0) return
-  throw new AgentError(reasons.contended, again.map((change) => describe?.(change)).join('\n'))
 }

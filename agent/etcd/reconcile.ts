@@ -97,37 +97,37 @@ export async function reconcile(
   let changes = 0
   const gone = new Set<string>()
   const memory = options.memory ?? createMemory()
-  const lookAgain = (fresh = false): Promise<Examination> => examine(api, desired, { ...options, memory, fresh })
+  let found = first ?? (await examine(api, desired, { ...options, memory }))
   // Of a change without an answer nobody knows whether it was made.
-  const orForget = async (work: Promise<void>): Promise<void> => {
-    try {
-      await work
-    } catch (error) {
+  const orForget = (work: Promise<void>): Promise<void> =>
+    work.catch((error: unknown) => {
       memory.known = undefined
       throw error
-    }
-  }
-  const { plan, revision, record } = await bringInStep<Change, Examination>(first ?? (await lookAgain(options.fresh)), {
-    lookAgain,
-    prepare: (found) => orForget(remember(api, newLines(found))),
+    })
+  const { notes, refusals } = await bringInStep<Change>(found.plan, {
+    lookAgain: async () => {
+      found = await examine(api, desired, { ...options, memory, fresh: false })
+      return found.plan
+    },
+    prepare: (plan) => orForget(remember(api, newLines(plan, found.record?.made ?? nothingMade))),
     makeOne: (change) => orForget(makePaced(api, change, options.pace)),
     changed: (change) => {
       changes++
       if (memory.known !== undefined) rememberChange(memory.known, change)
-      for (const line of goneLines(change)) gone.add(line)
+      if (change.do === 'delete-user') gone.add(recordLine('user', change.user))
+      if (change.do === 'delete-role') gone.add(recordLine('role', change.role))
       options.changed(change)
     },
     around: options.around,
     reasons: { conflict: 'etcd-conflict', contended: 'etcd-contended' },
     pool: options,
   })
-  if (record !== undefined) await settle(api, desired, options, { plan, revision, record }, gone)
-  return { changes, notes: plan.notes, refusals: plan.refusals }
+  if (found.record !== undefined) await settle(api, desired, options, { ...found, record: found.record }, gone)
+  return { changes, notes, refusals }
 }
 
 /** What the record lacks of that which is about to be made: it is written first. */
-function newLines({ plan, record }: Examination): string[] {
-  const made = record?.made ?? nothingMade
+function newLines(plan: EtcdPlan, made: Made): string[] {
   return changesOf(plan).flatMap((change) => {
     if (change.do === 'add-user' && !made.users.has(change.user)) return [recordLine('user', change.user)]
     return change.do === 'add-role' && !made.roles.has(change.role) ? [recordLine('role', change.role)] : []
@@ -145,7 +145,7 @@ async function settle(
   api: EtcdAuthApi,
   desired: DesiredState,
   options: ReconcileOptions,
-  { plan, revision, record }: Pick<Examination, 'plan' | 'revision'> & { readonly record: Record },
+  { plan, revision, record }: Examination & { readonly record: Record },
   gone: ReadonlySet<string>,
 ): Promise<void> {
   await tidy(api, record, gone)
@@ -157,11 +157,6 @@ async function settle(
   if (enabled && now === revision) {
     await writeReceipt(api, { revision, digest: digestOf(desired, prune), notes: plan.notes })
   }
-}
-
-function goneLines(change: Change): string[] {
-  if (change.do === 'delete-user') return [recordLine('user', change.user)]
-  return change.do === 'delete-role' ? [recordLine('role', change.role)] : []
 }
 
 async function makeOne(api: EtcdAuthApi, change: Change): Promise<void> {

@@ -39,24 +39,18 @@ export async function applySetup(
   options: ApplyOptions,
   first?: VaultPlan,
 ): Promise<Outcome> {
-  const look = async (more: PlanOptions): Promise<{ plan: VaultPlan }> => ({
-    plan: await examineSetup(api, setup, files, more),
+  const look = (more: PlanOptions): Promise<VaultPlan> => examineSetup(api, setup, files, more)
+  const plan = await bringInStep<Change>(first ?? (await look(options)), {
+    // Once is enough for secrets: afterwards the look would find the same secret unseen again.
+    lookAgain: () => look({ ...options, writeSecrets: false }),
+    makeOne: (change, attempt) => write(api, setup, change, attempt),
+    changed: options.changed,
+    // Now the accessor is known, which the rest of this plan lacks.
+    needsLook: (change) => change.do === 'enable' && change.table === 'auth',
+    about: (change) => ({ path: pathOf(change), text: pathAndFields(change) }),
+    reasons: { conflict: 'setup-conflict', contended: 'setup-contended' },
+    pool: { now: () => performance.now() },
   })
-  const { plan } = await bringInStep<Change, { plan: VaultPlan }>(
-    first === undefined ? await look(options) : { plan: first },
-    {
-      // Once is enough for secrets: afterwards the look would find the same secret unseen again.
-      lookAgain: () => look({ ...options, writeSecrets: false }),
-      makeOne: (change, attempt) => write(api, setup, change, attempt),
-      changed: options.changed,
-      // Now the accessor is known, which the rest of this plan lacks.
-      needsLook: (change) => change.do === 'enable' && change.table === 'auth',
-      about: pathOf,
-      describe: pathAndFields,
-      reasons: { conflict: 'setup-conflict', contended: 'setup-contended' },
-      pool: { now: () => performance.now() },
-    },
-  )
   return { plan, request: plan.waitsFor === undefined ? undefined : await requestOf(api, setup) }
 }
 

@@ -3,32 +3,28 @@ import { describe, expect, it } from 'vitest'
 import { bringInStep, type Plan, type Side } from '../../../agent/engine/bring-in-step.ts'
 import { AgentError } from '../../../agent/errors.ts'
 
-interface Found {
-  readonly plan: Plan<number>
-}
-
 const reasons = { conflict: 'setup-conflict', contended: 'setup-contended' } as const
 
 /** All of `wanted` are to be on it, each in a phase of its own. */
-function createServer(wanted: readonly number[], more: Partial<Side<number, Found>> & { refusals?: string[] } = {}) {
+function createServer(wanted: readonly number[], more: Partial<Side<number>> & { refusals?: string[] } = {}) {
   const held = new Set<number>()
   const made: number[] = []
   let looks = 0
-  const lookAgain = async (): Promise<Found> => {
+  const lookAgain = async (): Promise<Plan<number>> => {
     looks++
     const phases = wanted.filter((each) => !held.has(each)).map((each) => [each])
-    return { plan: { phases, refusals: more.refusals ?? [], notes: [] } }
+    return { phases, refusals: more.refusals ?? [], notes: [] }
   }
-  const side: Side<number, Found> = {
+  const side: Side<number> = {
     lookAgain,
     makeOne: async (change) => void held.add(change),
     changed: (change) => made.push(change),
-    about: String,
+    about: (change) => ({ path: String(change), text: `number ${change}` }),
     reasons,
     pool: { now: () => 0 },
     ...more,
   }
-  const apply = async (): Promise<Found> => await bringInStep(await lookAgain(), side)
+  const apply = async (): Promise<Plan<number>> => await bringInStep(await lookAgain(), side)
   return { held, made, apply, looks: () => looks }
 }
 
@@ -37,7 +33,7 @@ const overtaken = new AgentError('setup-contended', 'somebody was faster')
 describe('an apply', () => {
   it('makes what differs, looks again, and is over when nothing differs', async () => {
     const { made, apply, looks } = createServer([1, 2, 3])
-    expect((await apply()).plan.phases).toEqual([])
+    expect((await apply()).phases).toEqual([])
     expect(made).toEqual([1, 2, 3])
     expect(looks()).toBe(2)
   })
@@ -47,7 +43,7 @@ describe('an apply', () => {
     await expect(refused.apply()).rejects.toMatchObject({ code: 'setup-conflict', message: 'no\nnor this' })
     expect(refused.made).toEqual([])
     const around = createServer([1], { refusals: ['no'], around: true })
-    expect((await around.apply()).plan.refusals).toEqual(['no'])
+    expect((await around.apply()).refusals).toEqual(['no'])
     expect(around.made).toEqual([1])
   })
 
@@ -89,7 +85,6 @@ describe('an apply', () => {
   it('names what the server has forgotten twice', async () => {
     const forgetful = createServer([1, 2], {
       makeOne: async (change) => void (change === 1 && forgetful.held.add(change)),
-      describe: (change) => `number ${change}`,
     })
     await expect(forgetful.apply()).rejects.toMatchObject({ code: 'setup-contended', message: 'number 2' })
     expect(forgetful.made).toEqual([1, 2, 2])
