@@ -1,68 +1,37 @@
 /** Owns the process: arguments to a command, its errors to messages, its result to the exit code. */
 import { hostname } from 'node:os'
-import { exitCodes } from './cli/exit-codes.ts'
-import { reportFailure, UsageError } from './cli/failure.ts'
-import type { CommandName } from './cli/help.ts'
+import type { AgentTask } from './cli/commands.ts'
+import { reportFailure } from './cli/failure.ts'
 import { parseConfig } from './config/config.ts'
 import { parseDuration } from './config/duration.ts'
 import { keepTlsVerified } from './tls-verification.ts'
 
-const commandNames: readonly CommandName[] = ['run', 'init', 'status', 'doctor', 'provision', 'setup-vault']
-
 async function main(argv: readonly string[]): Promise<number> {
-  const isNamed = argv[0] !== undefined && !argv[0].startsWith('-')
-  const command = isNamed ? commandNames.find((name) => name === argv[0]) : 'run'
-  if (command === undefined) throw new UsageError(`there is no command ${argv[0] ?? ''}`)
-  const args = isNamed ? argv.slice(1) : argv
-  if (args.includes('--help') || args.includes('-h')) return await printHelp(isNamed ? command : undefined)
-  if (args.includes('--version')) return await printVersion()
-  if (command === 'init') {
-    const waitMs = readWait(args)
-    const config = parseConfig(process.env, hostname())
-    const { init } = await import('./cli/init.ts')
-    return await init(config, waitMs)
+  let task: AgentTask | undefined = plainTask(argv)
+  if (task === undefined) {
+    const { runCommandLine } = await import('./cli/commands.ts')
+    const done = await runCommandLine(argv)
+    if (typeof done === 'number') return done
+    task = done
   }
-  if (command === 'status') {
-    const { status } = await import('./cli/status.ts')
-    return await status(args)
-  }
-  if (command === 'doctor') {
-    const { doctor } = await import('./cli/doctor.ts')
-    return await doctor(args)
-  }
-  if (command === 'provision') {
-    const { provision } = await import('./cli/provision.ts')
-    return await provision(args)
-  }
-  if (command === 'setup-vault') {
-    const { setupVault } = await import('./cli/setup-vault.ts')
-    return await setupVault(args)
-  }
-  if (args[0] !== undefined) throw new UsageError(`run takes no ${args[0]}`)
   const config = parseConfig(process.env, hostname())
+  if (task.command === 'init') {
+    const { init } = await import('./cli/init.ts')
+    return await init(config, task.waitMs)
+  }
   const { run } = await import('./cli/run.ts')
   return await run(config)
 }
 
-function readWait(args: readonly string[]): number {
-  const [option, ...rest] = args.flatMap((arg) => arg.split(/(?<=^--wait)=/))
-  if (option === undefined) return 60_000
-  if (option !== '--wait') throw new UsageError(`init takes no ${option}`)
-  const waitMs = parseDuration(rest[0] ?? '')
-  if (waitMs === undefined || rest.length > 1) throw new UsageError('--wait takes one duration such as 30s')
-  return waitMs
-}
-
-async function printHelp(command: CommandName | undefined): Promise<number> {
-  const { commandHelp, generalHelp } = await import('./cli/help.ts')
-  process.stdout.write(`${command === undefined ? generalHelp() : commandHelp[command].text}\n`)
-  return exitCodes.ok
-}
-
-async function printVersion(): Promise<number> {
-  const { version } = await import('./version.ts')
-  process.stdout.write(`calico-vault-agent ${version} (node ${process.versions.node})\n`)
-  return exitCodes.ok
+/** `run` and `init` as manifests have them. Undefined: everything else, and everything that is wrong. */
+function plainTask(argv: readonly string[]): AgentTask | undefined {
+  const [command = 'run', ...rest] = argv
+  if (command === 'run' && rest.length === 0) return { command }
+  if (command !== 'init') return undefined
+  const [option, value = '', ...more] = rest.flatMap((each) => each.split(/(?<=^--wait)=/))
+  if (option === undefined) return { command, waitMs: 60_000 }
+  const waitMs = parseDuration(value)
+  return option === '--wait' && waitMs !== undefined && more.length === 0 ? { command, waitMs } : undefined
 }
 
 for (const event of ['uncaughtException', 'unhandledRejection'] as const) {

@@ -37,6 +37,7 @@ const commands = {
 const separate: readonly (readonly [module: RegExp, bundle: string])[] = [
   [/\/resident\.ts$/, './resident.js'],
   [/\/probe\/ask\.ts$/, './probe.js'],
+  [/\/cli\/commands\.ts$/, './commands.mjs'],
   [/\/cli\/provision\.ts$/, './provision.mjs'],
   [/\/cli\/setup-vault\.ts$/, './setup-vault.mjs'],
   [/\/cli\/doctor\.ts$/, './doctor.mjs'],
@@ -70,6 +71,7 @@ const bundles = await Promise.all([
   build({
     ...common,
     entryPoints: {
+      commands: 'agent/cli/commands.ts',
       provision: 'agent/cli/provision.ts',
       'setup-vault': 'agent/cli/setup-vault.ts',
       doctor: 'agent/cli/doctor.ts',

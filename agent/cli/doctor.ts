@@ -7,7 +7,7 @@ import { configuration, createChecks } from '../doctor/checks.ts'
 import { type DoctorConfig, readDoctorConfig } from '../doctor/config.ts'
 import { examine, failedConfiguration } from '../doctor/examine.ts'
 import { ConfigError } from '../errors.ts'
-import { type DoctorOptions, parseDoctorOptions } from './doctor-options.ts'
+import type { DoctorOptions } from './doctor-options.ts'
 import { exitCodeOf, findingsJson, findingText, summaryText } from './doctor-output.ts'
 import { reportFailure } from './failure.ts'
 import { painter } from './terminal.ts'
@@ -19,11 +19,10 @@ const checkMs = 15_000
 
 const print = (text: string): boolean => process.stdout.write(text)
 
-export async function doctor(argv: readonly string[]): Promise<number> {
+export async function doctor(options: DoctorOptions): Promise<number> {
   try {
     // grpc-js names the TLS server by its address; Node says on standard error that RFC 6066 has no addresses there.
     process.noDeprecation = true
-    const options = parseDoctorOptions(argv)
     const paint = painter(process.stdout.isTTY, process.env)
     const show = (finding: Finding): void => {
       if (options.output === 'text') print(`${findingText(finding, paint)}\n`)

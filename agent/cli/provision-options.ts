@@ -1,10 +1,9 @@
-/** Owns the arguments of `provision`: which there are, which go together, and what is wrong with them. */
+/** Owns what the options of `provision` mean: which go together, and what is wrong with them. */
 import { parseDuration } from '../config/duration.ts'
 import { checkNodeNames } from '../etcd/nodes.ts'
 import { defaultBusyShare } from '../etcd/pace.ts'
 import { defaultComponents, type Naming } from '../etcd/profile-table.ts'
 import { suggestName } from '../text.ts'
-import { choice, filled, parseAction, parseArguments, refuseMeaningless } from './arguments.ts'
 import { UsageError } from './failure.ts'
 
 export interface ProvisionOptions {
@@ -29,49 +28,22 @@ export interface ProvisionOptions {
   readonly busyShare: number
 }
 
-const actions = ['plan', 'apply', 'export', 'watch'] as const
-export type Action = (typeof actions)[number]
+type Action = 'plan' | 'apply' | 'export' | 'watch'
 
-const flags = {
-  components: { type: 'string' },
-  naming: { type: 'string' },
-  nodes: { type: 'string' },
-  'nodes-file': { type: 'string' },
-  profiles: { type: 'string' },
-  prune: { type: 'boolean' },
-  yes: { type: 'boolean' },
-  'enable-auth': { type: 'boolean' },
-  strict: { type: 'boolean' },
-  defaults: { type: 'boolean' },
-  output: { type: 'string' },
-  grace: { type: 'string' },
-  resync: { type: 'string' },
-  'max-busy': { type: 'string' },
-} as const
-
-const only: Readonly<Record<string, readonly Action[]>> = {
-  prune: ['plan', 'apply'],
-  yes: ['apply'],
-  'enable-auth': ['apply', 'export'],
-  defaults: ['plan', 'apply'],
-  output: ['plan', 'apply'],
-  nodes: ['plan', 'apply', 'export'],
-  grace: ['watch'],
-  resync: ['watch'],
-  'max-busy': ['apply', 'watch'],
-}
+/** As commander reads them. */
+type Given = Partial<
+  Pick<ProvisionOptions, 'naming' | 'prune' | 'yes' | 'enableAuth' | 'strict' | 'defaults' | 'output'> &
+    Record<'components' | 'nodes' | 'nodesFile' | 'profiles' | 'grace' | 'resync' | 'maxBusy', string>
+>
 
 /** @throws UsageError */
-export function parseProvisionOptions(argv: readonly string[]): ProvisionOptions {
-  const { values, positionals } = parseArguments('provision', argv, flags)
-  const action = parseAction('provision', positionals, actions)
-  refuseMeaningless('provision', action, values, only)
+export function readProvisionOptions(action: Action, values: Given): ProvisionOptions {
   const watches = action === 'watch'
   if (watches && values.naming === 'component') throw new UsageError('provision watch is for --naming node')
-  const naming = watches ? 'node' : choice('naming', values.naming, ['component', 'node'])
+  const { naming = watches ? 'node' : 'component' } = values
   const given = checkNodeNames(list('nodes', values.nodes))
   if (given.problems[0] !== undefined) throw new UsageError(`--nodes: ${given.problems.join('; ')}`)
-  const nodesFile = filled('nodes-file', values['nodes-file'])
+  const nodesFile = filled('nodes-file', values.nodesFile)
   if (naming === 'component' && (values.nodes ?? nodesFile) !== undefined) {
     throw new UsageError('--nodes and --nodes-file need --naming node')
   }
@@ -88,13 +60,13 @@ export function parseProvisionOptions(argv: readonly string[]): ProvisionOptions
     profilesFile: filled('profiles', values.profiles),
     prune: values.prune ?? false,
     yes: values.yes ?? false,
-    enableAuth: values['enable-auth'] ?? false,
+    enableAuth: values.enableAuth ?? false,
     strict: values.strict ?? false,
     defaults: values.defaults ?? false,
-    output: choice('output', values.output, ['text', 'json']),
+    output: values.output ?? 'text',
     graceMs: duration('grace', values.grace, '1h', 1000),
     resyncMs: duration('resync', values.resync, '10m', 1000),
-    busyShare: values['max-busy'] === undefined ? defaultBusyShare : share('max-busy', values['max-busy']),
+    busyShare: values.maxBusy === undefined ? defaultBusyShare : share('max-busy', values.maxBusy),
   }
 }
 
@@ -106,6 +78,12 @@ export function checkComponents(components: readonly string[], known: readonly s
     const hint = suggestion === undefined ? `there are ${known.join(', ')}` : `did you mean ${suggestion}?`
     throw new UsageError(`there is no component ${JSON.stringify(component)}; ${hint}`)
   }
+}
+
+/** @throws UsageError where the option is given and empty */
+function filled(name: string, text: string | undefined): string | undefined {
+  if (text === '') throw new UsageError(`--${name} is empty`)
+  return text
 }
 
 function list(name: string, text: string | undefined): string[] {

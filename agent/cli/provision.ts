@@ -17,17 +17,16 @@ import { version } from '../version.ts'
 import { exitCodes } from './exit-codes.ts'
 import { reportFailure, UsageError } from './failure.ts'
 import { onEtcd } from './provision-etcd.ts'
-import { checkComponents, type ProvisionOptions, parseProvisionOptions } from './provision-options.ts'
+import { checkComponents, type ProvisionOptions } from './provision-options.ts'
 import { refuseUnasked } from './terminal.ts'
 
 /** A list of more nodes than Kubernetes can have is no list of nodes. */
 const maxNodesFileBytes = 16 * 1024 * 1024
 
-export async function provision(argv: readonly string[]): Promise<number> {
+export async function provision(options: ProvisionOptions): Promise<number> {
   try {
     // grpc-js names the TLS server by its address; Node says on standard error that RFC 6066 has no addresses there.
     process.noDeprecation = true
-    const options = parseProvisionOptions(argv)
     if (options.action === 'apply') refuseUnanswered(options)
     if (options.action === 'export') return await exportScript(options)
     if (options.action === 'watch') {
@@ -40,7 +39,7 @@ export async function provision(argv: readonly string[]): Promise<number> {
     const desired = await readDesired(options, config.versions)
     return await onEtcd({ action: options.action, config, desired, options, pools })
   } catch (error) {
-    return reportFailure(error, 'provision')
+    return reportFailure(error, `provision ${options.action}`)
   }
 }
 

@@ -15,15 +15,14 @@ import { explainDenial } from '../vault-setup/rights.ts'
 import type { Setup } from '../vault-setup/setup.ts'
 import { parseSetup } from '../vault-setup/setup-file.ts'
 import { version } from '../version.ts'
+import type { SetupVaultOptions } from './command-line.ts'
 import { exitCodes } from './exit-codes.ts'
 import { reportFailure } from './failure.ts'
 import { type Look, type PlanCommandOptions, type PlanTarget, planOrApply } from './plan-command.ts'
-import { parseSetupVaultOptions, type SetupVaultOptions } from './setup-vault-options.ts'
 import { refuseUnasked } from './terminal.ts'
 
-export async function setupVault(argv: readonly string[]): Promise<number> {
+export async function setupVault(options: SetupVaultOptions): Promise<number> {
   try {
-    const options = parseSetupVaultOptions(argv)
     if (options.action === 'apply') refuseUnasked('setup-vault apply', options.yes)
     const setup = readSetup(options.file)
     if (options.action === 'export') {
@@ -32,7 +31,7 @@ export async function setupVault(argv: readonly string[]): Promise<number> {
     }
     return await onVault(parseSetupVaultConfig(process.env), setup, { ...options, action: options.action })
   } catch (error) {
-    return reportFailure(error)
+    return reportFailure(error, `setup-vault ${options.action}`)
   }
 }
 

@@ -5,22 +5,18 @@ import { parseConfig } from '../config/config.ts'
 import { statusJson } from '../status/json.ts'
 import { askAgent } from '../status/live.ts'
 import { readStatus, type Status } from '../status/status.ts'
-import { choice, parseFlags } from './arguments.ts'
+import type { StatusOptions } from './command-line.ts'
 import { exitCodes } from './exit-codes.ts'
 import { reportFailure } from './failure.ts'
 import { statusText } from './status-output.ts'
 import { painter } from './terminal.ts'
 
-const flags = { output: { type: 'string' }, watch: { type: 'boolean' } } as const
-
 const watchMs = 2000
 /** Cursor home, and everything below it cleared. */
 const clearScreen = '\u001b[H\u001b[J'
 
-export async function status(argv: readonly string[]): Promise<number> {
+export async function status({ watch, output }: StatusOptions): Promise<number> {
   try {
-    const { output: format, watch = false } = parseFlags('status', argv, flags)
-    const output = choice('output', format, ['text', 'json'])
     const config = parseConfig(process.env, hostname())
     const look = async (): Promise<Status> => {
       const live = await askAgent(config)

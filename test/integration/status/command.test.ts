@@ -141,7 +141,7 @@ describe('status', () => {
     it('refuses what it does not know', async () => {
       const { environment } = await onNode()
       const { code, stderr: text } = await runStatus(environment, '--output', 'xml')
-      expect([code, text]).toEqual([64, expect.stringContaining('--output is text or json')])
+      expect([code, text]).toEqual([64, expect.stringContaining('Allowed choices are text, json')])
     })
   })
 })

@@ -1,0 +1,250 @@
+/** Owns the command line: every command with its options and its help, read by commander. Nothing is done here. */
+import { Command, CommanderError, Option } from 'commander'
+import { parseDuration } from '../config/duration.ts'
+import { type ExportFormat, exportFormats } from '../vault-setup/export.ts'
+import { version } from '../version.ts'
+import { candidates, completionScript, shells } from './completion.ts'
+import { type DoctorOptions, readDoctorOptions } from './doctor-options.ts'
+import { UsageError } from './failure.ts'
+import { commandHelp, type HelpName, variablesHelp } from './help.ts'
+import { type ProvisionOptions, readProvisionOptions } from './provision-options.ts'
+
+export interface SetupVaultOptions {
+  readonly action: 'plan' | 'apply' | 'export'
+  readonly file: string
+  readonly adopt: boolean
+  readonly writeSecrets: boolean
+  readonly yes: boolean
+  readonly output: 'text' | 'json'
+  readonly format: ExportFormat
+}
+
+export interface StatusOptions {
+  readonly watch: boolean
+  readonly output: 'text' | 'json'
+}
+
+/** What is to be done. */
+export type Task =
+  | { readonly command: 'print'; readonly text: string }
+  | { readonly command: 'run' }
+  | { readonly command: 'init'; readonly waitMs: number }
+  | { readonly command: 'status'; readonly options: StatusOptions }
+  | { readonly command: 'doctor'; readonly options: DoctorOptions }
+  | { readonly command: 'provision'; readonly options: ProvisionOptions }
+  | { readonly command: 'setup-vault'; readonly options: SetupVaultOptions }
+
+const name = 'calico-vault-agent'
+const columns = 80
+/** Groups: commands that do nothing by themselves. */
+const groups: readonly HelpName[] = ['provision', 'setup-vault']
+
+/** @throws UsageError */
+export function parseCommandLine(argv: readonly string[]): Task {
+  if (argv[0] === 'complete') return { command: 'print', text: complete(argv.slice(argv[1] === '--' ? 2 : 1)) }
+  const tasks: Task[] = []
+  let text = ''
+  const program = createProgram((task) => tasks.push(task))
+  forEachCommand(program, (command) => {
+    command.configureOutput({
+      writeOut: (part) => void (text += part),
+      writeErr: () => {},
+      getOutHelpWidth: () => columns,
+    })
+    command.exitOverride().showHelpAfterError(false)
+  })
+  try {
+    program.parse(argv.length === 0 ? ['run'] : argv, { from: 'user' })
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    if (error.exitCode === 0) return { command: 'print', text }
+    throw new UsageError(messageOf(error, argv))
+  }
+  const [task] = tasks
+  if (task === undefined) throw new Error('commander has called no action')
+  return task
+}
+
+/** One candidate a line. Asked for by the scripts of the shells. */
+function complete(words: readonly string[]): string {
+  return candidates(
+    createProgram(() => {}),
+    words,
+  )
+    .map((word) => `${word}\n`)
+    .join('')
+}
+
+/** The words in front of the options that name a command, for `see … --help`. */
+export function commandOf(argv: readonly string[]): string {
+  let command = createProgram(() => {})
+  const words: string[] = []
+  for (const word of argv) {
+    const next = command.commands.find((each) => each.name() === word)
+    if (next === undefined) break
+    words.push(word)
+    command = next
+  }
+  return words.join(' ')
+}
+
+function messageOf({ code, message }: CommanderError, argv: readonly string[]): string {
+  if (code !== 'commander.help') return message.replace(/^error: /, '').replaceAll('\n', ' ')
+  const group = createProgram(() => {}).commands.find(
+    (each) => groups.includes(each.name() as HelpName) && argv[0] === each.name(),
+  )
+  const actions = group?.commands.map((each) => each.name()).join(', ')
+  return group === undefined ? 'a command is missing' : `${group.name()} needs one of ${actions}`
+}
+
+function forEachCommand(command: Command, work: (command: Command) => void): void {
+  work(command)
+  for (const each of command.commands) forEachCommand(each, work)
+}
+
+export function createProgram(done: (task: Task) => void): Command {
+  const program = new Command(name)
+  const versionText = `${name} ${version} (node ${process.versions.node})`
+  program
+    .description(
+      'Gives every Calico component on every node its own short-lived etcd certificate, signed by Vault or OpenBao. Without a command: run.',
+    )
+    .version(versionText, '--version', 'the version')
+    .helpOption('-h, --help', 'this text, or that of a command')
+    .helpCommand('help [command]', 'the help of a command')
+    .addHelpText('after', () => variablesHelp(columns))
+  const add = (parent: Command, path: HelpName): Command => {
+    const { summary, description = sentence(summary), after } = commandHelp[path]
+    const command = parent.command(path.split(' ').at(-1) ?? path)
+    return command
+      .summary(summary)
+      .description(description)
+      .addHelpText('after', after === '' ? '' : `\n${after}`)
+  }
+  add(program, 'run').action(() => done({ command: 'run' }))
+  add(program, 'init')
+    .option('--wait <duration>', 'how long to try, such as 30s or 5m', '60s')
+    .action(({ wait }: { wait: string }) => done({ command: 'init', waitMs: waitOf(wait) }))
+  add(program, 'status')
+    .option('--watch', 'again every two seconds, until Ctrl-C', false)
+    .addOption(outputOption())
+    .action((options: StatusOptions) => done({ command: 'status', options }))
+  add(program, 'doctor')
+    .option('--no-sign', 'have no certificate signed; etcd is then asked with the published one')
+    .option('--consumer <uid[:gid]>', "who reads the files, unless it is the user of Calico's own image")
+    .addOption(outputOption())
+    .action((raw) => done({ command: 'doctor', options: readDoctorOptions(raw) }))
+  addProvision(add(program, 'provision'), add, done)
+  addSetupVault(add(program, 'setup-vault'), add, done)
+  program
+    .command('completion')
+    .summary('completion of commands and options, for a shell')
+    .description('Prints a script for a shell: source <(calico-vault-agent completion bash)')
+    .argument('<shell>', shells.join(', '))
+    .action((shell: string) => done({ command: 'print', text: completionScript(shell) }))
+  program
+    .command('version')
+    .summary('the version')
+    .action(() => done({ command: 'print', text: `${versionText}\n` }))
+  return program
+}
+
+type Add = (parent: Command, path: HelpName) => Command
+
+function addProvision(group: Command, add: Add, done: (task: Task) => void): void {
+  for (const action of ['plan', 'apply', 'export', 'watch'] as const) {
+    const command = add(group, `provision ${action}`)
+    const isPlanned = action === 'plan' || action === 'apply'
+    command
+      .option(
+        '--components <names>',
+        'whom to make users for, with commas (default: calico-node,calico-cni,calico-kube-controllers,calicoctl)',
+      )
+      .addOption(
+        new Option(
+          '--naming <naming>',
+          "component: one user per component (the default, but for watch); node: one user per component and node, whose writes reach only that node's own keys",
+        ).choices(['component', 'node']),
+      )
+    if (action !== 'watch') command.option('--nodes <names>', 'the nodes, with commas; with --naming node')
+    command
+      .option('--nodes-file <file>', 'the nodes, one name a line; - is standard input')
+      .option('--profiles <file>', 'components of your own, in YAML or JSON (docs/etcd.md)')
+      .option(
+        '--strict',
+        'with --naming node: without the keys of the whole cluster that calico-node writes only at its first start and at an upgrade (docs/upgrade.md)',
+      )
+    if (isPlanned) {
+      command
+        .option('--prune', 'also remove what provision has made and nobody wants any more')
+        .option(
+          '--defaults',
+          'also make what a fresh datastore lacks: the pools of CALICO_IPV4POOL_CIDR and CALICO_IPV6POOL_CIDR and the default configurations; never over what exists',
+        )
+    }
+    if (action === 'apply' || action === 'export') {
+      command.option('--enable-auth', 'also switch authentication on, never locking the operator out')
+    }
+    if (action === 'watch') {
+      command
+        .option('--grace <duration>', "how long a node's users stay after the node is gone", '1h')
+        .option('--resync <duration>', 'how often everything is looked at', '10m')
+    }
+    if (action === 'apply' || action === 'watch') {
+      command.option(
+        '--max-busy <percent>',
+        'how much of its time etcd may be kept busy while others write to it (default: 1%); 100%: no bound',
+      )
+    }
+    addCommon(command, action)
+    command.action((raw) => done({ command: 'provision', options: readProvisionOptions(action, raw) }))
+  }
+}
+
+function addSetupVault(group: Command, add: Add, done: (task: Task) => void): void {
+  for (const action of ['plan', 'apply', 'export'] as const) {
+    const command = add(group, `setup-vault ${action}`)
+    command.option('--file <file>', 'what is wanted, in YAML (docs/vault.md)', 'setup-vault.yaml')
+    if (action === 'export') {
+      command.addOption(
+        new Option(
+          '--format <format>',
+          'shell: a script of vault commands; terraform; hcl: the policies; json: the requests; env: the variables of each agent; operator: a policy for the token of apply',
+        )
+          .choices(exportFormats)
+          .default(exportFormats[0]),
+      )
+    } else {
+      command
+        .option('--adopt', 'take over what setup-vault did not make')
+        .option('--write-secrets', "also write what Vault does not show: the reviewer's token")
+    }
+    addCommon(command, action)
+    command.action((raw: Partial<SetupVaultOptions>) => {
+      const { file = '', adopt = false, writeSecrets = false, yes = false, output = 'text' } = raw
+      if (file === '') throw new UsageError('--file is empty')
+      const { format = exportFormats[0] } = raw
+      done({ command: 'setup-vault', options: { action, file, adopt, writeSecrets, yes, output, format } })
+    })
+  }
+}
+
+/** Of every plan and apply. */
+function addCommon(command: Command, action: string): void {
+  if (action === 'apply') command.option('--yes', 'do not ask; needed outside a terminal')
+  if (action === 'plan' || action === 'apply') command.addOption(outputOption())
+}
+
+function outputOption(): Option {
+  return new Option('-o, --output <format>', 'for people or for programs').choices(['text', 'json']).default('text')
+}
+
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`
+}
+
+function waitOf(text: string): number {
+  const waitMs = parseDuration(text)
+  if (waitMs === undefined) throw new UsageError('--wait takes one duration such as 30s')
+  return waitMs
+}
