@@ -2,8 +2,10 @@
 import { hostname } from 'node:os'
 import type { AgentTask } from './cli/commands.ts'
 import { reportFailure } from './cli/failure.ts'
+import { systemClock } from './clock.ts'
 import { parseConfig } from './config/config.ts'
 import { parseDuration } from './config/duration.ts'
+import { readContainer } from './observe/container.ts'
 import { keepTlsVerified } from './tls-verification.ts'
 
 async function main(argv: readonly string[]): Promise<number> {
@@ -19,15 +21,26 @@ async function main(argv: readonly string[]): Promise<number> {
     const { init } = await import('./cli/init.ts')
     return await init(config, task.waitMs)
   }
+  if (task.command === 'started') {
+    const { started } = await import('./cli/started.ts')
+    const { waitMs } = task
+    return await started({
+      listen: config.listen,
+      container: readContainer(),
+      waitMs,
+      clock: systemClock,
+      say: console.error,
+    })
+  }
   const { run } = await import('./cli/run.ts')
   return await run(config)
 }
 
-/** `run` and `init` as manifests have them. Undefined: everything else, and everything that is wrong. */
+/** `run`, `init` and `started` as manifests have them. Undefined: everything else, and everything that is wrong. */
 function plainTask(argv: readonly string[]): AgentTask | undefined {
   const [command = 'run', ...rest] = argv
   if (command === 'run' && rest.length === 0) return { command }
-  if (command !== 'init') return undefined
+  if (command !== 'init' && command !== 'started') return undefined
   const [option, value = '', ...more] = rest.flatMap((each) => each.split(/(?<=^--wait)=/))
   if (option === undefined) return { command, waitMs: 60_000 }
   const waitMs = parseDuration(value)

@@ -28,7 +28,7 @@ export interface StatusOptions {
 export type Task =
   | { readonly command: 'print'; readonly text: string }
   | { readonly command: 'run' }
-  | { readonly command: 'init'; readonly waitMs: number }
+  | { readonly command: 'init' | 'started'; readonly waitMs: number }
   | { readonly command: 'status'; readonly options: StatusOptions }
   | { readonly command: 'doctor'; readonly options: DoctorOptions }
   | { readonly command: 'provision'; readonly options: ProvisionOptions }
@@ -125,6 +125,9 @@ export function createProgram(done: (task: Task) => void): Command {
   add(program, 'init')
     .option('--wait <duration>', 'how long to try, such as 30s or 5m', '60s')
     .action(({ wait }: { wait: string }) => done({ command: 'init', waitMs: waitOf(wait) }))
+  add(program, 'started')
+    .option('--wait <duration>', 'how long to wait; as a startup probe, less than its timeoutSeconds', '60s')
+    .action(({ wait }: { wait: string }) => done({ command: 'started', waitMs: waitOf(wait) }))
   add(program, 'status')
     .option('--watch', 'again every two seconds, until Ctrl-C', false)
     .addOption(outputOption())
@@ -193,7 +196,7 @@ function addProvision(group: Command, add: Add, done: (task: Task) => void): voi
     if (action === 'apply' || action === 'watch') {
       command.option(
         '--max-busy <percent>',
-        'how much of its time etcd may be kept busy while others write to it (default: 1%); 100%: no bound',
+        'how much of its time etcd may be kept busy while others write to it (default: 5%); 100%: no bound',
       )
     }
     addCommon(command, action)

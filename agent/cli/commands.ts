@@ -1,13 +1,13 @@
 /**
- * Owns the way from arguments to a command, and the bundle dist/commands.mjs. `run` and `init` never load it when they are asked
- * for in the plain way: a sidecar needs no library for its arguments.
+ * Owns the way from arguments to a command, and the bundle dist/commands.mjs. `run`, `init` and `started` never load it when they are
+ * asked for in the plain way: a sidecar needs no library for its arguments.
  */
 import { commandOf, parseCommandLine } from './command-line.ts'
 import { exitCodes } from './exit-codes.ts'
 import { reportFailure, UsageError } from './failure.ts'
 
 /** What only the agent's own bundle can do. */
-export type AgentTask = { readonly command: 'run' } | { readonly command: 'init'; readonly waitMs: number }
+export type AgentTask = { readonly command: 'run' } | { readonly command: 'init' | 'started'; readonly waitMs: number }
 
 /** Does what the arguments ask for; answers with the exit code, or with what the caller has to do. */
 export async function runCommandLine(argv: readonly string[]): Promise<number | AgentTask> {
@@ -35,6 +35,7 @@ export async function runCommandLine(argv: readonly string[]): Promise<number | 
       }
       case 'run':
       case 'init':
+      case 'started':
         return task
     }
   } catch (error) {

@@ -47,6 +47,14 @@ Serves /metrics, /startupz, /livez, /readyz and a status page (/) on AGENT_LISTE
   # on a machine, before a service is started
   NODE_NAME=node1 calico-vault-agent init --wait 5m`,
   },
+  started: {
+    summary: 'wait until the agent of this container has published every target',
+    description: `Ends with 0 as soon as the agent in this very container answers on AGENT_LISTEN that every target is published, and with 69 when it has not after --wait. On the host's network the pod before may still have the port: its answer does not count. After a startup probe that asks in this way, the port is the agent's own, and /livez and /readyz can be trusted.`,
+    after: `Examples:
+  kubectl -n kube-system exec ds/calico-node -c calico-vault-agent -- \\
+    node /app/main.js started
+  calico-vault-agent started --wait 50s`,
+  },
   status: {
     summary: 'show what is published, how long it works, and what failed last',
     description: `Shows for each target its certificate, chain and CA set, age, runway and next renewal, from disk; and the last rotations and failures, if the agent runs on this machine and answers on AGENT_LISTEN. Contacts nobody else. Needs the environment of the agent, and a user who can read its files. The same is on the agent's port: / for people, /status for programs. Watched, JSON is one line a look.`,

@@ -134,10 +134,12 @@ function newLines(plan: EtcdPlan, made: Made): string[] {
   })
 }
 
+const takingAway: ReadonlySet<Change['do']> = new Set(['unassign-role', 'revoke', 'delete-user', 'delete-role'])
+
 /** A role that nobody has is the one change for which etcd computes nothing. */
 async function makePaced(api: EtcdAuthApi, change: Change, pace: Pace | undefined): Promise<void> {
   if (pace === undefined || change.do === 'add-role') await makeOne(api, change)
-  else await pace.change(api, () => makeOne(api, change))
+  else await pace.change(api, () => makeOne(api, change), takingAway.has(change.do))
 }
 
 /** Cleans up and leaves the receipt. None of it is needed for what the caller wanted. */

@@ -49,7 +49,7 @@ describe('without Vault', () => {
   it('no file', async () => {
     const { code, stderr } = await runCommand(['setup-vault', 'plan', '--file', '/nowhere.yaml'], {})
     expect(code).toBe(78)
-    expect(stderr).toContain("--file: ENOENT: no such file or directory, open '/nowhere.yaml'; docs/vault.md shows one")
+    expect(stderr).toContain("--file: ENOENT: no such file or directory, stat '/nowhere.yaml'; docs/vault.md shows one")
   })
 
   it('a file with mistakes: line and column of each', async () => {
@@ -76,7 +76,7 @@ describe('without Vault', () => {
   it('files that are named and are not there, or hold something else', async () => {
     const env = { VAULT_ADDR: 'https://127.0.0.1:1', VAULT_TOKEN: 'x' }
     expect((await runOn(good, ['plan'], env)).stderr).toContain(
-      "setup.yaml: sa.pub: ENOENT: no such file or directory, open './sa.pub'",
+      "setup.yaml: sa.pub: ENOENT: no such file or directory, stat './sa.pub'",
     )
     const directory = tempDir()
     writeFileSync(join(directory, 'sa.pub'), '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n')

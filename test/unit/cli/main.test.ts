@@ -31,6 +31,7 @@ describe('help and version need no configuration', () => {
     [['run', '--help'], /^Usage: calico-vault-agent run /],
     [['init', '--help'], /^Usage: calico-vault-agent init /],
     [['init', '--wait', 'nonsense', '-h'], /^Usage: calico-vault-agent init /],
+    [['started', '--help'], /^Usage: calico-vault-agent started /],
     [['help', 'provision'], /^Usage: calico-vault-agent provision /],
   ])('%j', async (args, text) => {
     expect(await run(args)).toEqual({ code: exitCodes.ok, stdout: expect.stringMatching(text) as string, stderr: '' })
@@ -60,6 +61,10 @@ describe('wrong arguments end with the usage code and one line', () => {
     [['init', '--waite', '5s'], "unknown option '--waite' (Did you mean --wait?); see calico-vault-agent init --help"],
     [['init', '--wait'], "option '--wait <duration>' argument missing; see calico-vault-agent init --help"],
     [['init', '--wait='], '--wait takes one duration such as 30s; see calico-vault-agent init --help'],
+    [
+      ['started', '5s'],
+      "too many arguments for 'started'. Expected 0 arguments but got 1.; see calico-vault-agent started --help",
+    ],
     [['init', '--wait', 'soon'], '--wait takes one duration such as 30s; see calico-vault-agent init --help'],
   ])('%j', async (args, message) => {
     expect(await run(args)).toEqual({
