@@ -1,23 +1,14 @@
 /** Owns the command line: every command with its options and its help, read by commander. Nothing is done here. */
-import { Command, CommanderError, Option } from 'commander'
+import { Command, CommanderError } from 'commander'
 import { parseDuration } from '../config/duration.ts'
-import { type ExportFormat, exportFormats } from '../vault-setup/export.ts'
 import { version } from '../version.ts'
 import { candidates, completionScript, shells } from './completion.ts'
 import { type DoctorOptions, readDoctorOptions } from './doctor-options.ts'
 import { UsageError } from './failure.ts'
 import { commandHelp, type HelpName, variablesHelp } from './help.ts'
-import { type ProvisionOptions, readProvisionOptions } from './provision-options.ts'
-
-export interface SetupVaultOptions {
-  readonly action: 'plan' | 'apply' | 'export'
-  readonly file: string
-  readonly adopt: boolean
-  readonly writeSecrets: boolean
-  readonly yes: boolean
-  readonly output: 'text' | 'json'
-  readonly format: ExportFormat
-}
+import { outputOption } from './plan-options.ts'
+import { addProvision, type ProvisionOptions } from './provision-options.ts'
+import { addSetupVault, type SetupVaultOptions } from './setup-vault-options.ts'
 
 export interface StatusOptions {
   readonly watch: boolean
@@ -137,8 +128,16 @@ export function createProgram(done: (task: Task) => void): Command {
     .option('--consumer <uid[:gid]>', "who reads the files, unless it is the user of Calico's own image")
     .addOption(outputOption())
     .action((raw) => done({ command: 'doctor', options: readDoctorOptions(raw) }))
-  addProvision(add(program, 'provision'), add, done)
-  addSetupVault(add(program, 'setup-vault'), add, done)
+  const provision = add(program, 'provision')
+  addProvision(
+    (action) => add(provision, `provision ${action}`),
+    (options) => done({ command: 'provision', options }),
+  )
+  const setup = add(program, 'setup-vault')
+  addSetupVault(
+    (action) => add(setup, `setup-vault ${action}`),
+    (options) => done({ command: 'setup-vault', options }),
+  )
   program
     .command('completion')
     .summary('completion of commands and options, for a shell')
@@ -150,96 +149,6 @@ export function createProgram(done: (task: Task) => void): Command {
     .summary('the version')
     .action(() => done({ command: 'print', text: `${versionText}\n` }))
   return program
-}
-
-type Add = (parent: Command, path: HelpName) => Command
-
-function addProvision(group: Command, add: Add, done: (task: Task) => void): void {
-  for (const action of ['plan', 'apply', 'export', 'watch'] as const) {
-    const command = add(group, `provision ${action}`)
-    const isPlanned = action === 'plan' || action === 'apply'
-    command
-      .option(
-        '--components <names>',
-        'whom to make users for, with commas (default: calico-node,calico-cni,calico-kube-controllers,calicoctl)',
-      )
-      .addOption(
-        new Option(
-          '--naming <naming>',
-          "component: one user per component (the default, but for watch); node: one user per component and node, whose writes reach only that node's own keys",
-        ).choices(['component', 'node']),
-      )
-    if (action !== 'watch') command.option('--nodes <names>', 'the nodes, with commas; with --naming node')
-    command
-      .option('--nodes-file <file>', 'the nodes, one name a line; - is standard input')
-      .option('--profiles <file>', 'components of your own, in YAML or JSON (docs/etcd.md)')
-      .option(
-        '--strict',
-        'with --naming node: without the keys of the whole cluster that calico-node writes only at its first start and at an upgrade (docs/upgrade.md)',
-      )
-    if (isPlanned) {
-      command
-        .option('--prune', 'also remove what provision has made and nobody wants any more')
-        .option(
-          '--defaults',
-          'also make what a fresh datastore lacks: the pools of CALICO_IPV4POOL_CIDR and CALICO_IPV6POOL_CIDR and the default configurations; never over what exists',
-        )
-    }
-    if (action === 'apply' || action === 'export') {
-      command.option('--enable-auth', 'also switch authentication on, never locking the operator out')
-    }
-    if (action === 'watch') {
-      command
-        .option('--grace <duration>', "how long a node's users stay after the node is gone", '1h')
-        .option('--resync <duration>', 'how often everything is looked at', '10m')
-    }
-    if (action === 'apply' || action === 'watch') {
-      command.option(
-        '--max-busy <percent>',
-        'how much of its time etcd may be kept busy while others write to it (default: 5%); 100%: no bound',
-      )
-    }
-    addCommon(command, action)
-    command.action((raw) => done({ command: 'provision', options: readProvisionOptions(action, raw) }))
-  }
-}
-
-function addSetupVault(group: Command, add: Add, done: (task: Task) => void): void {
-  for (const action of ['plan', 'apply', 'export'] as const) {
-    const command = add(group, `setup-vault ${action}`)
-    command.option('--file <file>', 'what is wanted, in YAML (docs/vault.md)', 'setup-vault.yaml')
-    if (action === 'export') {
-      command.addOption(
-        new Option(
-          '--format <format>',
-          'shell: a script of vault commands; terraform; hcl: the policies; json: the requests; env: the variables of each agent; operator: a policy for the token of apply',
-        )
-          .choices(exportFormats)
-          .default(exportFormats[0]),
-      )
-    } else {
-      command
-        .option('--adopt', 'take over what setup-vault did not make')
-        .option('--write-secrets', "also write what Vault does not show: the reviewer's token")
-    }
-    addCommon(command, action)
-    command.action((raw: Partial<SetupVaultOptions>) => {
-      const { file = '', adopt = false, writeSecrets = false, yes = false, output = 'text' } = raw
-      if (file === '') throw new UsageError('--file is empty')
-      const { format = exportFormats[0] } = raw
-      done({ command: 'setup-vault', options: { action, file, adopt, writeSecrets, yes, output, format } })
-    })
-  }
-}
-
-/** Of every plan and apply. */
-function addCommon(command: Command, action: string): void {
-  if (action === 'apply') command.option('--yes', 'do not ask; needed outside a terminal')
-  if (action === 'plan' || action === 'apply') command.addOption(outputOption())
-}
-
-function outputOption(): Option {
-  return new Option('-o, --output <format>', 'for people or for programs').choices(['text', 'json']).default('text')
 }
 
 function sentence(text: string): string {

@@ -1,10 +1,12 @@
-/** Owns what the options of `provision` mean: which go together, and what is wrong with them. */
+/** Owns the options of `provision`: which there are, which go together, and what is wrong with them. */
+import { type Command, Option } from 'commander'
 import { parseDuration } from '../config/duration.ts'
 import { checkNodeNames } from '../etcd/nodes.ts'
 import { defaultBusyShare } from '../etcd/pace.ts'
 import { defaultComponents, type Naming } from '../etcd/profile-table.ts'
 import { suggestName } from '../text.ts'
 import { UsageError } from './failure.ts'
+import { addPlanOptions } from './plan-options.ts'
 
 export interface ProvisionOptions {
   readonly action: Action
@@ -36,8 +38,58 @@ type Given = Partial<
     Record<'components' | 'nodes' | 'nodesFile' | 'profiles' | 'grace' | 'resync' | 'maxBusy', string>
 >
 
+export function addProvision(add: (action: Action) => Command, done: (options: ProvisionOptions) => void): void {
+  for (const action of ['plan', 'apply', 'export', 'watch'] as const) {
+    const command = add(action)
+    const isPlanned = action === 'plan' || action === 'apply'
+    command
+      .option(
+        '--components <names>',
+        'whom to make users for, with commas (default: calico-node,calico-cni,calico-kube-controllers,calicoctl)',
+      )
+      .addOption(
+        new Option(
+          '--naming <naming>',
+          "component: one user per component (the default, but for watch); node: one user per component and node, whose writes reach only that node's own keys",
+        ).choices(['component', 'node']),
+      )
+    if (action !== 'watch') command.option('--nodes <names>', 'the nodes, with commas; with --naming node')
+    command
+      .option('--nodes-file <file>', 'the nodes, one name a line; - is standard input')
+      .option('--profiles <file>', 'components of your own, in YAML or JSON (docs/etcd.md)')
+      .option(
+        '--strict',
+        'with --naming node: without the keys of the whole cluster that calico-node writes only at its first start and at an upgrade (docs/upgrade.md)',
+      )
+    if (isPlanned) {
+      command
+        .option('--prune', 'also remove what provision has made and nobody wants any more')
+        .option(
+          '--defaults',
+          'also make what a fresh datastore lacks: the pools of CALICO_IPV4POOL_CIDR and CALICO_IPV6POOL_CIDR and the default configurations; never over what exists',
+        )
+    }
+    if (action === 'apply' || action === 'export') {
+      command.option('--enable-auth', 'also switch authentication on, never locking the operator out')
+    }
+    if (action === 'watch') {
+      command
+        .option('--grace <duration>', "how long a node's users stay after the node is gone", '1h')
+        .option('--resync <duration>', 'how often everything is looked at', '10m')
+    }
+    if (action === 'apply' || action === 'watch') {
+      command.option(
+        '--max-busy <percent>',
+        'how much of its time etcd may be kept busy while others write to it (default: 5%); 100%: no bound',
+      )
+    }
+    addPlanOptions(command, action)
+    command.action((raw) => done(readProvisionOptions(action, raw)))
+  }
+}
+
 /** @throws UsageError */
-export function readProvisionOptions(action: Action, values: Given): ProvisionOptions {
+function readProvisionOptions(action: Action, values: Given): ProvisionOptions {
   const watches = action === 'watch'
   if (watches && values.naming === 'component') throw new UsageError('provision watch is for --naming node')
   const { naming = watches ? 'node' : 'component' } = values

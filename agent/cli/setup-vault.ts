@@ -15,10 +15,10 @@ import { explainDenial } from '../vault-setup/rights.ts'
 import type { Setup } from '../vault-setup/setup.ts'
 import { parseSetup } from '../vault-setup/setup-file.ts'
 import { version } from '../version.ts'
-import type { SetupVaultOptions } from './command-line.ts'
 import { exitCodes } from './exit-codes.ts'
 import { reportFailure } from './failure.ts'
 import { type Look, type PlanCommandOptions, type PlanTarget, planOrApply } from './plan-command.ts'
+import type { SetupVaultOptions } from './setup-vault-options.ts'
 import { refuseUnasked } from './terminal.ts'
 
 export async function setupVault(options: SetupVaultOptions): Promise<number> {
