@@ -10,4 +10,6 @@ export const exitCodes = {
   unavailable: 69,
   bug: 70,
   config: 78,
+  /** 128 and SIGPIPE, as shells count. */
+  closedPipe: 141,
 } as const

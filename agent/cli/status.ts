@@ -44,9 +44,10 @@ function jsonText(now: Status, watch: boolean): string {
   return `${JSON.stringify(statusJson(now), null, watch ? 0 : 2)}\n`
 }
 
+/** Ctrl-C ends it as the shell expects, with 130. */
 function stopSignal(): AbortSignal {
   const stop = new AbortController()
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort())
+  process.once('SIGTERM', () => stop.abort())
   return stop.signal
 }
 

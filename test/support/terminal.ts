@@ -5,7 +5,14 @@ import { join } from 'node:path'
 /** Undefined: there is a script(1). Else why not. */
 export const missingTerminal = spawnSync('script', ['--version']).status === 0 ? undefined : 'no script(1)'
 
-/** All that the terminal showed, and `exit CODE` at its end. */
+/** Keys that a terminal knows. */
+export const ctrlC = '\u0003'
+export const ctrlD = '\u0004'
+
+/**
+ * @param answer as it is typed; with `\n` at its end it is a line
+ * @returns all that the terminal showed, and `exit CODE` at its end
+ */
 export function runOnTerminal(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
@@ -20,7 +27,7 @@ export function runOnTerminal(
     let text = ''
     child.stdout.on('data', (chunk: Buffer) => {
       text += chunk.toString()
-      if (text.includes('is a yes:') && child.stdin.writable) child.stdin.end(`${answer}\n`)
+      if (text.includes('is a yes:') && child.stdin.writable) child.stdin.end(answer)
     })
     child.once('error', reject)
     child.once('close', (code) => resolve(`${text}\nexit ${code}`))

@@ -1,5 +1,6 @@
 /** The program as a shell sees it: arguments in; output, messages and exit code out. */
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -113,3 +114,15 @@ describe('init', () => {
     },
   )
 })
+
+test.each([['--help'], ['provision', 'export'], ['complete', '--', '']])(
+  'nobody reads what is printed (`%s … | head`): a quiet end, with the status of a closed pipe',
+  async (...args) => {
+    const child = spawn(join(root, 'node_modules/.bin/node'), [join(root, 'agent/main.ts'), ...args], { env: {} })
+    child.stdout.destroy()
+    let stderr = ''
+    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
+    const [code] = (await once(child, 'close')) as [number]
+    expect({ code, stderr }).toEqual({ code: 141, stderr: '' })
+  },
+)
