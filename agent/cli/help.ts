@@ -10,8 +10,9 @@ export interface CommandHelp {
   readonly after: string
 }
 
-const planExits =
-  'Exit codes: 0 done or in step, 2 differences (plan), 64 usage, 69 SERVER\ncannot or will not, 70 bug, 78 configuration.'
+const planExits = `Exit codes: 0 done, 1 answered with no (apply), 2 differences (plan
+--detailed-exitcode), 64 usage, 69 SERVER cannot or will not, 70 bug,
+78 configuration.`
 
 const provisionVariables = `etcd and the operator's identity (a user with the role root) come from
 ETCD_ENDPOINTS, ETCD_CA_CERT_FILE, ETCD_CERT_FILE and ETCD_KEY_FILE.
@@ -169,6 +170,7 @@ Examples:
 
 A failure is named by a code, such as vault-sealed: docs/runbook.md has a
 section for each.
-Exit codes: 0 done, 1 warnings (doctor), 2 differences (plan), 64 usage, 69
-unavailable, 70 bug, 78 configuration.`
+Exit codes: 0 done, 1 warnings (doctor) or answered with no (apply),
+2 differences (plan --detailed-exitcode), 64 usage, 69 unavailable, 70 bug,
+78 configuration, 141 nobody reads what is printed.`
 }

@@ -28,6 +28,8 @@ export interface PlanCommandOptions {
   readonly action: 'plan' | 'apply'
   readonly output: 'text' | 'json'
   readonly yes: boolean
+  /** A plan ends with 2 if something differs. */
+  readonly detailedExitcode: boolean
 }
 
 const print = (text: string): boolean => process.stdout.write(text)
@@ -44,11 +46,11 @@ export async function planOrApply<Change, Seen extends Look<Change>>(
   if (isText) print(planText(wording, seen, paint))
   if (options.action === 'plan') {
     if (!isText) printJson(planJson(wording, seen))
-    return isInStep(seen.plan) ? exitCodes.ok : exitCodes.differences
+    return options.detailedExitcode && !isInStep(seen.plan) ? exitCodes.differences : exitCodes.ok
   }
   if (!options.yes && !(await isAgreed(seen))) {
     print('Nothing was changed.\n')
-    return exitCodes.ok
+    return exitCodes.declined
   }
   const made: Change[] = []
   const { after, request } = await target.apply(seen, (change) => {

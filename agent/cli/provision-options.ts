@@ -18,6 +18,7 @@ export interface ProvisionOptions {
   readonly profilesFile: string | undefined
   readonly prune: boolean
   readonly yes: boolean
+  readonly detailedExitcode: boolean
   readonly enableAuth: boolean
   /** Per-node naming without what is needed only at the first start and at an upgrade (profiles.ts). */
   readonly strict: boolean
@@ -34,7 +35,10 @@ type Action = 'plan' | 'apply' | 'export' | 'watch'
 
 /** As commander reads them. */
 type Given = Partial<
-  Pick<ProvisionOptions, 'naming' | 'prune' | 'yes' | 'enableAuth' | 'strict' | 'defaults' | 'output'> &
+  Pick<
+    ProvisionOptions,
+    'naming' | 'prune' | 'yes' | 'detailedExitcode' | 'enableAuth' | 'strict' | 'defaults' | 'output'
+  > &
     Record<'components' | 'nodes' | 'nodesFile' | 'profiles' | 'grace' | 'resync' | 'maxBusy', string>
 >
 
@@ -112,6 +116,7 @@ function readProvisionOptions(action: Action, values: Given): ProvisionOptions {
     profilesFile: filled('profiles', values.profiles),
     prune: values.prune ?? false,
     yes: values.yes ?? false,
+    detailedExitcode: values.detailedExitcode ?? false,
     enableAuth: values.enableAuth ?? false,
     strict: values.strict ?? false,
     defaults: values.defaults ?? false,

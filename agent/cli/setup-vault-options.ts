@@ -12,6 +12,7 @@ export interface SetupVaultOptions {
   readonly adopt: boolean
   readonly writeSecrets: boolean
   readonly yes: boolean
+  readonly detailedExitcode: boolean
   readonly output: 'text' | 'json'
   readonly format: ExportFormat
 }
@@ -38,8 +39,8 @@ export function addSetupVault(add: (action: Action) => Command, done: (options: 
     command.action((raw: Partial<SetupVaultOptions>) => {
       const { file = '', adopt = false, writeSecrets = false, yes = false, output = 'text' } = raw
       if (file === '') throw new UsageError('--file is empty')
-      const { format = exportFormats[0] } = raw
-      done({ action, file, adopt, writeSecrets, yes, output, format })
+      const { format = exportFormats[0], detailedExitcode = false } = raw
+      done({ action, file, adopt, writeSecrets, yes, detailedExitcode, output, format })
     })
   }
 }

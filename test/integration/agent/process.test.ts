@@ -106,7 +106,7 @@ describe('exit codes', () => {
   it('64: wrong arguments', async () => {
     const environment = await withoutVault()
     for (const [args, text] of [
-      [['start'], "unknown command 'start' (Did you mean status?); see calico-vault-agent --help"],
+      [['start'], "unknown command 'start' (Did you mean started?); see calico-vault-agent --help"],
       [['run', '--fast'], "unknown option '--fast'; see calico-vault-agent run --help"],
       [['init', '--wait', 'soon'], '--wait takes one duration such as 30s; see calico-vault-agent init --help'],
     ] as const) {

@@ -69,8 +69,9 @@ for (const version of etcdVersions) {
     })
 
     it('plan says what is missing, and changes nothing', async () => {
-      const { code, stdout } = await provision('plan', '--output', 'json')
+      const { code, stdout } = await provision('plan', '--output', 'json', '--detailed-exitcode')
       expect(code).toBe(2)
+      expect((await provision('plan')).code).toBe(0)
       expect(JSON.parse(stdout)).toMatchObject({ inStep: false, authEnabled: false })
       expect(await etcdAuth(await etcd.client('admin')).users()).toEqual([])
     })

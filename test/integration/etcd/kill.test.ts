@@ -55,7 +55,7 @@ for (const version of etcdVersions) {
             (error: Error) => error.message,
           )
           if (end === 'done') {
-            if (call <= 30) throw new Error(`an apply with two nodes has more than ${call} calls`)
+            if (call <= 20) throw new Error(`an apply with two nodes has more than ${call} calls`)
             break
           }
           expect(end).toBe('killed')

@@ -15,7 +15,7 @@ describeSetup('apply on a terminal', (rig) => {
       for (const answer of ['\n', 'y\n', 'no\n']) {
         const text = await apply(answer)
         expect(text).toContain('\u001b[32m+\u001b[0m auth method jwt-terminal/')
-        expect(text).toMatch(/Nothing was changed\.\s+exit 0$/)
+        expect(text).toMatch(/Nothing was changed\.\s+exit 1$/)
       }
       expect((await planOf(operator)).changes).toHaveLength(15)
       expect(await apply('yes\n')).toContain('Done: 15 changes.')

@@ -19,6 +19,7 @@ describe('good arguments', () => {
       profilesFile: undefined,
       prune: false,
       yes: false,
+      detailedExitcode: false,
       enableAuth: false,
       strict: false,
       defaults: false,
