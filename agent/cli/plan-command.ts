@@ -32,13 +32,12 @@ export interface PlanCommandOptions {
   readonly detailedExitcode: boolean
 }
 
-const print = (text: string): boolean => process.stdout.write(text)
-const printJson = (value: object): boolean => print(`${JSON.stringify(value, null, 2)}\n`)
-
 export async function planOrApply<Change, Seen extends Look<Change>>(
   target: PlanTarget<Change, Seen>,
   options: PlanCommandOptions,
+  print = (text: string): unknown => process.stdout.write(text),
 ): Promise<number> {
+  const printJson = (value: object): unknown => print(`${JSON.stringify(value, null, 2)}\n`)
   const { wording } = target
   const paint = painter(process.stdout.isTTY, process.env)
   const isText = options.output === 'text'

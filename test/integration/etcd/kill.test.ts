@@ -90,7 +90,7 @@ for (const version of etcdVersions) {
           expect((await operator.provision(args, { killAt: `: ${line}` })).code).toBeNull()
         }
         expect((await operator.provision(args)).code).toBe(0)
-        expect((await operator.provision(['plan', ...args.slice(2)])).code).toBe(0)
+        expect((await operator.provision(['plan', '--detailed-exitcode', ...args.slice(2)])).code).toBe(0)
       } finally {
         operator.remove()
       }

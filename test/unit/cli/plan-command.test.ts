@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { type Look, planOrApply } from '../../../agent/cli/plan-command.ts'
 import type { Plan, Wording } from '../../../agent/engine/bring-in-step.ts'
 
@@ -14,21 +14,17 @@ const options = { action: 'plan', output: 'text', yes: true, detailedExitcode: f
 /** The code, and what was printed. */
 async function run(plan: Plan<string>, more: Partial<Parameters<typeof planOrApply>[1]> = {}) {
   let text = ''
-  const write = vi.spyOn(process.stdout, 'write').mockImplementation((part) => Boolean((text += String(part))))
-  try {
-    const target = {
-      wording,
-      look: async (): Promise<Look<string>> => ({ plan }),
-      async apply(seen: Look<string>, done: (change: string) => void) {
-        for (const change of seen.plan.phases.flat()) done(change)
-        return { after: { plan: empty } }
-      },
-    }
-    const code = await planOrApply<string, Look<string>>(target, { ...options, ...more })
-    return { code, text }
-  } finally {
-    write.mockRestore()
+  const target = {
+    wording,
+    look: async (): Promise<Look<string>> => ({ plan }),
+    async apply(seen: Look<string>, done: (change: string) => void) {
+      for (const change of seen.plan.phases.flat()) done(change)
+      return { after: { plan: empty } }
+    },
   }
+  const print = (part: string): unknown => (text += part)
+  const code = await planOrApply<string, Look<string>>(target, { ...options, ...more }, print)
+  return { code, text }
 }
 
 describe('a plan', () => {
