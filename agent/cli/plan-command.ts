@@ -78,15 +78,12 @@ export function planText<Change>(
   paint: Paint,
 ): string {
   const texts = changesOf(plan).map((change) => wording.describe(change))
-  const lines: string[] = []
-  for (const [subject, changes] of Map.groupBy(texts, (text) => text.subject)) {
-    const becomes = changes.map(({ subjectSign }) => subjectSign)
-    const sign = becomes.find((each) => each !== '~') ?? '~'
-    lines.push(`${paint(sign, sign)} ${subject}`)
-    for (const each of changes.flatMap((change) => change.lines)) {
-      lines.push(`    ${paint(each.sign, each.sign)} ${each.text}`)
-    }
-  }
+  const blocks = [...Map.groupBy(texts, (text) => text.subject).values()].map((changes) => blockOf(changes, paint))
+  const lines = [...Map.groupBy(blocks, alike).values()].flatMap((same) => {
+    const [first] = same
+    if (first === undefined || same.length <= mostShown) return same.flatMap((block) => block.lines)
+    return [...first.lines, `    (${same.length - 1} more nodes like ${first.node})`]
+  })
   if (lines.length > 0) lines.push('')
   lines.push(
     ...plan.refusals.map((text) => `${paint('Refused:', '-')} ${text}.`),
@@ -94,6 +91,30 @@ export function planText<Change>(
     paint(summary(plan, texts, wording.signs), 'bold'),
   )
   return `${lines.join('\n')}\n`
+}
+
+/** More nodes than these are not told one by one. */
+const mostShown = 3
+
+interface Block {
+  readonly node: string | undefined
+  readonly lines: readonly string[]
+}
+
+/** What happens to one subject. */
+function blockOf(changes: readonly ChangeText[], paint: Paint): Block {
+  const [{ subject, node } = { subject: '', node: undefined }] = changes
+  const sign = changes.map(({ subjectSign }) => subjectSign).find((each) => each !== '~') ?? '~'
+  const details = changes
+    .flatMap((change) => change.lines)
+    .map((each) => `    ${paint(each.sign, each.sign)} ${each.text}`)
+  return { node, lines: [`${paint(sign, sign)} ${subject}`, ...details] }
+}
+
+/** The same for two blocks that differ in nothing but the name of the node. */
+function alike({ node, lines }: Block): string {
+  const text = lines.join('\n')
+  return node === undefined ? text : text.replaceAll(node, '\n\n')
 }
 
 const verbs = { '+': 'to add', '~': 'to change', '-': 'to take away' } as const

@@ -25,6 +25,8 @@ export interface ChangeText {
   readonly sign: Sign
   /** To what it happens, such as `role NAME`. */
   readonly subject: string
+  /** Whose it is, if each node has the same: a plan shows it once. */
+  readonly node?: string | undefined
   /** What becomes of the subject as a whole. */
   readonly subjectSign: Sign
   /** Below the subject in a plan. */

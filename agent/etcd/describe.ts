@@ -11,12 +11,14 @@ export interface EtcdChangeText extends ChangeText {
 
 export function describeChange(change: Change): EtcdChangeText {
   const subject = 'user' in change ? `user ${change.user}` : `role ${change.role}`
+  // Names per node are COMPONENT:NODE.
+  const [, node] = /:(.+)$/.exec(subject) ?? []
   const [sign, what, why] = wordsOf(change)
   const subjectSign = change.do.startsWith('add-') ? '+' : change.do.startsWith('delete-') ? '-' : '~'
   // That a role comes or goes is said by the sign of the subject.
   const isSaid = change.do === 'add-role' || change.do === 'delete-role'
   const lines = isSaid ? [] : [{ sign, text: sign === '+' ? what : `${what} (${why})` }]
-  return { sign, subject, subjectSign, what, why, lines, done: `${subject}: ${what} (${why})` }
+  return { sign, subject, node, subjectSign, what, why, lines, done: `${subject}: ${what} (${why})` }
 }
 
 function wordsOf(change: Change): [sign: Sign, what: string, why: string] {

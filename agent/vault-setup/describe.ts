@@ -16,7 +16,8 @@ const kinds: Readonly<Record<Resource['kind'], string>> = {
 
 export function describeChange(change: Change): ChangeText {
   const words = wordsOf(change)
-  return { ...words, subjectSign: words.sign, done: `${words.subject} (${pathOf(change)})` }
+  const node = change.do === 'write' ? change.resource.node : undefined
+  return { ...words, node, subjectSign: words.sign, done: `${words.subject} (${pathOf(change)})` }
 }
 
 export const wording: Wording<Change> = {

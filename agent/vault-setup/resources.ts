@@ -10,6 +10,8 @@ import { attestsNodes, type ComponentSetup, FileRef, ownerOf, policyName, type S
 export type Fields = Readonly<Record<string, unknown>>
 
 export interface Resource {
+  /** The machine that it is for, if each has one. */
+  readonly node?: string
   readonly kind: 'policy' | 'pki-role' | 'auth-config' | 'login-role' | 'role-id'
   /** For people. */
   readonly name: string

@@ -98,7 +98,7 @@ for (const version of etcdVersions) {
       const env = { AGENT_CALICO_VERSION: 'v3.32.1', CALICO_IPV4POOL_CIDR: '10.244.0.0/16' }
       const withDefaults = (action: string, ...more: string[]) =>
         operator.provision([action, ...naming('node1,node11,node2'), '--defaults', ...more], { env })
-      const would = await withDefaults('plan')
+      const would = await withDefaults('plan', '--detailed-exitcode')
       expect([would.code, would.stdout]).toEqual([2, expect.stringContaining('Plan: 2 to add, 0 to change')])
       const made = await withDefaults('apply', '--yes')
       expect([made.code, made.stdout]).toEqual([0, expect.stringContaining('Done: 2 changes')])

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type Look, planOrApply } from '../../../agent/cli/plan-command.ts'
+import { type Look, planOrApply, planText } from '../../../agent/cli/plan-command.ts'
 import type { Plan, Wording } from '../../../agent/engine/bring-in-step.ts'
 
 const wording: Wording<string> = {
@@ -37,6 +37,52 @@ describe('a plan', () => {
     const plans = [differs, { ...empty, refusals: ['no'] }, { ...empty, waitsFor: 'a certificate' }, empty]
     const ends = await Promise.all(plans.map(async (plan) => (await run(plan, { detailedExitcode: true })).code))
     expect(ends).toEqual([2, 2, 2, 0])
+  })
+})
+
+describe('the text of a plan', () => {
+  /** `user a:NODE`, with a line that names the node. */
+  const perNode = (line: (node: string) => string): Wording<string> => ({
+    ...wording,
+    describe: (node) => ({
+      sign: '+',
+      subject: `user a:${node}`,
+      subjectSign: '+',
+      node,
+      lines: [{ sign: '+', text: line(node) }],
+      done: '',
+    }),
+  })
+  const plain = (text: string): string => text
+  const textOf = (of: Wording<string>, nodes: readonly string[]): string =>
+    planText(of, { plan: { ...empty, phases: [nodes] } }, plain)
+  const nodes = (count: number): string[] => Array.from({ length: count }, (_, index) => `node${index + 1}`)
+
+  it('shows once what is the same for every node', () => {
+    expect(
+      textOf(
+        perNode((node) => `grant /nodes/${node}`),
+        nodes(40),
+      ),
+    ).toBe('+ user a:node1\n    + grant /nodes/node1\n    (39 more nodes like node1)\n\nPlan: 40 to add.\n')
+  })
+
+  it('shows every node that differs from the others', () => {
+    const text = textOf(
+      perNode((node) => (node === 'node7' ? 'grant /' : `grant /nodes/${node}`)),
+      nodes(40),
+    )
+    expect(text).toContain('(38 more nodes like node1)')
+    expect(text).toContain('+ user a:node7\n    + grant /\n')
+  })
+
+  it('shows a few nodes one by one', () => {
+    const text = textOf(
+      perNode(() => 'grant /'),
+      nodes(3),
+    )
+    expect(text).not.toContain('like')
+    for (const node of nodes(3)) expect(text).toContain(`+ user a:${node}\n`)
   })
 })
 
