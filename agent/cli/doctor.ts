@@ -1,6 +1,7 @@
 /** Owns the command `doctor`: looks at everything that the agent needs, changes nothing, says what is wrong and what to do. */
 import { hostname } from 'node:os'
 import { systemClock } from '../clock.ts'
+import { withVaultToolsForAgent } from '../config/tool-variables.ts'
 import { openAccess } from '../doctor/access.ts'
 import type { Finding } from '../doctor/check.ts'
 import { configuration, createChecks } from '../doctor/checks.ts'
@@ -43,7 +44,7 @@ async function findAll({ signs, consumer }: DoctorOptions, found: (finding: Find
   const checks = createChecks(consumer)
   let read: DoctorConfig
   try {
-    read = readDoctorConfig(process.env, hostname())
+    read = readDoctorConfig(withVaultToolsForAgent(process.env), hostname())
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     const findings = failedConfiguration(configuration, checks, error.problems)

@@ -15,12 +15,14 @@ const planExits = `Exit codes: 0 done, 1 answered with no (apply), 2 differences
 78 configuration.`
 
 const provisionVariables = `etcd and the operator's identity (a user with the role root) come from
-ETCD_ENDPOINTS, ETCD_CA_CERT_FILE, ETCD_CERT_FILE and ETCD_KEY_FILE.
+ETCD_ENDPOINTS, ETCD_CA_CERT_FILE, ETCD_CERT_FILE and ETCD_KEY_FILE; plan, apply
+and export take ETCDCTL_ENDPOINTS, _CACERT, _CERT and _KEY else.
 AGENT_CALICO_VERSION narrows the rights to what one version of Calico needs, or
 several with commas.`
 
 const vaultVariables = `Vault and the operator's token come from VAULT_ADDR, VAULT_CACERT,
-VAULT_NAMESPACE and VAULT_TOKEN.`
+VAULT_NAMESPACE and VAULT_TOKEN; else from BAO_ADDR and so on, and
+~/.vault-token.`
 
 const onEtcd = `${provisionVariables}\n\n${planExits.replace('SERVER', 'etcd')}`
 const onVault = `${vaultVariables}\n\n${planExits.replace('SERVER', 'Vault')}`

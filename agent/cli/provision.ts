@@ -6,6 +6,7 @@ import { text as readAll } from 'node:stream/consumers'
 import { parseWantedPools } from '../config/calico-pools.ts'
 import type { CalicoVersion } from '../config/calico-version.ts'
 import { parseCalicoVersionVariable, parseProvisionConfig, readOperator } from '../config/etcd.ts'
+import { withEtcdctl } from '../config/tool-variables.ts'
 import { ConfigError, messageOf } from '../errors.ts'
 import { type DesiredState, desiredState } from '../etcd/desired.ts'
 import { checkNodeNames, parseNodeNames } from '../etcd/nodes.ts'
@@ -34,7 +35,7 @@ export async function provision(options: ProvisionOptions): Promise<number> {
       const { watch } = await import('./provision-watch.ts')
       return await watch(options, loadProfiles(options))
     }
-    const config = parseProvisionConfig(process.env)
+    const config = parseProvisionConfig(withEtcdctl(process.env))
     const pools = options.defaults ? parseWantedPools(process.env) : undefined
     const desired = await readDesired(options, config.versions)
     return await onEtcd({ action: options.action, config, desired, options, pools })
@@ -51,7 +52,7 @@ function refuseUnanswered({ yes, nodesFile }: ProvisionOptions): void {
 
 async function exportScript(options: ProvisionOptions): Promise<number> {
   const desired = await readDesired(options, parseCalicoVersionVariable(process.env))
-  const operator = options.enableAuth ? readOperator(process.env) : undefined
+  const operator = options.enableAuth ? readOperator(withEtcdctl(process.env)) : undefined
   process.stdout.write(etcdctlScript(desired, { version, operator }))
   return exitCodes.ok
 }

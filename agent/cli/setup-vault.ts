@@ -2,6 +2,7 @@
  * Owns the command `setup-vault`, and the bundle dist/setup-vault.js that is loaded for it alone: look, show, ask, do, and
  * say what was done.
  */
+import { withVaultTools } from '../config/tool-variables.ts'
 import { parseSetupVaultConfig, type SetupVaultConfig } from '../config/vault.ts'
 import { ConfigError, messageOf } from '../errors.ts'
 import { readSmallFile, systemFiles } from '../store/files.ts'
@@ -29,7 +30,10 @@ export async function setupVault(options: SetupVaultOptions): Promise<number> {
       process.stdout.write(exportSetup(setup, options.format, version))
       return exitCodes.ok
     }
-    return await onVault(parseSetupVaultConfig(process.env), setup, { ...options, action: options.action })
+    return await onVault(parseSetupVaultConfig(withVaultTools(process.env)), setup, {
+      ...options,
+      action: options.action,
+    })
   } catch (error) {
     return reportFailure(error, `setup-vault ${options.action}`)
   }
