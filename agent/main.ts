@@ -1,61 +1,30 @@
-/** Owns the process: arguments to a command, its errors to messages, its result to the exit code. */
-import { hostname } from 'node:os'
-import type { AgentTask } from './cli/commands.ts'
-import { reportFailure } from './cli/failure.ts'
-import { systemClock } from './clock.ts'
-import { parseConfig } from './config/config.ts'
-import { parseDuration } from './config/duration.ts'
-import { readContainer } from './observe/container.ts'
-import { keepTlsVerified } from './tls-verification.ts'
+/**
+ * Owns the entry, dist/main.js: refuses another Node than the one it is built for, then runs the agent's bundle with the
+ * machine code that build/code-cache.ts has kept from an earlier run. Without a usable cache it is only slower.
+ */
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { loadScript } from './core/script-loader.ts'
 
-async function main(argv: readonly string[]): Promise<number> {
-  let task: AgentTask | undefined = plainTask(argv)
-  if (task === undefined) {
-    const { runCommandLine } = await import('./cli/commands.ts')
-    const done = await runCommandLine(argv)
-    if (typeof done === 'number') return done
-    task = done
+const builtFor = '24'
+
+function start(directory: string): void {
+  if (process.versions.node.split('.', 1)[0] !== builtFor) {
+    process.stderr.write(`calico-vault-agent: needs Node ${builtFor}; this is ${process.version}\n`)
+    process.exit(78)
   }
-  const config = parseConfig(process.env, hostname())
-  if (task.command === 'init') {
-    const { init } = await import('./cli/init.ts')
-    return await init(config, task.waitMs)
-  }
-  if (task.command === 'started') {
-    const { started } = await import('./cli/started.ts')
-    const { waitMs } = task
-    return await started({
-      listen: config.listen,
-      container: readContainer(),
-      waitMs,
-      clock: systemClock,
-      say: console.error,
-    })
-  }
-  const { run } = await import('./cli/run.ts')
-  return await run(config)
+  const filename = join(directory, 'cli.js')
+  const { run } = loadScript(filename, readCache(join(directory, 'cli.cache')))
+  run({}, createRequire(filename), filename, directory)
 }
 
-/** `run`, `init` and `started` as manifests have them. Undefined: everything else, and everything that is wrong. */
-function plainTask(argv: readonly string[]): AgentTask | undefined {
-  const [command = 'run', ...rest] = argv
-  if (command === 'run' && rest.length === 0) return { command }
-  if (command !== 'init' && command !== 'started') return undefined
-  const [option, value = '', ...more] = rest.flatMap((each) => each.split(/(?<=^--wait)=/))
-  if (option === undefined) return { command, waitMs: 60_000 }
-  const waitMs = parseDuration(value)
-  return option === '--wait' && waitMs !== undefined && more.length === 0 ? { command, waitMs } : undefined
+function readCache(file: string): Buffer | undefined {
+  try {
+    return readFileSync(file)
+  } catch {
+    return undefined
+  }
 }
 
-for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
-  process.on(event, (error: unknown) => process.exit(reportFailure(error)))
-}
-
-const warning = keepTlsVerified(process.env)
-if (warning !== undefined) process.stderr.write(`calico-vault-agent: ${warning}\n`)
-
-// exit(): an open keep-alive connection or a watcher must not hold the process.
-main(process.argv.slice(2)).then(
-  (code) => process.exit(code),
-  (error: unknown) => process.exit(reportFailure(error)),
-)
+start(__dirname)

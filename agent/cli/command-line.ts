@@ -1,7 +1,7 @@
 /** Owns the command line: every command with its options and its help, read by commander. Nothing is done here. */
 import { Command, CommanderError } from 'commander'
-import { parseDuration } from '../config/duration.ts'
-import { version } from '../version.ts'
+import { parseDuration } from '../core/duration.ts'
+import { version } from '../core/version.ts'
 import { candidates, completionScript, shells } from './completion.ts'
 import { type DoctorOptions, readDoctorOptions } from './doctor-options.ts'
 import { UsageError } from './failure.ts'

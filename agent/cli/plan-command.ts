@@ -1,5 +1,5 @@
 /** Owns `plan` and `apply` of a server: look, show, ask, do, and say what was done, as text in the way of terraform or as JSON. */
-import { type ChangeText, changesOf, type Plan, type Sign, type Wording } from '../engine/bring-in-step.ts'
+import { type ChangeText, changesOf, type Plan, type Sign, type Wording } from '../operator/engine/bring-in-step.ts'
 import { exitCodes } from './exit-codes.ts'
 import { agrees, type Paint, painter } from './terminal.ts'
 

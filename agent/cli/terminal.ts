@@ -1,6 +1,6 @@
 /** Owns what the commands that act on a server do with a terminal: colour, and asking before anything is changed. */
 import { createInterface } from 'node:readline/promises'
-import { systemCode } from '../errors.ts'
+import { systemCode } from '../core/errors.ts'
 import { exitCodes } from './exit-codes.ts'
 import { UsageError } from './failure.ts'
 

@@ -3,7 +3,7 @@
  * win. Never for the agent itself: what it does is to be read from its own variables alone.
  */
 import { join } from 'node:path'
-import { readSmallFile, systemFiles } from '../store/files.ts'
+import { readSmallFile, systemFiles } from '../core/files.ts'
 import type { Environment } from './reader.ts'
 
 type Pairs = readonly (readonly [own: string, other: string])[]

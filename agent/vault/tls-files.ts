@@ -1,9 +1,9 @@
 /** Owns the TLS material for Vault: read from the configured files before each new connection, so that a changed file counts. */
 import { createPrivateKey } from 'node:crypto'
 import type { VaultAddress } from '../config/vault.ts'
-import { AgentError, messageOf } from '../errors.ts'
+import { AgentError, messageOf } from '../core/errors.ts'
+import { readSmallFile, systemFiles } from '../core/files.ts'
 import { parseCertificates, toPem } from '../pki/certificate.ts'
-import { readSmallFile, systemFiles } from '../store/files.ts'
 
 /** As node:tls takes them; PEM texts. */
 export interface TlsMaterial {

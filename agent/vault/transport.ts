@@ -5,13 +5,13 @@
  */
 import type { SecureContextOptions } from 'node:tls'
 import { Client } from 'undici'
-import type { Clock } from '../clock.ts'
 import type { VaultAddress } from '../config/vault.ts'
-import { AgentError } from '../errors.ts'
-import type { Listener, Operation } from '../observe/events.ts'
+import type { Clock } from '../core/clock.ts'
+import { AgentError } from '../core/errors.ts'
 import { type Answer, translateAnswer, translateConnectionError } from './failure.ts'
 import type { SkewMeter } from './skew.ts'
 import { readTlsMaterial, type TlsMaterial } from './tls-files.ts'
+import type { Operation, VaultListener } from './vault-event.ts'
 
 export interface VaultRequest {
   readonly operation: Operation
@@ -35,8 +35,8 @@ export interface TransportOptions {
   readonly address: VaultAddress
   readonly clock: Clock
   readonly skew: SkewMeter
-  readonly emit: Listener
-  /** Called with the TLS material before a connection is made (see runtime.ts). */
+  readonly emit: VaultListener
+  /** Called with the TLS material before a connection is made (see core/v8-tuning.ts). */
   readonly beforeConnect?: ((material: TlsMaterial) => void) | undefined
 }
 

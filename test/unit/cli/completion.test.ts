@@ -48,7 +48,7 @@ describe('the script', () => {
   it('works in bash', () => {
     const directory = tempDir()
     const command = join(directory, 'calico-vault-agent')
-    const main = join(import.meta.dirname, '../../../agent/main.ts')
+    const main = join(import.meta.dirname, '../../../agent/cli/cli.ts')
     writeFileSync(command, `#!/bin/sh\nexec '${process.execPath}' '${main}' "$@"\n`)
     chmodSync(command, 0o755)
     const script = `${completionScript('bash')}

@@ -16,7 +16,7 @@ interface Result {
 }
 
 function run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Result> {
-  const command = [join(root, 'agent/main.ts'), ...args]
+  const command = [join(root, 'agent/cli/cli.ts'), ...args]
   return new Promise((resolve) => {
     const child = execFile(join(root, 'node_modules/.bin/node'), command, { env }, (_error, stdout, stderr) => {
       resolve({ code: child.exitCode ?? -1, stdout, stderr })
@@ -118,7 +118,7 @@ describe('init', () => {
 test.each([['--help'], ['provision', 'export'], ['complete', '--', '']])(
   'nobody reads what is printed (`%s … | head`): a quiet end, with the status of a closed pipe',
   async (...args) => {
-    const child = spawn(join(root, 'node_modules/.bin/node'), [join(root, 'agent/main.ts'), ...args], { env: {} })
+    const child = spawn(join(root, 'node_modules/.bin/node'), [join(root, 'agent/cli/cli.ts'), ...args], { env: {} })
     child.stdout.destroy()
     let stderr = ''
     child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))

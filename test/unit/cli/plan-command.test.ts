@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type Look, planOrApply, planText } from '../../../agent/cli/plan-command.ts'
-import type { Plan, Wording } from '../../../agent/engine/bring-in-step.ts'
+import type { Plan, Wording } from '../../../agent/operator/engine/bring-in-step.ts'
 
 const wording: Wording<string> = {
   describe: (change) => ({ sign: '+', subject: change, subjectSign: '+', lines: [], done: `made ${change}` }),

@@ -4,10 +4,10 @@
  */
 import { inspect } from 'node:util'
 import { onTestFinished } from 'vitest'
-import { systemClock } from '../../../agent/clock.ts'
 import type { VaultAddress } from '../../../agent/config/vault.ts'
-import { AgentError } from '../../../agent/errors.ts'
-import type { AgentEvent } from '../../../agent/observe/events.ts'
+import { systemClock } from '../../../agent/core/clock.ts'
+import { AgentError } from '../../../agent/core/errors.ts'
+import type { AgentEvent } from '../../../agent/sidecar/observe/events.ts'
 import { createSkewMeter } from '../../../agent/vault/skew.ts'
 import { createTransport, type Transport, type VaultRequest } from '../../../agent/vault/transport.ts'
 import { createCa } from '../../support/certificates.ts'

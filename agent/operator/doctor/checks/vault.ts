@@ -1,0 +1,112 @@
+/** Owns the checks of the way to Vault, from its name to its seal and its clock. */
+import { lookup } from 'node:dns/promises'
+import { isIP } from 'node:net'
+import { formatDuration } from '../../../core/duration.ts'
+import { describeName } from '../../../pki/certificate.ts'
+import { translateConnectionError } from '../../../vault/failure.ts'
+import { readTlsMaterial } from '../../../vault/tls-files.ts'
+import { type Check, failure, ok, type Verdict, warning } from '../check.ts'
+import { lookAtServer, type ServerView } from '../tls-view.ts'
+import { readSealStatus, readServerTime, type SealStatus } from '../vault-answers.ts'
+
+export const vaultName: Check = {
+  id: 'vault-name',
+  where: 'vault',
+  title: 'the name of Vault resolves',
+  run: async ({ vault }) => {
+    const { origin, timeoutMs } = vault().address
+    const host = new URL(origin).hostname.replace(/^\[|\]$/g, '')
+    if (isIP(host) !== 0) return ok(`${host} is an address`)
+    try {
+      const addresses = await lookup(host, { all: true })
+      return ok(`${host} is ${addresses.map(({ address }) => address).join(', ')}`)
+    } catch (error) {
+      throw translateConnectionError(error, origin, timeoutMs)
+    }
+  },
+}
+
+export const vaultTls: Check = {
+  id: 'vault-tls',
+  where: 'vault',
+  title: 'TLS to Vault',
+  needs: ['vault-files', 'vault-name'],
+  run: async ({ vault, clock }) => {
+    const { address } = vault()
+    const { origin, timeoutMs } = address
+    if (origin.startsWith('http:')) return ok(`${origin} is plain HTTP, as configured`)
+    const view = await lookAtServer(origin, readTlsMaterial(address), timeoutMs)
+    return judgeServer(view, clock.now())
+  },
+}
+
+/** What is left of a server's certificate below which somebody should look at its renewal. Fraction of its lifetime. */
+const lateFraction = 0.1
+
+export function judgeServer({ protocol, chain, failure: error }: ServerView, nowMs: number): Verdict {
+  const shown = chain.map((each) => `${describeName(each.subject)}, issued by ${describeName(each.issuer)}`)
+  if (error !== undefined) {
+    return failure([error.message, ...shown.map((each) => `presented: ${each}`)].join('\n'), error.code)
+  }
+  const [leaf] = chain
+  if (leaf === undefined) return ok(protocol)
+  const notAfterMs = leaf.validToDate.getTime()
+  const leftMs = notAfterMs - nowMs
+  const saw = `${protocol}; ${shown[0]}; valid for ${formatDuration(leftMs)}`
+  if (leftMs > (notAfterMs - leaf.validFromDate.getTime()) * lateFraction) return ok(saw)
+  return warning(
+    saw,
+    "Renew the certificate of Vault's listener: when it ends, no agent gets a certificate.",
+    'vault-tls',
+  )
+}
+
+export const vaultState: Check = {
+  id: 'vault-state',
+  where: 'vault',
+  title: 'Vault is initialized and unsealed',
+  needs: ['vault-tls'],
+  run: async ({ vault }) => {
+    const { transport } = vault()
+    const path = '/v1/sys/seal-status'
+    const { body } = await transport.request({ operation: 'health', method: 'GET', path, headers: {}, json: undefined })
+    return judgeSeal(readSealStatus(body, path))
+  },
+}
+
+export function judgeSeal({ initialized, sealed, version, cluster }: SealStatus): Verdict {
+  const saw = `version ${version}${cluster === undefined ? '' : `, ${cluster}`}`
+  if (!initialized) return failure(`${saw}: not initialized`, 'vault-sealed', 'Initialize Vault (vault operator init).')
+  return sealed ? failure(`${saw}: sealed`, 'vault-sealed') : ok(saw)
+}
+
+export const clock: Check = {
+  id: 'clock',
+  where: 'vault',
+  title: 'clocks of this machine and of Vault',
+  needs: ['vault-state'],
+  run: async ({ vault, skew }) => {
+    const { transport } = vault()
+    // Not the Date header: that is the clock of whatever stands before Vault, and the agent does not go by it either.
+    const path = '/v1/sys/health?standbyok=true&perfstandbyok=true'
+    const tell = skew.asking()
+    const { body } = await transport.request({ operation: 'health', method: 'GET', path, headers: {}, json: undefined })
+    tell(readServerTime(body, path))
+    return judgeSkew(skew.measured())
+  },
+}
+
+/** Below this nobody needs to act. */
+const unnoticedMs = 3000
+/** Vault's default not_before_duration: beyond it a certificate is not yet valid for whoever checks it by the earlier clock. */
+const backdatingMs = 30_000
+
+export function judgeSkew(skewMs: number | undefined): Verdict {
+  if (skewMs === undefined) return warning('Vault says no time', 'Look at server_time_utc in sys/health.')
+  const saw = `Vault's clock is ${formatDuration(Math.abs(skewMs))} ${skewMs < 0 ? 'behind' : 'ahead'}`
+  const advice =
+    'Synchronise both clocks (NTP). The agent accepts what one of them accepts; etcd and Calico judge by their own.'
+  if (Math.abs(skewMs) < unnoticedMs) return ok('less than 3 s apart')
+  if (Math.abs(skewMs) < backdatingMs) return warning(saw, advice, 'not-yet-valid')
+  return failure(saw, 'not-yet-valid', advice)
+}

@@ -1,0 +1,72 @@
+/** Owns bringing Vault in step: what differs, and each write that is made. */
+
+import { AgentError } from '../../core/errors.ts'
+import { bringInStep } from '../engine/bring-in-step.ts'
+import { readActual, type VaultAdmin } from './actual.ts'
+import { refuseForeignCertificate, requestOf } from './ca.ts'
+import { bodyOf, type Change, pathOf, type VaultPlan } from './changes.ts'
+import { type PlanOptions, planSetup } from './plan.ts'
+import { resourcesOf, type Substitutes } from './resources.ts'
+import type { Setup } from './setup.ts'
+
+export interface ApplyOptions extends PlanOptions {
+  /** Called after each change that was made. */
+  readonly changed: (change: Change) => void
+}
+
+export interface Outcome {
+  readonly plan: VaultPlan
+  /** PEM of the intermediate's certificate request, while it waits for the certificate. */
+  readonly request: string | undefined
+}
+
+export async function examineSetup(
+  api: VaultAdmin,
+  setup: Setup,
+  files: Substitutes['files'],
+  options: PlanOptions,
+): Promise<VaultPlan> {
+  return planSetup(setup, files, await readActual(api, setup, resourcesOf(setup)), options)
+}
+
+/**
+ * @param first what `examineSetup` has just found, where that was shown to somebody who said yes to it
+ * @throws AgentError `setup-conflict` before any change; anything else leaves a part done, which the next run completes
+ */
+export async function applySetup(
+  api: VaultAdmin,
+  setup: Setup,
+  files: Substitutes['files'],
+  options: ApplyOptions,
+  first?: VaultPlan,
+): Promise<Outcome> {
+  const look = (more: PlanOptions): Promise<VaultPlan> => examineSetup(api, setup, files, more)
+  const plan = await bringInStep<Change>(first ?? (await look(options)), {
+    // Once is enough for secrets: afterwards the look would find the same secret unseen again.
+    lookAgain: () => look({ ...options, writeSecrets: false }),
+    makeOne: (change, attempt) => write(api, setup, change, attempt),
+    changed: options.changed,
+    // Now the accessor is known, which the rest of this plan lacks.
+    needsLook: (change) => change.do === 'enable' && change.table === 'auth',
+    about: (change) => ({ path: pathOf(change), text: pathAndFields(change) }),
+    reasons: { conflict: 'setup-conflict', contended: 'setup-contended' },
+    pool: { now: () => performance.now() },
+  })
+  return { plan, request: plan.waitsFor === undefined ? undefined : await requestOf(api, setup) }
+}
+
+async function write(api: VaultAdmin, setup: Setup, change: Change, attempt: number): Promise<void> {
+  try {
+    if (change.do === 'import-certificate') await refuseForeignCertificate(api, setup, change.body)
+    await api.write(pathOf(change), bodyOf(change))
+  } catch (error) {
+    if (!(error instanceof AgentError) || error.code !== 'vault-request-refused') throw error
+    // Another run may have been first.
+    throw new AgentError(attempt === 1 ? 'setup-contended' : 'setup-refused', error.message, { cause: error })
+  }
+}
+
+function pathAndFields(change: Change): string {
+  const fields = 'differences' in change ? change.differences.map(({ field }) => field).join(', ') : ''
+  return fields === '' ? pathOf(change) : `${pathOf(change)}: ${fields}`
+}
