@@ -1,5 +1,6 @@
 /** Owns `npm run build`: the bundles in dist/, the code cache and the licences beside them, and the SBOM of what is in them. */
 import { renameSync, rmSync, writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { type BuildOptions, build, type Plugin } from 'esbuild'
 import { makeCodeCache } from './code-cache.ts'
 import { mergeMetafiles, packagesByBundle } from './contents.ts'
@@ -48,8 +49,10 @@ const separate: readonly (readonly [module: RegExp, bundle: string])[] = [
 const apart: Plugin = {
   name: 'apart',
   setup: (bundle) => {
-    bundle.onResolve({ filter: /\.ts$/ }, ({ path, kind }) => {
-      const found = kind === 'dynamic-import' && separate.find(([module]) => module.test(path))
+    bundle.onResolve({ filter: /\.ts$/ }, ({ path, kind, resolveDir }) => {
+      // However near the module is that imports it.
+      const file = resolve(resolveDir, path)
+      const found = kind === 'dynamic-import' && separate.find(([module]) => module.test(file))
       return found ? { path: found[1], external: true } : undefined
     })
   },
