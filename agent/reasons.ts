@@ -133,7 +133,7 @@ export const reasons = {
   'vault-answer-too-large': outage('the answer is larger than 1 MiB', 'Check that VAULT_ADDR names Vault itself.'),
   'vault-redirect': outage(
     'Vault answered with a redirect that is not followed',
-    'Point VAULT_ADDR at the active node or at a load balancer that forwards to it.',
+    'The message says why. Point VAULT_ADDR at the active node or at a load balancer that forwards to it.',
   ),
   'vault-login-refused': refused(
     'Vault refused the login',

@@ -44,6 +44,11 @@ export const variables = {
   VAULT_TLS_SERVER_NAME: { group: 'Vault', meaning: "name that Vault's certificate is verified for" },
   VAULT_NAMESPACE: { group: 'Vault', meaning: 'namespace (Vault Enterprise, OpenBao)' },
   VAULT_CLIENT_TIMEOUT: { group: 'Vault', default: '60s', meaning: 'deadline of one request' },
+  VAULT_DISABLE_REDIRECTS: {
+    group: 'Vault',
+    default: 'false',
+    meaning: "`true`: a standby's redirect to the active node is not followed",
+  },
   VAULT_TOKEN: {
     group: 'Vault',
     meaning: "the token, where AGENT_AUTH_METHOD=token; setup-vault: an administrator's",

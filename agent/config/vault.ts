@@ -16,6 +16,8 @@ export interface VaultAddress {
   readonly clientKeyFile: string | undefined
   readonly serverName: string | undefined
   readonly timeoutMs: number
+  /** Whether a standby's redirect is followed. */
+  readonly redirects: boolean
 }
 
 export function readVaultAddress(reader: EnvironmentReader): VaultAddress {
@@ -45,7 +47,16 @@ export function readVaultAddress(reader: EnvironmentReader): VaultAddress {
     clientKeyFile,
     serverName,
     timeoutMs: reader.durationMs('VAULT_CLIENT_TIMEOUT', 100, 600_000),
+    redirects: !readDisabled(reader, 'VAULT_DISABLE_REDIRECTS'),
   }
+}
+
+/** As Go's strconv.ParseBool reads it, which Vault's CLI does. */
+function readDisabled(reader: EnvironmentReader, name: 'VAULT_DISABLE_REDIRECTS'): boolean {
+  const value = reader.text(name)
+  if (/^(1|t|true)$/i.test(value)) return true
+  if (!/^(0|f|false)$/i.test(value)) reader.problem(name, `is ${quote(value)}; it must be true or false`)
+  return false
 }
 
 function readOrigin(reader: EnvironmentReader): string {

@@ -2,9 +2,9 @@
 import type { X509Certificate } from 'node:crypto'
 import { connect, type TLSSocket } from 'node:tls'
 import { AgentError } from '../errors.ts'
+import { tlsOptions } from '../vault/connections.ts'
 import { translateConnectionError } from '../vault/failure.ts'
 import type { TlsMaterial } from '../vault/tls-files.ts'
-import { tlsOptions } from '../vault/transport.ts'
 
 export interface ServerView {
   readonly protocol: string

@@ -62,10 +62,10 @@ function otherSystemReason(code: string): ReasonCode | undefined {
   return /^E[A-Z0-9]+$/.test(code) ? 'vault-unreachable' : undefined
 }
 
-/** An answer other than 200 and 204. */
-export function translateAnswer(answer: Answer, operation: Operation, where: string): AgentError {
+/** An answer other than 200 and 204. @param remark what we say of it, if it says nothing itself */
+export function translateAnswer(answer: Answer, operation: Operation, where: string, remark = ''): AgentError {
   const code = answerReason(answer, operation)
-  const errors = errorTexts(answer.body) || emptyTexts(answer.body)
+  const errors = errorTexts(answer.body) || emptyTexts(answer.body) || remark
   const detail = `${where}: ${answer.status}${errors === '' ? '' : ` ${errors}`}`
   if (code === 'issuer-too-young') return new AgentError(code, detail, { retryAfterMs: youngIssuerMs })
   // Counted from the server's own date: our clock may be wrong.

@@ -1,17 +1,17 @@
 /**
- * Owns HTTP to Vault: one undici client at a time, a deadline for each request, at most 1 MiB of answer, one redirect that
- * stays on the same origin, and every failure as an AgentError. It is open only while somebody holds it: between two
- * rotations no socket and no buffer is kept, and the next one reads the TLS files again.
+ * Owns HTTP to Vault: a deadline for each request, at most 1 MiB of answer, one redirect to a host that is verified likewise,
+ * and every failure as an AgentError. It is open only while somebody holds it: between two rotations no socket and no buffer
+ * is kept, and the next one reads the TLS files again.
  */
-import type { SecureContextOptions } from 'node:tls'
-import { Client } from 'undici'
 import type { Clock } from '../clock.ts'
 import type { VaultAddress } from '../config/vault.ts'
 import { AgentError } from '../errors.ts'
 import type { Listener, Operation } from '../observe/events.ts'
+import { createConnections } from './connections.ts'
 import { type Answer, translateAnswer, translateConnectionError } from './failure.ts'
+import { type Place, planRedirect } from './redirect.ts'
 import type { SkewMeter } from './skew.ts'
-import { readTlsMaterial, type TlsMaterial } from './tls-files.ts'
+import type { TlsMaterial } from './tls-files.ts'
 
 export interface VaultRequest {
   readonly operation: Operation
@@ -40,37 +40,27 @@ export interface TransportOptions {
   readonly beforeConnect?: ((material: TlsMaterial) => void) | undefined
 }
 
-const maxAnswerBytes = 1024 * 1024
-
 export function createTransport({ address, clock, skew, emit, beforeConnect }: TransportOptions): Transport {
-  let client: Client | undefined
+  const connections = createConnections(address, beforeConnect)
   let holders = 0
   /** The next attempt gets a new connection, and reads the TLS files again. */
   let isFailed = false
   let destroyed = false
 
-  function open(): Client {
-    const material = readTlsMaterial(address)
-    beforeConnect?.(material)
-    return new Client(address.origin, {
-      allowH2: false,
-      maxResponseSize: maxAnswerBytes,
-      // The deadline below is the real one; these are only coarse.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      connect: { timeout: address.timeoutMs, ...tlsOptions(material) },
-    })
-  }
-
-  async function send(request: VaultRequest, path: string, where: string): Promise<Answer> {
+  async function send(
+    request: VaultRequest,
+    { origin, path }: Place,
+    where: string,
+    signal: AbortSignal,
+  ): Promise<Answer> {
     if (destroyed) throw new AgentError('vault-connection-lost', `${where}: the agent is stopping`)
-    client ??= open()
-    const { statusCode, headers, body } = await client.request({
+    const { statusCode, headers, body } = await connections.to(origin).request({
       method: request.method,
+      origin,
       path,
       headers: { ...request.headers, ...(request.json === undefined ? {} : { 'content-type': 'application/json' }) },
       body: request.json === undefined ? null : JSON.stringify(request.json),
-      signal: AbortSignal.timeout(address.timeoutMs),
+      signal,
     })
     // Told again with each answer: our own clock may have been set since.
     const skewMs = skew.measured()
@@ -79,11 +69,19 @@ export function createTransport({ address, clock, skew, emit, beforeConnect }: T
   }
 
   async function exchange(request: VaultRequest, where: string): Promise<Answer> {
-    let answer = await send(request, request.path, where)
-    const redirected = sameOriginPath(answer, address.origin)
-    if (redirected !== undefined) answer = await send(request, redirected, where)
+    const signal = AbortSignal.timeout(address.timeoutMs)
+    const place = { origin: address.origin, path: request.path }
+    let answer = await send(request, place, where, signal)
+    let from = where
+    const redirect = planRedirect(answer, place, address)
+    if (typeof redirect === 'object') {
+      from = redirect.origin === place.origin ? where : `${where}, redirected to ${redirect.origin}`
+      answer = await send(request, redirect, from, signal).catch((error: unknown) => {
+        throw translateConnectionError(error, from, address.timeoutMs)
+      })
+    }
     if (answer.status === 200 || answer.status === 204) return answer
-    throw translateAnswer(answer, request.operation, where)
+    throw translateAnswer(answer, request.operation, from, typeof redirect === 'string' ? redirect : undefined)
   }
 
   function hold(): () => void {
@@ -102,9 +100,7 @@ export function createTransport({ address, clock, skew, emit, beforeConnect }: T
   }
 
   function disconnect(): void {
-    // Not close(): that would wait for requests that nobody waits for any more.
-    client?.destroy().catch(() => {})
-    client = undefined
+    connections.destroy()
     isFailed = false
   }
 
@@ -153,32 +149,6 @@ export async function holding<Result>(
   } finally {
     release()
   }
-}
-
-/** What node:tls is told: nothing where nothing is configured, so that its own defaults hold. */
-export function tlsOptions({
-  ca,
-  cert,
-  key,
-  servername,
-}: TlsMaterial): SecureContextOptions & { servername?: string; rejectUnauthorized: true } {
-  return {
-    minVersion: 'TLSv1.2',
-    // Said here, NODE_TLS_REJECT_UNAUTHORIZED is not asked.
-    rejectUnauthorized: true,
-    ...(ca === undefined ? {} : { ca }),
-    ...(cert === undefined ? {} : { cert }),
-    ...(key === undefined ? {} : { key }),
-    ...(servername === undefined ? {} : { servername }),
-  }
-}
-
-/** The path of a 307 that stays on the origin; undefined for every other answer. */
-function sameOriginPath(answer: Answer, origin: string): string | undefined {
-  const location = answer.headers['location']
-  if (answer.status !== 307 || typeof location !== 'string' || !URL.canParse(location, origin)) return undefined
-  const url = new URL(location, origin)
-  return url.origin === origin ? url.pathname + url.search : undefined
 }
 
 /** Vault answers in JSON, also when it refuses; what stands before it may use plain text. Of a web page only the status counts. */

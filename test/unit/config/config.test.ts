@@ -16,6 +16,7 @@ const defaults: Config = {
     clientCertFile: undefined,
     clientKeyFile: undefined,
     serverName: undefined,
+    redirects: true,
     timeoutMs: 60_000,
   },
   auth: {

@@ -32,6 +32,7 @@ const cases: readonly (readonly [keyof typeof variables, Environment, RegExp | s
   ['VAULT_ADDR', { VAULT_ADDR: 'http://127.0.0.1.example.org:8200' }, /^uses http/],
   ['VAULT_ADDR', { VAULT_ADDR: 'http://localhost.example.org:8200' }, /^uses http/],
   ['AGENT_ALLOW_PLAIN_HTTP', { AGENT_ALLOW_PLAIN_HTTP: 'yes' }, 'is "yes"; it must be one of false, true'],
+  ['VAULT_DISABLE_REDIRECTS', { VAULT_DISABLE_REDIRECTS: 'yes' }, 'is "yes"; it must be true or false'],
   ['VAULT_CACERT', { VAULT_CACERT: 'ca.pem' }, 'is "ca.pem"; it must be an absolute path'],
   ['VAULT_CACERT_BYTES', { VAULT_CACERT_BYTES: '/etc/ca.pem' }, /^holds no PEM certificate; set VAULT_CACERT to name/],
   ['VAULT_CLIENT_CERT', { VAULT_CLIENT_CERT: '/tls/tls.crt' }, /^and VAULT_CLIENT_KEY belong together/],

@@ -25,6 +25,7 @@ beforeEach(() => {
     clientKeyFile: join(path, 'key'),
     serverName: 'vault.example.org',
     timeoutMs: 1000,
+    redirects: true,
   }
   writeFileSync(join(path, 'ca'), ca.certificatePem)
   writeFileSync(join(path, 'cert'), client.certificatePem)

@@ -55,6 +55,7 @@ export function transportTo(origin: string, address: Partial<VaultAddress> = {})
       clientKeyFile: undefined,
       serverName: undefined,
       timeoutMs: 10_000,
+      redirects: true,
       ...address,
     },
     clock: systemClock,
