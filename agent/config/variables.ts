@@ -32,7 +32,7 @@ const vaultSources = ['pki', 'kv'] as const
 export const variables = {
   VAULT_ADDR: {
     group: 'Vault',
-    meaning: 'URL of Vault or OpenBao; https, or http to loopback. Required but with AGENT_SOURCE=file',
+    meaning: 'URL of Vault or OpenBao, or several with commas between. Required but with AGENT_SOURCE=file',
   },
   VAULT_CACERT: {
     group: 'Vault',

@@ -7,8 +7,8 @@ import { refuseUnknown } from './unknown-variables.ts'
 
 /** Address and TLS material. Files are named, not read: vault/tls-files.ts reads them before each new connection. */
 export interface VaultAddress {
-  /** Scheme, host and port, without a trailing slash. */
-  readonly origin: string
+  /** Scheme, host and port of each, without a trailing slash; none only in a configuration that is refused. */
+  readonly origins: readonly string[]
   readonly namespace: string | undefined
   readonly caFile: string | undefined
   readonly caPem: string | undefined
@@ -39,7 +39,7 @@ export function readVaultAddress(reader: EnvironmentReader): VaultAddress {
     reader.problem('VAULT_TLS_SERVER_NAME', `is ${quote(serverName)}; it must be a host name, without scheme and port`)
   }
   return {
-    origin: readOrigin(reader),
+    origins: readOrigins(reader),
     namespace: namespace?.replace(/^\/+|\/+$/g, '') || undefined,
     caFile: caPem === undefined ? reader.absolutePath('VAULT_CACERT') : undefined,
     caPem,
@@ -59,13 +59,30 @@ function readDisabled(reader: EnvironmentReader, name: 'VAULT_DISABLE_REDIRECTS'
   return false
 }
 
-function readOrigin(reader: EnvironmentReader): string {
+/** Each is asked within one deadline. */
+const mostAddresses = 8
+
+function readOrigins(reader: EnvironmentReader): readonly string[] {
   const plainAllowed = reader.choice('AGENT_ALLOW_PLAIN_HTTP', ['false', 'true']) === 'true'
   const text = reader.optional('VAULT_ADDR')
   if (text === undefined) {
     reader.problem('VAULT_ADDR', 'is required: the URL of Vault, such as https://vault.example.org:8200')
-    return ''
+    return []
   }
+  const addresses = text.split(',').map((each) => each.trim())
+  const origins = addresses.map((each) => readOrigin(reader, each, plainAllowed))
+  const twice = origins.find((each, index) => each !== '' && origins.indexOf(each) !== index)
+  if (twice !== undefined) reader.problem('VAULT_ADDR', `names ${twice} twice`)
+  if (origins.length > mostAddresses) {
+    reader.problem(
+      'VAULT_ADDR',
+      `names ${origins.length} addresses; at most ${mostAddresses} can be tried in one deadline`,
+    )
+  }
+  return origins
+}
+
+function readOrigin(reader: EnvironmentReader, text: string, plainAllowed: boolean): string {
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url === undefined || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
     reader.problem('VAULT_ADDR', `is ${quote(text)}; it must be a URL such as https://vault.example.org:8200`)

@@ -42,6 +42,8 @@ export type AgentEvent =
   | { type: 'listen-failed'; detail: string }
   | { type: 'long-name'; component: string; node: string; commonName: string; length: number }
   | { type: 'vault-request'; operation: Operation; outcome: string; durationMs: number }
+  /** Of several addresses, another one answers than before, or the first one; `instead`: what was wrong with those that were tried before it. */
+  | { type: 'vault-address'; address: string; instead: readonly { reason: ReasonCode; detail: string }[] }
   | { type: 'clock-skew'; skewMs: number }
   | { type: 'credential'; expiresAtMs: number | undefined }
   | { type: 'login'; method: string; mount: string; expiresAtMs: number | undefined }

@@ -1,5 +1,5 @@
 /**
- * Owns HTTP to Vault: a deadline for each request, at most 1 MiB of answer, one redirect to a host that is verified likewise,
+ * Owns HTTP to Vault, at whichever of its addresses answers: a deadline for each request, at most 1 MiB of answer, one redirect to a host that is verified likewise,
  * and every failure as an AgentError. It is open only while somebody holds it: between two rotations no socket and no buffer
  * is kept, and the next one reads the TLS files again.
  */
@@ -7,6 +7,7 @@ import type { Clock } from '../clock.ts'
 import type { VaultAddress } from '../config/vault.ts'
 import { AgentError } from '../errors.ts'
 import type { Listener, Operation } from '../observe/events.ts'
+import { joined, mayHelpElsewhere, orderFrom } from './addresses.ts'
 import { createConnections } from './connections.ts'
 import { type Answer, translateAnswer, translateConnectionError } from './failure.ts'
 import { type Place, planRedirect } from './redirect.ts'
@@ -33,6 +34,8 @@ export interface Transport {
 
 export interface TransportOptions {
   readonly address: VaultAddress
+  /** Of its origins, the one to begin with. Default: the first. */
+  readonly first?: string | undefined
   readonly clock: Clock
   readonly skew: SkewMeter
   readonly emit: Listener
@@ -40,8 +43,12 @@ export interface TransportOptions {
   readonly beforeConnect?: ((material: TlsMaterial) => void) | undefined
 }
 
-export function createTransport({ address, clock, skew, emit, beforeConnect }: TransportOptions): Transport {
+export function createTransport({ address, first, clock, skew, emit, beforeConnect }: TransportOptions): Transport {
   const connections = createConnections(address, beforeConnect)
+  /** Of its origins, the one that has answered last. */
+  let current = first ?? address.origins[0] ?? ''
+  /** Whether it is known to answer. */
+  let isTold = false
   let holders = 0
   /** The next attempt gets a new connection, and reads the TLS files again. */
   let isFailed = false
@@ -68,20 +75,49 @@ export function createTransport({ address, clock, skew, emit, beforeConnect }: T
     return { status: statusCode, headers, body: parseBody(await body.text(), statusCode, where) }
   }
 
-  async function exchange(request: VaultRequest, where: string): Promise<Answer> {
-    const signal = AbortSignal.timeout(address.timeoutMs)
-    const place = { origin: address.origin, path: request.path }
-    let answer = await send(request, place, where, signal)
-    let from = where
-    const redirect = planRedirect(answer, place, address)
-    if (typeof redirect === 'object') {
-      from = redirect.origin === place.origin ? where : `${where}, redirected to ${redirect.origin}`
-      answer = await send(request, redirect, from, signal).catch((error: unknown) => {
-        throw translateConnectionError(error, from, address.timeoutMs)
-      })
+  async function exchange(request: VaultRequest, origin: string, timeoutMs: number): Promise<Answer> {
+    const signal = AbortSignal.timeout(timeoutMs)
+    const place = { origin, path: request.path }
+    let where = `${request.method} ${origin}${request.path}`
+    try {
+      let answer = await send(request, place, where, signal)
+      const redirect = planRedirect(answer, place, address)
+      if (typeof redirect === 'object') {
+        if (redirect.origin !== origin) where += `, redirected to ${redirect.origin}`
+        answer = await send(request, redirect, where, signal)
+      }
+      if (answer.status === 200 || answer.status === 204) return answer
+      throw translateAnswer(answer, request.operation, where, typeof redirect === 'string' ? redirect : undefined)
+    } catch (error) {
+      throw translateConnectionError(error, where, timeoutMs)
     }
-    if (answer.status === 200 || answer.status === 204) return answer
-    throw translateAnswer(answer, request.operation, from, typeof redirect === 'string' ? redirect : undefined)
+  }
+
+  /** At the address that answered last; at the next one if that is no use. All of them share the deadline. */
+  async function ask(request: VaultRequest): Promise<Answer> {
+    const startedAt = clock.monotonic()
+    const failures: AgentError[] = []
+    const order = orderFrom(address.origins, current)
+    for (const [index, origin] of order.entries()) {
+      const leftMs = address.timeoutMs - (index === 0 ? 0 : clock.monotonic() - startedAt)
+      try {
+        const answer = await exchange(request, origin, Math.max(1, Math.ceil(leftMs / (order.length - index))))
+        answered(origin, failures)
+        return answer
+      } catch (error) {
+        if (!mayHelpElsewhere(error) || destroyed) throw error
+        failures.push(error)
+      }
+    }
+    throw joined(failures)
+  }
+
+  function answered(origin: string, failures: readonly AgentError[]): void {
+    if (address.origins.length < 2 || (isTold && origin === current)) return
+    const instead = failures.map(({ code, message }) => ({ reason: code, detail: message }))
+    emit({ type: 'vault-address', address: origin, instead })
+    current = origin
+    isTold = true
   }
 
   function hold(): () => void {
@@ -113,7 +149,6 @@ export function createTransport({ address, clock, skew, emit, beforeConnect }: T
     async request(request) {
       const release = hold()
       const startedAt = clock.monotonic()
-      const where = `${request.method} ${address.origin}${request.path}`
       const finished = (outcome: string): void => {
         emit({
           type: 'vault-request',
@@ -123,14 +158,13 @@ export function createTransport({ address, clock, skew, emit, beforeConnect }: T
         })
       }
       try {
-        const answer = await exchange(request, where)
+        const answer = await ask(request)
         finished('ok')
         return answer
       } catch (error) {
         isFailed = true
-        const translated = translateConnectionError(error, where, address.timeoutMs)
-        finished(translated instanceof AgentError ? translated.code : 'bug')
-        throw translated
+        finished(error instanceof AgentError ? error.code : 'bug')
+        throw error
       } finally {
         release()
       }

@@ -9,7 +9,7 @@ import { parse, problemsOf, smallest } from './environment.ts'
 const defaults: Config = {
   source: { kind: 'pki' },
   vault: {
-    origin: 'https://vault.example.org:8200',
+    origins: ['https://vault.example.org:8200'],
     namespace: undefined,
     caFile: undefined,
     caPem: undefined,
@@ -109,13 +109,18 @@ describe('values', () => {
     ['http://[::1]:8200', 'http://[::1]:8200'],
     ['https://VAULT.example.org:443', 'https://vault.example.org'],
   ])('VAULT_ADDR=%s', (address, origin) => {
-    expect(parse({ VAULT_ADDR: address }).vault?.origin).toBe(origin)
+    expect(parse({ VAULT_ADDR: address }).vault?.origins).toEqual([origin])
+  })
+
+  test('VAULT_ADDR may name several', () => {
+    const { vault } = parse({ VAULT_ADDR: ' https://a:8200 ,https://B:8200/,https://[fd00::1]' })
+    expect(vault?.origins).toEqual(['https://a:8200', 'https://b:8200', 'https://[fd00::1]'])
   })
 
   test('http to another host needs AGENT_ALLOW_PLAIN_HTTP=true', () => {
     const address = { VAULT_ADDR: 'http://vault:8200' }
     expect(problemsOf(address)).toHaveLength(1)
-    expect(parse({ ...address, AGENT_ALLOW_PLAIN_HTTP: 'true' }).vault?.origin).toBe('http://vault:8200')
+    expect(parse({ ...address, AGENT_ALLOW_PLAIN_HTTP: 'true' }).vault?.origins).toEqual(['http://vault:8200'])
   })
 
   test.each([

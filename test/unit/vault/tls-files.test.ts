@@ -17,7 +17,7 @@ let address: VaultAddress
 beforeEach(() => {
   const path = tempDir()
   address = {
-    origin: 'https://127.0.0.1:8200',
+    origins: ['https://127.0.0.1:8200'],
     namespace: undefined,
     caFile: join(path, 'ca'),
     caPem: undefined,

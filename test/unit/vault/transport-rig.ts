@@ -42,12 +42,12 @@ export interface TransportRig {
   readonly events: AgentEvent[]
 }
 
-/** A transport to the origin that gives up after ten seconds, unless the test says otherwise. */
+/** A transport to the origin (or those of `address`) that gives up after ten seconds, unless the test says otherwise. */
 export function transportTo(origin: string, address: Partial<VaultAddress> = {}): TransportRig {
   const events: AgentEvent[] = []
   const transport = createTransport({
     address: {
-      origin,
+      origins: [origin],
       namespace: undefined,
       caFile: undefined,
       caPem: address.caFile === undefined ? testCa.certificatePem : undefined,
