@@ -49,6 +49,8 @@ export function createTransport({ address, first, clock, skew, emit, beforeConne
   let current = first ?? address.origins[0] ?? ''
   /** Whether it is known to answer. */
   let isTold = false
+  /** What Vault Enterprise has written for us while the connection is held: other nodes of it must have seen as much. */
+  let index: string | undefined
   let holders = 0
   /** The next attempt gets a new connection, and reads the TLS files again. */
   let isFailed = false
@@ -65,14 +67,34 @@ export function createTransport({ address, first, clock, skew, emit, beforeConne
       method: request.method,
       origin,
       path,
-      headers: { ...request.headers, ...(request.json === undefined ? {} : { 'content-type': 'application/json' }) },
+      headers: {
+        ...request.headers,
+        ...(index === undefined ? {} : { 'X-Vault-Index': index }),
+        ...(request.json === undefined ? {} : { 'content-type': 'application/json' }),
+      },
       body: request.json === undefined ? null : JSON.stringify(request.json),
       signal,
     })
     // Told again with each answer: our own clock may have been set since.
     const skewMs = skew.measured()
     if (skewMs !== undefined) emit({ type: 'clock-skew', skewMs })
+    if (isIndex(headers['x-vault-index'])) index = headers['x-vault-index']
     return { status: statusCode, headers, body: parseBody(await body.text(), statusCode, where) }
+  }
+
+  /** A performance standby that has not seen yet what was written before says 412: a moment later it has. */
+  async function sendConsistently(
+    request: VaultRequest,
+    place: Place,
+    where: string,
+    signal: AbortSignal,
+  ): Promise<Answer> {
+    const answer = await send(request, place, where, signal)
+    if (answer.status !== 412) return answer
+    const { retryAfterMs = behindMs } = translateAnswer(answer, request.operation, where)
+    if (retryAfterMs >= address.timeoutMs) return answer
+    await clock.sleep(retryAfterMs, signal)
+    return await send(request, place, where, signal)
   }
 
   async function exchange(request: VaultRequest, origin: string, timeoutMs: number): Promise<Answer> {
@@ -80,7 +102,7 @@ export function createTransport({ address, first, clock, skew, emit, beforeConne
     const place = { origin, path: request.path }
     let where = `${request.method} ${origin}${request.path}`
     try {
-      let answer = await send(request, place, where, signal)
+      let answer = await sendConsistently(request, place, where, signal)
       const redirect = planRedirect(answer, place, address)
       if (typeof redirect === 'object') {
         if (redirect.origin !== origin) where += `, redirected to ${redirect.origin}`
@@ -137,6 +159,7 @@ export function createTransport({ address, first, clock, skew, emit, beforeConne
 
   function disconnect(): void {
     connections.destroy()
+    index = undefined
     isFailed = false
   }
 
@@ -170,6 +193,14 @@ export function createTransport({ address, first, clock, skew, emit, beforeConne
       }
     },
   }
+}
+
+/** As Vault's own client waits: https://github.com/hashicorp/vault/blob/main/api/client.go, DefaultRetryPolicy. */
+const behindMs = 200
+
+/** It becomes a header. */
+function isIndex(value: unknown): value is string {
+  return typeof value === 'string' && /^[\x21-\x7e]{1,1000}$/.test(value)
 }
 
 /** Makes a call with one connection for all of its requests. */
