@@ -111,6 +111,10 @@ export const reasons = {
     "Vault's TLS certificate is not accepted, or Vault refuses ours",
     'Check VAULT_CACERT, VAULT_TLS_SERVER_NAME and the client certificate.',
   ),
+  'vault-proxy': outage(
+    'the proxy on the way to Vault fails or refuses',
+    'Check HTTPS_PROXY or VAULT_PROXY_ADDR with its user and password, and NO_PROXY.',
+  ),
   'vault-timeout': outage('Vault did not answer in time', 'Check the load of Vault, or raise VAULT_CLIENT_TIMEOUT.'),
   'vault-connection-lost': outage(
     'the connection to Vault ended in the middle of a request',

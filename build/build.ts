@@ -37,6 +37,7 @@ const commands = {
 const separate: readonly (readonly [module: RegExp, bundle: string])[] = [
   [/\/resident\.ts$/, './resident.js'],
   [/\/probe\/ask\.ts$/, './probe.js'],
+  [/\/vault\/proxy\.ts$/, './proxy.js'],
   [/\/cli\/provision\.ts$/, './provision.mjs'],
   [/\/cli\/setup-vault\.ts$/, './setup-vault.mjs'],
   [/\/cli\/doctor\.ts$/, './doctor.mjs'],
@@ -67,6 +68,7 @@ const bundles = await Promise.all([
   }),
   build({ ...common, entryPoints: { page: 'agent/status/answer.ts' }, outdir }),
   build({ ...common, entryPoints: { probe: 'agent/gate/probe/ask.ts' }, outdir }),
+  build({ ...common, entryPoints: { proxy: 'agent/vault/proxy.ts' }, outdir }),
   build({
     ...common,
     entryPoints: {

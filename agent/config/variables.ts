@@ -44,6 +44,11 @@ export const variables = {
   VAULT_TLS_SERVER_NAME: { group: 'Vault', meaning: "name that Vault's certificate is verified for" },
   VAULT_NAMESPACE: { group: 'Vault', meaning: 'namespace (Vault Enterprise, OpenBao)' },
   VAULT_CLIENT_TIMEOUT: { group: 'Vault', default: '60s', meaning: 'deadline of one request' },
+  VAULT_PROXY_ADDR: { group: 'Vault', meaning: 'URL of the proxy to Vault; wins over all of the following' },
+  VAULT_HTTP_PROXY: { group: 'Vault', meaning: 'the same; NO_PROXY is not asked for either of them' },
+  HTTPS_PROXY: { group: 'Vault', meaning: 'URL of the proxy for https addresses; in lower case too' },
+  HTTP_PROXY: { group: 'Vault', meaning: 'URL of the proxy for http addresses; in lower case too' },
+  NO_PROXY: { group: 'Vault', meaning: 'who is reached without HTTPS_PROXY: names, addresses, networks, with ports' },
   VAULT_DISABLE_REDIRECTS: {
     group: 'Vault',
     default: 'false',

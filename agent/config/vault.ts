@@ -2,6 +2,7 @@
 import { ConfigError } from '../errors.ts'
 import type { Secret } from '../secret.ts'
 import { readVaultToken } from './auth.ts'
+import { type Proxies, readProxies } from './proxy.ts'
 import { type Environment, EnvironmentReader, quote } from './reader.ts'
 import { refuseUnknown } from './unknown-variables.ts'
 
@@ -16,6 +17,8 @@ export interface VaultAddress {
   readonly clientKeyFile: string | undefined
   readonly serverName: string | undefined
   readonly timeoutMs: number
+  /** Undefined if Vault is reached directly. */
+  readonly proxies: Proxies | undefined
   /** Whether a standby's redirect is followed. */
   readonly redirects: boolean
 }
@@ -47,6 +50,7 @@ export function readVaultAddress(reader: EnvironmentReader): VaultAddress {
     clientKeyFile,
     serverName,
     timeoutMs: reader.durationMs('VAULT_CLIENT_TIMEOUT', 100, 600_000),
+    proxies: readProxies(reader),
     redirects: !readDisabled(reader, 'VAULT_DISABLE_REDIRECTS'),
   }
 }

@@ -13,6 +13,7 @@ const elsewhere: ReadonlySet<ReasonCode> = new Set([
   'vault-sealed',
   'vault-standby',
   'vault-redirect',
+  'vault-proxy',
 ])
 
 export function mayHelpElsewhere(error: unknown): error is AgentError {

@@ -1,6 +1,6 @@
 /** Owns the open connections to Vault: one undici client for each origin, all with the TLS files as they were for the first. */
 import type { SecureContextOptions } from 'node:tls'
-import { Client, type Dispatcher } from 'undici'
+import { type buildConnector, Client, type Dispatcher } from 'undici'
 import type { VaultAddress } from '../config/vault.ts'
 import { readTlsMaterial, type TlsMaterial } from './tls-files.ts'
 
@@ -34,8 +34,23 @@ export function createConnections(
       // The request's own deadline is the real one; these are only coarse.
       headersTimeout: 0,
       bodyTimeout: 0,
-      connect: { timeout: address.timeoutMs, ...tlsOptions(material) },
+      connect: connectorTo(origin, material),
     })
+  }
+
+  function connectorTo(origin: string, tls: TlsMaterial): buildConnector.BuildOptions | buildConnector.connector {
+    const { proxies, timeoutMs } = address
+    if (proxies === undefined) return { timeout: timeoutMs, ...tlsOptions(tls) }
+    return (_options, callback) => {
+      const connected = async () => {
+        const { connectThrough } = await import('./proxy.ts')
+        return await connectThrough(origin, { proxies, tls: tlsOptions(tls), timeoutMs })
+      }
+      connected().then(
+        (socket) => callback(null, socket),
+        (error: Error) => callback(error, null),
+      )
+    }
   }
 
   return {

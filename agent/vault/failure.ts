@@ -17,6 +17,8 @@ export interface Answer {
 
 const systemReasons: Readonly<Record<string, ReasonCode>> = {
   ENOTFOUND: 'vault-name-unresolved',
+  // proxy.ts
+  ERR_PROXY: 'vault-proxy',
   UND_ERR_CONNECT_TIMEOUT: 'vault-timeout',
   ETIMEDOUT: 'vault-timeout',
   UND_ERR_HEADERS_TIMEOUT: 'vault-timeout',

@@ -17,6 +17,7 @@ const defaults: Config = {
     clientKeyFile: undefined,
     serverName: undefined,
     redirects: true,
+    proxies: undefined,
     timeoutMs: 60_000,
   },
   auth: {

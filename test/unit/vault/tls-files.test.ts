@@ -26,6 +26,7 @@ beforeEach(() => {
     serverName: 'vault.example.org',
     timeoutMs: 1000,
     redirects: true,
+    proxies: undefined,
   }
   writeFileSync(join(path, 'ca'), ca.certificatePem)
   writeFileSync(join(path, 'cert'), client.certificatePem)

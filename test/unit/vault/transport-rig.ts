@@ -56,6 +56,7 @@ export function transportTo(origin: string, address: Partial<VaultAddress> = {})
       serverName: undefined,
       timeoutMs: 10_000,
       redirects: true,
+      proxies: undefined,
       ...address,
     },
     clock: systemClock,
