@@ -37,7 +37,7 @@ const commands = {
 const separate: readonly (readonly [module: RegExp, bundle: string])[] = [
   [/\/resident\.ts$/, './resident.js'],
   [/\/probe\/ask\.ts$/, './probe.js'],
-  [/\/vault\/proxy\.ts$/, './proxy.js'],
+  [/\/proxy\.ts$/, './proxy.js'],
   [/\/cli\/provision\.ts$/, './provision.mjs'],
   [/\/cli\/setup-vault\.ts$/, './setup-vault.mjs'],
   [/\/cli\/doctor\.ts$/, './doctor.mjs'],

@@ -39,6 +39,7 @@ export const variables = {
     meaning: 'file with the CA certificates that Vault is verified with; read again when it changes',
   },
   VAULT_CACERT_BYTES: { group: 'Vault', meaning: 'the same as PEM text; wins over VAULT_CACERT' },
+  VAULT_CAPATH: { group: 'Vault', meaning: 'directory of files with CA certificates, if none of both is set' },
   VAULT_CLIENT_CERT: { group: 'Vault', meaning: 'client certificate for TLS to Vault; read again when it changes' },
   VAULT_CLIENT_KEY: { group: 'Vault', meaning: 'its private key' },
   VAULT_TLS_SERVER_NAME: { group: 'Vault', meaning: "name that Vault's certificate is verified for" },

@@ -8,11 +8,13 @@ import { refuseUnknown } from './unknown-variables.ts'
 
 /** Address and TLS material. Files are named, not read: vault/tls-files.ts reads them before each new connection. */
 export interface VaultAddress {
-  /** Scheme, host and port of each, without a trailing slash; none only in a configuration that is refused. */
+  /** Scheme, host and port of each without a trailing slash, or `unix://` and a path; none only in a configuration that is refused. */
   readonly origins: readonly string[]
   readonly namespace: string | undefined
   readonly caFile: string | undefined
   readonly caPem: string | undefined
+  /** Whose files hold CA certificates. */
+  readonly caDirectory: string | undefined
   readonly clientCertFile: string | undefined
   readonly clientKeyFile: string | undefined
   readonly serverName: string | undefined
@@ -28,6 +30,8 @@ export function readVaultAddress(reader: EnvironmentReader): VaultAddress {
   if (caPem !== undefined && !caPem.includes('-----BEGIN CERTIFICATE-----')) {
     reader.problem('VAULT_CACERT_BYTES', 'holds no PEM certificate; set VAULT_CACERT to name a file')
   }
+  const caFile = caPem === undefined ? reader.absolutePath('VAULT_CACERT') : undefined
+  const caDirectory = reader.absolutePath('VAULT_CAPATH')
   const clientCertFile = reader.absolutePath('VAULT_CLIENT_CERT')
   const clientKeyFile = reader.absolutePath('VAULT_CLIENT_KEY')
   if (reader.isSet('VAULT_CLIENT_CERT') !== reader.isSet('VAULT_CLIENT_KEY')) {
@@ -44,8 +48,9 @@ export function readVaultAddress(reader: EnvironmentReader): VaultAddress {
   return {
     origins: readOrigins(reader),
     namespace: namespace?.replace(/^\/+|\/+$/g, '') || undefined,
-    caFile: caPem === undefined ? reader.absolutePath('VAULT_CACERT') : undefined,
+    caFile,
     caPem,
+    caDirectory: caPem === undefined && caFile === undefined ? caDirectory : undefined,
     clientCertFile,
     clientKeyFile,
     serverName,
@@ -87,6 +92,7 @@ function readOrigins(reader: EnvironmentReader): readonly string[] {
 }
 
 function readOrigin(reader: EnvironmentReader, text: string, plainAllowed: boolean): string {
+  if (text.startsWith('unix://')) return readSocket(reader, text)
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url === undefined || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
     reader.problem('VAULT_ADDR', `is ${quote(text)}; it must be a URL such as https://vault.example.org:8200`)
@@ -99,6 +105,17 @@ function readOrigin(reader: EnvironmentReader, text: string, plainAllowed: boole
     reader.problem('VAULT_ADDR', 'uses http; tokens and keys need https (AGENT_ALLOW_PLAIN_HTTP=true for tests)')
   }
   return url.origin
+}
+
+/** Of Vault Agent or Vault Proxy beside us: `unix://` and the absolute path, as Vault's CLI has it. */
+function readSocket(reader: EnvironmentReader, text: string): string {
+  const path = text.slice('unix://'.length)
+  if (/^\/[^\0]*[^\0/]$/.test(path) && !path.split('/').includes('..')) return text
+  reader.problem(
+    'VAULT_ADDR',
+    `is ${quote(text)}; a socket must be an absolute path, such as unix:///run/vault/agent.sock`,
+  )
+  return ''
 }
 
 function isLoopback(host: string): boolean {

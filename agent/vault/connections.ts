@@ -28,7 +28,7 @@ export function createConnections(
 
   function open(origin: string): Dispatcher {
     material ??= readMaterial()
-    return new Client(origin, {
+    return new Client(origin.startsWith('unix:') ? 'http://localhost' : origin, {
       allowH2: false,
       maxResponseSize: maxAnswerBytes,
       // The request's own deadline is the real one; these are only coarse.
@@ -40,6 +40,7 @@ export function createConnections(
 
   function connectorTo(origin: string, tls: TlsMaterial): buildConnector.BuildOptions | buildConnector.connector {
     const { proxies, timeoutMs } = address
+    if (origin.startsWith('unix:')) return { timeout: timeoutMs, socketPath: origin.slice('unix://'.length) }
     if (proxies === undefined) return { timeout: timeoutMs, ...tlsOptions(tls) }
     return (_options, callback) => {
       const connected = async () => {

@@ -71,7 +71,8 @@ export async function connectThrough(origin: string, options: WayOptions): Promi
   return await opened(secured, 'secureConnect', timeoutMs)
 }
 
-async function openWay(url: URL, { proxies, tls, timeoutMs }: WayOptions): Promise<Socket> {
+/** To be secured: TCP to Vault, or a tunnel. */
+export async function openWay(url: URL, { proxies, tls, timeoutMs }: WayOptions): Promise<Socket> {
   const proxy = proxyFor(url.origin, proxies)
   if (proxy === undefined) return await opened(connect(Number(portOf(url)), hostOf(url)), 'connect', timeoutMs)
   try {

@@ -17,7 +17,7 @@ export interface Place {
 export function planRedirect(
   { status, headers }: Pick<Answer, 'status' | 'headers'>,
   asked: Place,
-  { redirects, caPem, caFile }: Pick<VaultAddress, 'redirects' | 'caPem' | 'caFile'>,
+  { redirects, caPem, caFile, caDirectory }: Pick<VaultAddress, 'redirects' | 'caPem' | 'caFile' | 'caDirectory'>,
 ): Place | string | undefined {
   if (status !== 307) return undefined
   const { location } = headers
@@ -29,6 +29,6 @@ export function planRedirect(
   if (place.origin === asked.origin) return place
   if (!asked.origin.startsWith('https:') || url.protocol !== 'https:') return `${to}: both must be https`
   if (url.username !== '' || url.password !== '') return `${to}: it names a user`
-  if (caPem === undefined && caFile === undefined) return `${to}: VAULT_CACERT must name the CA of both`
+  if ((caPem ?? caFile ?? caDirectory) === undefined) return `${to}: VAULT_CACERT must name the CA of both`
   return place.path === asked.path ? place : `${to}: it is for another path`
 }

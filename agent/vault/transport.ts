@@ -65,7 +65,6 @@ export function createTransport({ address, first, clock, skew, emit, beforeConne
     if (destroyed) throw new AgentError('vault-connection-lost', `${where}: the agent is stopping`)
     const { statusCode, headers, body } = await connections.to(origin).request({
       method: request.method,
-      origin,
       path,
       headers: {
         ...request.headers,

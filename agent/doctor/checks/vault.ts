@@ -4,6 +4,7 @@ import { isIP } from 'node:net'
 import { formatDuration } from '../../config/duration.ts'
 import { describeName } from '../../pki/certificate.ts'
 import { translateConnectionError } from '../../vault/failure.ts'
+import { proxyFor } from '../../vault/proxy.ts'
 import { readTlsMaterial } from '../../vault/tls-files.ts'
 import { createTransport } from '../../vault/transport.ts'
 import { type Check, failure, ok, type Verdict, verdictOf, warning } from '../check.ts'
@@ -15,8 +16,11 @@ export const vaultName: Check = {
   where: 'vault',
   title: 'the name of Vault resolves',
   run: ({ vault }) => {
-    const { origins, timeoutMs } = vault().address
+    const { origins, timeoutMs, proxies } = vault().address
     return atEach(origins, async (origin) => {
+      if (origin.startsWith('unix:')) return ok(`${origin} is a socket of this machine`)
+      const proxy = proxies && proxyFor(origin, proxies)
+      if (proxy !== undefined) return ok(`the proxy ${proxy.origin} resolves it`)
       const host = new URL(origin).hostname.replace(/^\[|\]$/g, '')
       if (isIP(host) !== 0) return ok(`${host} is an address`)
       try {
@@ -37,8 +41,8 @@ export const vaultTls: Check = {
   run: ({ vault, clock }) => {
     const { address } = vault()
     return atEach(address.origins, async (origin) => {
-      if (origin.startsWith('http:')) return ok(`${origin} is plain HTTP, as configured`)
-      const view = await lookAtServer(origin, readTlsMaterial(address), address.timeoutMs)
+      if (!origin.startsWith('https:')) return ok(`${origin} has no TLS, as configured`)
+      const view = await lookAtServer(origin, readTlsMaterial(address), address.timeoutMs, address.proxies)
       return judgeServer(view, clock.now())
     })
   },

@@ -4,6 +4,10 @@ import { writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { systemClock } from '../../../agent/clock.ts'
+import { parseConfig } from '../../../agent/config/config.ts'
+import { openAccess } from '../../../agent/doctor/access.ts'
+import { vaultName, vaultState, vaultTls } from '../../../agent/doctor/checks/vault.ts'
 import { spawnAgent } from '../../support/agent-process.ts'
 import { type ChildServer, freePort, spawnServer } from '../../support/child-server.ts'
 import { startDevVault } from '../../support/dev-vault/dev-vault.ts'
@@ -48,6 +52,23 @@ describe.skipIf(isMissing)(`tinyproxy${isMissing ? ' (left out: it is not instal
       expect(agent.output() + (await agent.ask('/metrics')).text + (await agent.ask('/status')).text).not.toContain(
         'CANARY',
       )
+    })
+
+    it('doctor goes the same way', async () => {
+      const proxy = await startTinyproxy()
+      const env = { VAULT_PROXY_ADDR: `http://agent:${password}@${proxy.origin}` }
+      const config = parseConfig(createTestNode(lab(), { env }).environment, 'host')
+      const access = openAccess({ config, clock: systemClock, endpoints: [], versions: [], signs: false })
+      onTestFinished(() => access.close())
+      const [target] = config.targets
+      if (target === undefined) throw new Error('no target')
+      expect(await vaultName.run(access, target)).toMatchObject({
+        status: 'ok',
+        saw: `the proxy http://${proxy.origin} resolves it`,
+      })
+      for (const check of [vaultTls, vaultState])
+        expect(await check.run(access, target)).toMatchObject({ status: 'ok' })
+      expect(proxy.log().match(/CONNECT /g)?.length).toBeGreaterThanOrEqual(2)
     })
 
     it('a wrong password is told as the proxy says it', async () => {

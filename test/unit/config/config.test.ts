@@ -17,6 +17,7 @@ const defaults: Config = {
     clientKeyFile: undefined,
     serverName: undefined,
     redirects: true,
+    caDirectory: undefined,
     proxies: undefined,
     timeoutMs: 60_000,
   },
@@ -116,6 +117,15 @@ describe('values', () => {
   test('VAULT_ADDR may name several', () => {
     const { vault } = parse({ VAULT_ADDR: ' https://a:8200 ,https://B:8200/,https://[fd00::1]' })
     expect(vault?.origins).toEqual(['https://a:8200', 'https://b:8200', 'https://[fd00::1]'])
+  })
+
+  test('a socket needs no https, and VAULT_CACERT goes before VAULT_CAPATH', () => {
+    const env = { VAULT_ADDR: 'unix:///run/vault/agent.sock', VAULT_CAPATH: '/certs' }
+    expect(parse(env).vault).toMatchObject({ origins: [env.VAULT_ADDR], caDirectory: '/certs' })
+    expect(parse({ ...env, VAULT_CACERT: '/ca.pem' }).vault).toMatchObject({
+      caFile: '/ca.pem',
+      caDirectory: undefined,
+    })
   })
 
   test('http to another host needs AGENT_ALLOW_PLAIN_HTTP=true', () => {

@@ -26,6 +26,7 @@ beforeEach(() => {
     serverName: 'vault.example.org',
     timeoutMs: 1000,
     redirects: true,
+    caDirectory: undefined,
     proxies: undefined,
   }
   writeFileSync(join(path, 'ca'), ca.certificatePem)

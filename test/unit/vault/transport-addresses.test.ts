@@ -44,7 +44,7 @@ describe('the next address is asked where the first one', () => {
   ])('%s', async (_name, reason, start) => {
     const first = await start()
     const second = await serve(ok)
-    const rig = transportToAll([first, second], reason === 'vault-timeout' ? 400 : 10_000)
+    const rig = transportToAll([first, second], reason === 'vault-timeout' ? 4000 : 10_000)
     const answer = await rig.transport.request(signRequest)
     expect(answer.body).toEqual({ data: { answer: 42 } })
     expect(second.requests[0]?.headers).toMatchObject({ 'x-vault-token': canaries.token })
