@@ -1,17 +1,18 @@
-/** Owns the composition: wires the parts for a configuration, starts a rotator for each target, and stops them. */
+/** Owns the composition: wires the parts for a configuration, starts a loop for each target, and stops them. */
 import { join } from 'node:path'
 import type { Clock } from './clock.ts'
 import type { Config, Target } from './config/config.ts'
 import { AgentError } from './errors.ts'
 import { createAdmission } from './gate/admission.ts'
+import { minLifetimeFor } from './gate/checks.ts'
 import { createEtcdProbe } from './gate/etcd-probe.ts'
 import type { Listener } from './observe/events.ts'
 import type { Bundle } from './pki/bundle.ts'
-import { createIssuance } from './rotation/issuance.ts'
-import { createPlanner } from './rotation/planner.ts'
-import { createPublisher, type Publisher } from './rotation/publisher.ts'
-import { createRotator, type Rotator } from './rotation/rotator.ts'
-import { slotOf } from './rotation/schedule.ts'
+import { createLoop } from './retry-loop.ts'
+import { createFallback } from './rotation/fallback.ts'
+import { createInputReader } from './rotation/inputs.ts'
+import { createPlanner, slotOf } from './rotation/schedule.ts'
+import { createTargetLoop, type TargetLoop } from './rotation/target-loop.ts'
 import { commonNameOf } from './source/common-name.ts'
 import { readEtcdCa } from './source/etcd-ca.ts'
 import { openSource } from './source/open.ts'
@@ -43,8 +44,8 @@ export interface Agent {
   renewNow(): void
   /** What stands in the component's directory and has passed the gate. */
   published(component: string): Bundle | undefined
-  /** A watched file has changed: looks at everything again. */
-  lookAgain(): void
+  /** A watched file has changed: looks at the node now. */
+  recheck(): void
 }
 
 const sessionCheckMs = 30_000
@@ -55,70 +56,68 @@ export function createAgent({ config, clock, random, emit, beforeConnect }: Agen
   const stopping = new AbortController()
   const probe = config.etcdProbe && createEtcdProbe(config.etcdProbe, stopping.signal)
   const nodeSlot = slotOf({ cluster: config.cluster, node: config.node, component: '' })
-  const rotators = config.targets.map(createTarget)
+  const loops = config.targets.map(createLoopOf)
 
-  function createTarget(target: Target): { rotator: Rotator; publisher: Publisher } {
+  function createLoopOf(target: Target): TargetLoop {
     const { component } = target
     const commonName = createCommonName(config, target, emit)
+    const { stateDirectory, bootstrapDirectory, key, issuanceBudget: budget, renewAt, pki } = config
     // The cache outlives most; without it, the target's directory outlives the container.
-    const state = config.stateDirectory === undefined ? undefined : openStateDir(join(config.stateDirectory, component))
+    const state = stateDirectory === undefined ? undefined : openStateDir(join(stateDirectory, component))
     const tell = ({ code: reason, message: detail }: AgentError): void =>
       emit({ type: 'store-flaw', component, reason, detail })
     const directory = openTargetDir(target.directory, config.files, tell, state)
-    const publisher = createPublisher({
-      component,
-      commonName,
-      directory,
-      state,
-      bootstrap: config.bootstrapDirectory === undefined ? undefined : openStaticDir(config.bootstrapDirectory),
-      plan: createPlanner(config, component),
-      ttlSeconds: source.makes ? config.pki.ttlSeconds : undefined,
-      clock,
-      now: skew.now,
-      clocks: skew.clocks,
-      etcdCa: () => readEtcdCa(config.etcdCaFile),
-      admit: probe && createAdmission({ component, probe, clock, now: skew.now, emit }),
-      emit,
-    })
-    const issuance = createIssuance({
+    const admit = probe && createAdmission({ component, probe, clock, now: skew.now, emit })
+    return createTargetLoop({
       target,
       commonName,
-      source,
-      keyReuse: config.key.reuse,
-      budget: config.issuanceBudget,
-      renewAt: config.renewAt,
-      ttlSeconds: config.pki.ttlSeconds,
-      record: state?.record ?? openIssuanceRecord(target.directory),
-      now: skew.now,
-      emit,
-    })
-    const rotator = createRotator({
-      component,
       directory,
-      publisher,
-      issuance,
       source,
-      pollSlot: nodeSlot,
+      fallback: createFallback({
+        component,
+        state,
+        bootstrap: bootstrapDirectory === undefined ? undefined : openStaticDir(bootstrapDirectory),
+        clock,
+        admit,
+        emit,
+      }),
+      record: state?.record ?? openIssuanceRecord(target.directory),
+      etcdCa: () => readEtcdCa(config.etcdCaFile),
+      admit,
+      readInputs: createInputReader({
+        config,
+        directory: target.directory,
+        source: source.fingerprintOf && (() => source.fingerprintOf?.(component) ?? ''),
+      }),
+      rules: {
+        issues: source.issues,
+        plan: createPlanner(config, component),
+        pollEveryMs: (lifetimeMs) => source.pollEveryMs(lifetimeMs),
+        pollSlot: nodeSlot,
+      },
+      issuance: { keyReuse: key.reuse, budget, renewAt, ttlSeconds: pki.ttlSeconds },
+      minLifetimeMs: minLifetimeFor(source.issues ? pki.ttlSeconds : undefined),
       clock,
       now: skew.now,
       clocks: skew.clocks,
       random,
       emit,
     })
-    return { rotator, publisher }
   }
 
   /** A token that was handed to us must not die between two rotations. */
   async function keepSession(keepAlive: () => Promise<void>, stop: AbortSignal): Promise<void> {
-    while (!stop.aborted) {
-      await clock.sleep(sessionCheckMs, stop)
+    const step = async (): Promise<number> => {
       try {
-        if (!stop.aborted) await keepAlive()
+        await keepAlive()
       } catch (error) {
         // The next rotation tells of it, if it lasts.
         if (!(error instanceof AgentError)) throw error
       }
+      return sessionCheckMs
     }
+    await clock.sleep(sessionCheckMs, stop)
+    await createLoop(clock, step).run(stop)
   }
 
   function endWith(stop: AbortSignal): void {
@@ -132,27 +131,23 @@ export function createAgent({ config, clock, random, emit, beforeConnect }: Agen
   return {
     async run(stop) {
       endWith(stop)
-      const loops = rotators.map(({ rotator }) => rotator.run(stop))
-      if (maintain !== undefined) loops.push(keepSession(maintain, stop))
-      await Promise.all(loops)
+      const running = loops.map((loop) => loop.run(stop))
+      if (maintain !== undefined) running.push(keepSession(maintain, stop))
+      await Promise.all(running)
     },
     async runOnce(stop) {
       endWith(stop)
-      await Promise.all(rotators.map(({ rotator }) => rotator.run(stop, true)))
-      return rotators
-        .filter(({ publisher }) => publisher.published() === undefined)
-        .map(
-          ({ rotator }) =>
-            rotator.failure() ?? new AgentError('never-published', `${rotator.component} was not reached`),
-        )
+      await Promise.all(loops.map((loop) => loop.run(stop, true)))
+      return loops
+        .filter((loop) => loop.published() === undefined)
+        .map((loop) => loop.failure() ?? new AgentError('never-published', `${loop.component} was not reached`))
     },
-    published: (component) =>
-      rotators.find(({ rotator }) => rotator.component === component)?.publisher.published()?.bundle,
+    published: (component) => loops.find((loop) => loop.component === component)?.published()?.bundle,
     renewNow: () => {
-      for (const { rotator } of rotators) rotator.renewNow()
+      for (const loop of loops) loop.renewNow()
     },
-    lookAgain: () => {
-      for (const { rotator } of rotators) rotator.lookAgain()
+    recheck: () => {
+      for (const loop of loops) loop.recheck()
     },
   }
 }

@@ -27,15 +27,23 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   // Not performance.now(): its module takes a millisecond to load, before the first certificate.
   monotonic: () => Number(process.hrtime.bigint() / 1000n) / 1000,
-  sleep: (ms, wake) =>
-    new Promise((resolve) => {
-      if (wake.aborted) return resolve()
-      const done = () => {
-        clearTimeout(timer)
-        wake.removeEventListener('abort', done)
-        resolve()
-      }
-      const timer = setTimeout(done, Math.min(Math.max(ms, 0), longestTimerMs))
-      wake.addEventListener('abort', done)
-    }),
+  sleep: (ms, wake) => sleepInParts(ms, wake, longestTimerMs),
+}
+
+/** As Clock.sleep, however long it is: no timer is asked for more than it can. */
+export function sleepInParts(ms: number, wake: AbortSignal, mostMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    if (wake.aborted) return resolve()
+    let timer: NodeJS.Timeout
+    const done = () => {
+      clearTimeout(timer)
+      wake.removeEventListener('abort', done)
+      resolve()
+    }
+    const wait = (leftMs: number) => {
+      timer = setTimeout(leftMs > mostMs ? () => wait(leftMs - mostMs) : done, Math.min(Math.max(leftMs, 0), mostMs))
+    }
+    wait(ms)
+    wake.addEventListener('abort', done)
+  })
 }

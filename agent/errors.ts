@@ -10,7 +10,7 @@ export class AgentError extends Error {
   readonly retryAfterMs: number | undefined
 
   constructor(code: ReasonCode, detail: string, options: { cause?: unknown; retryAfterMs?: number | undefined } = {}) {
-    super(detail, options.cause === undefined ? undefined : { cause: options.cause })
+    super(printable(detail), options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.retryAfterMs = options.retryAfterMs
   }
@@ -39,10 +39,20 @@ export class ConfigError extends Error {
   }
 }
 
+/** Names of files, links and certificates may come from anybody, and a message goes to a terminal. Ends of lines are ours. */
+function printable(detail: string): string {
+  return detail.replaceAll(/[^\P{Cc}\n]+/gu, ' ')
+}
+
 /** The system's error code (`ENOENT`, `UND_ERR_SOCKET`, …) of anything that was thrown, or an empty string. */
 export function systemCode(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
+  const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
+  const nameless = /^Unknown system error -(\d+)$/.exec(code)?.[1]
+  return nameless === undefined ? code : (namesOfErrors[nameless] ?? `E${nameless}`)
 }
+
+/** libuv has no name for some of Linux's errors: a quota that is used up, a broken file system, a file server that has forgotten us. */
+const namesOfErrors: Readonly<Record<string, string>> = { 116: 'ESTALE', 117: 'EUCLEAN', 122: 'EDQUOT' }
 
 /** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {

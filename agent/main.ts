@@ -3,11 +3,13 @@ import { hostname } from 'node:os'
 import { exitCodes } from './cli/exit-codes.ts'
 import { reportFailure, UsageError } from './cli/failure.ts'
 import type { CommandName } from './cli/help.ts'
+import { systemClock } from './clock.ts'
 import { parseConfig } from './config/config.ts'
 import { parseDuration } from './config/duration.ts'
+import { readContainer } from './observe/container.ts'
 import { keepTlsVerified } from './tls-verification.ts'
 
-const commandNames: readonly CommandName[] = ['run', 'init', 'status', 'doctor', 'provision', 'setup-vault']
+const commandNames: readonly CommandName[] = ['run', 'init', 'started', 'status', 'doctor', 'provision', 'setup-vault']
 
 async function main(argv: readonly string[]): Promise<number> {
   const isNamed = argv[0] !== undefined && !argv[0].startsWith('-')
@@ -17,10 +19,16 @@ async function main(argv: readonly string[]): Promise<number> {
   if (args.includes('--help') || args.includes('-h')) return await printHelp(isNamed ? command : undefined)
   if (args.includes('--version')) return await printVersion()
   if (command === 'init') {
-    const waitMs = readWait(args)
+    const waitMs = readWait(command, args)
     const config = parseConfig(process.env, hostname())
     const { init } = await import('./cli/init.ts')
     return await init(config, waitMs)
+  }
+  if (command === 'started') {
+    const waitMs = readWait(command, args)
+    const { listen } = parseConfig(process.env, hostname())
+    const { started } = await import('./cli/started.ts')
+    return await started({ listen, container: readContainer(), waitMs, clock: systemClock, say: console.error })
   }
   if (command === 'status') {
     const { status } = await import('./cli/status.ts')
@@ -44,10 +52,10 @@ async function main(argv: readonly string[]): Promise<number> {
   return await run(config)
 }
 
-function readWait(args: readonly string[]): number {
+function readWait(command: CommandName, args: readonly string[]): number {
   const [option, ...rest] = args.flatMap((arg) => arg.split(/(?<=^--wait)=/))
   if (option === undefined) return 60_000
-  if (option !== '--wait') throw new UsageError(`init takes no ${option}`)
+  if (option !== '--wait') throw new UsageError(`${command} takes no ${option}`)
   const waitMs = parseDuration(rest[0] ?? '')
   if (waitMs === undefined || rest.length > 1) throw new UsageError('--wait takes one duration such as 30s')
   return waitMs

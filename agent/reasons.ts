@@ -4,7 +4,7 @@
  */
 import { etcdReasons } from './etcd/reasons.ts'
 import { kubeReasons } from './kubernetes/reasons.ts'
-import type { Reason, RetryClass } from './reason.ts'
+import type { Input, Reason, RetryClass } from './reason.ts'
 import { sourceReasons } from './source/reasons.ts'
 import { setupReasons } from './vault-setup/reasons.ts'
 
@@ -13,6 +13,7 @@ const gate = (says: string, advice: string): Reason => ({ about: 'gate', retry: 
 const probe = (retry: RetryClass, says: string, advice: string): Reason => ({ about: 'gate', retry, says, advice })
 const outage = (says: string, advice: string): Reason => ({ about: 'vault', retry: 'outage', says, advice })
 const refused = (says: string, advice: string): Reason => ({ about: 'vault', retry: 'refused', says, advice })
+const mended = (reason: Reason, ...mendedBy: readonly Input[]): Reason => ({ ...reason, mendedBy })
 const auth = (says: string, advice: string): Reason => ({ about: 'auth', retry: 'local', says, advice })
 const store = (says: string, advice: string): Reason => ({ about: 'store', retry: 'local', says, advice })
 
@@ -39,6 +40,10 @@ export const reasons = {
   'key-mismatch': gate(
     'the private key does not belong to the certificate',
     'Where certificates are made elsewhere, write certificate and key in one step.',
+  ),
+  'key-unsupported': gate(
+    'the key of the certificate is of a kind that Calico and etcd cannot load',
+    'Have it made with an EC key (P-256, P-384, P-521), an RSA key of 2048 bits or more, or an Ed25519 key.',
   ),
   'untrusted-chain': gate(
     'the certificate does not chain to the CA set that would be published with it',
@@ -107,9 +112,12 @@ export const reasons = {
     'Check VAULT_ADDR and DNS; a hostNetwork pod needs dnsPolicy ClusterFirstWithHostNet for names of services.',
   ),
   'vault-unreachable': outage('Vault cannot be reached', 'Check VAULT_ADDR, network policies and that Vault runs.'),
-  'vault-tls': outage(
-    "Vault's TLS certificate is not accepted, or Vault refuses ours",
-    'Check VAULT_CACERT, VAULT_TLS_SERVER_NAME and the client certificate.',
+  'vault-tls': mended(
+    outage(
+      "Vault's TLS certificate is not accepted, or Vault refuses ours",
+      'Check VAULT_CACERT, VAULT_TLS_SERVER_NAME and the client certificate.',
+    ),
+    'vault-tls',
   ),
   'vault-proxy': outage(
     'the proxy on the way to Vault fails or refuses',
@@ -139,13 +147,19 @@ export const reasons = {
     'Vault answered with a redirect that is not followed',
     'The message says why. Point VAULT_ADDR at the active node or at a load balancer that forwards to it.',
   ),
-  'vault-login-refused': refused(
-    'Vault refused the login',
-    'Check AGENT_AUTH_MOUNT, AGENT_AUTH_ROLE and the claims of the token against the role in Vault.',
+  'vault-login-refused': mended(
+    refused(
+      'Vault refused the login',
+      'Check AGENT_AUTH_MOUNT, AGENT_AUTH_ROLE and the claims of the token against the role in Vault.',
+    ),
+    'login',
   ),
-  'vault-denied': refused(
-    'the token may not do this',
-    'Check the policy of the role: update on <mount>/sign/<role>; with AGENT_SOURCE=kv, read on the path of the secret.',
+  'vault-denied': mended(
+    refused(
+      'the token may not do this',
+      'Check the policy of the role: update on <mount>/sign/<role>; with AGENT_SOURCE=kv, read on the path of the secret.',
+    ),
+    'login',
   ),
   'vault-not-found': refused(
     'there is nothing at this path',

@@ -6,6 +6,7 @@ import { dirname } from 'node:path'
 import type { Clock } from './clock.ts'
 import type { Config } from './config/config.ts'
 import { hostCopyName } from './config/host-cni.ts'
+import { readContainer } from './observe/container.ts'
 import type { EventHub } from './observe/events.ts'
 import { createHealth } from './observe/health.ts'
 import { createLog } from './observe/log.ts'
@@ -16,6 +17,7 @@ import { type ObserveServer, type StatusPath, startObserveServer } from './obser
 import { createTimeline } from './observe/timeline.ts'
 import type { Bundle } from './pki/bundle.ts'
 import { createHostCopy } from './rotation/host-copy.ts'
+import { credentialFiles } from './rotation/inputs.ts'
 import { openHostCniDir } from './store/host-cni-dir.ts'
 import { watchFiles, watchPublished } from './store/watch.ts'
 import { readTokenExpiryMs } from './vault/credentials.ts'
@@ -44,7 +46,10 @@ export interface Resident {
 export function startResident(options: ResidentOptions): Resident {
   const { config, hub, clock, version, changed } = options
   const server = observe({ agent: config, output: config, hub, clock, version })
-  const stopWatching = watchFiles(watched(config), changed, (detail) => hub.emit({ type: 'watch-failed', detail }))
+  const stopWatching = watchFiles(watched(config), {
+    changed,
+    failed: (detail) => hub.emit({ type: 'watch-failed', detail }),
+  })
   const stopCopying = keepHostCopy(options)
   return {
     port: server?.port,
@@ -93,7 +98,8 @@ export function observe({ agent, output, provision, hub, clock, version }: Obser
       return answerStatus(path, { config: agent, version, timeline, clock })
     })
   if (listen === undefined) return undefined
-  return startObserveServer({ listen, health, metrics, clock, emit: hub.emit, ...(status && { status }) })
+  const container = readContainer()
+  return startObserveServer({ listen, container, health, metrics, clock, emit: hub.emit, ...(status && { status }) })
 }
 
 /** Where it is switched on: the CNI plugin's copy, for as long as the agent runs. Answers how to stop. */
@@ -112,13 +118,12 @@ export function keepHostCopy({ config, hub, clock, published, random }: Omit<Res
     emit: hub.emit,
   })
   hub.attach((event) => {
-    if ((event.type === 'found' || event.type === 'published') && event.component === component) copy.lookAgain()
+    if ((event.type === 'found' || event.type === 'published') && event.component === component) copy.recheck()
   })
-  const stopWatching = watchPublished(
-    directory.path,
-    () => copy.lookAgain(),
-    (detail) => hub.emit({ type: 'watch-failed', detail }),
-  )
+  const stopWatching = watchPublished(directory.path, {
+    changed: () => copy.recheck(),
+    failed: (detail) => hub.emit({ type: 'watch-failed', detail }),
+  })
   void copy.run(stop.signal)
   return () => {
     stop.abort()
@@ -133,10 +138,8 @@ export function startLog({ config, hub, clock }: Pick<ResidentOptions, 'config' 
 
 /** Whatever is read again when it changes. */
 export function watched(config: Config): { files: string[]; directories: string[] } {
-  const { vault, auth, etcdCaFile, source, targets } = config
-  const files = [vault?.caFile, vault?.clientCertFile, vault?.clientKeyFile, etcdCaFile]
-  if (auth?.method === 'approle') files.push(auth.roleIdFile, auth.secretIdFile)
-  else if (auth !== undefined && auth.method !== 'cert') files.push(auth.tokenFile)
+  const { vault, etcdCaFile, source, targets } = config
+  const files = [vault?.caFile, vault?.clientCertFile, vault?.clientKeyFile, etcdCaFile, ...credentialFiles(config)]
   const delivered = source.kind === 'file' ? Object.values(source.directories) : []
   return {
     // The directory itself may be a link that is swapped.

@@ -37,6 +37,20 @@ Examples:
   # on a machine, before a service is started
   NODE_NAME=node1 calico-vault-agent init --wait 5m`,
   },
+  started: {
+    summary: 'wait until the agent of this container has published every target (startup probe)',
+    text: `Usage: calico-vault-agent started [--wait DURATION]
+
+Ends with 0 as soon as the agent in this very container answers on AGENT_LISTEN that every target is published, and with 69
+when it has not after --wait (default 60s). On the host's network the pod before may still have the port: its answer does
+not count. After a startup probe that asks in this way, the port is the agent's own, and /livez and /readyz can be trusted.
+
+  --wait DURATION   how long to wait; as a startup probe, less than its timeoutSeconds
+
+Examples:
+  kubectl -n kube-system exec ds/calico-node -c calico-vault-agent -- node /app/main.js started
+  calico-vault-agent started --wait 50s`,
+  },
   status: {
     summary: 'show what is published, how long it works, and what failed last',
     text: `Usage: calico-vault-agent status [--watch] [--output text|json]
@@ -90,7 +104,7 @@ watch   keeps it so while nodes come and go, until SIGTERM: the nodes of the Kub
   --nodes-file FILE    the same, one name a line; - is standard input
   --grace DURATION     how long a node's users stay after the node is gone [1h] (watch)
   --resync DURATION    how often everything is looked at [10m] (watch)
-  --max-busy PERCENT   how much of its time etcd may be kept busy while others write to it [1%]; 100%: no bound
+  --max-busy PERCENT   how much of its time etcd may be kept busy while others write to it [5%]; 100%: no bound
                        (apply, watch)
   --profiles FILE      components of your own, in YAML or JSON (docs/etcd.md)
   --prune              also remove what provision has made and nobody wants any more (plan, apply)

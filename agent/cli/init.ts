@@ -29,7 +29,6 @@ export async function init(config: Config, waitMs: number): Promise<number> {
     authMethod: config.auth?.method ?? 'none',
     targets: config.targets,
   })
-  const deadline = setTimeout(() => stop.abort(), waitMs)
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => {
       hub.emit({ type: 'stopped', signal })
@@ -37,12 +36,12 @@ export async function init(config: Config, waitMs: number): Promise<number> {
     })
   }
   const done = new AbortController()
+  void systemClock.sleep(waitMs, done.signal).then(() => stop.abort())
   const running = agent.runOnce(stop.signal).finally(() => done.abort())
   await systemClock.sleep(logAfterMs, done.signal)
   const { startLog } = await import('../resident.ts')
   startLog({ config, hub, clock: systemClock })
   const failures = await running
-  clearTimeout(deadline)
   for (const failure of failures) reportFailure(failure)
   return failures.length === 0 ? exitCodes.ok : exitCodes.unavailable
 }

@@ -61,10 +61,10 @@ export async function watch(options: ProvisionOptions, profiles: Readonly<Record
   const files =
     config.agent === undefined ? { files: config.etcdFiles, directories: [] } : resident.watched(config.agent)
   const changed = (): void => {
-    agent?.lookAgain()
-    provisioner.lookAgain()
+    agent?.recheck()
+    provisioner.recheck()
   }
-  resident.watchFiles(files, changed, (detail) => emit({ type: 'watch-failed', detail }))
+  resident.watchFiles(files, { changed, failed: (detail) => emit({ type: 'watch-failed', detail }) })
   await Promise.all([agent?.run(stop.signal), provisioner.run(stop.signal)])
   connection.close()
   return exitCodes.ok

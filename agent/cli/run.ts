@@ -52,7 +52,7 @@ export async function run(config: Config): Promise<number> {
     hub,
     clock: systemClock,
     version,
-    changed: () => agent.lookAgain(),
+    changed: () => agent.recheck(),
     published: (component) => agent.published(component),
     random: Math.random,
   })

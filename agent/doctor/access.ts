@@ -93,14 +93,14 @@ export function openAccess(options: AccessOptions): Access {
     nowMs: skew.now(),
     clocks: skew.clocks(),
     commonName: commonNameOf(config, target),
-    minLifetimeMs: minLifetimeFor(source.makes ? config.pki.ttlSeconds : undefined),
+    minLifetimeMs: minLifetimeFor(source.issues ? config.pki.ttlSeconds : undefined),
     live: [],
   })
   const presented = onceFor(async (target: Target) => {
     const isGood = (bundle: Bundle | undefined): boolean =>
       bundle !== undefined && judge(bundle, gateContext(target), ['lifetime-too-short']) === undefined
     // What somebody else has made costs nothing to read.
-    const signed = signs || !source.makes ? await unlessFailed(() => obtain(target)) : undefined
+    const signed = signs || !source.issues ? await unlessFailed(() => obtain(target)) : undefined
     const stands = await unlessFailed(() => published(target))
     return [signed, stands].find(isGood)
   })
@@ -118,7 +118,7 @@ export function openAccess(options: AccessOptions): Access {
     commonName: (target) => commonNameOf(config, target),
     gateContext,
     etcdCa,
-    issuers: once(async () => (await source.look(wanted(config.targets[0] as Target))).issuers ?? []),
+    issuers: once(async () => (await source.poll(wanted(config.targets[0] as Target))).issuers ?? []),
     obtain,
     published,
     presented,

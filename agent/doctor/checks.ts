@@ -1,11 +1,13 @@
 /** Owns the table of all checks, in the order in which they are made: the machine itself, Vault, etcd. */
 import { type Check, ok } from './check.ts'
 import { credential } from './checks/credential.ts'
-import { createReaders, directory, mount, published, type Reader } from './checks/directory.ts'
+import { directory, mount, published } from './checks/directory.ts'
 import { etcdKeys, etcdServer, etcdUser } from './checks/etcd.ts'
 import { etcdCaFile, vaultFiles } from './checks/files.ts'
+import { hostDirectories } from './checks/host-directories.ts'
 import { login, permissions } from './checks/login.ts'
 import { caRotation, delivered, issuers, signing } from './checks/pki.ts'
+import { createReaders, type Reader } from './checks/readers.ts'
 import { clock, vaultName, vaultState, vaultTls } from './checks/vault.ts'
 
 /** Whoever comes so far has passed it: problems are told in examine.ts, as nothing else can then be looked at. */
@@ -27,6 +29,7 @@ export function createChecks(consumer: Reader | undefined): readonly Check[] {
     directory,
     mount,
     createReaders(consumer),
+    hostDirectories,
     published,
     vaultName,
     vaultTls,

@@ -11,6 +11,8 @@ export interface ApplyOptions extends PoolOptions {
   readonly pace?: Pace
 }
 
+const takingAway: ReadonlySet<Change['do']> = new Set(['unassign-role', 'revoke', 'delete-user', 'delete-role'])
+
 /** Rejects with the first failure. What was done until then stays done, and the next plan begins there. */
 export async function applyChanges(api: EtcdAuthApi, plan: Plan, made: Made, options: ApplyOptions): Promise<void> {
   const lines = changesOf(plan).flatMap((change) => {
@@ -22,7 +24,7 @@ export async function applyChanges(api: EtcdAuthApi, plan: Plan, made: Made, opt
     await forEach(phase, options, async (change) => {
       // A role that nobody has is the one change for which etcd computes nothing.
       if (options.pace === undefined || change.do === 'add-role') await applyChange(api, change)
-      else await options.pace.change(api, () => applyChange(api, change))
+      else await options.pace.change(api, () => applyChange(api, change), takingAway.has(change.do))
       options.changed(change)
     })
   }

@@ -10,8 +10,10 @@
 import type { EtcdAuthApi } from './api.ts'
 import { recordPrefix } from './record.ts'
 
-/** Of a minute: no more than one request in a hundred meets a change, so that the 99th percentile of them stays about what it is. */
-export const defaultBusyShare = 0.01
+/** Of a minute. A new node waits for its users, so what it needs is in a hurry. */
+export const defaultBusyShare = 0.05
+/** Nobody waits for what is taken away: of two hundred requests one meets it, and the 99th percentile stays what it is. */
+const patientPart = 0.1
 export const windowMs = 60_000
 /** Calico's nodes and Kubernetes write every few seconds, and the more often the larger the cluster. */
 export const quietAfterMs = 5000
@@ -90,8 +92,11 @@ export function planRest(state: PaceState, share: number, nowMs: number): number
 }
 
 export interface Pace {
-  /** Makes one change when it is its turn. */
-  change(api: Pick<EtcdAuthApi, 'put' | 'get'>, work: () => Promise<void>): Promise<void>
+  /**
+   * Makes one change when it is its turn.
+   * @param isPatient nobody waits for it
+   */
+  change(api: Pick<EtcdAuthApi, 'put' | 'get'>, work: () => Promise<void>, isPatient?: boolean): Promise<void>
 }
 
 export interface PaceOptions {
@@ -120,13 +125,13 @@ export function createPace({ share, now, sleep }: PaceOptions): Pace {
     state = afterLook(state, { revision, tookMs: lookedAt - startedAt, nowMs: lookedAt })
   }
 
-  async function turn(api: Pick<EtcdAuthApi, 'put' | 'get'>): Promise<void> {
+  async function turn(api: Pick<EtcdAuthApi, 'put' | 'get'>, granted: number): Promise<void> {
     for (;;) {
       const isLate = now() - lookedAt >= lookAgainMs
       // A look beside a change would take as long as that.
       if (isLate && running === 0) await look(api)
       const limit = isLate || !isQuiet(state, now()) ? 1 : atOnce
-      const restMs = planRest(state, share, now())
+      const restMs = planRest(state, granted, now())
       if (running >= limit) await ended.promise
       else if (restMs > 0) await sleep(Math.min(restMs, lookAgainMs))
       else return
@@ -134,9 +139,9 @@ export function createPace({ share, now, sleep }: PaceOptions): Pace {
   }
 
   return {
-    async change(api, work) {
+    async change(api, work, isPatient = false) {
       if (share >= 1) return await work()
-      const mine = line.then(() => turn(api)).then(() => void running++)
+      const mine = line.then(() => turn(api, isPatient ? share * patientPart : share)).then(() => void running++)
       line = mine.catch(() => undefined)
       await mine
       const startedAt = now()

@@ -116,6 +116,8 @@ export const builtInProfiles: Readonly<Record<string, Profile>> = {
     rows: [
       rw(P('workloadendpoints/*'), cni('add-first')),
       ...ipamOfNode((more) => cni('add-first', more)),
+      // For all nodes by default: etcd then needs no role for each CNI plugin, and a borrowed address is given back whole.
+      rw('/calico/ipam/v2/host/*', cni('del-borrowed-owner-unselected', { ...byNode, relaxed: true })),
       r('/calico/ipam/v2/host/*', cni('del-borrowed-owner-unselected', byNode)),
       r(P('ippools/*'), cni('add-first')),
       r(P('ipreservations/*'), cni('add-first')),

@@ -1,6 +1,6 @@
 /** Owns reading the table of profiles: which rows the Calico versions and the naming of a cluster need, as grants. */
 import { type CalicoVersion, parseCalicoVersion } from '../config/calico-version.ts'
-import { exactKey, type Grant, normalizeGrants, prefixRange } from './grants.ts'
+import { allows, exactKey, type Grant, normalizeGrants, prefixRange } from './grants.ts'
 import type { Naming, Profile, Row } from './profile-table.ts'
 
 /** What a cluster wants of the profiles. */
@@ -47,7 +47,8 @@ export function grantsOf(profile: Profile, choice: Choice): ProfileGrants {
   const shared = normalizeGrants(rows.filter((row) => !own.includes(row)).map((row) => grantOf(row, '')))
   return {
     shared,
-    ofNode: (node) => normalizeGrants(own.map((row) => grantOf(row, node))),
+    // A role for each node costs etcd time at every change, so none holds what the shared role grants already.
+    ofNode: (node) => normalizeGrants(own.map((row) => grantOf(row, node))).filter((each) => !allows(shared, each)),
   }
 }
 

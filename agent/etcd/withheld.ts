@@ -68,9 +68,10 @@ export const withheld: readonly Withheld[] = [
   {
     component: 'calico-cni',
     naming: 'node',
+    strict: true,
     keys: '/calico/ipam/v2/host/{other-node}/*',
     access: 'write',
-    because: "the affinity of a block is another node's",
+    because: "with `--strict`: the affinity of a block is another node's",
     instead: 'DEL of a borrowed address releases it and succeeds; only the affinity stays (run)',
   },
   {

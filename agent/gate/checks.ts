@@ -42,6 +42,35 @@ export const keyMatches: Check = ({ leaf, key }) => {
   return isKeyPair(key, leaf.publicKey) ? undefined : 'the private key is damaged: what it signs cannot be verified'
 }
 
+/** The curves that Go's crypto/tls signs with, by OpenSSL's names, and their object identifiers in DER (RFC 5480). */
+const curvesOfGo: Readonly<Record<string, string>> = {
+  prime256v1: '06082a8648ce3d030107',
+  secp384r1: '06052b81040022',
+  secp521r1: '06052b81040023',
+}
+
+/** Go refuses smaller ones in its x509 and TLS (GODEBUG rsa1024min). */
+const leastRsaBits = 1024
+
+/**
+ * Calico and etcd are written in Go, which knows fewer kinds of keys than OpenSSL: a file with another one is not loaded at all.
+ * @see https://github.com/golang/go/blob/master/src/crypto/tls/auth.go (signatureSchemesForCertificate)
+ */
+export const loadsInGo: Check = ({ leaf, key }) => {
+  const { asymmetricKeyType: type = 'unknown', asymmetricKeyDetails: details = {} } = leaf.publicKey
+  const { namedCurve = 'unknown', modulusLength = 0 } = details
+  if (type === 'ed25519') return undefined
+  if (type === 'ec') {
+    const id = curvesOfGo[namedCurve]
+    if (id === undefined) return `its curve is ${namedCurve}`
+    // A curve may also be written out, which OpenSSL reads and RFC 5480 forbids.
+    const texts = [leaf.publicKey.export({ type: 'spki', format: 'der' }), key.export({ type: 'pkcs8', format: 'der' })]
+    return texts.every((der) => der.includes(id, 0, 'hex')) ? undefined : `its curve ${namedCurve} is not named`
+  }
+  if (type === 'rsa') return modulusLength >= leastRsaBits ? undefined : `its RSA key has ${modulusLength} bits`
+  return `its key is of the type ${type}`
+}
+
 export const chainsToPublishedCa: Check = ({ leaf, intermediates, ca }, { nowMs, clocks }) => {
   // A chain is judged at a moment at which the leaf is valid, so that a date problem is told as what it is.
   const { notBeforeMs, notAfterMs } = validityOf(leaf)

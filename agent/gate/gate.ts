@@ -12,12 +12,14 @@ import {
   keepsNeededCa,
   keyMatches,
   livesLongEnough,
+  loadsInGo,
   mayAuthenticateClients,
 } from './checks.ts'
 
 /** First the checks that say what a bundle is, then those that say when it is good, then what it would take away. */
 const checks: readonly (readonly [ReasonCode, Check])[] = [
   ['key-mismatch', keyMatches],
+  ['key-unsupported', loadsInGo],
   ['untrusted-chain', chainsToPublishedCa],
   ['wrong-name', hasWantedName],
   ['not-client-auth', mayAuthenticateClients],

@@ -134,7 +134,7 @@ function describeKept(event: Extract<AgentEvent, { type: 'kept' }>, nowMs: numbe
         : `the published certificate EXPIRED ${formatDuration(-runwayMs)} ago`
   const { says, advice } = reasons[reason]
   const retry = `next try in ${formatDuration(Math.max(0, retryAtMs - nowMs))}`
-  return line(runwayMs > 0 ? 'warn' : 'error', `${component}: ${says}; ${kept}; ${retry}. ${advice}`, {
+  return line(levelOf(reason, runwayMs, event.lifetimeMs ?? 0), `${component}: ${says}; ${kept}; ${retry}. ${advice}`, {
     component,
     reason,
     error: detail,
@@ -142,6 +142,16 @@ function describeKept(event: Extract<AgentEvent, { type: 'kept' }>, nowMs: numbe
     retryAt: iso(retryAtMs),
     notAfter: iso(notAfterMs),
   })
+}
+
+/**
+ * A failure is as serious as the certificate in place has little time left; ten minutes are what a person needs to act. An outage
+ * that has time mostly passes by itself. What somebody must mend is a warning from the first moment on.
+ */
+function levelOf(reason: ReasonCode, runwayMs: number, lifetimeMs: number): Level {
+  const hasTime = runwayMs >= lifetimeMs / 3 && runwayMs > 0
+  if (hasTime) return reasons[reason].retry === 'outage' ? 'info' : 'warn'
+  return runwayMs < Math.max(lifetimeMs / 10, 600_000) ? 'error' : 'warn'
 }
 
 function caProblem(reason: ReasonCode): string {

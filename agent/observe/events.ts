@@ -63,6 +63,8 @@ export type AgentEvent =
       retryAtMs: number
       /** End of the published certificate; undefined where there is none. */
       notAfterMs: number | undefined
+      /** How long the published certificate works in all. */
+      lifetimeMs: number | undefined
     }
   | {
       /** etcd was asked about a bundle; what is refused is told again as `kept`, `state-failed` or `ca-refresh-failed`. */

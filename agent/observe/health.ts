@@ -25,6 +25,8 @@ interface TargetHealth {
   failure?: Failure | undefined
   /** The CNI plugin's copy, where one is kept. */
   hostCopy?: { path: string; inStep: boolean; notAfter?: string; failure?: object } | undefined
+  /** The copy has never been in step since the start, and not because install-cni has still to come. */
+  copyRefused?: boolean
   /** When the loop is expected to be heard of again, by the monotonic clock: nobody dies because the wall clock was set. */
   expectedAt: number
 }
@@ -54,7 +56,9 @@ export function createHealth(targets: readonly TargetName[], clock: Clock, vault
     targets.map(({ component }) => [component, { expectedAt: clock.monotonic() }]),
   )
 
-  const isReady = ({ notAfterMs }: TargetHealth): boolean => notAfterMs !== undefined && notAfterMs > clock.now()
+  const isValid = ({ notAfterMs }: TargetHealth): boolean => notAfterMs !== undefined && notAfterMs > clock.now()
+  // A rollout stops at the first node that refuses the copy, long before the certificate in it ends.
+  const isReady = (state: TargetHealth): boolean => isValid(state) && state.copyRefused !== true
   const isAlive = ({ expectedAt }: TargetHealth): boolean =>
     clock.monotonic() < expectedAt + requestsInStep * vaultTimeoutMs + graceMs
 
@@ -71,7 +75,7 @@ export function createHealth(targets: readonly TargetName[], clock: Clock, vault
         : {
             notAfter: isoTime(notAfterMs),
             runwaySeconds: Math.floor((notAfterMs - clock.now()) / 1000),
-            ...(isReady(state) ? {} : { why: 'the published certificate has expired' }),
+            ...(isValid(state) ? {} : { why: 'the published certificate has expired' }),
           }),
       ...(renewAtMs === undefined ? {} : { renewAt: isoTime(renewAtMs) }),
       ...(unproven === undefined ? {} : { unproven: { ...explain(unproven), detail: unproven.detail } }),
@@ -91,8 +95,10 @@ export function createHealth(targets: readonly TargetName[], clock: Clock, vault
     } else if (event.type === 'kept') {
       state.failure = { reason: event.reason, detail: event.detail, retryAtMs: event.retryAtMs }
     } else if (event.type === 'host-copied') {
+      state.copyRefused = false
       state.hostCopy = { path: event.path, inStep: true, notAfter: isoTime(event.notAfterMs) }
     } else if (event.type === 'host-copy-failed') {
+      if (event.reason !== 'host-copy-absent') state.copyRefused ??= true
       state.hostCopy = { path: event.path, inStep: false, failure: describeFailure(event) }
     } else if (event.type === 'probed') {
       const { outcome, detail, verdict } = event

@@ -4,15 +4,14 @@ import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import { describe, type Level } from './describe.ts'
 import type { Listener } from './events.ts'
+import { openLogOutput } from './log-output.ts'
 
 export function createLog({ level, format }: Config['log'], clock: Clock): Listener {
   const options = { level, base: null, timestamp: () => `,"time":"${new Date(clock.now()).toISOString()}"` }
   const formatters = { level: (label: string) => ({ level: label }) }
-  // Synchronous: the last lines before a SIGKILL are the ones that matter, and there are few of them.
-  const logger =
-    format === 'json'
-      ? pino({ ...options, formatters }, pino.destination({ fd: 1, sync: true }))
-      : pino({ ...options, formatters }, { write: (text: string) => process.stdout.write(prettyLine(text)) })
+  const output = openLogOutput()
+  const write = format === 'json' ? output : (text: string) => output(prettyLine(text))
+  const logger = pino({ ...options, formatters }, { write })
   return (event) => {
     const line = describe(event, clock.now())
     if (line !== undefined) logger[line.level]({ event: event.type, ...line.fields }, line.message)
@@ -30,5 +29,10 @@ function prettyLine(json: string): string {
     ([key, value]) =>
       `${key}=${typeof value === 'string' && /^[^\s"\p{Cc}]+$/u.test(value) ? value : JSON.stringify(value)}`,
   )
-  return `${String(time).slice(11, 19)} ${paint(colours[name], name.padEnd(5))} ${String(msg)} ${paint(90, rest.join(' '))}\n`
+  return `${String(time).slice(11, 19)} ${paint(colours[name], name.padEnd(5))} ${visible(String(msg))} ${paint(90, visible(rest.join(' ')))}\n`
+}
+
+/** Control characters as JSON writes them: they would forge lines, or colours of a terminal. */
+function visible(text: string): string {
+  return text.replaceAll(/\p{Cc}/gu, (each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }

@@ -4,6 +4,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import type { Clock } from '../clock.ts'
 import { messageOf } from '../errors.ts'
 import type { StatusAnswer } from '../status/answer.ts'
+import { containerHeader } from './container.ts'
 import type { Listener } from './events.ts'
 import type { Health, Probe } from './health.ts'
 import type { Metrics } from './metrics.ts'
@@ -14,6 +15,8 @@ export interface ObserveServerOptions {
   readonly metrics: Pick<Metrics, 'expose'>
   readonly clock: Clock
   readonly emit: Listener
+  /** Said with every answer: whose it is. */
+  readonly container: string | undefined
   /** The status page and its data, where there are some. */
   readonly status?: (path: StatusPath) => Promise<StatusAnswer>
 }
@@ -26,11 +29,16 @@ export interface ObserveServer {
   close(): void
 }
 
-/** Another agent that is just ending may still hold the port. */
-const listenAgainMs = 5000
+/** The agent of the pod before may still have the port: what waits for this one's start waits for the port as well. */
+const listenAgainMs = 250
+/** Of the failures in a row, so many make one event: the first, and then one every five seconds. */
+const failuresAnEvent = 20
 
 /** Prometheus and the kubelet need two. */
 const maxConnections = 64
+
+/** Nobody who scrapes or probes asks before the last answer has come: an answer to each of a packet full of requests would fill the memory. */
+const maxRequestsPerSocket = 8
 
 export function startObserveServer(options: ObserveServerOptions): ObserveServer {
   const closing = new AbortController()
@@ -49,6 +57,7 @@ export function startObserveServer(options: ObserveServerOptions): ObserveServer
       })
     },
   )
+  server.maxRequestsPerSocket = maxRequestsPerSocket
   dropOldest(server)
   const port = listenUntilBound(server, options, closing.signal)
   return {
@@ -89,8 +98,9 @@ function listenUntilBound(
     if (!closing.aborted && !server.listening) server.listen(port, host)
   }
   return new Promise((resolve) => {
+    let failures = 0
     server.on('error', (error) => {
-      emit({ type: 'listen-failed', detail: error.message })
+      if (failures++ % failuresAnEvent === 0) emit({ type: 'listen-failed', detail: error.message })
       void listenAgain()
     })
     server.on('listening', () => {
@@ -111,11 +121,12 @@ const probes: Readonly<Record<string, Probe>> = { '/startupz': 'startupz', '/liv
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  { health, metrics, status }: ObserveServerOptions,
+  { health, metrics, status, container }: ObserveServerOptions,
 ): Promise<void> {
+  const whose = container === undefined ? {} : { [containerHeader]: container }
   const path = (request.url ?? '').split('?', 1)[0] ?? ''
   const send = (code: number, contentType: string, text: string, headers: Readonly<Record<string, string>> = {}) => {
-    response.writeHead(code, { 'content-type': contentType, 'cache-control': 'no-store', ...headers })
+    response.writeHead(code, { 'content-type': contentType, 'cache-control': 'no-store', ...whose, ...headers })
     response.end(request.method === 'HEAD' ? undefined : text)
   }
   const probe = Object.hasOwn(probes, path) ? probes[path] : undefined

@@ -25,7 +25,7 @@ export function createNodeFile(file: string, clock: Clock, watch: typeof watchFi
           listener.failed(nodesInvalid(error, file), undefined)
         }
       }
-      const stopWatching = watch({ files: [file], directories: [] }, read, () => {}, read)
+      const stopWatching = watch({ files: [file], directories: [] }, { changed: read, failed: () => {}, ready: read })
       try {
         read()
         while (!stop.aborted) {

@@ -26,7 +26,7 @@ export interface Provisioner {
   /** Until `stop`. Rejects only for bugs. */
   run(stop: AbortSignal): Promise<void>
   /** The certificate has changed: does not wait for a retry. */
-  lookAgain(): void
+  recheck(): void
 }
 
 /** Nodes often come several at a time, and each change costs etcd more than the look before it. */
@@ -165,7 +165,7 @@ export function createProvisioner(options: ProvisionerOptions): Provisioner {
     async run(stop) {
       await Promise.all([source.run(listener, stop), keepInStep(stop)])
     },
-    lookAgain() {
+    recheck() {
       fullAt = clock.monotonic()
       if (failed !== undefined) failed = { ...failed, retryAt: clock.monotonic() }
       wake()

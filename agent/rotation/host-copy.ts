@@ -8,6 +8,7 @@ import type { Listener } from '../observe/events.ts'
 import type { Bundle } from '../pki/bundle.ts'
 import { validityOf } from '../pki/certificate.ts'
 import type { ReasonCode } from '../reasons.ts'
+import { createLoop } from '../retry-loop.ts'
 import type { HostCniDir } from '../store/host-cni-dir.ts'
 import { type BackoffState, planRetry } from './backoff.ts'
 
@@ -26,7 +27,7 @@ export interface HostCopy {
   /** Runs until `stop`. Rejects only for bugs. */
   run(stop: AbortSignal): Promise<void>
   /** The bundle or the copy has changed: looks at once. */
-  lookAgain(): void
+  recheck(): void
 }
 
 /** A look costs a few reads; it is all there is where the host's directory cannot be watched. */
@@ -38,9 +39,7 @@ export function createHostCopy(options: HostCopyOptions): HostCopy {
   let failed: { readonly reason: ReasonCode; readonly backoff: BackoffState } | undefined
   /** Serial number of the certificate that was last seen in step. */
   let inStep: string | undefined
-  let alarm = new AbortController()
-
-  const wake = (): void => alarm.abort()
+  const loop = createLoop(clock, look)
 
   function keep(error: AgentError, notAfterMs: number): number {
     const { code: reason, retry } = error
@@ -75,20 +74,5 @@ export function createHostCopy(options: HostCopyOptions): HostCopy {
     }
   }
 
-  return {
-    async run(stop) {
-      stop.addEventListener('abort', wake)
-      try {
-        while (!stop.aborted) {
-          alarm = new AbortController()
-          const sleepMs = look()
-          // The alarm is older than the look: what came meanwhile ends this sleep before it begins.
-          await clock.sleep(sleepMs, alarm.signal)
-        }
-      } finally {
-        stop.removeEventListener('abort', wake)
-      }
-    },
-    lookAgain: wake,
-  }
+  return { run: loop.run, recheck: loop.wake }
 }

@@ -1,38 +1,62 @@
-/** Owns the decision what a target does next: a pure function of its state and the time. */
+/** The decision what a target does next: a pure function of its state and the time. */
 import type { ReasonCode } from '../reasons.ts'
-
-export interface TargetState {
-  /** When the published certificate is renewed; undefined where none is published. */
-  readonly renewAtMs: number | undefined
-  /** Why it is renewed at once, whatever the schedule says. */
-  readonly requested: ReasonCode | undefined
-  /** No attempt before this moment: the last one failed. */
-  readonly retryAtMs: number | undefined
-  /** When the source is looked at next. */
-  readonly pollAtMs: number
-}
+import { mendedBy } from './inputs.ts'
+import { deferAfterOutage } from './schedule.ts'
+import type { Failure, Moment, Repair, TargetState } from './target-state.ts'
 
 export type Step =
+  /** The directory is read, and nothing is written. */
+  | { readonly do: 'inspect' }
+  | { readonly do: 'repair'; readonly repair: Repair }
+  /** There is no certificate that works, and none can be had: one is looked for on this node. */
+  | { readonly do: 'fall-back' }
   | { readonly do: 'renew'; readonly reason: ReasonCode }
   | { readonly do: 'poll' }
-  | { readonly do: 'wait'; readonly untilMs: number }
+  /** etcd is asked again about what was published unverified. */
+  | { readonly do: 'reprobe' }
+  /** What failed before has passed. */
+  | { readonly do: 'recover' }
+  | { readonly do: 'wait'; readonly forMs: number }
 
-export function planStep(state: TargetState, nowMs: number): Step {
-  const { renewAtMs, requested, retryAtMs, pollAtMs } = state
-  const reason = requested ?? (renewAtMs === undefined ? 'never-published' : 'renewal-due')
-  const isDue = requested !== undefined || renewAtMs === undefined || renewAtMs <= nowMs
-  // While attempts fail, each of them looks at the source anyway.
+export type StepName = Step['do']
+
+/** The wall clock is read again at least this often: it may have been set, and timers stand still while a machine sleeps. */
+const longestWaitMs = 30_000
+/** Whether a user was added or etcd is back is known this soon. */
+const reprobeAfterMs = 300_000
+
+/** @param longestMs the longest wait; a simulation, whose clock never jumps, may take a longer one */
+export function planStep(state: TargetState, now: Moment, longestMs = longestWaitMs): Step {
+  const wait = (ms: number): Step => ({ do: 'wait', forMs: Math.min(ms, longestMs) })
+  const { published, request, failure, repair } = state
+  const isBlocked = failure !== undefined && failure.retryAtMono > now.mono
+  if (!isBlocked || !holdsUpRepair(failure)) {
+    if (state.inspected === undefined) return { do: 'inspect' }
+    if (repair !== undefined) return { do: 'repair', repair }
+  }
+  const works = (published?.validity.notAfterMs ?? 0) > now.earliestMs
+  if (failure?.isFallbackTried === false && !works) return { do: 'fall-back' }
+  const renewAtMs = renewalAt(state, now)
+  const isDue = request !== undefined || renewAtMs === undefined || renewAtMs <= now.wallMs
+  // While attempts fail, each of them polls the source anyway.
+  if (isDue && isBlocked) return wait(failure.retryAtMono - now.mono)
   if (isDue)
-    return retryAtMs !== undefined && retryAtMs > nowMs ? { do: 'wait', untilMs: retryAtMs } : { do: 'renew', reason }
-  return pollAtMs <= nowMs ? { do: 'poll' } : { do: 'wait', untilMs: Math.min(renewAtMs, pollAtMs) }
+    return { do: 'renew', reason: request?.reason ?? (published === undefined ? 'never-published' : 'renewal-due') }
+  const pollInMs = (state.pollAtMono ?? now.mono) - now.mono
+  if (pollInMs <= 0) return { do: 'poll' }
+  if (failure !== undefined && !isBlocked) return { do: 'recover' }
+  const reprobeInMs = (state.unverifiedSinceMono ?? Number.POSITIVE_INFINITY) + reprobeAfterMs - now.mono
+  if (reprobeInMs <= 0 && !isBlocked) return { do: 'reprobe' }
+  const retryInMs = failure === undefined ? Number.POSITIVE_INFINITY : failure.retryAtMono - now.mono
+  return wait(Math.min(renewAtMs - now.wallMs, pollInMs, isBlocked ? retryInMs : reprobeInMs))
 }
 
-/**
- * When the source is looked at next: once in every interval, at the node's own moment of it.
- * @param slot from 0 to 1 (schedule.ts)
- */
-export function planPoll(intervalMs: number, slot: number, nowMs: number): number {
-  const nextMs = (Math.floor(nowMs / intervalMs - slot) + 1 + slot) * intervalMs
-  // At the moment itself the division may round down to the interval before.
-  return nextMs > nowMs ? nextMs : nextMs + intervalMs
+/** While a failure of the directory waits for its retry, the directory waits too. An outage of Vault holds up no repair. */
+function holdsUpRepair({ during, error }: Failure): boolean {
+  return during === 'inspect' || during === 'repair' || mendedBy(error.code).includes('directory')
+}
+
+function renewalAt({ published, outageAtMono }: TargetState, now: Moment): number | undefined {
+  const outageAtMs = outageAtMono === undefined ? undefined : now.wallMs + outageAtMono - now.mono
+  return published && deferAfterOutage(published.plan, outageAtMs)
 }

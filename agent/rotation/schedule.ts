@@ -7,6 +7,7 @@
  * issued, however many others were issued at the same moment.
  */
 import { createHash } from 'node:crypto'
+import type { Config } from '../config/config.ts'
 import type { Validity } from '../pki/certificate.ts'
 
 export interface Identity {
@@ -14,6 +15,9 @@ export interface Identity {
   readonly node: string
   readonly component: string
 }
+
+/** When a certificate of this validity is renewed that was obtained at this moment. */
+export type RenewalPlanner = (validity: Validity, issuedAtMs: number) => RenewalPlan
 
 export interface RenewalPlan {
   readonly renewAtMs: number
@@ -85,9 +89,29 @@ function steadyLifetimeMs(lifetimeMs: number): number {
  * When the planned renewal is made, given that Vault was found down lately: an hour later where there is time, so that in
  * the hour after an outage those come first who could not renew during it.
  * @param outageAtMs when a look at the source last failed. Looks are an hour apart, hence two hours of memory for an hour
- *   of giving way
+ *   of deferral
  */
-export function giveWay({ renewAtMs, floorMs }: RenewalPlan, outageAtMs: number | undefined): number {
+export function deferAfterOutage({ renewAtMs, floorMs }: RenewalPlan, outageAtMs: number | undefined): number {
   const shiftMs = Math.min((floorMs - renewAtMs) / 2, recoveryMs)
   return outageAtMs !== undefined && outageAtMs > renewAtMs - 2 * shiftMs ? renewAtMs + shiftMs : renewAtMs
+}
+
+/** Which plan holds for a target: its slot, or what is expected of whoever makes the certificates. */
+export function createPlanner(
+  { source, cluster, node, renewAt }: Pick<Config, 'source' | 'cluster' | 'node' | 'renewAt'>,
+  component: string,
+): RenewalPlanner {
+  if (source.kind !== 'pki') return planExpected
+  const slot = slotOf({ cluster, node, component })
+  return (validity, issuedAtMs) => planRenewal(validity, issuedAtMs, slot, renewAt)
+}
+
+/**
+ * When the source is polled next: once in every interval, at the node's own moment of it.
+ * @param slot from 0 to 1
+ */
+export function planPoll(intervalMs: number, slot: number, nowMs: number): number {
+  const nextMs = (Math.floor(nowMs / intervalMs - slot) + 1 + slot) * intervalMs
+  // At the moment itself the division may round down to the interval before.
+  return nextMs > nowMs ? nextMs : nextMs + intervalMs
 }

@@ -30,11 +30,11 @@ export type Part = 'certificate' | 'key' | 'ca'
 export interface DeliveredOptions {
   /** What is there now for a target, all of one moment. @throws AgentError; missing parts are `source-incomplete` */
   readonly read: (target: Target) => Promise<Delivered>
-  readonly isLocal: boolean
+  readonly fingerprintOf?: BundleSource['fingerprintOf']
   readonly pollMs: number
 }
 
-export function createDeliveredSource({ read, isLocal, pollMs }: DeliveredOptions): BundleSource {
+export function createDeliveredSource({ read, fingerprintOf, pollMs }: DeliveredOptions): BundleSource {
   /** By component, the version that a certificate came with; a restart forgets it, the certificate's own dates stay. */
   const versions = new Map<string, { readonly print: string; readonly version: number | undefined }>()
 
@@ -49,9 +49,9 @@ export function createDeliveredSource({ read, isLocal, pollMs }: DeliveredOption
   }
 
   return {
-    makes: false,
-    isLocal,
-    lookEveryMs: () => pollMs,
+    issues: false,
+    fingerprintOf,
+    pollEveryMs: () => pollMs,
     async obtain(wanted) {
       const { candidate, delivered } = await readCandidate(wanted)
       const { component } = wanted.target
@@ -67,7 +67,7 @@ export function createDeliveredSource({ read, isLocal, pollMs }: DeliveredOption
       versions.set(component, { print: candidate.leaf.fingerprint256, version: delivered.version })
       return candidate
     },
-    async look(wanted) {
+    async poll(wanted) {
       const { candidate } = await readCandidate(wanted)
       const published = comparable(wanted)
       // Whatever is wrong with another one is told when it is obtained.

@@ -8,6 +8,7 @@ import type { SourceConfig } from '../config/source.ts'
 import { AgentError, messageOf, systemCode } from '../errors.ts'
 import { Secret } from '../secret.ts'
 import { readSmallFile, systemFiles, UnfitFileError } from '../store/files.ts'
+import { fingerprintFiles } from '../store/fingerprint.ts'
 import { placeOf } from '../store/static-dir.ts'
 import { createDeliveredSource, type Delivered, type Part } from './delivered.ts'
 import type { BundleSource } from './source.ts'
@@ -21,7 +22,7 @@ export function createFileSource({
   pollMs,
 }: Extract<SourceConfig, { kind: 'file' }>): BundleSource {
   return createDeliveredSource({
-    isLocal: true,
+    fingerprintOf: (component) => fingerprintFiles(filesOf(placeOf(directories[component] ?? ''), fields)),
     pollMs,
     // Synchronous inside: nothing of our own comes between.
     read: async ({ component }) => await Promise.resolve().then(() => readWhole(directories[component] ?? '', fields)),
@@ -31,7 +32,7 @@ export function createFileSource({
 function readWhole(directory: string, fields: Readonly<Record<Part, string | undefined>>): Delivered {
   for (let attempt = 1; ; attempt++) {
     const place = placeOf(directory)
-    const files = Object.values(fields).flatMap((field) => (field === undefined ? [] : [join(place, field)]))
+    const files = filesOf(place, fields)
     const before = stateOf(files)
     try {
       const delivered = readParts(directory, place, fields)
@@ -42,6 +43,10 @@ function readWhole(directory: string, fields: Readonly<Record<Part, string | und
     }
     if (attempt === attempts) throw new AgentError('source-incomplete', `${directory} is just being written`)
   }
+}
+
+function filesOf(place: string, fields: Readonly<Record<Part, string | undefined>>): string[] {
+  return Object.values(fields).flatMap((field) => (field === undefined ? [] : [join(place, field)]))
 }
 
 /** What changes whenever a file is written or replaced. Reading says why one cannot be had. */

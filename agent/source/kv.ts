@@ -21,7 +21,6 @@ export function createKvSource({ config, api, session, transport, pathOf }: KvSo
   const { mount, version: engine, fields, pollMs } = config
 
   return createDeliveredSource({
-    isLocal: false,
     pollMs,
     async read({ component }) {
       const request = { mount, path: pathOf(component), engine }

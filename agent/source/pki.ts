@@ -13,7 +13,7 @@ import { signedEvidence } from '../vault/clock-evidence.ts'
 import type { Session } from '../vault/session.ts'
 import type { SkewMeter } from '../vault/skew.ts'
 import { holding, type Transport } from '../vault/transport.ts'
-import type { BundleSource, News, Wanted } from './source.ts'
+import type { BundleSource, SourceUpdate, Wanted } from './source.ts'
 
 export interface PkiSourceOptions {
   readonly config: Pick<Config, 'pki' | 'key'>
@@ -52,13 +52,12 @@ export function createPkiSource(options: PkiSourceOptions): BundleSource {
   }
 
   return {
-    makes: true,
-    isLocal: false,
-    lookEveryMs,
-    async look(wanted) {
+    issues: true,
+    pollEveryMs,
+    async poll(wanted) {
       const found = await issuers()
       warn(wanted, found.unusable)
-      return newsOf(found, wanted.published)
+      return updateFor(found, wanted.published)
     },
     obtain: (wanted, reusedKey) =>
       holding(transport, async () => {
@@ -85,19 +84,19 @@ export function createPkiSource(options: PkiSourceOptions): BundleSource {
 /** A refresh ends in the time of so many requests, of the ten that a step may take before it counts as hung (observe/health.ts). */
 const requestsInRefresh = 5
 
-const shortestLookMs = 10_000
-const longestLookMs = 3_600_000
+const shortestPollMs = 10_000
+const longestPollMs = 3_600_000
 
-/** The issuers are looked at 24 times in a lifetime, at most every 10 s and at least every hour. */
-export function lookEveryMs(lifetimeMs: number): number {
-  return Math.min(Math.max(lifetimeMs / 24, shortestLookMs), longestLookMs)
+/** The issuers are polled 24 times in a lifetime, at most every 10 s and at least every hour. */
+export function pollEveryMs(lifetimeMs: number): number {
+  return Math.min(Math.max(lifetimeMs / 24, shortestPollMs), longestPollMs)
 }
 
 /**
  * A certificate whose issuer the mount has forgotten is replaced while the CA set still holds it. Nothing is known to be
  * forgotten while one of the issuers cannot be used: it may be this one.
  */
-export function newsOf(found: MountIssuers, published: Wanted['published']): News {
+export function updateFor(found: MountIssuers, published: Wanted['published']): SourceUpdate {
   const issuers = knownOf(found, published)
   const isOrphan = published !== undefined && !issuers.some((issuer) => isIssuedBy(published.leaf, issuer))
   return { issuers, renew: isOrphan && found.unusable.length === 0 ? 'issuer-removed' : undefined }

@@ -28,7 +28,7 @@ export interface Wanted {
 }
 
 /** What a look has found. Empty: everything is as it was. */
-export interface News {
+export interface SourceUpdate {
   /** The CA certificates as they are now; undefined where nothing can be said about those of the published certificate. */
   readonly issuers?: readonly X509Certificate[]
   /** Why another certificate is to be obtained at once. */
@@ -37,16 +37,16 @@ export interface News {
 
 export interface BundleSource {
   /** Whether `obtain` has a certificate made; otherwise somebody else makes them, and it reads the newest. */
-  readonly makes: boolean
-  /** Whether a look costs next to nothing, and a change of files is reason enough for one. */
-  readonly isLocal: boolean
+  readonly issues: boolean
+  /** What is there for a component, as a fingerprint that costs next to nothing; undefined if it is not on this node. */
+  readonly fingerprintOf?: ((component: string) => string) | undefined
   /** Milliseconds from one look to the next. */
-  lookEveryMs(lifetimeMs: number): number
+  pollEveryMs(lifetimeMs: number): number
   /**
    * @param reusedKey the key to keep, where the source makes certificates; undefined: a new one
    * @returns undefined where there is nothing newer than what is published
    */
   obtain(wanted: Wanted, reusedKey: KeyObject | undefined): Promise<Candidate | undefined>
   /** Looks without making anything. */
-  look(wanted: Wanted): Promise<News>
+  poll(wanted: Wanted): Promise<SourceUpdate>
 }

@@ -1,6 +1,6 @@
 /** Owns asking the running agent on this machine what has happened; everything else is read from disk. */
-
 import type { Config } from '../config/config.ts'
+import { loopbackOf } from '../config/listen.ts'
 import { asObject } from '../json.ts'
 import type { Happening } from '../observe/timeline.ts'
 import { type ReasonCode, reasons } from '../reasons.ts'
@@ -22,7 +22,7 @@ export async function askAgent({ listen, targets }: Pick<Config, 'listen' | 'tar
   if (listen === undefined) return undefined
   let body: unknown
   try {
-    const answer = await fetch(`http://${loopbackOf(listen.host)}:${listen.port}/status`, {
+    const answer = await fetch(`http://${loopbackOf(listen)}/status`, {
       redirect: 'error',
       signal: AbortSignal.timeout(timeoutMs),
     })
@@ -44,13 +44,6 @@ export async function askAgent({ listen, targets }: Pick<Config, 'listen' | 'tar
   if (found.size === 0) return undefined
   const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
   return { version: text(version), vaultAddress: text(vaultAddress), of: (component) => found.get(component) ?? [] }
-}
-
-/** An address that every interface has is asked on loopback: this is no command for other machines. */
-function loopbackOf(host: string): string {
-  if (host === '0.0.0.0') return '127.0.0.1'
-  if (host === '::') return '[::1]'
-  return host.includes(':') ? `[${host}]` : host
 }
 
 function readHappenings(value: unknown): Happening[] {

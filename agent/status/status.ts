@@ -9,7 +9,7 @@ import { type Happening, lastingFailure } from '../observe/timeline.ts'
 import type { Bundle } from '../pki/bundle.ts'
 import { workingTime } from '../pki/ca-set.ts'
 import { commonName, describeName, findChain, validityOf } from '../pki/certificate.ts'
-import { createPlanner } from '../rotation/planner.ts'
+import { createPlanner } from '../rotation/schedule.ts'
 import { openSecretDir } from '../store/secret-dir.ts'
 
 export interface Status {

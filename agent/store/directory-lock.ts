@@ -31,7 +31,7 @@ interface Own {
   readonly identity: string
 }
 
-const lockName = '..lock'
+export const lockName = '..lock'
 
 /** A local connection is made or refused at once. */
 const answerMs = 5000

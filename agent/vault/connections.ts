@@ -39,7 +39,9 @@ export function createConnections(
   }
 
   function connectorTo(origin: string, tls: TlsMaterial): buildConnector.BuildOptions | buildConnector.connector {
-    const { proxies, timeoutMs } = address
+    const { proxies, origins } = address
+    // Undici lets a connection take its own time, whatever the request's signal says: the others must have theirs left.
+    const timeoutMs = Math.ceil(address.timeoutMs / origins.length)
     if (origin.startsWith('unix:')) return { timeout: timeoutMs, socketPath: origin.slice('unix://'.length) }
     if (proxies === undefined) return { timeout: timeoutMs, ...tlsOptions(tls) }
     return (_options, callback) => {

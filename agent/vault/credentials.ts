@@ -3,7 +3,7 @@ import type { Auth } from '../config/auth.ts'
 import { AgentError, messageOf } from '../errors.ts'
 import { Secret } from '../secret.ts'
 import { readSmallFile, systemFiles } from '../store/files.ts'
-import { readClaims, type ServiceAccountClaims } from './jwt.ts'
+import { identityClaims, readClaims, type ServiceAccountClaims } from './jwt.ts'
 
 /** What a login sends: names as they are, and secrets in their wrapper until the request is written. */
 export type LoginFields = Readonly<Record<string, string | Secret>>
@@ -57,6 +57,17 @@ export function readTokenExpiryMs(auth: Auth): number | undefined {
     return readClaims(readCredential(auth.tokenFile), auth.tokenFile).expiresAtMs
   } catch (error) {
     // The next login says what is wrong with it.
+    if (!(error instanceof AgentError)) throw error
+    return undefined
+  }
+}
+
+/** Who the agent logs in as, as far as a service-account token says so; undefined if there is none. */
+export function fingerprintLogin(auth: Auth): string | undefined {
+  if (auth.method !== 'kubernetes' && auth.method !== 'jwt') return undefined
+  try {
+    return identityClaims(readCredential(auth.tokenFile).reveal())
+  } catch (error) {
     if (!(error instanceof AgentError)) throw error
     return undefined
   }

@@ -98,7 +98,8 @@ function answerReason({ status, body, headers }: Answer, operation: Operation): 
 /** Why the KV engine has nothing there: the version is deleted or destroyed, or the path is one of the other engine version. */
 function emptyTexts(body: unknown): string {
   const metadata = field(field(body, 'data'), 'metadata')
-  const version = `version ${String(field(metadata, 'version'))}`
+  const number = field(metadata, 'version')
+  const version = `version ${typeof number === 'number' ? number : 'unknown'}`
   if (field(metadata, 'destroyed') === true) return `${version} is destroyed`
   const deletedAt = field(metadata, 'deletion_time')
   if (typeof deletedAt === 'string' && deletedAt !== '') return printable(`${version} was deleted at ${deletedAt}`)

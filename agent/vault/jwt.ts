@@ -42,6 +42,17 @@ export function readClaims(jwt: Secret, file: string): ServiceAccountClaims {
   }
 }
 
+/** Claims that each renewal of a token changes (RFC 7519, 4.1; `warnafter` is the kubelet's). */
+const claimsOfOneToken: ReadonlySet<string> = new Set(['exp', 'iat', 'nbf', 'jti', 'warnafter'])
+
+/** Who a token is for and which key signed it, without what changes with each renewal; undefined if it is no JWT. */
+export function identityClaims(jwt: string): string | undefined {
+  const payload = decodePayload(jwt)
+  if (payload === undefined) return undefined
+  const kept = JSON.stringify(payload, (key, value: unknown) => (claimsOfOneToken.has(key) ? undefined : value))
+  return `${jwt.split('.', 1)[0] ?? ''} ${kept}`
+}
+
 /** RFC 7519, 2: seconds since the epoch. Beyond 1e12 there are no dates. */
 function numericDate(value: unknown): number | undefined {
   return typeof value === 'number' && Math.abs(value) <= 1e12 ? value * 1000 : undefined

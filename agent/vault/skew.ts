@@ -45,7 +45,7 @@ export function createSkewMeter(clock: Clock, emit: Listener): SkewMeter {
     }
     // A date beyond all dates says nothing.
     if (!(found.earliest <= found.latest)) return
-    known = known !== undefined && saysLess(found, known) ? { ...known, wall: found.wall } : found
+    known = known === undefined || !saysLess(found, known) ? found : confirmed(known, found)
     emit({ type: 'clock-skew', skewMs: vaultMs() - clock.now() })
   }
 
@@ -80,6 +80,19 @@ export function createSkewMeter(clock: Clock, emit: Listener): SkewMeter {
 
 /** What is newer and contradicts counts; what only says less, and the same, does not. */
 function saysLess(found: Measurement, known: Measurement): boolean {
-  const overlaps = found.earliest <= known.latest && known.earliest <= found.latest
-  return overlaps && found.latest - found.earliest > known.latest - known.earliest
+  return overlap(found, known) && found.latest - found.earliest > known.latest - known.earliest
+}
+
+/**
+ * What was known, after an answer that agrees with it. After a jump it tells that the wall clock was set only if it would not
+ * agree had the machine slept instead; what agrees with both (a token that lives for a year) settles nothing.
+ */
+function confirmed(known: Measurement, found: Measurement): Measurement {
+  const jump = found.wall - known.wall
+  const slept = { ...known, earliest: known.earliest + jump, latest: known.latest + jump }
+  return Math.abs(jump) > jumpMs && overlap(found, slept) ? known : { ...known, wall: found.wall }
+}
+
+function overlap(one: Measurement, other: Measurement): boolean {
+  return one.earliest <= other.latest && other.earliest <= one.latest
 }

@@ -14,31 +14,20 @@ import { createMetrics } from '../../agent/observe/metrics.ts'
 import { startObserveServer } from '../../agent/observe/server.ts'
 import { createCa } from '../support/certificates.ts'
 import { upstream } from './calico.ts'
-import { everything, everythingBefore129, optional } from './everything.ts'
+import { cases, type Own, objectsOf, optional, overlays } from './cases.ts'
 import { kustomize, leftOut, render } from './kustomize.ts'
 import {
   agentsOf,
   allContainers,
   type Container,
   environmentOf,
-  type KubeObject,
   type PodSpec,
   volumeAt,
   workloadsOf,
 } from './objects.ts'
 
 const manifests = join(import.meta.dirname, '../../manifests')
-const overlays = readdirSync(join(manifests, 'overlays'))
 describe.skipIf('missing' in kustomize)(`agents${leftOut}`, () => {
-  const cases: [string, () => KubeObject[]][] = [
-    ...overlays.map((name): [string, () => KubeObject[]] => [
-      name,
-      () => render(`overlays/${name}`, { calico: upstream }),
-    ]),
-    ['every component', everything],
-    ['every component, before 1.29', everythingBefore129],
-  ]
-
   it('every component is in some case', () => {
     const used = overlays
       .map((name) => readFileSync(join(manifests, 'overlays', name, 'kustomization.yaml'), 'utf8'))
@@ -49,8 +38,8 @@ describe.skipIf('missing' in kustomize)(`agents${leftOut}`, () => {
     expect(unused).toEqual([])
   })
 
-  describe.each(cases)('%s', (_case, make) => {
-    const objects = 'missing' in kustomize ? [] : make()
+  describe.each(cases)('%s', (_case, way) => {
+    const objects = 'missing' in kustomize ? [] : objectsOf(way)
     const agents = workloadsOf(objects).flatMap(({ name, template }) =>
       agentsOf(template.spec).map((agent): [string, { spec: PodSpec; agent: Container }] => [
         `${name}: ${agent.args?.join(' ')}`,
@@ -58,13 +47,20 @@ describe.skipIf('missing' in kustomize)(`agents${leftOut}`, () => {
       ]),
     )
 
+    it("the image is nobody's until it is set, in one place", () => {
+      // RFC 6761: no name below .invalid is ever resolved.
+      for (const { image } of agents.map(([, { agent }]) => agent)) expect(image).toMatch(/^registry\.invalid\//)
+    })
+
     it('there are some', () => {
       expect(agents.length).toBeGreaterThanOrEqual(2)
     })
 
     it.each(agents)('%s accepts its arguments and its environment', (_name, { agent }) => {
       const env = environmentOf(objects, agent)
-      const known = [...Object.keys(variables), 'KUBERNETES_SERVICE_HOST', 'KUBERNETES_SERVICE_PORT']
+      // node-cache hands it to AGENT_STATE_DIR of calico-node's agent alone.
+      const handedOn = 'NODE_STATE_DIR'
+      const known = [...Object.keys(variables), 'KUBERNETES_SERVICE_HOST', 'KUBERNETES_SERVICE_PORT', handedOn]
       expect(known).toEqual(expect.arrayContaining(Object.keys(env)))
       expect(configOf(agent, env).node).toBe('node1')
     })
@@ -74,11 +70,17 @@ describe.skipIf('missing' in kustomize)(`agents${leftOut}`, () => {
       for (const { directory } of config.targets)
         expect(volumeAt(spec, agent, directory).emptyDir).toEqual({ medium: 'Memory', sizeLimit: '1Mi' })
       if (config.etcdCaFile !== undefined)
-        expect(volumeAt(spec, agent, '/etcd-ca').configMap).toEqual({ name: 'calico-vault-agent-etcd-ca' })
+        expect(volumeAt(spec, agent, '/etcd-ca').configMap).toEqual({
+          name: 'calico-vault-agent-etcd-ca',
+          optional: true,
+        })
       if (config.stateDirectory !== undefined)
         expect(volumeAt(spec, agent, config.stateDirectory).hostPath).toBeDefined()
       const isRoot = config.targets.some(({ component }) => component === 'calico-node')
-      expect(agent.securityContext).toEqual({
+      // Of the container or of its pod; Calico's pods have it since v3.29.
+      const { seccompProfile = spec.securityContext?.seccompProfile, ...securityContext } = agent.securityContext ?? {}
+      expect(seccompProfile).toEqual({ type: 'RuntimeDefault' })
+      expect(securityContext).toEqual({
         allowPrivilegeEscalation: false,
         readOnlyRootFilesystem: true,
         capabilities: { drop: ['ALL'] },
@@ -121,7 +123,7 @@ describe.skipIf('missing' in kustomize)(`agents${leftOut}`, () => {
           'calico-provisioner': { scope: 'cluster' },
         }
         for (const { component, commonName } of configOf(agent, env).targets) {
-          const isShared = profiles[component]?.scope === 'cluster' || _case === 'shared-users'
+          const isShared = profiles[component]?.scope === 'cluster' || isSharing(way)
           expect(commonName).toBe(isShared ? component : `${component}:node1`)
         }
       },
@@ -137,7 +139,7 @@ describe.skipIf('missing' in kustomize)(`agents${leftOut}`, () => {
           if (template.spec.hostNetwork) ports.push(listen?.port ?? 0)
           const annotated = template.metadata?.annotations?.['prometheus.io/port']
           if (annotated !== undefined) expect(annotated).toBe(String(listen?.port))
-          for (const probe of [agent.startupProbe, agent.livenessProbe, agent.readinessProbe]) {
+          for (const probe of [agent.livenessProbe, agent.readinessProbe]) {
             if (probe === undefined) continue
             expect(probe.httpGet?.port).toBe('agent')
             expect(await statusOf(probe.httpGet?.path ?? '')).not.toBe(404)
@@ -146,6 +148,22 @@ describe.skipIf('missing' in kustomize)(`agents${leftOut}`, () => {
       }
       // Pods on the host's network share its ports, with Felix and Typha as well.
       expect(new Set([...ports, 9091, 9093, 9094, 9098, 9099]).size).toBe(ports.length + 5)
+    })
+
+    it('on the host network, probes are answered by the container that they ask about', () => {
+      const probed = workloadsOf(objects).flatMap(({ template: { spec } }) =>
+        spec.hostNetwork ? agentsOf(spec).filter(({ readinessProbe }) => readinessProbe) : [],
+      )
+      expect(probed.length).toBeGreaterThan(0)
+      for (const { startupProbe } of probed) {
+        // docs/adr/0013: the kubelet asks nothing at the port before this has succeeded.
+        const { command = [] } = startupProbe?.exec ?? {}
+        expect(command).toEqual(['node', '/app/main.js', 'started', '--wait', expect.stringMatching(/^\d+s$/)])
+        const [periodS, timeoutS] = [startupProbe?.periodSeconds ?? 10, startupProbe?.timeoutSeconds ?? 1]
+        expect(Number.parseInt(command.at(-1) ?? '', 10)).toBeLessThan(timeoutS)
+        // An hour, as a restart gains nothing.
+        expect((startupProbe?.failureThreshold ?? 3) * Math.max(timeoutS, periodS)).toBeGreaterThanOrEqual(3600)
+      }
     })
 
     it('no ConfigMap key or volume is missing', () => {
@@ -186,6 +204,10 @@ describe.skipIf('missing' in kustomize)(`agents${leftOut}`, () => {
   })
 })
 
+function isSharing({ overlay, components }: Own): boolean {
+  return [overlay, ...components].includes('shared-users')
+}
+
 /** As main.ts reads them. */
 function configOf({ args = [] }: Container, env: Record<string, string>): Config {
   const [command, ...rest] = args
@@ -205,7 +227,14 @@ async function statusOf(path: string): Promise<number> {
   const clock = systemClock
   const health = createHealth([], clock, 1000)
   const metrics = createMetrics({ components: [], version: '0', clock })
-  const server = startObserveServer({ listen: { host: '127.0.0.1', port: 0 }, health, metrics, clock, emit: () => {} })
+  const server = startObserveServer({
+    listen: { host: '127.0.0.1', port: 0 },
+    health,
+    metrics,
+    clock,
+    container: undefined,
+    emit: () => {},
+  })
   onTestFinished(() => server.close())
   const url = `http://127.0.0.1:${await server.port}${path}`
   return await new Promise((resolve, reject) =>

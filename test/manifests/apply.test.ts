@@ -1,33 +1,17 @@
 /** The real API server takes every object of every overlay (server-side apply, dry run, unknown fields refused), and pods of them. */
-import { readdirSync } from 'node:fs'
-import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { locateServer } from '../servers/locate.ts'
 import { type JsonResponse, requestJson } from '../support/https-json.ts'
 import { createServiceAccount } from '../support/kube-objects.ts'
 import { type KubeApiserver, startKubeApiserver } from '../support/real-kube-apiserver.ts'
-import { upstream } from './calico.ts'
-import { everything, everythingBefore129 } from './everything.ts'
-import { kustomize, render } from './kustomize.ts'
-import { agentsOf, allContainers, type KubeObject, type PodSpec, workloadsOf } from './objects.ts'
+import { cases, type Own, objectsOf } from './cases.ts'
+import { kustomize } from './kustomize.ts'
+import { agentsOf, allContainers, type PodSpec, pathOf, workloadsOf } from './objects.ts'
 
 const apiserver = [locateServer('etcd'), locateServer('kube-apiserver')].find((program) => 'missing' in program)
 const missing = [kustomize, apiserver].flatMap((program) => (program && 'missing' in program ? [program.missing] : []))
 const leftOut = missing.length === 0 ? '' : ` (left out: ${missing.join('; ')})`
 const apiToken = '/var/run/secrets/kubernetes.io/serviceaccount'
-
-const cases: [string, () => KubeObject[]][] = [
-  ...readdirSync(join(import.meta.dirname, '../../manifests/overlays')).map((name): [string, () => KubeObject[]] => [
-    name,
-    () => render(`overlays/${name}`, { calico: upstream }),
-  ]),
-  // Its type is not the API server's own but the Prometheus operator's.
-  ['every component, without PodMonitor', () => everything().filter(({ kind }) => kind !== 'PodMonitor')],
-  [
-    'every component, before 1.29, without PodMonitor',
-    () => everythingBefore129().filter(({ kind }) => kind !== 'PodMonitor'),
-  ],
-]
 
 describe.skipIf(leftOut !== '')(`real kube-apiserver${leftOut}`, () => {
   let kube: KubeApiserver
@@ -38,7 +22,18 @@ describe.skipIf(leftOut !== '')(`real kube-apiserver${leftOut}`, () => {
   }, 120_000)
   afterAll(() => kube?.stop())
 
-  const send = (method: string, path: string, body: object, contentType: string): Promise<JsonResponse> =>
+  // PodMonitor is no type of the API server's own but the Prometheus operator's.
+  const takenOf = (way: Own) => objectsOf(way).filter(({ kind }) => kind !== 'PodMonitor')
+
+  /** Most objects are the same in many ways: each is asked about once. */
+  const answered = new Map<string, Promise<JsonResponse>>()
+  const send = (method: string, path: string, body: object, contentType: string): Promise<JsonResponse> => {
+    const what = `${method} ${path} ${JSON.stringify(body)}`
+    const answer = answered.get(what) ?? ask(method, path, body, contentType)
+    answered.set(what, answer)
+    return answer
+  }
+  const ask = (method: string, path: string, body: object, contentType: string): Promise<JsonResponse> =>
     requestJson({
       url: `${kube.url}${path}${path.includes('?') ? '&' : '?'}dryRun=All&fieldValidation=Strict`,
       method,
@@ -49,9 +44,9 @@ describe.skipIf(leftOut !== '')(`real kube-apiserver${leftOut}`, () => {
       key: kube.adminKeyPem,
     })
 
-  it.each(cases)('takes %s', async (_name, make) => {
+  it.each(cases)('takes %s', async (_name, way) => {
     const answers = await Promise.all(
-      make().map(async (object) => {
+      takenOf(way).map(async (object) => {
         const path = `${pathOf(object)}?fieldManager=manifests&force=true`
         // JSON is YAML.
         const { status, body } = await send('PATCH', path, object, 'application/apply-patch+yaml')
@@ -64,8 +59,8 @@ describe.skipIf(leftOut !== '')(`real kube-apiserver${leftOut}`, () => {
 
   it.each(cases)(
     '%s: in a pod, no agent but the provisioner holds a token for the Kubernetes API',
-    async (_name, make) => {
-      for (const { name, template } of workloadsOf(make())) {
+    async (_name, way) => {
+      for (const { name, template } of workloadsOf(takenOf(way))) {
         const pod = {
           apiVersion: 'v1',
           kind: 'Pod',
@@ -97,10 +92,4 @@ describe.skipIf(leftOut !== '')(`real kube-apiserver${leftOut}`, () => {
 /** A Job's pods are restarted by the Job. */
 function podSpec(name: string, spec: PodSpec): PodSpec {
   return name === 'calicoctl' ? Object.assign({}, spec, { restartPolicy: 'Never' }) : spec
-}
-
-function pathOf({ apiVersion, kind, metadata: { name, namespace } }: KubeObject): string {
-  const plural = `${kind.toLowerCase()}s`.replace(/ys$/, 'ies')
-  const group = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`
-  return `${group}${namespace === undefined ? '' : `/namespaces/${namespace}`}/${plural}/${name}`
 }

@@ -39,7 +39,7 @@ describe('docs/install.md', () => {
       [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name),
     )
     // What every overlay is made of is nobody's choice.
-    const made = ['sidecar', 'switch', 'drop-secret', 'keep-secret']
+    const made = ['sidecar', 'beside', 'switch', 'drop-secret', 'no-secret', 'keep-secret']
     expect(inTables).toEqual(
       expect.arrayContaining(there.filter((name) => !made.includes(name) || kind === 'overlays')),
     )

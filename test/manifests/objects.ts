@@ -22,10 +22,15 @@ export interface PodTemplate {
 }
 
 export interface PodSpec {
+  readonly imagePullSecrets?: readonly object[]
   readonly hostNetwork?: boolean
   readonly dnsPolicy?: string
   readonly serviceAccountName?: string
-  readonly securityContext?: { readonly fsGroup?: number }
+  readonly securityContext?: {
+    readonly fsGroup?: number
+    readonly seLinuxOptions?: object
+    readonly seccompProfile?: object
+  }
   readonly initContainers?: readonly Container[]
   readonly containers: readonly Container[]
   readonly volumes: readonly Volume[]
@@ -39,7 +44,7 @@ export interface Container {
   readonly env?: readonly EnvEntry[]
   readonly envFrom?: readonly { readonly configMapRef?: { readonly name: string; readonly optional?: boolean } }[]
   readonly ports?: readonly { readonly name?: string; readonly containerPort: number }[]
-  readonly startupProbe?: HttpProbe
+  readonly startupProbe?: ExecProbe
   readonly livenessProbe?: HttpProbe
   readonly readinessProbe?: HttpProbe
   readonly resources?: object
@@ -51,9 +56,16 @@ export interface EnvEntry {
   readonly name: string
   readonly value?: string
   readonly valueFrom?: {
-    readonly configMapKeyRef?: { readonly name: string; readonly key: string }
+    readonly configMapKeyRef?: { readonly name: string; readonly key: string; readonly optional?: boolean }
     readonly fieldRef?: { readonly fieldPath: string }
   }
+}
+
+export interface ExecProbe {
+  readonly exec?: { readonly command: readonly string[] }
+  readonly periodSeconds?: number
+  readonly timeoutSeconds?: number
+  readonly failureThreshold?: number
 }
 
 export interface HttpProbe {
@@ -94,11 +106,21 @@ export function object(objects: readonly KubeObject[], kind: string, name: RegEx
   return found[0]
 }
 
+/** Where the API server has it. */
+export function pathOf({ apiVersion, kind, metadata: { name, namespace } }: KubeObject): string {
+  const plural = `${kind.toLowerCase()}s`.replace(/ys$/, 'ies')
+  const group = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`
+  return `${group}${namespace === undefined ? '' : `/namespaces/${namespace}`}/${plural}/${name}`
+}
+
 export function allContainers({ initContainers = [], containers }: PodSpec): readonly Container[] {
   return [...initContainers, ...containers]
 }
 
-export function agentsOf(spec: PodSpec, ofImage = 'calico-vault-agent'): readonly Container[] {
+/** As it is before a user has set the image: a name that nobody can have. */
+export const agentImage = 'registry.invalid/calico-vault-agent:set-me'
+
+export function agentsOf(spec: PodSpec, ofImage = agentImage): readonly Container[] {
   return allContainers(spec).filter(({ image }) => image === ofImage)
 }
 
@@ -118,14 +140,18 @@ export function environmentOf(
   const made: Record<string, string> = { KUBERNETES_SERVICE_HOST: '10.96.0.1', KUBERNETES_SERVICE_PORT: '443' }
   for (const { configMapRef } of envFrom)
     if (configMapRef?.optional !== true) Object.assign(made, configMap(configMapRef?.name ?? ''))
-  for (const { name, value, valueFrom } of env) made[name] = value ?? valueOf(valueFrom)
+  for (const { name, value, valueFrom } of env) {
+    const found = value ?? valueOf(valueFrom)
+    if (found !== undefined) made[name] = found
+  }
   return made
 
-  function valueOf(from: EnvEntry['valueFrom']): string {
+  function valueOf(from: EnvEntry['valueFrom']): string | undefined {
     if (from?.fieldRef?.fieldPath === 'spec.nodeName') return 'node1'
     const { name, key } = from?.configMapKeyRef ?? { name: '', key: '' }
     const value = configMap(name)[key]
-    if (value === undefined) throw new Error(`ConfigMap ${name} has no key ${key}`)
+    if (value === undefined && from?.configMapKeyRef?.optional !== true)
+      throw new Error(`ConfigMap ${name} has no key ${key}`)
     return value
   }
 }

@@ -5,7 +5,7 @@ import { accessSync, constants, readdirSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
 
-export const serverNames = ['vault', 'etcd', 'kube-apiserver', 'kustomize'] as const
+export const serverNames = ['vault', 'etcd', 'kube-apiserver', 'kustomize', 'kustomize-5.1', 'kustomize-5.0'] as const
 export type ServerName = (typeof serverNames)[number]
 
 /**
@@ -28,8 +28,10 @@ const overrides: Readonly<Record<ServerName, readonly string[]>> = {
   vault: ['VAULT_BIN', 'BAO_BIN'],
   etcd: ['ETCD_BIN'],
   'kube-apiserver': ['KUBE_APISERVER_BIN'],
-  // No server, but built, kept and found in the same way: for where there is no kubectl (test/manifests/kustomize.ts).
+  // No server, but built, kept and found in the same way: as it is in kubectl 1.35, 1.28 to 1.30, and 1.27.
   kustomize: ['KUSTOMIZE_BIN'],
+  'kustomize-5.1': ['KUSTOMIZE_5_1_BIN'],
+  'kustomize-5.0': ['KUSTOMIZE_5_0_BIN'],
 }
 
 /** A program that the environment names but that cannot be run is missing: no silent fall-back to another one. */

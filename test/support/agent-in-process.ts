@@ -137,12 +137,11 @@ async function watchAll(config: Config, agent: Agent): Promise<() => void> {
     throw new Error(detail)
   }
   return await new Promise((resolve) => {
-    const close = watchFiles(
-      watched(config),
-      () => agent.lookAgain(),
+    const close = watchFiles(watched(config), {
+      changed: () => agent.recheck(),
       failed,
-      () => resolve(close),
-    )
+      ready: () => resolve(close),
+    })
   })
 }
 

@@ -1,3 +1,4 @@
+import { getSystemErrorName } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { AgentError, ConfigError, messageOf, systemCode } from '../../agent/errors.ts'
 import { type ReasonCode, reasons } from '../../agent/reasons.ts'
@@ -35,6 +36,23 @@ test('a ConfigError holds every problem, and all of them in its message', () => 
   const error = new ConfigError(['A is wrong', 'B is wrong'])
   expect(error.problems).toEqual(['A is wrong', 'B is wrong'])
   expect(error.message).toBe('A is wrong\nB is wrong')
+})
+
+test.each([
+  [-122, 'EDQUOT'],
+  [-116, 'ESTALE'],
+  [-117, 'EUCLEAN'],
+  [-524, 'E524'],
+])('a system error %d that the runtime has no name for has one all the same: %s', (errno, name) => {
+  const code = getSystemErrorName(errno)
+  expect(code).toContain('Unknown')
+  expect(systemCode(Object.assign(new Error(code), { code, errno }))).toBe(name)
+})
+
+test('a detail from outside brings no control characters along, but for the ends of lines', () => {
+  expect(new AgentError('malformed', '\u001b[2J\u0007\u009b31m one\r\ntwo\tthree').message).toBe(
+    ' [2J 31m one \ntwo three',
+  )
 })
 
 test('anything that was thrown has a code and a message', () => {

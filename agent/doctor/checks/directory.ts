@@ -1,7 +1,6 @@
-/** Owns the checks of a target's directory: is it there, whose is it, what carries it, what stands in it, who can read it. */
+/** Owns the checks of a target's directory: is it there, whose is it, what carries it, what stands in it. */
 import { accessSync, constants, readFileSync, type Stats, statfsSync, statSync } from 'node:fs'
-import { join } from 'node:path'
-import type { Config, Target } from '../../config/config.ts'
+import type { Config } from '../../config/config.ts'
 import { formatDuration } from '../../config/duration.ts'
 import type { GateContext } from '../../gate/checks.ts'
 import { judge } from '../../gate/gate.ts'
@@ -9,7 +8,6 @@ import type { Bundle } from '../../pki/bundle.ts'
 import { workingTime } from '../../pki/ca-set.ts'
 import { reasons } from '../../reasons.ts'
 import { translateFileErrors } from '../../store/failure.ts'
-import { fileNames } from '../../store/published-layout.ts'
 import { openSecretDir } from '../../store/secret-dir.ts'
 import { type Check, failure, ok, type Verdict, warning } from '../check.ts'
 
@@ -135,73 +133,6 @@ export function judgePublished(bundle: Bundle | undefined, inOrder: boolean, con
   return warning(`${saw}; mode or owner are not the configured ones`, advice)
 }
 
-/** Who reads the files: the user of Calico's own images (up to v3.32; kube-controllers alone is not root there). */
-const consumerUids: Readonly<Record<string, number>> = { 'calico-kube-controllers': 999 }
-
-export interface Reader {
-  readonly uid: number
-  readonly gid: number
-}
-
-/** @param consumer who reads, where it is not the user of Calico's image */
-export function createReaders(consumer: Reader | undefined): Check {
-  return {
-    id: 'readers',
-    title: 'the consumer can read the files',
-    each: 'target',
-    needs: ['directory'],
-    run: ({ config }, target) => {
-      const reader = consumer ?? { uid: consumerUids[target.component] ?? 0, gid: 0 }
-      return translateFileErrors(target.directory, () => judgeReader(reader, placesOf(target, config)))
-    },
-  }
-}
-
-interface Place extends Pick<Stats, 'mode' | 'uid' | 'gid'> {
-  readonly path: string
-  /** What must be allowed: 4 read, 1 search. */
-  readonly bits: number
-}
-
-/** The directory, and each file: as it stands there, or as it will be written. */
-function placesOf({ directory: path }: Target, { files }: Config): Place[] {
-  const own = statSync(path)
-  // A directory with setgid (fsGroup) gives its group to what is made in it.
-  const inherited = (own.mode & 0o2000) === 0 ? undefined : own.gid
-  const { uid = process.geteuid?.() ?? 0, gid = inherited ?? process.getegid?.() ?? 0 } = files
-  const asWritten = (name: string) => ({ uid, gid, mode: name === fileNames.ca ? 0o444 : files.mode })
-  const placeOf = (place: string, bits: number, stat: Pick<Stats, 'mode' | 'uid' | 'gid'>): Place => ({
-    path: place,
-    bits,
-    mode: stat.mode,
-    uid: stat.uid,
-    gid: stat.gid,
-  })
-  return [
-    placeOf(path, 1, own),
-    ...Object.values(fileNames).map((name) => {
-      const file = join(path, name)
-      return placeOf(file, 4, statSync(file, { throwIfNoEntry: false }) ?? asWritten(name))
-    }),
-  ]
-}
-
-export function judgeReader({ uid, gid }: Reader, places: readonly Place[]): Verdict {
-  const closed = places.filter((place) => uid !== 0 && (bitsFor({ uid, gid }, place) & place.bits) !== place.bits)
-  if (closed.length === 0) return ok(`${uid}:${gid} can read all of them`)
-  const saw = closed.map(
-    ({ path, mode, uid: owner, gid: group }) => `${uid}:${gid} cannot read ${path} (${octal(mode)}, ${owner}:${group})`,
-  )
-  const advice = `Set AGENT_FILE_UID=${uid}, or AGENT_FILE_GID=${gid} with AGENT_FILE_MODE=0440; the directory itself needs o+x.`
-  return failure(saw.join('\n'), 'directory-denied', advice)
-}
-
-/** The one class of permission bits that counts, as Linux picks it. */
-function bitsFor({ uid, gid }: Reader, place: Place): number {
-  if (uid === place.uid) return place.mode >> 6
-  return gid === place.gid ? place.mode >> 3 : place.mode
-}
-
-function octal(mode: number): string {
+export function octal(mode: number): string {
   return (mode & 0o7777).toString(8).padStart(4, '0')
 }

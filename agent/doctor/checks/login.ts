@@ -3,6 +3,7 @@ import type { Auth } from '../../config/auth.ts'
 import { formatDuration } from '../../config/duration.ts'
 import { AgentError } from '../../errors.ts'
 import type { AgentEvent } from '../../observe/events.ts'
+import { revealed } from '../../secret.ts'
 import { type Check, ExplainedError, failure, ok, skipped, type Verdict, warning } from '../check.ts'
 import { readCapabilities } from '../vault-answers.ts'
 
@@ -82,7 +83,7 @@ export const permissions: Check = {
           operation: 'token',
           method: 'POST',
           path: where,
-          headers: { ...credentials, ...(namespace === undefined ? {} : { 'X-Vault-Namespace': namespace }) },
+          headers: { ...revealed(credentials), ...(namespace === undefined ? {} : { 'X-Vault-Namespace': namespace }) },
           json: { paths: [path] },
         }),
       )

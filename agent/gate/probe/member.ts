@@ -5,6 +5,7 @@
  * itself and about its own roles, and says so where there is no such user (etcd 3.4 to 3.6: `UserGet`, `RoleGet` in
  * server/etcdserver/apply/apply_auth.go). So a denied read is followed by these.
  */
+import { oneLine } from '../../text.ts'
 import { type Identity, openConnection } from './connection.ts'
 import { isDenied, isUnknownUser, translateError, translateStatus } from './failure.ts'
 import { countGrants, decodeRoles, encodeRange, encodeRoleGet, encodeUserGet } from './messages.ts'
@@ -57,7 +58,7 @@ async function judgeRoles(call: UnaryCall, user: string, roles: readonly string[
     if (granted.status === 0 && countGrants(granted.message) > 0)
       return { code: 'accepted', detail: `accepted as ${user} with the role ${role}` }
   }
-  const why = roles.length === 0 ? 'has no role' : `has ${roles.join(', ')} without any grant`
+  const why = roles.length === 0 ? 'has no role' : `has ${oneLine(roles.join(', '), 300)} without any grant`
   return { code: 'etcd-permission-denied', detail: `${user} ${why}` }
 }
 

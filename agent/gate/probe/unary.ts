@@ -77,7 +77,9 @@ function exchange(session: ClientHttp2Session, path: string, message: Buffer): P
     stream.on('close', () => {
       const status = last?.['grpc-status']
       if (last === undefined) return reject(new NotEtcdError(closedText))
-      if (status === undefined) return reject(new NotEtcdError('an answer without a gRPC status'))
+      // Without digits: Number takes an empty text for 0, which is success.
+      if (status === undefined || !/^\d+$/.test(String(status)))
+        return reject(new NotEtcdError('an answer without a gRPC status'))
       const text = decodeText([last['grpc-message'] ?? ''].flat().join(' '))
       resolve({ status: Number(status), text, message: Buffer.concat(chunks).subarray(frameHeadBytes) })
     })

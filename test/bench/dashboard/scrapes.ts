@@ -81,7 +81,8 @@ export function createScrapes({ fleet, startMs, intervalMs, isWanted, write }: S
     failed: (id, atMs, retryAtMs, notAfterMs) => {
       const component = componentOf(id)
       const reason = 'vault-sealed'
-      tell(id, atMs, request('issuers', reason), { type: 'kept', component, reason, detail: '', retryAtMs, notAfterMs })
+      const failure = { reason, detail: '', retryAtMs, notAfterMs, lifetimeMs: fleet.ttlMs } as const
+      tell(id, atMs, request('issuers', reason), { type: 'kept', component, ...failure })
     },
     polled: (id, atMs, isAnswered) => {
       tell(id, atMs, request('issuers', isAnswered ? 'ok' : 'vault-sealed'), ...(isAnswered ? [skew()] : []))

@@ -1,4 +1,6 @@
 /** Owns what the fleet is put through, and what is expected of it. */
+import type { ReasonCode } from '../../../agent/reasons.ts'
+
 const hourMs = 3_600_000
 
 export interface Fleet {
@@ -8,6 +10,8 @@ export interface Fleet {
   /** How long before its issue a certificate is valid: Vault's `not_before_duration`. */
   readonly backdatingMs: number
   readonly renewAt: number
+  /** How often the kubelet replaces the service-account token of a node: at 0.8 of its life, 600 s at least. */
+  readonly tokenEveryMs: number
   readonly seed: number
 }
 
@@ -23,6 +27,8 @@ export interface Scenario {
   readonly title: string
   readonly lengthMs: number
   readonly outage?: Outage
+  /** How Vault answers while it is down. Default: not at all. */
+  readonly failure?: ReasonCode
   /** More in a second are answered 429 with `Retry-After: 1`. */
   readonly signsPerSecond?: number
   readonly targets: readonly Target[]
@@ -37,6 +43,7 @@ export const defaultFleet: Fleet = {
   ttlMs: 24 * hourMs,
   backdatingMs: 30_000,
   renewAt: 0.65,
+  tokenEveryMs: 480_000,
   seed: 1,
 }
 
@@ -65,6 +72,13 @@ export const scenarios: readonly Scenario[] = [
   },
   outage('outage1h', 'Vault down for 1 hour', { afterMs: hourMs }, [['peakRatio', 5], ...safe]),
   outage('outage4h', 'Vault down for 4 hours', { afterMs: 4 * hourMs }, [['peakRatio', 5], ...safe]),
+  {
+    ...outage('refused4h', 'Vault refuses every login for 4 hours', { afterMs: 4 * hourMs }, [
+      ['peakRatio', 5],
+      ...safe,
+    ]),
+    failure: 'vault-login-refused',
+  },
   outage('outage8h', 'Vault down for 8 hours', { afterMs: 8 * hourMs }, safe),
   outage('lastMoment', 'Vault back 30 min before the first expiry', { beforeExpiryMs: hourMs / 2 }, safe),
   {

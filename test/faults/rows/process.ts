@@ -1,5 +1,6 @@
 /** Owns the faults of the agent's own process: killed, out of memory, stopped for longer than its certificate lives. */
-import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { at } from '../../support/https-json.ts'
@@ -139,6 +140,33 @@ const twice: MatrixRow = {
   },
 }
 
+/** No inotify instance is left in the agent's user namespace, as on a node where other programs have taken them all. */
+const inotify = ['unshare', '-U', '-r', 'sh', '-c', 'echo 0 > /proc/sys/user/max_inotify_instances; exec "$@"', 'sh']
+
+const unwatched: MatrixRow = {
+  group,
+  name: 'no inotify instance left, and a published file is removed',
+  leftOut: spawnSync('unshare', ['-U', '-r', 'true']).status === 0 ? undefined : 'needs user namespaces',
+  async run({ lab, node, onEnd }) {
+    const stage = await createStage({ ...nothing, wrapper: () => inotify }, lab, node, onEnd)
+    const watch = watchDirectory(stage.directory, `calico-node:${node}`)
+    onEnd(() => watch.stop())
+    await stage.agent.nextLine(({ event }) => event === 'watch-failed')
+    const asked = stage.proxy.requests.length
+    const removedAt = performance.now()
+    // The name alone: who reads through the link still finds the whole set.
+    rmSync(join(stage.directory, 'etcd-key'))
+    while (!existsSync(join(stage.directory, 'etcd-key')) && performance.now() - removedAt < 60_000) await delay(25)
+    const recoveredAfterSeconds = (performance.now() - removedAt) / 1000
+    const problems = [
+      ...(recoveredAfterSeconds < 35 ? [] : ['not put back']),
+      ...(stage.proxy.requests.length === asked ? [] : ['Vault was asked']),
+    ]
+    const outcome = 'put back by the look every 30 s; the watch is tried again'
+    return close(unwatched.name, outcome, watch, problems, { recoveredAfterSeconds, recoversWithinSeconds: 35 })
+  },
+}
+
 function close(
   name: string,
   outcome: string,
@@ -157,4 +185,5 @@ export const processRows: readonly MatrixRow[] = [
   killed('out of memory', outOfMemory, canLimitMemory() ? undefined : 'needs a memory cgroup (v1) that may be written'),
   stopped,
   twice,
+  unwatched,
 ]

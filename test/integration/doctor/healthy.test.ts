@@ -22,7 +22,7 @@ describe.skipIf(stackMissing !== undefined)(`doctor on a stack in order: ${stack
       { check: 'ca-rotation', status: 'skipped', saw: ['nothing is published yet'] },
     ])
     expect(found.code).toBe(0)
-    expect(checks).toHaveLength(20)
+    expect(checks).toHaveLength(21)
     expect(readdirSync(patient.directory)).toEqual([])
   })
 
@@ -35,7 +35,7 @@ describe.skipIf(stackMissing !== undefined)(`doctor on a stack in order: ${stack
     expect(found).toMatchObject({ code: 0, stderr: '' })
     expect(found.stdout).toContain(`CN=${user}, serial`)
     expect(found.stdout).toContain('steady: one CA signs')
-    expect(found.stdout).toMatch(/^20 ok$/m)
+    expect(found.stdout).toMatch(/^21 ok$/m)
     expect(snapshot(patient.directory)).toEqual(before)
   })
 

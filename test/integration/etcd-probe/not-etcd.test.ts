@@ -55,6 +55,11 @@ const others: readonly (readonly [string, () => Server, RegExp])[] = [
     /: an answer without a gRPC status$/,
   ],
   [
+    'gRPC with an empty status',
+    () => createSecureServer(tls, (_, response) => response.writeHead(200, { ...grpc, 'grpc-status': '' }).end()),
+    /: an answer without a gRPC status$/,
+  ],
+  [
     'an answer without end',
     () => createSecureServer(tls, (_, response) => response.writeHead(200, grpc).write(Buffer.alloc(100_000))),
     /: an answer of more than 65536 bytes$/,
@@ -74,6 +79,14 @@ const others: readonly (readonly [string, () => Server, RegExp])[] = [
 it.each(others)('%s: a bad answer', async (_, makeServer, detail) => {
   const endpoint = await listen(makeServer())
   expect(await ask([endpoint], asker, user)).toEqual({ code: 'etcd-bad-answer', detail: expect.stringMatching(detail) })
+})
+
+it('names that somebody gave to roles make no line and no colour of their own', async () => {
+  const endpoint = await listen(nameRole('a\n\u001b[31mb'))
+  expect(await ask([endpoint], asker, user)).toEqual({
+    code: 'etcd-permission-denied',
+    detail: `${endpoint}: ${user} has a [31mb without any grant`,
+  })
 })
 
 it('a stop ends the question at once', async () => {
@@ -98,5 +111,17 @@ function denyThenMislead(): Server {
     response.writeHead(200, grpc)
     response.addTrailers({ 'grpc-status': isRead ? '7' : '0' })
     response.end(isRead ? Buffer.alloc(5) : Buffer.from([0, 0, 0, 0, 2, 0x12, 0x7f]))
+  })
+}
+
+/** Denies the read, and answers that the user has the role; the role has no grant. */
+function nameRole(role: string): Server {
+  return createSecureServer(tls, ({ url }, response) => {
+    response.writeHead(200, grpc)
+    response.addTrailers({ 'grpc-status': url.endsWith('/Range') ? '7' : '0' })
+    const message = url.endsWith('/UserGet') ? Buffer.concat([Buffer.from([0x12, role.length]), Buffer.from(role)]) : []
+    const head = Buffer.alloc(5)
+    head.writeUInt32BE(message.length, 1)
+    response.end(Buffer.concat([head, Buffer.from(message)]))
   })
 }

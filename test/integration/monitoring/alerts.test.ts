@@ -113,10 +113,12 @@ describe.skipIf(!hasPromtool)(`the alerts${leftOut}`, () => {
 
   it('tell of a node whose CNI plugin has no certificate', async () => {
     const { recording, pass } = await simulateNode({
-      env: { AGENT_HOST_CNI_DIR: tempDir(), AGENT_HOST_CNI_COMPONENT: 'calico-node' },
+      env: { AGENT_HOST_CNI_DIR: tempDir(), AGENT_HOST_CNI_COMPONENT: 'calico-node', AGENT_TTL: '1h' },
     })
     await pass(20)
-    await testRules({ series: alone(recording), firing: { 10: {}, 18: { CalicoVaultAgentHostCopyStale: 1 } } })
+    // Of the lifetime, 15 % are 9 minutes.
+    const firing = { 10: {}, 18: { CalicoVaultAgentHostCopyStale: 1, CalicoVaultAgentHostCopyEnding: 1 } }
+    await testRules({ series: alone(recording), firing })
   })
 
   it('tell of a target that has certificates made again and again', async () => {

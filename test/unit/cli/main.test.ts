@@ -31,6 +31,7 @@ describe('help and version need no configuration', () => {
     [['run', '--help'], commandHelp.run.text],
     [['init', '--help'], commandHelp.init.text],
     [['init', '--wait', 'nonsense', '-h'], commandHelp.init.text],
+    [['started', '--help'], commandHelp.started.text],
   ])('%j', async (args, text) => {
     expect(await run(args)).toEqual({ code: exitCodes.ok, stdout: `${text}\n`, stderr: '' })
   })
@@ -54,6 +55,7 @@ describe('wrong arguments end with the usage code and one line', () => {
     [['run', '--wait', '5s'], 'run takes no --wait'],
     [['init', '--waite', '5s'], 'init takes no --waite'],
     [['init', '5s'], 'init takes no 5s'],
+    [['started', '5s'], 'started takes no 5s'],
     [['init', '--wait'], '--wait takes one duration such as 30s'],
     [['init', '--wait='], '--wait takes one duration such as 30s'],
     [['init', '--wait', 'soon'], '--wait takes one duration such as 30s'],

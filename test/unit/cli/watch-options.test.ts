@@ -9,7 +9,7 @@ describe('the arguments of provision watch', () => {
       nodesFile: undefined,
       graceMs: 3_600_000,
       resyncMs: 600_000,
-      busyShare: 0.01,
+      busyShare: 0.05,
     })
   })
 

@@ -124,7 +124,7 @@ function rig(share: number, writes: boolean) {
     running--
   }
   const all = (count: number) => Promise.all(Array.from({ length: count }, () => pace.change(api, work)))
-  return { all, now: () => clock, most: () => most, pace, api }
+  return { all, work, now: () => clock, most: () => most, pace, api }
 }
 
 describe('changes', () => {
@@ -137,6 +137,12 @@ describe('changes', () => {
     // 120 changes of 29 ms at 21 a minute: what goes over the share is not begun.
     expect(now()).toBeGreaterThan(5 * windowMs)
     expect(now()).toBeLessThan(6 * windowMs)
+  })
+
+  it('that nobody waits for take a tenth of the share', async () => {
+    const { pace, api, work, now } = rig(0.1, true)
+    await Promise.all(Array.from({ length: 120 }, () => pace.change(api, work, true)))
+    expect(now()).toBeGreaterThan(5 * windowMs)
   })
 
   it('go at full speed where nobody else writes', async () => {

@@ -98,8 +98,8 @@ describe('AGENT_CALICO_VERSION', () => {
 })
 
 describe('the desired state', () => {
-  const state = (naming: 'component' | 'node', components: string[]) =>
-    desiredState({ profiles: builtInProfiles, components, naming, nodes: ['a', 'b'], versions: [], strict: false })
+  const state = (naming: 'component' | 'node', components: string[], strict = false) =>
+    desiredState({ profiles: builtInProfiles, components, naming, nodes: ['a', 'b'], versions: [], strict })
 
   it('by component: a user and a role each', () => {
     const { users, roles } = state('component', ['calico-node', 'calicoctl'])
@@ -113,12 +113,21 @@ describe('the desired state', () => {
   it('per node: a shared role, and one for each node; what runs once keeps its name', () => {
     const { users } = state('node', ['calico-cni', 'calico-kube-controllers', 'calico-dhcp-agent'])
     expect(Object.fromEntries(users)).toEqual({
-      'calico-cni:a': { roles: ['calico-vault-agent/calico-cni:*', 'calico-vault-agent/calico-cni:a'] },
-      'calico-cni:b': { roles: ['calico-vault-agent/calico-cni:*', 'calico-vault-agent/calico-cni:b'] },
+      'calico-cni:a': { roles: ['calico-vault-agent/calico-cni:*'] },
+      'calico-cni:b': { roles: ['calico-vault-agent/calico-cni:*'] },
       'calico-kube-controllers': { roles: ['calico-vault-agent/calico-kube-controllers'] },
       'calico-dhcp-agent:a': { roles: ['calico-vault-agent/calico-dhcp-agent:*'] },
       'calico-dhcp-agent:b': { roles: ['calico-vault-agent/calico-dhcp-agent:*'] },
     })
+  })
+
+  it('per node with --strict: the CNI plugin has a role of its node too', () => {
+    const { users, roles } = state('node', ['calico-cni'], true)
+    expect(users.get('calico-cni:a')?.roles).toEqual([
+      'calico-vault-agent/calico-cni:*',
+      'calico-vault-agent/calico-cni:a',
+    ])
+    expect(roles.get('calico-vault-agent/calico-cni:a')?.map(describeRange)).toEqual(['/calico/ipam/v2/host/a/*'])
   })
 
   it('the two namings share no role and no user, so that both can stand at once', () => {

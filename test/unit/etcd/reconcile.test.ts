@@ -193,7 +193,7 @@ describe('with a memory', () => {
         naming: 'node',
         nodes: names,
         versions: [],
-        strict: false,
+        strict: true,
       })
     const memory = createMemory()
     await reconcile(model, desiredFor(nodes), { ...options(true), memory })

@@ -1,50 +1,15 @@
-import { beforeAll, describe, expect, test } from 'vitest'
-import { AgentError } from '../../../agent/errors.ts'
+import { generateKeyPairSync, type KeyPairKeyObjectResult } from 'node:crypto'
+import { expect, test } from 'vitest'
 import type { GateContext } from '../../../agent/gate/checks.ts'
-import { judge, requirePass } from '../../../agent/gate/gate.ts'
+import { judge } from '../../../agent/gate/gate.ts'
 import { isProbeCode } from '../../../agent/gate/probe/outcome.ts'
 import { type Bundle, parseBundle } from '../../../agent/pki/bundle.ts'
 import { type ReasonCode, reasons } from '../../../agent/reasons.ts'
 import { Secret } from '../../../agent/secret.ts'
-import {
-  createCa,
-  createKeyPair,
-  type LeafOptions,
-  type TestCa,
-  type TestCertificate,
-} from '../../support/certificates.ts'
+import { createCa, createKeyPair } from '../../support/certificates.ts'
 import { withDamagedSecret } from '../../support/damaged.ts'
 import { bundleOf } from '../pki/parsed.ts'
-
-const wanted = 'calico-node:node1'
-const now = Math.floor(Date.now() / 1000) * 1000
-const hour = 3_600_000
-let ca: TestCa
-let otherCa: TestCa
-
-const context = (changes: Partial<GateContext> = {}): GateContext => ({
-  nowMs: now,
-  clocks: { earliestMs: now, latestMs: now },
-  commonName: wanted,
-  minLifetimeMs: 60_000,
-  live: [],
-  ...changes,
-})
-
-/** In seconds from now. */
-const dates = (from: number, to: number) => ({
-  notBefore: new Date(now + from * 1000),
-  notAfter: new Date(now + to * 1000),
-})
-
-async function bundle(options: LeafOptions = {}, published: readonly TestCertificate[] = [ca]): Promise<Bundle> {
-  return bundleOf(await ca.issue({ commonName: wanted, ...options }), published)
-}
-
-beforeAll(async () => {
-  ca = await createCa({ commonName: 'Vault', notBefore: new Date(now - 10 * hour) })
-  otherCa = await createCa({ commonName: 'Other', notBefore: new Date(now - 10 * hour) })
-})
+import { bundle, ca, context, dates, otherCa, wanted } from './gate-rig.ts'
 
 interface Case {
   readonly what: string
@@ -52,6 +17,31 @@ interface Case {
   readonly judged?: () => Promise<Partial<GateContext>>
   readonly code: ReasonCode | undefined
   readonly detail?: RegExp
+}
+
+type Pair = KeyPairKeyObjectResult
+
+/** Those without a detail are known to Go too. */
+const unsupported: readonly (readonly [what: string, pair: () => Pair, detail: RegExp | undefined])[] = [
+  ['Ed448', () => generateKeyPairSync('ed448'), /^its key is of the type ed448$/],
+  ['RSA-PSS', () => generateKeyPairSync('rsa-pss', { modulusLength: 2048 }), /^its key is of the type rsa-pss$/],
+  ['512 bits of RSA', () => generateKeyPairSync('rsa', { modulusLength: 512 }), /^its RSA key has 512 bits$/],
+  ['secp256k1', () => generateKeyPairSync('ec', { namedCurve: 'secp256k1' }), /^its curve is secp256k1$/],
+  ['P-224', () => generateKeyPairSync('ec', { namedCurve: 'secp224r1' }), /^its curve is secp224r1$/],
+  [
+    'P-256 written out',
+    () => generateKeyPairSync('ec', { namedCurve: 'prime256v1', paramEncoding: 'explicit' }),
+    /^its curve prime256v1 is not named$/,
+  ],
+  ['P-521', () => generateKeyPairSync('ec', { namedCurve: 'secp521r1' }), undefined],
+  ['2048 bits of RSA', () => generateKeyPairSync('rsa', { modulusLength: 2048 }), undefined],
+  ['Ed25519', () => generateKeyPairSync('ed25519'), undefined],
+]
+
+async function bundleFor({ publicKey, privateKey }: Pair): Promise<Bundle> {
+  const publicKeyPem = publicKey.export({ type: 'spki', format: 'pem' }).toString()
+  const privateKeyPem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+  return bundleOf(await ca.issue({ commonName: wanted, publicKeyPem }), [ca], [], { privateKeyPem })
 }
 
 const cases: readonly Case[] = [
@@ -76,6 +66,14 @@ const cases: readonly Case[] = [
     },
     code: 'key-mismatch',
   },
+  ...unsupported.map(
+    ([what, pair, detail]): Case => ({
+      what: `a key of Node and not of Go: ${what}`,
+      make: () => bundleFor(pair()),
+      code: detail === undefined ? undefined : 'key-unsupported',
+      ...(detail && { detail }),
+    }),
+  ),
   {
     what: 'another CA',
     make: () => bundle({}, [otherCa]),
@@ -196,56 +194,10 @@ test('every reason of the gate is reached by a test', () => {
   // What does not parse never becomes a bundle: the test below, and test/unit/pki/bundle.test.ts.
   const reached = new Set<string | undefined>(['malformed', 'ca-unusable', ...cases.map(({ code }) => code)])
   expect(gateReasons.filter((code) => !reached.has(code))).toEqual([])
-  expect(gateReasons.length).toBeGreaterThanOrEqual(9)
+  expect(gateReasons.length).toBeGreaterThanOrEqual(10)
 })
 
 test('what does not parse is refused before everything else', () => {
   const garbage = { certificate: 'garbage', key: new Secret('garbage'), ca: 'garbage' }
   expect(() => parseBundle(garbage, 'the answer')).toThrow(expect.objectContaining({ code: 'malformed' }))
-})
-
-describe('the order of the checks', () => {
-  /** A bundle with one more fault at each step, so that the first check that sees one decides. */
-  test('is the one of the design: what it is, when it is good, what it would take away', async () => {
-    const order: (ReasonCode | undefined)[] = []
-    const live = [bundleOf(await otherCa.issue(), [otherCa])]
-    const leaf = await ca.issue({ commonName: 'another', server: true, ...dates(-3600, -1) })
-    const everything = bundleOf(leaf, [], [], await createKeyPair())
-    const without: ReasonCode[] = []
-    for (;;) {
-      const rejection = judge(everything, context({ live }), without)
-      if (rejection === undefined) break
-      order.push(rejection.code)
-      without.push(rejection.code)
-    }
-    expect(order).toEqual([
-      'key-mismatch',
-      'untrusted-chain',
-      'wrong-name',
-      'not-client-auth',
-      'expired',
-      'lifetime-too-short',
-      'ca-lost',
-    ])
-  })
-
-  test('tells a beginning in the future before everything that follows from it', async () => {
-    const future = await bundle({ ...dates(3600, 3630) })
-    expect(judge(future, context())?.code).toBe('not-yet-valid')
-    const inUse = [bundleOf(await otherCa.issue(), [otherCa])]
-    expect(judge(future, context({ live: inUse }), ['not-yet-valid'])?.code).toBe('ca-lost')
-  })
-
-  test('judges the chain of an expired certificate at a time at which it was valid', async () => {
-    const old = await createCa({ commonName: 'Old', ...dates(-7200, -3600) })
-    const leaf = await old.issue({ commonName: wanted, ...dates(-7000, -4000) })
-    expect(judge(bundleOf(leaf, [old]), context())?.code).toBe('expired')
-  })
-})
-
-test('requirePass throws the rejection, or nothing', async () => {
-  const server = await bundle({ server: true })
-  expect(() => requirePass(server, context())).toThrow(AgentError)
-  expect(() => requirePass(server, context())).toThrow(expect.objectContaining({ code: 'not-client-auth' }))
-  expect(() => requirePass(server, context(), ['not-client-auth'])).not.toThrow()
 })

@@ -110,6 +110,34 @@ group('a failure', () => {
     expect(line).toMatchObject({ level: 'error', message: expect.stringContaining('EXPIRED 1h ago') })
   })
 
+  const minuteMs = 60_000
+  test.each<[string, number, number, Level]>([
+    ['much', 24 * hourMs, 24 * hourMs, 'info'],
+    ['a third', 24 * hourMs, 8 * hourMs, 'info'],
+    ['less than a third', 24 * hourMs, 8 * hourMs - 1, 'warn'],
+    ['a tenth', 24 * hourMs, 2.4 * hourMs, 'warn'],
+    ['less than a tenth', 24 * hourMs, 2.4 * hourMs - 1, 'error'],
+    ['a second', 24 * hourMs, 1000, 'error'],
+    ['ten minutes of an hour', hourMs, 10 * minuteMs, 'warn'],
+    ['less than ten minutes of an hour', hourMs, 10 * minuteMs - 1, 'error'],
+    ['most of ten minutes', 10 * minuteMs, 9 * minuteMs, 'info'],
+    ['less than a third of ten minutes', 10 * minuteMs, 3 * minuteMs, 'error'],
+    ['nothing', 24 * hourMs, 0, 'error'],
+  ])('with %s left', (_left, lifetimeMs, runwayMs, level) => {
+    const event = { ...sampleEvents.kept, notAfterMs: sampleNow + runwayMs, lifetimeMs }
+    expect(describe(event, sampleNow)?.level).toBe(level)
+  })
+
+  test.each<[ReasonCode, Level]>([
+    ['vault-login-refused', 'warn'],
+    ['directory-full', 'warn'],
+    ['etcd-unknown-user', 'warn'],
+    ['vault-timeout', 'info'],
+  ])('because of %s with much time left', (reason, level) => {
+    const event = { ...sampleEvents.kept, reason, notAfterMs: sampleNow + 12 * hourMs }
+    expect(describe(event, sampleNow)?.level).toBe(level)
+  })
+
   test('whose next try is over already says 0s', () => {
     expect(kept(sampleNow + hourMs, sampleNow - 1000)?.message).toContain('next try in 0s')
   })

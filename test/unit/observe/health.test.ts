@@ -162,10 +162,22 @@ test('events of no target or of an unknown one change nothing', () => {
   expect(JSON.stringify(health.probe('readyz'))).toBe(before)
 })
 
-test("the CNI plugin's copy is told beside the target and decides about nothing", () => {
+test("the CNI plugin's copy is told beside the target; that it cannot be made at the start is not ready", () => {
   const { path, reason, detail } = sampleEvents['host-copy-failed']
   tell(published('calico-node'))
   expect(target(0)).not.toHaveProperty('hostCopy')
+  // install-cni comes after the agent.
+  tell({ ...sampleEvents['host-copy-failed'], reason: 'host-copy-absent' })
+  expect(target(0)).toMatchObject({ ready: true, hostCopy: { inStep: false } })
+  tell({ ...sampleEvents['host-copy-failed'], reason: 'directory-denied' })
+  expect(target(0)).toMatchObject({ ready: false, hostCopy: { path, inStep: false } })
+  expect(target(0)).not.toHaveProperty('why')
+  tell(sampleEvents['host-copied'])
+  expect(target(0)).toMatchObject({
+    ready: true,
+    hostCopy: { path, inStep: true, notAfter: '2026-11-22T12:00:00.000Z' },
+  })
+  // Later the alert tells: nothing is gained by taking a node that works out of a rollout.
   tell(sampleEvents['host-copy-failed'])
   expect(target(0)).toMatchObject({
     ready: true,
@@ -175,8 +187,6 @@ test("the CNI plugin's copy is told beside the target and decides about nothing"
       failure: { reason, detail, advice: expect.any(String), retryAt: '2026-11-21T12:00:02.000Z' },
     },
   })
-  tell(sampleEvents['host-copied'])
-  expect(target(0)['hostCopy']).toEqual({ path, inStep: true, notAfter: '2026-11-22T12:00:00.000Z' })
 })
 
 test('what was published although etcd did not accept it is ready, and says why nobody knows', () => {

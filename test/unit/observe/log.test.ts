@@ -63,3 +63,12 @@ test.each(['json', 'pretty'] as const)('%s: nothing from outside makes a line or
   expect(text).not.toContain('\u001b')
   expect(text).toContain('forged')
 })
+
+test.each(['json', 'pretty'] as const)('%s: nor does what stands in the message itself', (format) => {
+  const detail = 'x\n12:00:00 error forged\r\u001b[31mred\u009b31m'
+  const text = printed('info', format, [{ type: 'watch-failed', detail }])
+  expect(text.match(/\n/g)).toHaveLength(1)
+  expect(text).not.toContain('\u001b')
+  if (format === 'pretty') expect(text).not.toContain('\u009b')
+  expect(text).toContain('forged')
+})

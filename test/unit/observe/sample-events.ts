@@ -67,6 +67,7 @@ export const sampleEvents: { readonly [Type in EventType]: Extract<AgentEvent, {
     detail: 'POST https://vault:8200/v1/auth/jwt/login: 503 Vault is sealed',
     retryAtMs: sampleNow + 5000,
     notAfterMs: sampleNow + 2 * hourMs,
+    lifetimeMs: 12 * hourMs,
   },
   probed: {
     type: 'probed',

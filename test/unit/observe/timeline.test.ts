@@ -21,6 +21,7 @@ const kept = (reason: ReasonCode): AgentEvent => ({
   detail: 'why',
   retryAtMs: 5,
   notAfterMs: undefined,
+  lifetimeMs: undefined,
 })
 
 function timelineOf(...events: readonly AgentEvent[]) {

@@ -1,14 +1,15 @@
 import { expect, test } from 'vitest'
-import { createCaHistory } from '../../../agent/rotation/ca-history.ts'
+import { type CaHistory, describeCaHistory, extendCaHistory } from '../../../agent/rotation/ca-history.ts'
 import { publishedIn } from './rotation-files.ts'
 import { newCa, oldCa, rotationRig, startMs, x509 } from './rotation-rig.ts'
 
 const [old, fresh] = [x509(oldCa), x509(newCa)]
 
 test('a set that grows has a new moment, one that shrinks or stays has not', () => {
-  const history = createCaHistory()
+  let history: CaHistory | undefined
   const told = [[old], [old], [old, fresh], [fresh], [fresh, old]].map((ca, at) => {
-    const { addedAtMs, changedSinceStart, count } = history(ca, [], startMs, 1000 + at)
+    history = extendCaHistory(history, ca, 1000 + at)
+    const { addedAtMs, changedSinceStart, count } = describeCaHistory(history, [], startMs)
     return [count, addedAtMs, changedSinceStart]
   })
   expect(told).toEqual([

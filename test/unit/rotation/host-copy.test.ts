@@ -48,7 +48,7 @@ async function start(): Promise<number> {
 }
 
 async function look(): Promise<number> {
-  copy.lookAgain()
+  copy.recheck()
   return await clock.nextSleep()
 }
 

@@ -1,105 +1,97 @@
-import * as fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
-import { planPoll, planStep, type Step, type TargetState } from '../../../agent/rotation/next-step.ts'
-import { lookEveryMs } from '../../../agent/source/pki.ts'
+import { expect, test } from 'vitest'
+import { AgentError } from '../../../agent/errors.ts'
+import type { ReasonCode } from '../../../agent/reasons.ts'
+import { planStep, type Step } from '../../../agent/rotation/next-step.ts'
+import { type Failure, type TargetState, unknownTarget } from '../../../agent/rotation/target-state.ts'
 
-const now = 1_000_000
-const idle: TargetState = { renewAtMs: now + 500, requested: undefined, retryAtMs: undefined, pollAtMs: now + 300 }
+/** The clocks have nothing to do with each other. */
+const now = { wallMs: 1_000_000, earliestMs: 1_000_000, mono: 5000 }
+const hourMs = 3_600_000
 
-describe('what is done next', () => {
-  test.each<[string, Partial<TargetState>, Step]>([
-    ['nothing is due', {}, { do: 'wait', untilMs: now + 300 }],
-    ['the renewal comes first', { pollAtMs: now + 900 }, { do: 'wait', untilMs: now + 500 }],
-    ['nothing is published', { renewAtMs: undefined }, { do: 'renew', reason: 'never-published' }],
-    ['the slot has come', { renewAtMs: now }, { do: 'renew', reason: 'renewal-due' }],
-    ['the slot is over', { renewAtMs: now - 9 }, { do: 'renew', reason: 'renewal-due' }],
-    ['something was asked for', { requested: 'issuer-removed' }, { do: 'renew', reason: 'issuer-removed' }],
-    [
-      'the request says more than that nothing is published',
-      { renewAtMs: undefined, requested: 'wrong-name' },
-      { do: 'renew', reason: 'wrong-name' },
-    ],
-    ['the issuers are due', { pollAtMs: now }, { do: 'poll' }],
-    ['both are due', { pollAtMs: 0, renewAtMs: now }, { do: 'renew', reason: 'renewal-due' }],
-    ['due, but it failed', { renewAtMs: 0, retryAtMs: now + 50 }, { do: 'wait', untilMs: now + 50 }],
-    ['asked for, but it failed', { requested: 'expired', retryAtMs: now + 50 }, { do: 'wait', untilMs: now + 50 }],
-    ['failed, issuers due too', { renewAtMs: 0, retryAtMs: now + 50, pollAtMs: 0 }, { do: 'wait', untilMs: now + 50 }],
-    ['time for another try', { renewAtMs: now, retryAtMs: now }, { do: 'renew', reason: 'renewal-due' }],
-    ['failed at something else', { retryAtMs: now + 50 }, { do: 'wait', untilMs: now + 300 }],
-  ])('%s', (_name, state, step) => {
-    expect(planStep({ ...idle, ...state }, now)).toEqual(step)
-  })
+/** With a certificate that is renewed in so many milliseconds, and expires an hour later. */
+function renewedIn(ms: number): TargetState['published'] {
+  const renewAtMs = now.wallMs + ms
+  const notAfterMs = renewAtMs + hourMs
+  return { bundle: {} as never, validity: { notBeforeMs: 0, notAfterMs }, plan: { renewAtMs, floorMs: notAfterMs } }
+}
 
-  const moment = fc.integer({ min: 0, max: 2_000_000 })
-  const states = fc.record({
-    renewAtMs: fc.option(moment, { nil: undefined }),
-    requested: fc.constantFrom(undefined, 'renewal-requested' as const),
-    retryAtMs: fc.option(moment, { nil: undefined }),
-    pollAtMs: moment,
-  })
+const idle: TargetState = {
+  ...unknownTarget,
+  published: renewedIn(500),
+  inspected: { fingerprint: '', atMono: 0 },
+  pollAtMono: now.mono + 300,
+}
 
-  test('property: a wait ends in the future, and before nothing that is due', () => {
-    fc.assert(
-      fc.property(states, (state) => {
-        const step = planStep(state, now)
-        const untilMs = step.do === 'wait' ? step.untilMs : Number.POSITIVE_INFINITY
-        expect(untilMs).toBeGreaterThan(now)
-        const awaited = [state.renewAtMs, state.retryAtMs, state.pollAtMs, Number.POSITIVE_INFINITY]
-        expect(awaited).toContain(untilMs)
-      }),
-    )
-  })
+function failed(inMs: number, code: ReasonCode = 'vault-sealed', during: Failure['during'] = 'renew'): Failure {
+  const error = new AgentError(code, 'as told')
+  const backoff = { class: error.retry, failures: 1 }
+  return { error, during, inputs: {}, backoff, retryAtMono: now.mono + inMs, isFallbackTried: false }
+}
 
-  test('property: no attempt before its retry, and none that is not due', () => {
-    fc.assert(
-      fc.property(states, (state) => {
-        const isRenewal = planStep(state, now).do === 'renew'
-        const isDue = state.requested !== undefined || (state.renewAtMs ?? 0) <= now
-        expect(isRenewal).toBe(isDue && (state.retryAtMs ?? 0) <= now)
-      }),
-    )
-  })
+const rewrite = { kind: 'rewrite', reason: 'files-changed' } as const
+const none = { published: undefined }
+const expired = { published: renewedIn(-2 * hourMs) }
+const request = { reason: 'issuer-removed' } as const
 
-  test('property: something is done after at most three waits', () => {
-    fc.assert(
-      fc.property(states, (state) => {
-        const steps: string[] = []
-        for (let step = planStep(state, now); steps.length < 4; ) {
-          steps.push(step.do)
-          step = step.do === 'wait' ? planStep(state, step.untilMs) : step
-        }
-        expect(steps.at(-1)).not.toBe('wait')
-      }),
-    )
-  })
-})
-
-describe('when the issuers are looked at', () => {
-  const hourMs = 3_600_000
-
-  test.each([
-    [24 * hourMs, hourMs],
-    [7 * 24 * hourMs, hourMs],
-    [12 * hourMs, hourMs / 2],
-    [60_000, 10_000],
-    [1, 10_000],
-  ])('a lifetime of %d ms makes an interval of %d ms', (lifetimeMs, intervalMs) => {
-    const first = planPoll(lookEveryMs(lifetimeMs), 0.25, now)
-    expect(planPoll(lookEveryMs(lifetimeMs), 0.25, first) - first).toBeCloseTo(intervalMs, 3)
-  })
-
-  test('property: always ahead, at most an interval, and at the same slot whenever it is asked', () => {
-    const lifetime = fc.integer({ min: 0, max: 10 * 365 * 24 * hourMs })
-    const slot = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
-    fc.assert(
-      fc.property(lifetime, slot, fc.integer({ min: 0, max: 4e12 }), (lifetimeMs, at, nowMs) => {
-        const intervalMs = Math.min(Math.max(lifetimeMs / 24, 10_000), hourMs)
-        const pollAtMs = planPoll(lookEveryMs(lifetimeMs), at, nowMs)
-        expect(pollAtMs).toBeGreaterThan(nowMs - 1)
-        expect(pollAtMs).toBeLessThanOrEqual(nowMs + intervalMs + 1)
-        const phase = (pollAtMs / intervalMs - at) % 1
-        expect(Math.min(phase, 1 - phase)).toBeLessThan(1e-4)
-      }),
-    )
-  })
+test.each<[string, Partial<TargetState>, Step]>([
+  ['nothing is due', {}, { do: 'wait', forMs: 300 }],
+  ['the renewal comes first', { pollAtMono: now.mono + 900 }, { do: 'wait', forMs: 500 }],
+  [
+    'everything is far away',
+    { published: renewedIn(hourMs), pollAtMono: now.mono + hourMs },
+    { do: 'wait', forMs: 30_000 },
+  ],
+  ['it was never inspected', { inspected: undefined }, { do: 'inspect' }],
+  ['something is to be repaired', { repair: rewrite, ...expired }, { do: 'repair', repair: rewrite }],
+  ['nothing is published', none, { do: 'renew', reason: 'never-published' }],
+  ['the slot has come', { published: renewedIn(0) }, { do: 'renew', reason: 'renewal-due' }],
+  ['the slot is over', { published: renewedIn(-9) }, { do: 'renew', reason: 'renewal-due' }],
+  ['something was asked for', { request }, { do: 'renew', reason: 'issuer-removed' }],
+  [
+    'the request says more than that nothing is published',
+    { ...none, request },
+    { do: 'renew', reason: 'issuer-removed' },
+  ],
+  ['a poll is due', { pollAtMono: now.mono }, { do: 'poll' }],
+  ['it was never polled', { pollAtMono: undefined }, { do: 'poll' }],
+  ['both are due', { pollAtMono: 0, published: renewedIn(0) }, { do: 'renew', reason: 'renewal-due' }],
+  ['due, but it failed', { published: renewedIn(-9), failure: failed(50) }, { do: 'wait', forMs: 50 }],
+  ['asked for, but it failed', { request, failure: failed(50) }, { do: 'wait', forMs: 50 }],
+  [
+    'failed, a poll due too',
+    { published: renewedIn(-9), failure: failed(50), pollAtMono: 0 },
+    { do: 'wait', forMs: 50 },
+  ],
+  ['time for another try', { published: renewedIn(0), failure: failed(0) }, { do: 'renew', reason: 'renewal-due' }],
+  ['failed at something else', { failure: failed(50) }, { do: 'wait', forMs: 50 }],
+  ['failed at something else, a poll due', { failure: failed(50), pollAtMono: 0 }, { do: 'poll' }],
+  ['it has passed', { failure: failed(0) }, { do: 'recover' }],
+  ['no certificate, and it failed', { ...none, failure: failed(50) }, { do: 'fall-back' }],
+  ['it has expired, and it failed', { ...expired, failure: failed(50) }, { do: 'fall-back' }],
+  [
+    'nothing to fall back to',
+    { ...none, failure: { ...failed(50), isFallbackTried: true } },
+    { do: 'wait', forMs: 50 },
+  ],
+  ['an outage holds up no inspection', { inspected: undefined, failure: failed(50) }, { do: 'inspect' }],
+  ['an outage holds up no repair', { repair: rewrite, failure: failed(50) }, { do: 'repair', repair: rewrite }],
+  [
+    'a full directory holds up repair',
+    { repair: rewrite, failure: failed(50, 'directory-full') },
+    { do: 'wait', forMs: 50 },
+  ],
+  [
+    'an inspection that failed waits itself',
+    { inspected: undefined, failure: failed(50, 'credential-missing', 'inspect') },
+    { do: 'wait', forMs: 50 },
+  ],
+  ['etcd is asked again', { unverifiedSinceMono: now.mono - 300_000 }, { do: 'reprobe' }],
+  ['etcd is asked again soon', { unverifiedSinceMono: now.mono - 299_999 }, { do: 'wait', forMs: 1 }],
+  [
+    'a renewal is deferred after an outage',
+    { published: renewedIn(0), outageAtMono: now.mono - 9 },
+    { do: 'wait', forMs: 300 },
+  ],
+])('%s', (_name, state, step) => {
+  expect(planStep({ ...idle, ...state }, now)).toEqual(step)
 })

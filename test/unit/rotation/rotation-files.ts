@@ -1,8 +1,12 @@
 /** Owns how the rotation's directory looks from outside: its files, one set of them, and nothing. */
-import { createPrivateKey, type X509Certificate } from 'node:crypto'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { createBundle } from '../../../agent/pki/bundle.ts'
 import { parseCertificates } from '../../../agent/pki/certificate.ts'
+import type { Candidate } from '../../../agent/source/source.ts'
+import { openSecretDir } from '../../../agent/store/secret-dir.ts'
+import type { TestCa } from '../../support/certificates.ts'
 
 export const fileNames = ['etcd-cert', 'etcd-key', 'etcd-ca'] as const
 
@@ -29,4 +33,15 @@ export function filesIn(path: string): string[] {
 export function clear(path: string): void {
   rmSync(path, { recursive: true })
   mkdirSync(path)
+}
+
+/** Puts a certificate into a directory, as an earlier agent or an operator would have. */
+export function plant(path: string, { leaf, intermediates, key, issuers }: Candidate, signer?: TestCa): void {
+  const { text } = createBundle({
+    leaf,
+    intermediates,
+    key,
+    ca: signer === undefined ? issuers : [new X509Certificate(signer.certificatePem)],
+  })
+  openSecretDir(path, { mode: 0o400, uid: undefined, gid: undefined }).publish(text, new Date())
 }

@@ -9,11 +9,12 @@ import { onTestFinished } from 'vitest'
 import { createAdmission } from '../../../agent/gate/admission.ts'
 import type { Finding } from '../../../agent/gate/probe/outcome.ts'
 import type { AgentEvent } from '../../../agent/observe/events.ts'
-import { type Bundle, createBundle } from '../../../agent/pki/bundle.ts'
-import { createIssuance } from '../../../agent/rotation/issuance.ts'
-import { createPublisher, type Publisher } from '../../../agent/rotation/publisher.ts'
-import { createRotator, type Rotator } from '../../../agent/rotation/rotator.ts'
+import type { Bundle } from '../../../agent/pki/bundle.ts'
+import type { TargetOptions } from '../../../agent/rotation/context.ts'
+import { createFallback } from '../../../agent/rotation/fallback.ts'
+import type { InputOptions } from '../../../agent/rotation/inputs.ts'
 import { planExpected, planRenewal } from '../../../agent/rotation/schedule.ts'
+import { createTargetLoop, type TargetLoop } from '../../../agent/rotation/target-loop.ts'
 import type { Candidate } from '../../../agent/source/source.ts'
 import { openIssuanceRecord } from '../../../agent/store/issuance-record.ts'
 import { openSecretDir, type SecretDir } from '../../../agent/store/secret-dir.ts'
@@ -21,7 +22,7 @@ import { openTargetDir } from '../../../agent/store/target-dir.ts'
 import { createCa, type LeafOptions, type TestCa } from '../../support/certificates.ts'
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts'
 import { tempDir } from '../../support/temp-dir.ts'
-import { createTestSource } from './rotation-source.ts'
+import { createTestInputs, createTestSource } from './rotation-source.ts'
 
 export const hourMs = 3_600_000
 export const name = 'calico-node:node1'
@@ -39,6 +40,10 @@ export const x509 = (ca: { certificatePem: string }): X509Certificate => new X50
 export type EventOf<Type extends AgentEvent['type']> = Extract<AgentEvent, { type: Type }>
 
 export interface RigOptions {
+  /** The files whose change may end a wait. Default: none. */
+  readonly inputs?: InputOptions['config']
+  /** The state of etcd's CA is that of its file and not that of `etcd.ca`. */
+  readonly etcdCaFromFile?: boolean
   readonly keyReuse?: number
   /** Default: none. */
   readonly budget?: number
@@ -58,7 +63,7 @@ export interface Rig {
   readonly statePath: string
   readonly bootstrapPath: string
   /** What has been asked of the source. */
-  readonly calls: ('obtain' | 'look')[]
+  readonly calls: ('obtain' | 'poll')[]
   /** How the source behaves; a test changes it. */
   readonly vault: {
     failure: Error | undefined
@@ -76,12 +81,15 @@ export interface Rig {
     /** The certificates that it was asked about. */
     readonly asked: string[]
   }
+  /** What a source on this node holds. */
+  sourceState: string
   readonly wanted: { commonName: () => string }
+  /** What the loop is made of; for tests of its steps. */
+  options: TargetOptions
+  loop: TargetLoop
   /** How far Vault's clock is ahead of ours, as far as it is known. */
   readonly vaultAhead: { ms: number }
-  publisher: Publisher
-  rotator: Rotator
-  /** Runs the rotator and waits until it sleeps. */
+  /** Runs the loop and waits until it sleeps. */
   start(): Promise<void>
   /** Runs it as `init` does, to its end. */
   once(): Promise<void>
@@ -154,47 +162,48 @@ export async function rotationRig(options: RigOptions = {}): Promise<Rig> {
     },
   }
 
-  function compose(): Pick<Rig, 'publisher' | 'rotator'> {
-    const directory = openTargetDir(path, { mode: 0o400, uid: undefined, gid: undefined }, (flaw) =>
-      events.push({ type: 'store-flaw', component: 'calico-node', reason: flaw.code, detail: flaw.message }),
-    )
-    const publisher = createPublisher({
-      ...shared,
-      component: 'calico-node',
-      commonName,
-      directory,
-      state: options.withState === true ? open(statePath) : undefined,
-      bootstrap: options.withBootstrap === true ? open(bootstrapPath) : undefined,
-      plan: (validity, issuedAtMs) =>
-        source.makes ? planRenewal(validity, issuedAtMs, 0.5, 0.65) : planExpected(validity),
-      ttlSeconds: 86_400,
-      etcdCa: () => etcd.ca(),
-      admit: probe && createAdmission({ ...shared, component: 'calico-node', probe }),
-    })
+  const readInputs = createTestInputs(options, path, etcd, () => rig.sourceState)
+
+  function compose(): Pick<Rig, 'loop' | 'options'> {
     const target = { component: 'calico-node', directory: path, pkiRole: 'calico-node', commonName: name }
-    const keyReuse = options.keyReuse ?? 0
-    const issuance = createIssuance({
+    const { component } = target
+    const admit = probe && createAdmission({ ...shared, component, probe })
+    const targetOptions: TargetOptions = {
       ...shared,
       target,
       commonName,
+      directory: openTargetDir(path, { mode: 0o400, uid: undefined, gid: undefined }, (flaw) =>
+        events.push({ type: 'store-flaw', component, reason: flaw.code, detail: flaw.message }),
+      ),
       source,
-      keyReuse,
-      budget: options.budget === undefined ? Number.POSITIVE_INFINITY : options.budget,
-      renewAt: 0.65,
-      ttlSeconds: 86_400,
+      fallback: createFallback({
+        ...shared,
+        component,
+        state: options.withState === true ? open(statePath) : undefined,
+        bootstrap: options.withBootstrap === true ? open(bootstrapPath) : undefined,
+        admit,
+      }),
       record: openIssuanceRecord(path),
-    })
-    const rotator = createRotator({
-      ...shared,
-      component: 'calico-node',
-      directory,
-      publisher,
-      issuance,
-      source,
-      pollSlot: 0,
+      etcdCa: () => etcd.ca(),
+      admit,
+      readInputs,
+      rules: {
+        issues: source.issues,
+        plan: (validity, issuedAtMs) =>
+          source.issues ? planRenewal(validity, issuedAtMs, 0.5, 0.65) : planExpected(validity),
+        pollEveryMs: (lifetimeMs) => source.pollEveryMs(lifetimeMs),
+        pollSlot: 0,
+      },
+      issuance: {
+        keyReuse: options.keyReuse ?? 0,
+        budget: options.budget ?? Number.POSITIVE_INFINITY,
+        renewAt: 0.65,
+        ttlSeconds: 86_400,
+      },
+      minLifetimeMs: 60_000,
       random: () => 0.5,
-    })
-    return { publisher, rotator }
+    }
+    return { options: targetOptions, loop: createTargetLoop(targetOptions) }
   }
 
   let stopping = new AbortController()
@@ -212,15 +221,16 @@ export async function rotationRig(options: RigOptions = {}): Promise<Rig> {
     there,
     etcd,
     wanted,
+    sourceState: '',
     vaultAhead,
     ...compose(),
     candidate,
     start: async () => {
       stopping = new AbortController()
-      running = rig.rotator.run(stopping.signal)
+      running = rig.loop.run(stopping.signal)
       await Promise.race([clock.nextSleep(), running])
     },
-    once: () => rig.rotator.run(stopping.signal, true),
+    once: () => rig.loop.run(stopping.signal, true),
     ended: () => running,
     stop: () => {
       stopping.abort()
@@ -237,10 +247,4 @@ export async function rotationRig(options: RigOptions = {}): Promise<Rig> {
       events.filter((event): event is EventOf<Type> => event.type === type),
   }
   return rig
-}
-
-/** Puts a certificate into a directory, as an earlier agent or an operator would have. */
-export function plant(path: string, { leaf, intermediates, key, issuers }: Candidate, signer?: TestCa): void {
-  const { text } = createBundle({ leaf, intermediates, key, ca: signer === undefined ? issuers : [x509(signer)] })
-  openSecretDir(path, { mode: 0o400, uid: undefined, gid: undefined }).publish(text, new Date())
 }

@@ -2,18 +2,19 @@
 import { X509Certificate } from 'node:crypto'
 import { AgentError } from '../../../agent/errors.ts'
 import { createBundle } from '../../../agent/pki/bundle.ts'
+import { createInputReader, type InputOptions, type ReadInputs } from '../../../agent/rotation/inputs.ts'
 import { createDeliveredSource, type Delivered } from '../../../agent/source/delivered.ts'
-import { lookEveryMs, newsOf } from '../../../agent/source/pki.ts'
+import { pollEveryMs, updateFor } from '../../../agent/source/pki.ts'
 import type { BundleSource, Candidate } from '../../../agent/source/source.ts'
 import type { MountIssuers } from '../../../agent/vault/client.ts'
-import type { Rig } from './rotation-rig.ts'
+import type { Rig, RigOptions } from './rotation-rig.ts'
 
 export interface TestSourceOptions extends Pick<Rig, 'calls' | 'vault' | 'there' | 'candidate'> {
   readonly isDelivered: boolean
 }
 
 export function createTestSource({ isDelivered, calls, vault, there, candidate }: TestSourceOptions): BundleSource {
-  async function answer<Result>(call: 'obtain' | 'look', make: () => Promise<Result> | Result): Promise<Result> {
+  async function answer<Result>(call: 'obtain' | 'poll', make: () => Promise<Result> | Result): Promise<Result> {
     calls.push(call)
     await vault.before()
     if (vault.failure !== undefined) throw vault.failure
@@ -21,19 +22,18 @@ export function createTestSource({ isDelivered, calls, vault, there, candidate }
   }
 
   if (isDelivered) {
-    const read = (): Promise<Delivered> => answer('look', () => textsOf(there.candidate))
-    return createDeliveredSource({ read, isLocal: false, pollMs: 300_000 })
+    const read = (): Promise<Delivered> => answer('poll', () => textsOf(there.candidate))
+    return createDeliveredSource({ read, pollMs: 300_000 })
   }
   const issuers = (): MountIssuers => {
     const certificates = vault.issuers.map(({ certificatePem }) => new X509Certificate(certificatePem))
     return { certificates: new Map(certificates.map((each) => [each.fingerprint256, each])), unusable: [] }
   }
   return {
-    makes: true,
-    isLocal: false,
-    lookEveryMs,
+    issues: true,
+    pollEveryMs,
     obtain: (_wanted, key) => answer('obtain', () => candidate(vault.signer, vault.leaf, key)),
-    look: ({ published }) => answer('look', () => newsOf(issuers(), published)),
+    poll: ({ published }) => answer('poll', () => updateFor(issuers(), published)),
   }
 }
 
@@ -42,4 +42,28 @@ function textsOf(candidate: Candidate | undefined): Delivered {
   const { leaf, intermediates, key, issuers } = candidate
   const { certificate, key: secret, ca } = createBundle({ leaf, intermediates, key, ca: issuers }).text
   return { certificate, key: secret, ca, nameOf: (part) => `there: ${part}` }
+}
+
+const noFiles: InputOptions['config'] = { auth: undefined, vault: undefined, etcdCaFile: undefined }
+
+/** What a change of may end a wait: the files of the test, and the CA certificates that it says etcd's servers have. */
+export function createTestInputs(
+  { inputs: config = noFiles, etcdCaFromFile = false }: RigOptions,
+  directory: string,
+  etcd: Rig['etcd'],
+  source: () => string,
+): ReadInputs {
+  const readFiles = createInputReader({ config, directory, source })
+  if (etcdCaFromFile) return readFiles
+  return (inputs) => ({ ...readFiles(inputs), ...(inputs.includes('etcd-ca') ? { 'etcd-ca': stateOfCa(etcd) } : {}) })
+}
+
+function stateOfCa({ ca }: Rig['etcd']): string {
+  try {
+    return ca()
+      .map(({ fingerprint256 }) => fingerprint256)
+      .join()
+  } catch {
+    return 'unreadable'
+  }
 }

@@ -3,8 +3,8 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { AgentError } from '../../../agent/errors.ts'
-import { snapshot } from './rotation-files.ts'
-import { hourMs, plant, type Rig, rotationRig } from './rotation-rig.ts'
+import { plant, snapshot } from './rotation-files.ts'
+import { hourMs, type Rig, rotationRig } from './rotation-rig.ts'
 
 const made = (rig: Rig): number => rig.calls.filter((call) => call === 'obtain').length
 const remaining = (rig: Rig): number => {
@@ -13,7 +13,7 @@ const remaining = (rig: Rig): number => {
 }
 
 async function renewNow(rig: Rig): Promise<void> {
-  rig.rotator.renewNow()
+  rig.loop.renewNow()
   await rig.clock.nextSleep()
 }
 

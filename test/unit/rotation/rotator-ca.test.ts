@@ -20,7 +20,7 @@ describe('the set of CA certificates', () => {
       reason: 'ca-set-changed',
       certificate: { ca: { count: 2, changedSinceStart: true } },
     })
-    expect(rig.calls).toEqual(['obtain', 'look'])
+    expect(rig.calls).toEqual(['obtain', 'poll'])
   })
 
   test('is looked at once an hour, and written only when it has changed', async () => {
@@ -28,7 +28,7 @@ describe('the set of CA certificates', () => {
     await rig.start()
     const before = snapshot(rig.path)
     await rig.clock.pass(5 * hourMs)
-    expect(rig.calls).toEqual(['obtain', ...Array<string>(5).fill('look')])
+    expect(rig.calls).toEqual(['obtain', ...Array<string>(5).fill('poll')])
     expect(snapshot(rig.path)).toEqual(before)
   })
 
@@ -49,7 +49,7 @@ describe('the set of CA certificates', () => {
     // The old issuer is removed from the mount in the moment in which the new one signs.
     rig.vault.signer = newCa
     rig.vault.issuers = [newCa]
-    rig.rotator.renewNow()
+    rig.loop.renewNow()
     await rig.clock.nextSleep()
     expect(publishedIn(rig.path).leaf.issuer).toBe('CN=New CA')
     expect(publishedIn(rig.path).ca).toEqual(['CN=New CA', 'CN=Old CA'])
@@ -57,7 +57,7 @@ describe('the set of CA certificates', () => {
     await rig.clock.pass(hourMs)
     expect(publishedIn(rig.path).ca).toEqual(['CN=New CA', 'CN=Old CA'])
     for (let count = 0; count < 2; count++) {
-      rig.rotator.renewNow()
+      rig.loop.renewNow()
       await rig.clock.nextSleep()
     }
     expect(publishedIn(rig.path).ca).toEqual(['CN=New CA'])
@@ -68,7 +68,7 @@ describe('the set of CA certificates', () => {
     await rig.start()
     rig.vault.signer = newCa
     rig.vault.issuers = [newCa]
-    rig.rotator.renewNow()
+    rig.loop.renewNow()
     await rig.clock.nextSleep()
     await rig.restart()
     await rig.clock.pass(hourMs)
@@ -111,7 +111,7 @@ describe("the CA of etcd's servers", () => {
     await rig.start()
     expect(publishedIn(rig.path).ca).toEqual(['CN=Old CA', 'CN=etcd CA'])
     rig.etcd.ca = () => [x509(etcdCa), x509(newCa)]
-    rig.rotator.lookAgain()
+    rig.loop.recheck()
     await rig.clock.nextSleep()
     expect(publishedIn(rig.path).ca).toEqual(['CN=New CA', 'CN=Old CA', 'CN=etcd CA'])
     expect(rig.calls).toEqual(['obtain'])
@@ -128,7 +128,7 @@ describe("the CA of etcd's servers", () => {
     expect(rig.told('kept')).toMatchObject([{ reason: 'file-invalid' }])
     expect(rig.told('published')).toEqual([])
     rig.etcd.ca = () => [x509(etcdCa)]
-    rig.rotator.lookAgain()
+    rig.loop.recheck()
     await rig.clock.nextSleep()
     expect(publishedIn(rig.path).ca).toEqual(['CN=Old CA', 'CN=etcd CA'])
   })
@@ -141,7 +141,7 @@ describe("the CA of etcd's servers", () => {
       await rig.start()
       rig.etcd.ca = broken
       if (method === 'restart') await rig.restart()
-      rig.rotator.renewNow()
+      rig.loop.renewNow()
       await rig.clock.nextSleep()
       expect(rig.told('ca-refresh-failed').at(-1)).toMatchObject({ reason: 'file-invalid' })
       expect(rig.told('published').at(-1)).toMatchObject({ reason: 'renewal-requested' })

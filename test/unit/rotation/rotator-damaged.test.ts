@@ -14,7 +14,7 @@ function tamper(path: string, file: string, text: string): void {
 }
 
 async function look(rig: Rig): Promise<void> {
-  rig.rotator.lookAgain()
+  rig.loop.recheck()
   await rig.clock.nextSleep()
 }
 
@@ -30,7 +30,7 @@ test('a CA certificate that nobody can use is taken out of etcd-ca, told, and st
   ])
   expect(rig.told('published').at(-1)).toMatchObject({ reason: 'ca-set-changed' })
   expect(rig.calls).toEqual(['obtain'])
-  rig.rotator.renewNow()
+  rig.loop.renewNow()
   await rig.clock.nextSleep()
   expect(rig.told('published').at(-1)).toMatchObject({ reason: 'renewal-requested' })
 })

@@ -41,7 +41,7 @@ describe('a delivered certificate', () => {
     const rig = await deliveredRig()
     await rig.start()
     await rig.clock.pass(pollMs)
-    expect(rig.calls).toEqual(['look', 'look'])
+    expect(rig.calls).toEqual(['poll', 'poll'])
     const serialNumber = await deliver(rig, 1000)
     await rig.clock.pass(pollMs)
     expect(publishedIn(rig.path).serialNumber).toBe(serialNumber)
@@ -93,10 +93,10 @@ describe('what the gate refuses', () => {
     const good = rig.there.candidate
     rig.there.candidate = await rig.candidate(oldCa, { commonName: 'somebody', notBefore: new Date(startMs) })
     await rig.clock.pass(pollMs)
-    expect(rig.rotator.failure()?.code).toBe('wrong-name')
+    expect(rig.loop.failure()?.code).toBe('wrong-name')
     rig.there.candidate = good
     await rig.clock.pass(pollMs)
-    expect(rig.rotator.failure()).toBeUndefined()
+    expect(rig.loop.failure()).toBeUndefined()
     expect(rig.told('recovered')).toHaveLength(1)
     expect(rig.told('published')).toHaveLength(1)
   })
@@ -121,21 +121,21 @@ describe('nothing newer', () => {
     expect(rig.told('kept')).toEqual([])
     await rig.clock.pass(2 * hourMs)
     expect(rig.told('kept').at(-1)).toMatchObject({ reason: 'nothing-newer' })
-    expect(rig.rotator.failure()?.code).toBe('nothing-newer')
+    expect(rig.loop.failure()?.code).toBe('nothing-newer')
     const serialNumber = await deliver(rig, 90 * hourMs)
     await rig.clock.pass(pollMs)
     expect(publishedIn(rig.path).serialNumber).toBe(serialNumber)
-    expect(rig.rotator.failure()).toBeUndefined()
+    expect(rig.loop.failure()).toBeUndefined()
   })
 
   test('is a full answer to SIGHUP', async () => {
     const rig = await deliveredRig()
     await rig.start()
     rig.calls.length = 0
-    rig.rotator.renewNow()
+    rig.loop.renewNow()
     await rig.clock.nextSleep()
     await rig.clock.pass(10_000)
-    expect([rig.calls, rig.told('kept'), rig.told('published').length]).toEqual([['look'], [], 1])
+    expect([rig.calls, rig.told('kept'), rig.told('published').length]).toEqual([['poll'], [], 1])
   })
 
   test('is better than nothing: an older one that is still valid replaces an expired one', async () => {

@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { AgentError } from '../../../agent/errors.ts'
 import { createKeyPair } from '../../support/certificates.ts'
-import { fileNames, publishedIn, snapshot } from './rotation-files.ts'
-import { hourMs, newCa, oldCa, plant, type Rig, rotationRig, startMs } from './rotation-rig.ts'
+import { fileNames, plant, publishedIn, snapshot } from './rotation-files.ts'
+import { hourMs, newCa, oldCa, type Rig, rotationRig, startMs } from './rotation-rig.ts'
 
 /** Bytes of a published file, changed behind the agent's back. */
 function tamper(path: string, file: string, text: string): void {
@@ -14,7 +14,7 @@ function tamper(path: string, file: string, text: string): void {
 }
 
 async function look(rig: Rig): Promise<void> {
-  rig.rotator.lookAgain()
+  rig.loop.recheck()
   await rig.clock.nextSleep()
 }
 
@@ -136,7 +136,7 @@ describe('files changed behind our back', () => {
     expect(snapshot(rig.path)).toEqual(before)
     expect(rig.told('found')).toMatchObject([{ certificate: { serialNumber: publishedIn(rig.path).serialNumber } }])
     // Its key is not ours to keep.
-    rig.rotator.renewNow()
+    rig.loop.renewNow()
     await rig.clock.nextSleep()
     expect(rig.told('issued').at(-1)).toMatchObject({ keyReused: false })
   })
@@ -180,13 +180,13 @@ describe('a directory that cannot be used', () => {
     await rig.start()
     const away = `${rig.path}-away`
     rig.vault.before = () => renameSync(rig.path, away)
-    rig.rotator.renewNow()
+    rig.loop.renewNow()
     await rig.clock.nextSleep()
     expect(rig.told('kept')).toMatchObject([{ reason: 'directory-missing' }])
     const { serialNumber } = rig.told('issued').at(-1) ?? {}
     await rig.clock.pass(60_000)
     expect(rig.told('kept').length).toBeGreaterThan(1)
-    expect(readFileSync(join(away, 'etcd-cert'), 'utf8')).toBe(rig.publisher.published()?.bundle.text.certificate)
+    expect(readFileSync(join(away, 'etcd-cert'), 'utf8')).toBe(rig.loop.published()?.bundle.text.certificate)
     rig.vault.before = () => {}
     renameSync(away, rig.path)
     await rig.clock.pass(5 * 60_000)
@@ -214,7 +214,7 @@ describe('a directory that cannot be used', () => {
     renameSync(`${rig.path}-away`, rig.path)
     await look(rig)
     expect(rig.told('recovered')).toHaveLength(1)
-    expect(rig.rotator.failure()).toBeUndefined()
+    expect(rig.loop.failure()).toBeUndefined()
     expect(rig.calls).toEqual(['obtain'])
   })
 })

@@ -1,8 +1,8 @@
 import { rmSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { AgentError } from '../../../agent/errors.ts'
-import { publishedIn, snapshot } from './rotation-files.ts'
-import { hourMs, oldCa, plant, rotationRig } from './rotation-rig.ts'
+import { plant, publishedIn, snapshot } from './rotation-files.ts'
+import { hourMs, oldCa, rotationRig } from './rotation-rig.ts'
 
 const sealed = new AgentError('vault-sealed', '503 Vault is sealed')
 
@@ -19,18 +19,18 @@ describe('stop', () => {
     const rig = await rotationRig()
     const stop = new AbortController()
     stop.abort()
-    await rig.rotator.run(stop.signal)
+    await rig.loop.run(stop.signal)
     expect([rig.calls, rig.events]).toEqual([[], []])
   })
 
   test.each([
     ['obtain', undefined],
     ['obtain', sealed],
-    ['look', undefined],
-    ['look', sealed],
+    ['poll', undefined],
+    ['poll', sealed],
   ] as const)('while the source is asked (%s) ends the run with its answer (%s)', async (call, failure) => {
     const rig = await rotationRig()
-    if (call === 'look') await rig.start()
+    if (call === 'poll') await rig.start()
     const asked = Promise.withResolvers<void>()
     const answered = Promise.withResolvers<void>()
     rig.vault.before = () => {
@@ -129,12 +129,12 @@ describe('once, for init', () => {
     const rig = await rotationRig()
     rmSync(rig.path, { recursive: true })
     const stop = new AbortController()
-    const ended = rig.rotator.run(stop.signal, true)
+    const ended = rig.loop.run(stop.signal, true)
     await rig.clock.nextSleep()
     stop.abort()
     await ended
-    expect(rig.publisher.published()).toBeUndefined()
-    expect(rig.rotator.failure()?.code).toBe('directory-missing')
+    expect(rig.loop.published()).toBeUndefined()
+    expect(rig.loop.failure()?.code).toBe('directory-missing')
   })
 })
 
@@ -151,13 +151,13 @@ describe('the wall clock', () => {
     const rig = await rotationRig()
     await rig.start()
     const before = snapshot(rig.path)
-    const renewAtMs = rig.publisher.published()?.plan.renewAtMs ?? 0
+    const renewAtMs = rig.loop.published()?.plan.renewAtMs ?? 0
     rig.clock.setWall(rig.clock.now() - 24 * hourMs)
     await rig.clock.pass(2 * hourMs)
     expect(snapshot(rig.path)).toEqual(before)
     expect(rig.calls.filter((call) => call === 'obtain')).toHaveLength(1)
     // The issuers are looked at as before: nothing waits for the old time to come again.
-    expect(rig.calls.filter((call) => call === 'look').length).toBeGreaterThanOrEqual(2)
+    expect(rig.calls.filter((call) => call === 'poll').length).toBeGreaterThanOrEqual(2)
     rig.clock.setWall(Math.ceil(renewAtMs))
     await rig.clock.pass(30_000)
     expect(rig.told('published').at(-1)).toMatchObject({ reason: 'renewal-due' })

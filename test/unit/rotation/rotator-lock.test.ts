@@ -1,8 +1,8 @@
 /** Two agents on one directory: the second one uses what it finds, writes nothing, signs nothing, and takes over in time. */
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { createDirectoryLock, type DirectoryLock } from '../../../agent/store/directory-lock.ts'
-import { filesIn, publishedIn, snapshot } from './rotation-files.ts'
-import { hourMs, plant, type Rig, rotationRig } from './rotation-rig.ts'
+import { filesIn, plant, publishedIn, snapshot } from './rotation-files.ts'
+import { hourMs, type Rig, rotationRig } from './rotation-rig.ts'
 
 let rig: Rig
 let other: DirectoryLock
@@ -38,7 +38,7 @@ test('a good certificate is used, and kept over its renewal; who has the directo
   expect(rig.calls).not.toContain('obtain')
   expect(snapshot(rig.path)).toEqual(before)
   plant(rig.path, await rig.candidate())
-  rig.rotator.lookAgain()
+  rig.loop.recheck()
   await rig.clock.nextSleep()
   expect(rig.told('found').at(-1)?.certificate.serialNumber).toBe(publishedIn(rig.path).serialNumber)
 })
@@ -46,7 +46,7 @@ test('a good certificate is used, and kept over its renewal; who has the directo
 test('is taken over as soon as the other one has ended', async () => {
   await rig.start()
   other.release()
-  rig.rotator.lookAgain() // What the watch on the directory does.
+  rig.loop.recheck() // What the watch on the directory does.
   await rig.clock.nextSleep()
   expect(rig.told('published')).toMatchObject([{ reason: 'never-published' }])
   await expect(other.claim()).rejects.toMatchObject({ code: 'directory-in-use' })
@@ -68,7 +68,7 @@ test('a repair is left to the one that has it', async () => {
   await rig.start()
   plant(rig.path, await rig.candidate(undefined, { commonName: 'calico-node:node2' }))
   const before = snapshot(rig.path)
-  rig.rotator.lookAgain()
+  rig.loop.recheck()
   await rig.clock.nextSleep()
   expect(snapshot(rig.path)).toEqual(before)
 })

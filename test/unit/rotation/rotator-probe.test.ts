@@ -4,8 +4,8 @@ import { AgentError } from '../../../agent/errors.ts'
 import type { ProbeCode } from '../../../agent/gate/probe/outcome.ts'
 import type { Bundle } from '../../../agent/pki/bundle.ts'
 import { createCa } from '../../support/certificates.ts'
-import { clear, filesIn, publishedIn, snapshot } from './rotation-files.ts'
-import { hourMs, newCa, oldCa, plant, type Rig, rotationRig, startMs, x509 } from './rotation-rig.ts'
+import { clear, filesIn, plant, publishedIn, snapshot } from './rotation-files.ts'
+import { hourMs, newCa, oldCa, type Rig, rotationRig, startMs, x509 } from './rotation-rig.ts'
 
 const etcdCa = await createCa({ commonName: 'etcd CA', notAfter: new Date(startMs + 100_000 * hourMs) })
 const holds = ({ ca }: Bundle, name: string): boolean => ca.some(({ subject }) => subject === `CN=${name}`)
@@ -76,7 +76,7 @@ describe('a renewal', () => {
     const rig = await rotationRig({ probe: 'require' })
     await rig.start()
     rig.etcd.answer = () => answer
-    rig.clock.advance(Math.ceil((rig.publisher.published()?.plan.renewAtMs ?? 0) - rig.clock.now()))
+    rig.clock.advance(Math.ceil((rig.loop.published()?.plan.renewAtMs ?? 0) - rig.clock.now()))
     await rig.clock.nextSleep()
     return rig
   }
@@ -91,8 +91,7 @@ describe('a renewal', () => {
       expect(rig.told('kept').at(-1)).toMatchObject({ reason: code })
       expect(obtained(rig)).toBe(2)
       rig.etcd.answer = () => 'accepted'
-      rig.rotator.lookAgain()
-      await rig.clock.nextSleep()
+      await rig.clock.pass(hourMs)
       expect(publishedIn(rig.path).serialNumber).toBe(rig.etcd.asked.at(-1))
       expect(rig.told('published').at(-1)).toMatchObject({ reason: 'renewal-due' })
       expect(obtained(rig)).toBe(2)
@@ -101,7 +100,7 @@ describe('a renewal', () => {
 
   test('that nobody hears of waits until a quarter of the lifetime is left, and no longer', async () => {
     const rig = await due('etcd-unheard')
-    const { notAfterMs } = rig.publisher.published()?.validity ?? { notAfterMs: 0 }
+    const { notAfterMs } = rig.loop.published()?.validity ?? { notAfterMs: 0 }
     expect(rig.told('kept')).toHaveLength(1)
     await rig.clock.pass(notAfterMs - 6 * hourMs - rig.clock.now())
     expect(rig.told('published')).toHaveLength(1)
@@ -126,7 +125,7 @@ describe('a renewal', () => {
 
   test('that an operator asks for is a new certificate', async () => {
     const rig = await due('etcd-unknown-user')
-    rig.rotator.renewNow()
+    rig.loop.renewNow()
     await rig.clock.nextSleep()
     expect(obtained(rig)).toBe(3)
   })
@@ -154,7 +153,7 @@ describe("the CA of etcd's servers", () => {
     await rig.clock.pass(hourMs)
     expect(rig.told('ca-refresh-failed')).toMatchObject([{ reason: 'etcd-untrusted-server' }])
     expect(publishedIn(rig.path)).toEqual(first)
-    rig.rotator.renewNow()
+    rig.loop.renewNow()
     await rig.clock.nextSleep()
     expect(publishedIn(rig.path).serialNumber).not.toBe(first.serialNumber)
     expect(publishedIn(rig.path).ca).toEqual(['CN=Old CA', 'CN=etcd CA'])
@@ -180,7 +179,7 @@ describe("the CA of etcd's servers", () => {
     rig.etcd.answer = verifies
     await rig.start()
     rig.etcd.ca = () => [x509(newCa)]
-    rig.rotator.lookAgain()
+    rig.loop.recheck()
     await rig.clock.nextSleep()
     // What a look at the file alone adds takes nothing away.
     expect(publishedIn(rig.path).ca).toEqual(['CN=New CA', 'CN=Old CA', 'CN=etcd CA'])

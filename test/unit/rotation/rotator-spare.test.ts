@@ -2,8 +2,8 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { AgentError } from '../../../agent/errors.ts'
-import { clear, filesIn, publishedIn, snapshot } from './rotation-files.ts'
-import { hourMs, newCa, oldCa, plant, type Rig, rotationRig, startMs } from './rotation-rig.ts'
+import { clear, filesIn, plant, publishedIn, snapshot } from './rotation-files.ts'
+import { hourMs, newCa, oldCa, type Rig, rotationRig, startMs } from './rotation-rig.ts'
 
 const sealed = new AgentError('vault-sealed', '503 Vault is sealed')
 let rig: Rig
@@ -16,7 +16,7 @@ describe('the state directory', () => {
   test('gets every certificate that is published', async () => {
     await rig.start()
     expect(publishedIn(rig.statePath).serialNumber).toBe(publishedIn(rig.path).serialNumber)
-    rig.rotator.renewNow()
+    rig.loop.renewNow()
     await rig.clock.nextSleep()
     expect(publishedIn(rig.statePath).serialNumber).toBe(publishedIn(rig.path).serialNumber)
   })

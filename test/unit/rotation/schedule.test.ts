@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { giveWay, planRenewal, slotOf } from '../../../agent/rotation/schedule.ts'
+import { deferAfterOutage, planPoll, planRenewal, slotOf } from '../../../agent/rotation/schedule.ts'
+import { pollEveryMs } from '../../../agent/source/pki.ts'
 
 const minuteMs = 60_000
 const hourMs = 60 * minuteMs
@@ -183,23 +184,52 @@ describe('planRenewal', () => {
   })
 })
 
-describe('giveWay', () => {
+describe('deferAfterOutage', () => {
   const plan = { renewAtMs: issuedAtMs, floorMs: issuedAtMs + 5 * hourMs }
 
   it('puts a renewal off by an hour when Vault was down within the two hours before', () => {
-    expect(giveWay(plan, undefined)).toBe(plan.renewAtMs)
-    expect(giveWay(plan, plan.renewAtMs - 2 * hourMs)).toBe(plan.renewAtMs)
-    expect(giveWay(plan, plan.renewAtMs - 2 * hourMs + 1)).toBe(plan.renewAtMs + hourMs)
-    expect(giveWay(plan, plan.renewAtMs + 30 * minuteMs)).toBe(plan.renewAtMs + hourMs)
+    expect(deferAfterOutage(plan, undefined)).toBe(plan.renewAtMs)
+    expect(deferAfterOutage(plan, plan.renewAtMs - 2 * hourMs)).toBe(plan.renewAtMs)
+    expect(deferAfterOutage(plan, plan.renewAtMs - 2 * hourMs + 1)).toBe(plan.renewAtMs + hourMs)
+    expect(deferAfterOutage(plan, plan.renewAtMs + 30 * minuteMs)).toBe(plan.renewAtMs + hourMs)
   })
 
   it('never goes further than half-way to the floor, nor before the plan', () => {
     fc.assert(
       fc.property(ttlMs, slot, renewAt, fc.integer({ min: -4e12, max: 4e12 }), (ttl, where, fraction, sinceMs) => {
         const planned = planRenewal(issue(ttl), issuedAtMs, where, fraction)
-        const atMs = giveWay(planned, issuedAtMs + sinceMs)
+        const atMs = deferAfterOutage(planned, issuedAtMs + sinceMs)
         expect(atMs).toBeGreaterThanOrEqual(planned.renewAtMs)
         expect(atMs).toBeLessThanOrEqual(planned.renewAtMs + (planned.floorMs - planned.renewAtMs) / 2)
+      }),
+    )
+  })
+})
+
+describe('when the source is polled', () => {
+  const now = 1_000_000
+
+  it.each([
+    [24 * hourMs, hourMs],
+    [7 * 24 * hourMs, hourMs],
+    [12 * hourMs, hourMs / 2],
+    [60_000, 10_000],
+    [1, 10_000],
+  ])('a lifetime of %d ms makes an interval of %d ms', (lifetimeMs, intervalMs) => {
+    const first = planPoll(pollEveryMs(lifetimeMs), 0.25, now)
+    expect(planPoll(pollEveryMs(lifetimeMs), 0.25, first) - first).toBeCloseTo(intervalMs, 3)
+  })
+
+  it('property: always ahead, at most an interval, and at the same slot whenever it is asked', () => {
+    const lifetime = fc.integer({ min: 0, max: 10 * 365 * 24 * hourMs })
+    fc.assert(
+      fc.property(lifetime, slot, fc.integer({ min: 0, max: 4e12 }), (lifetimeMs, share, nowMs) => {
+        const intervalMs = Math.min(Math.max(lifetimeMs / 24, 10_000), hourMs)
+        const pollAtMs = planPoll(pollEveryMs(lifetimeMs), share, nowMs)
+        expect(pollAtMs).toBeGreaterThan(nowMs - 1)
+        expect(pollAtMs).toBeLessThanOrEqual(nowMs + intervalMs + 1)
+        const phase = (pollAtMs / intervalMs - share) % 1
+        expect(Math.min(phase, 1 - phase)).toBeLessThan(1e-4)
       }),
     )
   })

@@ -31,7 +31,7 @@ const delivery = ({ certificatePem, privateKeyPem }: TestCertificate, more: Part
 /** A source that holds what the test puts there, and a target that publishes what it is given. */
 function rig(first: Delivered) {
   const there = { delivered: first }
-  const source = createDeliveredSource({ read: () => Promise.resolve(there.delivered), isLocal: false, pollMs: 1000 })
+  const source = createDeliveredSource({ read: () => Promise.resolve(there.delivered), pollMs: 1000 })
   let published: Wanted['published']
   const wanted = (): Wanted => ({ target, commonName, published })
   const publish = (candidate: Candidate | undefined): void => {
@@ -41,13 +41,10 @@ function rig(first: Delivered) {
     there,
     publish,
     obtain: async () => await source.obtain(wanted(), undefined),
-    look: async () => await source.look(wanted()),
+    look: async () => await source.poll(wanted()),
     /** Another process: it knows what is published and nothing else. */
     restarted: () =>
-      createDeliveredSource({ read: () => Promise.resolve(there.delivered), isLocal: false, pollMs: 1 }).obtain(
-        wanted(),
-        undefined,
-      ),
+      createDeliveredSource({ read: () => Promise.resolve(there.delivered), pollMs: 1 }).obtain(wanted(), undefined),
   }
 }
 

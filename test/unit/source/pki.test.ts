@@ -1,113 +1,11 @@
-// oxlint-disable-next-line import/no-unassigned-import -- @peculiar/x509 finds it in the global scope
-import 'reflect-metadata'
-import { type KeyObject, X509Certificate } from 'node:crypto'
-import { Pkcs10CertificateRequest } from '@peculiar/x509'
 import { describe, expect, test } from 'vitest'
-import type { Target } from '../../../agent/config/config.ts'
 import { AgentError } from '../../../agent/errors.ts'
-import type { AgentEvent } from '../../../agent/observe/events.ts'
 import { validityOf } from '../../../agent/pki/certificate.ts'
 import { generateKey } from '../../../agent/pki/key.ts'
-import { revealed } from '../../../agent/secret.ts'
-import { createPkiSource } from '../../../agent/source/pki.ts'
-import type { BundleSource, Candidate } from '../../../agent/source/source.ts'
 import type { SignedCertificate } from '../../../agent/vault/answers.ts'
-import type { SignRequest, VaultApi } from '../../../agent/vault/client.ts'
-import { type Evidence, signedEvidence } from '../../../agent/vault/clock-evidence.ts'
-import { createCa, type TestCa } from '../../support/certificates.ts'
+import { signedEvidence } from '../../../agent/vault/clock-evidence.ts'
 import { withDamagedKey, withUnknownAlgorithm } from '../../support/damaged.ts'
-import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts'
-import { bundleOf } from '../pki/parsed.ts'
-
-const root = await createCa({ commonName: 'Root' })
-const intermediate = await createCa({ commonName: 'Intermediate', issuer: root })
-const target: Target = {
-  component: 'calico-node',
-  directory: '/x',
-  pkiRole: 'node-role',
-  commonName: 'calico-node:node1',
-}
-
-const parsed = (ca: TestCa): X509Certificate => new X509Certificate(ca.certificatePem)
-const prints = (certificates: readonly X509Certificate[]): string[] => certificates.map((each) => each.fingerprint256)
-
-const issuersOf = async (source: BundleSource): Promise<readonly X509Certificate[]> =>
-  (await source.look(wanted)).issuers ?? []
-
-interface Rig {
-  readonly source: BundleSource
-  readonly calls: string[]
-  readonly requests: SignRequest[]
-  /** What was told of Vault's clock. */
-  readonly evidence: readonly (Evidence | undefined)[]
-  readonly clock: FakeClock
-  /** What asked whether there is time for one more issuer. */
-  readonly times: readonly (() => boolean)[]
-  readonly events: AgentEvent[]
-  readonly vault: {
-    issuers: (known: ReadonlyMap<string, X509Certificate>) => Promise<ReadonlyMap<string, X509Certificate>>
-    unusable: readonly string[]
-    answer: (leafPem: string) => SignedCertificate
-  }
-}
-
-function rig(signer: TestCa = root): Rig {
-  const calls: string[] = []
-  const requests: SignRequest[] = []
-  const events: AgentEvent[] = []
-  const vault: Rig['vault'] = {
-    issuers: () => Promise.resolve(new Map([['root', parsed(root)]])),
-    unusable: [],
-    answer: (certificate) => ({ certificate, chain: [root.certificatePem.trim()] }),
-  }
-  const api: Pick<VaultApi, 'issuers' | 'sign'> = {
-    issuers: async (mount, known, hasTime) => {
-      times.push(hasTime)
-      calls.push(`issuers of ${mount}, ${known.size} known`)
-      const certificates = await vault.issuers(new Map(known))
-      known.clear()
-      for (const [id, certificate] of certificates) known.set(id, certificate)
-      return { certificates, unusable: vault.unusable }
-    },
-    sign: async (request, credentials) => {
-      calls.push(`sign as ${revealed(credentials)['X-Vault-Token']}`)
-      requests.push(request)
-      const { publicKey } = new Pkcs10CertificateRequest(request.csr)
-      const leaf = await signer.issue({ commonName: request.commonName, publicKeyPem: publicKey.toString('pem') })
-      return vault.answer(leaf.certificatePem.trim())
-    },
-  }
-  let holders = 0
-  const evidence: (Evidence | undefined)[] = []
-  const clock = createFakeClock()
-  const times: (() => boolean)[] = []
-  const source = createPkiSource({
-    config: { pki: { mount: 'pki/node', ttlSeconds: 3600 }, key: { type: 'ec-p256', reuse: 0 } },
-    api: api as VaultApi,
-    session: { use: (call) => call({ 'X-Vault-Token': 'held' }), maintain: () => Promise.resolve() },
-    clock,
-    timeoutMs: 1000,
-    skew: { asking: () => (each) => void evidence.push(each) },
-    transport: {
-      hold: () => {
-        if (holders++ === 0) calls.push('open')
-        return () => {
-          if (--holders === 0) calls.push('close')
-        }
-      },
-    },
-    emit: (event) => void events.push(event),
-  })
-  return { source, calls, requests, events, vault, evidence, clock, times }
-}
-
-const wanted = { target, commonName: 'calico-node:node1', published: undefined }
-
-async function obtain({ source }: Rig, reusedKey?: KeyObject): Promise<Candidate> {
-  const candidate = await source.obtain(wanted, reusedKey)
-  if (candidate === undefined) throw new Error('a certificate is always made')
-  return candidate
-}
+import { intermediate, obtain, parsed, prints, rig, root } from './pki-rig.ts'
 
 describe('a certificate', () => {
   test('is signed for a new key that never leaves: the issuers first, all on one connection', async () => {
@@ -183,6 +81,12 @@ describe('a certificate', () => {
     })
     expect(each.calls.at(-1)).toBe('close')
   })
+
+  test.each([withDamagedKey, withUnknownAlgorithm])('a leaf that cannot be used is malformed: %o', async (damage) => {
+    const each = rig()
+    each.vault.answer = (certificate) => ({ certificate: damage(certificate), chain: [] })
+    await expect(obtain(each)).rejects.toMatchObject({ code: 'malformed' })
+  })
 })
 
 describe('the chain', () => {
@@ -213,73 +117,5 @@ describe('the chain', () => {
     each.vault.answer = (certificate) => ({ certificate, chain: [] })
     const { intermediates, issuers } = await obtain(each)
     expect([intermediates, prints(issuers)]).toEqual([[], [parsed(root).fingerprint256]])
-  })
-})
-
-describe('the issuers', () => {
-  test('are known by their ids the next time; removed ones are forgotten', async () => {
-    const { source, calls, vault } = rig()
-    expect(prints(await issuersOf(source))).toEqual([parsed(root).fingerprint256])
-    vault.issuers = (known) => Promise.resolve(new Map([['other', known.get('root') ?? parsed(intermediate)]]))
-    await issuersOf(source)
-    vault.issuers = (known) => Promise.resolve(new Map(known))
-    expect(prints(await issuersOf(source))).toEqual([parsed(root).fingerprint256])
-    expect(calls.filter((call) => call.startsWith('issuers'))).toEqual([
-      'issuers of pki/node, 0 known',
-      'issuers of pki/node, 1 known',
-      'issuers of pki/node, 1 known',
-    ])
-  })
-
-  test('are read once for all targets that ask at the same time', async () => {
-    const each = rig()
-    await Promise.all([issuersOf(each.source), obtain(each), obtain(each)])
-    expect(each.calls.filter((call) => call.startsWith('issuers'))).toHaveLength(1)
-    expect(each.calls.filter((call) => call.startsWith('sign'))).toHaveLength(2)
-    expect([each.calls[0], each.calls.at(-1)]).toEqual(['open', 'close'])
-  })
-
-  test('one that cannot be used is told, and stops nothing', async () => {
-    const each = rig()
-    each.vault.unusable = ['pki/node/issuer/odd/json: odd']
-    await expect(obtain(each)).resolves.toBeDefined()
-    await each.source.look(wanted)
-    const about = { component: 'calico-node', reason: 'ca-unusable', detail: 'pki/node/issuer/odd/json: odd' }
-    const told = { type: 'ca-refresh-failed', ...about }
-    expect(each.events).toEqual([told, told])
-  })
-
-  test('nothing is taken away, and nothing is renewed for its issuer, as long as one cannot be used', async () => {
-    const other = await createCa({ commonName: 'Other' })
-    const leaf = await other.issue({ commonName: 'calico-node:node1' })
-    const published = { ...wanted, published: bundleOf(leaf, [other]) }
-    const { source, vault } = rig()
-    expect(await source.look(published)).toMatchObject({ renew: 'issuer-removed' })
-    vault.unusable = ['odd']
-    const news = await source.look(published)
-    expect(news.renew).toBeUndefined()
-    expect(prints(news.issuers ?? [])).toEqual(prints([parsed(root), parsed(other)]))
-    const candidate = await source.obtain(published, undefined)
-    expect(prints(candidate?.issuers ?? [])).toContain(parsed(other).fingerprint256)
-  })
-
-  test.each([withDamagedKey, withUnknownAlgorithm])(
-    'one in the chain that cannot be used is left out: %o',
-    async (damage) => {
-      const each = rig(intermediate)
-      each.vault.answer = (certificate) => ({
-        certificate,
-        chain: [intermediate.certificatePem, damage(root.certificatePem)],
-      })
-      const { intermediates } = await obtain(each)
-      expect(prints(intermediates)).toEqual([parsed(intermediate).fingerprint256])
-      expect(each.events).toEqual([expect.objectContaining({ reason: 'ca-unusable' })])
-    },
-  )
-
-  test.each([withDamagedKey, withUnknownAlgorithm])('a leaf that cannot be used is malformed: %o', async (damage) => {
-    const each = rig()
-    each.vault.answer = (certificate) => ({ certificate: damage(certificate), chain: [] })
-    await expect(obtain(each)).rejects.toMatchObject({ code: 'malformed' })
   })
 })

@@ -1,4 +1,5 @@
 import { readdirSync, rmSync } from 'node:fs'
+import { getSystemErrorName } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { AgentError } from '../../../agent/errors.ts'
 import { reasons } from '../../../agent/reasons.ts'
@@ -40,6 +41,13 @@ describe('a system error', () => {
       message: `/calico-secrets: ${code}: no luck, open '/calico-secrets/x'`,
       cause,
     })
+  })
+
+  test.each([
+    [-122, 'directory-full'],
+    [-116, 'directory-failed'],
+  ] as const)('%d, as the runtime throws it, is %s', (errno, reason) => {
+    expect(translated(system(getSystemErrorName(errno)))).toMatchObject({ code: reason })
   })
 
   test('of the system itself', () => {

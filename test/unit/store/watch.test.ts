@@ -3,7 +3,7 @@ import { appendFileSync, chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, 
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { openSecretDir } from '../../../agent/store/secret-dir.ts'
-import { type Watched, watchFiles, watchPublished } from '../../../agent/store/watch.ts'
+import { type Watched, type WatchListeners, watchFiles, watchPublished } from '../../../agent/store/watch.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 import { attributes, createBundles } from './bundles.ts'
 
@@ -16,14 +16,10 @@ interface Watch {
 
 /** Watches, and resolves once no change can be missed any more. A test that waits in vain ends with its timeout. */
 function startWatch(watched: Partial<Watched>): Promise<Watch> {
-  return startWith((changed, failed, ready) =>
-    watchFiles({ files: [], directories: [], ...watched }, changed, failed, ready),
-  )
+  return startWith((listeners) => watchFiles({ files: [], directories: [], ...watched }, listeners))
 }
 
-async function startWith(
-  begin: (changed: () => void, failed: (detail: string) => void, ready: () => void) => () => void,
-): Promise<Watch> {
+async function startWith(begin: (listeners: WatchListeners) => () => void): Promise<Watch> {
   let count = 0
   let notify = (): void => {}
   const stop = await new Promise<() => void>((resolve, reject) => {
@@ -32,7 +28,7 @@ async function startWith(
       notify()
     }
     const failed = (detail: string): void => reject(new Error(detail))
-    const stopWatching = begin(changed, failed, () => resolve(stopWatching))
+    const stopWatching = begin({ changed, failed, ready: () => resolve(stopWatching) })
   })
   onTestFinished(stop)
   return {
@@ -174,7 +170,7 @@ describe('a watched directory', () => {
 
 describe('a published directory that others remove and make again', () => {
   async function startWatchPublished(path: string): Promise<Watch> {
-    return await startWith((changed, failed, ready) => watchPublished(path, changed, failed, ready))
+    return await startWith((listeners) => watchPublished(path, listeners))
   }
 
   test('is noticed when it comes, goes and comes back, each time', async () => {
@@ -220,4 +216,12 @@ test('nothing is told once the watch has been stopped', async () => {
   stopped.stop()
   expect(await noticed(other, [() => writeFileSync(join(directory, 'file'), 'text')])).toBeGreaterThan(0)
   expect(stopped.count()).toBe(0)
+})
+
+test('the agent is not woken by its own lock and record', async () => {
+  const directory = tempDir()
+  const watch = await startWatch({ directories: [directory] })
+  for (const name of ['..lock', '..lock_1', '..issued', '..issued_tmp']) writeFileSync(join(directory, name), '')
+  expect(await noticed(watch, [() => writeFileSync(join(directory, 'etcd-ca'), 'text')])).toBeGreaterThan(0)
+  expect(watch.count()).toBe(1)
 })

@@ -149,6 +149,16 @@ describe('an answer that says no', () => {
   })
 })
 
+test.each([{ toString: 1, valueOf: 1 }, 'x\u001b[31m', null])(
+  'a deleted version may be numbered by anything: %j',
+  (version) => {
+    const body = { data: { metadata: { version, destroyed: true } } }
+    expect(translateAnswer({ status: 404, headers: {}, body }, 'secret', 'x').message).toBe(
+      'x: 404 version unknown is destroyed',
+    )
+  },
+)
+
 test.each([
   'hvs.CAESIJlU02LQZq-CANARY',
   'hvb.AAAAAQKjCANARY_x-y.z',

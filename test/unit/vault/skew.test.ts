@@ -118,6 +118,15 @@ describe('a wall clock that is set', () => {
     expect(skew.clocks()).toEqual({ earliestMs: clock.now(), latestMs: clock.now() })
   })
 
+  test('after a sleep, a login with a token that lives for a year settles nothing: the wall clock goes on planning', () => {
+    observe(0)
+    clock.setWall(clock.now() + 10 * hourMs)
+    observe(0, { beforeMs: 20 * hourMs, afterMs: 8760 * hourMs })
+    expect(skew.now()).toBe(clock.now())
+    observe(0)
+    expect(skew.measured()).toBe(0)
+  })
+
   test('in the middle of a request does not make a difference of its own', () => {
     const tell = skew.asking()
     clock.setWall(clock.now() + hourMs)

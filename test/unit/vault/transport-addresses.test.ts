@@ -2,7 +2,15 @@
 import { describe, expect, test } from 'vitest'
 import { createCa } from '../../support/certificates.ts'
 import { type Answering, answerJson, type FaultServer, resetConnection } from '../../support/http-fault-server.ts'
-import { canaries, failureOf, serve, serverTls, signRequest, type TransportRig, transportTo } from './transport-rig.ts'
+import {
+  canaries,
+  failureOf,
+  serve,
+  serveSilence,
+  signRequest,
+  type TransportRig,
+  transportTo,
+} from './transport-rig.ts'
 
 const ok = answerJson({ data: { answer: 42 } })
 const sealed = answerJson({ errors: ['Vault is sealed'] }, 503)
@@ -27,15 +35,11 @@ async function ofAnotherCa(): Promise<FaultServer> {
 }
 
 describe('the next address is asked where the first one', () => {
-  test.each<[string, string, () => Promise<FaultServer>]>([
+  test.each<[string, string, () => Promise<Pick<FaultServer, 'origin'>>]>([
     ['is down', 'vault-unreachable', gone],
     ['resets the connection', 'vault-connection-lost', () => serve(({ socket }) => resetConnection(socket))],
     ['does not answer', 'vault-timeout', () => serve(() => {})],
-    [
-      'takes connections and says nothing',
-      'vault-timeout',
-      () => serve(ok, { tls: serverTls, onConnection: (socket) => void socket.pause() }),
-    ],
+    ['takes connections and says nothing', 'vault-timeout', serveSilence],
     ['is verified by another CA', 'vault-tls', ofAnotherCa],
     ['is sealed', 'vault-sealed', () => serve(sealed)],
     ['is a standby without a leader', 'vault-standby', () => serve(standby)],

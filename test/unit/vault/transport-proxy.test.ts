@@ -11,7 +11,7 @@ import { Secret } from '../../../agent/secret.ts'
 import { createCa } from '../../support/certificates.ts'
 import { answerJson, type FaultServer } from '../../support/http-fault-server.ts'
 import { tempDir } from '../../support/temp-dir.ts'
-import { failureOf, serve, serverTls, signRequest, testCa, transportTo } from './transport-rig.ts'
+import { failureOf, serve, serverTls, serveSilence, signRequest, testCa, transportTo } from './transport-rig.ts'
 
 const ok = answerJson({ data: { answer: 42 } })
 const password = 'dXNlcjpDQU5BUlk='
@@ -134,7 +134,7 @@ test('an https proxy of another CA', async () => {
 })
 
 test('a proxy that is silent costs the deadline, and no more', async () => {
-  const silent = await serve(ok, { onConnection: (socket) => void socket.pause() })
+  const silent = await serveSilence()
   const proxies = { https: { origin: silent.origin, authorization }, http: undefined, except: [] }
   const error = await failureOf(transportTo('https://vault.test:8200', { proxies, timeoutMs: 150 }))
   expect(['vault-timeout', 'vault-proxy']).toContain(error.code)

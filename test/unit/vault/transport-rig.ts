@@ -2,6 +2,7 @@
  * Owns the set-up of the transport's tests: a server with a good certificate, a transport that trusts it, and canary secrets in
  * the request that must not appear in any error.
  */
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { inspect } from 'node:util'
 import { onTestFinished } from 'vitest'
 import { systemClock } from '../../../agent/clock.ts'
@@ -102,4 +103,16 @@ export async function failureOf({ transport, events }: TransportRig, request = s
 
 function causes(error: unknown): string[] {
   return error instanceof Error ? [error.message, String(error), ...causes(error.cause)] : []
+}
+
+/** TCP alone: what is sent there is taken, and never answered. */
+export async function serveSilence(): Promise<Pick<FaultServer, 'origin'>> {
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => void sockets.add(socket.resume()))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  return { origin: `https://127.0.0.1:${(server.address() as AddressInfo).port}` }
 }

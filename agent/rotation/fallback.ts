@@ -1,5 +1,5 @@
 /**
- * Owns the certificates that are kept aside: the node-local cache, which gets every bundle that is published, and the static
+ * Certificates for when nothing better can be had: the node-local cache, which gets every bundle that is published, and the static
  * Secret. What comes from them passes the same gate as a new one; what does not is told, and is no failure.
  */
 import type { Clock } from '../clock.ts'
@@ -13,21 +13,21 @@ import type { ReasonCode } from '../reasons.ts'
 import type { SecretDir } from '../store/secret-dir.ts'
 import type { StaticDir } from '../store/static-dir.ts'
 
-export interface SparesOptions {
+export interface FallbackOptions {
   readonly component: string
   /** The node-local cache. */
   readonly state: (StaticDir & Pick<SecretDir, 'publish'>) | undefined
   /** A static Secret. */
   readonly bootstrap: StaticDir | undefined
   readonly clock: Clock
-  /** The last step of the gate; undefined where etcd is not asked. */
+  /** The last step of the gate; undefined if etcd is not asked. */
   readonly admit: Admit | undefined
   readonly emit: Listener
 }
 
-export interface Spares {
+export interface Fallback {
   /**
-   * The bundle that is kept there, for a target that has nothing better; undefined where there is none that passes the gate.
+   * The bundle that is kept there, for a target that has nothing better; undefined if there is none that passes the gate.
    * @param without checks of the gate that are left out
    * @param isWanted asked before etcd is
    */
@@ -43,7 +43,7 @@ export interface Spares {
 
 /** Warns of CA certificates that stood beside those of the bundle; answers whether there were any. */
 export function tellUnusableCa(
-  { component, emit }: Pick<SparesOptions, 'component' | 'emit'>,
+  { component, emit }: Pick<FallbackOptions, 'component' | 'emit'>,
   bundle: Bundle | undefined,
 ): boolean {
   if (bundle?.unusableCa === undefined) return false
@@ -51,7 +51,7 @@ export function tellUnusableCa(
   return true
 }
 
-export function createSpares({ component, state, bootstrap, clock, admit, emit }: SparesOptions): Spares {
+export function createFallback({ component, state, bootstrap, clock, admit, emit }: FallbackOptions): Fallback {
   const places = { state, bootstrap }
 
   function fail(error: unknown, where = ''): void {

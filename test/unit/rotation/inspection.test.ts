@@ -3,14 +3,41 @@ import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { AgentError } from '../../../agent/errors.ts'
 import type { ReasonCode } from '../../../agent/reasons.ts'
+import { acceptCertificate } from '../../../agent/rotation/acceptance.ts'
+import { createContext, type TargetContext } from '../../../agent/rotation/context.ts'
+import { fallBack, inspect, refreshCaSet, repair } from '../../../agent/rotation/inspection.ts'
+import { publish } from '../../../agent/rotation/publication.ts'
+import type { Candidate } from '../../../agent/source/source.ts'
 import type { LeafOptions } from '../../support/certificates.ts'
-import { clear, publishedIn, snapshot } from './rotation-files.ts'
-import { hourMs, newCa, oldCa, plant, type Rig, rotationRig, startMs, x509 } from './rotation-rig.ts'
+import { clear, plant, publishedIn, snapshot } from './rotation-files.ts'
+import { hourMs, newCa, oldCa, type Rig, rotationRig, startMs, x509 } from './rotation-rig.ts'
 
 let rig: Rig
+let context: TargetContext
 beforeEach(async () => {
   rig = await rotationRig({ withState: true, withBootstrap: true })
+  context = createContext(rig.options)
 })
+
+/** As renew does, with a certificate that the test has. */
+async function publishNew(candidate: Candidate, reason: ReasonCode): Promise<void> {
+  const bundle = await acceptCertificate(context, candidate)
+  await publish(context, bundle, reason, rig.clock.now())
+  rig.options.fallback.save(bundle)
+}
+
+/** Why a new certificate is wanted after an inspection and the repair that it asks for. */
+async function inspected(): Promise<ReasonCode | undefined> {
+  inspect(context, 'a fingerprint')
+  const { repair: wanted } = context.state()
+  if (wanted !== undefined) await repair(context, wanted)
+  return context.state().request?.reason
+}
+
+async function fallenBack(): Promise<boolean> {
+  await fallBack(context)
+  return context.state().published !== undefined
+}
 
 async function refusal(act: () => Promise<unknown>): Promise<string> {
   try {
@@ -25,8 +52,8 @@ async function refusal(act: () => Promise<unknown>): Promise<string> {
 describe('publish', () => {
   test('makes the candidate visible, tells of it, and plans its renewal', async () => {
     const candidate = await rig.candidate()
-    await rig.publisher.publish(candidate, 'never-published')
-    const { bundle, plan } = rig.publisher.published() ?? {}
+    await publishNew(candidate, 'never-published')
+    const { bundle, plan } = context.state().published ?? {}
     expect(bundle?.leaf).toBe(candidate.leaf)
     expect(snapshot(rig.path)).toMatchObject({
       'etcd-cert': bundle?.text.certificate,
@@ -74,11 +101,11 @@ describe('publish', () => {
   test.each(leaves)(
     'refuses what is %s; what was published stays, on disk, in memory and in the cache',
     async (code, leaf) => {
-      await rig.publisher.publish(await rig.candidate(), 'never-published')
-      const before = [snapshot(rig.path), snapshot(rig.statePath), rig.publisher.published(), rig.events.length]
+      await publishNew(await rig.candidate(), 'never-published')
+      const before = [snapshot(rig.path), snapshot(rig.statePath), context.state().published, rig.events.length]
       const bad = await rig.candidate(oldCa, leaf)
-      expect(await refusal(() => rig.publisher.publish(bad, 'renewal-due'))).toBe(code)
-      expect([snapshot(rig.path), snapshot(rig.statePath), rig.publisher.published(), rig.events.length]).toEqual(
+      expect(await refusal(() => publishNew(bad, 'renewal-due'))).toBe(code)
+      expect([snapshot(rig.path), snapshot(rig.statePath), context.state().published, rig.events.length]).toEqual(
         before,
       )
     },
@@ -86,26 +113,24 @@ describe('publish', () => {
 
   test('refuses a key of another certificate, and a chain to nowhere', async () => {
     const [one, other] = [await rig.candidate(), await rig.candidate()]
-    expect(await refusal(() => rig.publisher.publish({ ...one, key: other.key }, 'renewal-due'))).toBe('key-mismatch')
-    expect(await refusal(() => rig.publisher.publish({ ...one, issuers: [x509(newCa)] }, 'renewal-due'))).toBe(
-      'untrusted-chain',
-    )
+    expect(await refusal(() => publishNew({ ...one, key: other.key }, 'renewal-due'))).toBe('key-mismatch')
+    expect(await refusal(() => publishNew({ ...one, issuers: [x509(newCa)] }, 'renewal-due'))).toBe('untrusted-chain')
     expect(readdirSync(rig.path)).toEqual([])
   })
 
   test('a store error leaves everything as it was', async () => {
-    await rig.publisher.publish(await rig.candidate(), 'never-published')
-    const before = rig.publisher.published()
+    await publishNew(await rig.candidate(), 'never-published')
+    const before = context.state().published
     renameSync(rig.path, `${rig.path}-away`)
     const next = await rig.candidate()
-    expect(await refusal(() => rig.publisher.publish(next, 'renewal-due'))).toBe('directory-missing')
-    expect(rig.publisher.published()).toBe(before)
+    expect(await refusal(() => publishNew(next, 'renewal-due'))).toBe('directory-missing')
+    expect(context.state().published).toBe(before)
     expect(rig.told('published')).toHaveLength(1)
   })
 
   test('keeps one generation for readers that hold its path', async () => {
     for (let count = 0; count < 4; count++) {
-      await rig.publisher.publish(await rig.candidate(), 'renewal-due')
+      await publishNew(await rig.candidate(), 'renewal-due')
       rig.clock.advance(1000)
     }
     expect(readdirSync(rig.path).filter((each) => /^\.\.\d/.test(each))).toHaveLength(2)
@@ -114,13 +139,13 @@ describe('publish', () => {
 
 describe('inspect', () => {
   test('an empty directory', async () => {
-    expect(await rig.publisher.inspect()).toBe('never-published')
-    expect([rig.publisher.published(), rig.events]).toEqual([undefined, []])
+    expect(await inspected()).toBe('never-published')
+    expect([context.state().published, rig.events]).toEqual([undefined, []])
   })
 
   test('a missing directory', async () => {
     rmSync(rig.path, { recursive: true })
-    expect(await refusal(() => rig.publisher.inspect())).toBe('directory-missing')
+    expect(await refusal(() => inspected())).toBe('directory-missing')
   })
 
   test('the name cannot be told: nothing is judged', async () => {
@@ -128,66 +153,66 @@ describe('inspect', () => {
     rig.wanted.commonName = () => {
       throw new AgentError('credential-missing', 'ENOENT: token')
     }
-    expect(await refusal(() => rig.publisher.inspect())).toBe('credential-missing')
-    expect(rig.publisher.published()).toBeUndefined()
+    expect(await refusal(() => inspected())).toBe('credential-missing')
+    expect(context.state().published).toBeUndefined()
   })
 
   test('the published certificate has expired and its files are gone: neither is put back', async () => {
-    await rig.publisher.publish(await rig.candidate(), 'never-published')
+    await publishNew(await rig.candidate(), 'never-published')
     clear(rig.path)
     rig.clock.advance(25 * hourMs)
-    expect(await rig.publisher.inspect()).toBe('never-published')
-    expect(rig.publisher.published()).toBeUndefined()
+    expect(await inspected()).toBe('never-published')
+    expect(context.state().published).toBeUndefined()
     expect(readdirSync(rig.path)).toEqual([])
   })
 
   test('a foreign key beside our certificate: ours is put back', async () => {
-    await rig.publisher.publish(await rig.candidate(), 'never-published')
+    await publishNew(await rig.candidate(), 'never-published')
     const before = snapshot(rig.path)
     plant(rig.path, { ...(await rig.candidate()), key: (await rig.candidate()).key })
-    expect(await rig.publisher.inspect()).toBeUndefined()
+    expect(await inspected()).toBeUndefined()
     expect(snapshot(rig.path)).toMatchObject({ ...before, generation: expect.any(String) })
   })
 })
 
 describe('refreshCa', () => {
   test('with nothing published does nothing', async () => {
-    await rig.publisher.refreshCa([x509(newCa)])
+    await refreshCaSet(context, [x509(newCa)])
     expect(rig.events).toEqual([])
   })
 
   test('writes only a set that has changed, whatever the order', async () => {
     rig.vault.issuers = [oldCa, newCa]
-    await rig.publisher.publish(await rig.candidate(), 'never-published')
+    await publishNew(await rig.candidate(), 'never-published')
     const before = snapshot(rig.path)
-    await rig.publisher.refreshCa([x509(newCa), x509(oldCa), x509(newCa)])
-    await rig.publisher.refreshCa(undefined)
+    await refreshCaSet(context, [x509(newCa), x509(oldCa), x509(newCa)])
+    await refreshCaSet(context, undefined)
     expect(snapshot(rig.path)).toEqual(before)
   })
 
   test('keeps the plan of the certificate, and goes to the cache as well', async () => {
-    await rig.publisher.publish(await rig.candidate(), 'never-published')
-    const plan = rig.publisher.published()?.plan
+    await publishNew(await rig.candidate(), 'never-published')
+    const plan = context.state().published?.plan
     rig.clock.advance(hourMs)
-    await rig.publisher.refreshCa([x509(oldCa), x509(newCa)])
-    expect(rig.publisher.published()?.plan).toBe(plan)
+    await refreshCaSet(context, [x509(oldCa), x509(newCa)])
+    expect(context.state().published?.plan).toBe(plan)
     expect(publishedIn(rig.statePath)).toEqual(publishedIn(rig.path))
     expect(publishedIn(rig.path).ca).toEqual(['CN=New CA', 'CN=Old CA'])
   })
 
   test('never takes away the CA of the published certificate', async () => {
-    await rig.publisher.publish(await rig.candidate(), 'never-published')
-    await rig.publisher.refreshCa([])
+    await publishNew(await rig.candidate(), 'never-published')
+    await refreshCaSet(context, [])
     expect(publishedIn(rig.path).ca).toEqual(['CN=Old CA'])
   })
 })
 
 describe('restore', () => {
   test('finds nothing', async () => {
-    expect(await rig.publisher.restore()).toBe(false)
+    expect(await fallenBack()).toBe(false)
     rmSync(rig.statePath, { recursive: true })
     rmSync(rig.bootstrapPath, { recursive: true })
-    expect(await rig.publisher.restore()).toBe(false)
+    expect(await fallenBack()).toBe(false)
     // That there is no such directory (yet) is nothing to tell.
     expect(rig.events).toEqual([])
   })
@@ -195,7 +220,7 @@ describe('restore', () => {
   test('tells what is wrong with the one and takes the other', async () => {
     plant(rig.statePath, await rig.candidate(oldCa, { commonName: 'other' }))
     plant(rig.bootstrapPath, await rig.candidate(newCa, { commonName: 'other' }), newCa)
-    expect(await rig.publisher.restore()).toBe(true)
+    expect(await fallenBack()).toBe(true)
     expect(rig.events).toMatchObject([
       { type: 'state-failed', reason: 'wrong-name', detail: expect.stringContaining(rig.statePath) },
       { type: 'published', reason: 'restored-from-bootstrap' },

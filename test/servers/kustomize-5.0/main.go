@@ -1,0 +1,1 @@
+../kustomize/main.go
