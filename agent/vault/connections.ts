@@ -1,4 +1,5 @@
 /** Owns the open connections to Vault: one undici client for each origin, all with the TLS files as they were for the first. */
+import type { Socket } from 'node:net'
 import type { SecureContextOptions } from 'node:tls'
 import { type buildConnector, Client, type Dispatcher } from 'undici'
 import type { VaultAddress } from '../config/vault.ts'
@@ -44,15 +45,15 @@ export function createConnections(
     const timeoutMs = Math.ceil(address.timeoutMs / origins.length)
     if (origin.startsWith('unix:')) return { timeout: timeoutMs, socketPath: origin.slice('unix://'.length) }
     if (proxies === undefined) return { timeout: timeoutMs, ...tlsOptions(tls) }
-    return (_options, callback) => {
-      const connected = async () => {
+    return async (_options, callback) => {
+      let socket: Socket
+      try {
         const { connectThrough } = await import('./proxy.ts')
-        return await connectThrough(origin, { proxies, tls: tlsOptions(tls), timeoutMs })
+        socket = await connectThrough(origin, { proxies, tls: tlsOptions(tls), timeoutMs })
+      } catch (error) {
+        return callback(error as Error, null)
       }
-      connected().then(
-        (socket) => callback(null, socket),
-        (error: Error) => callback(error, null),
-      )
+      return callback(null, socket)
     }
   }
 

@@ -119,10 +119,10 @@ export function createTransport({ address, first, clock, skew, emit, beforeConne
     const startedAt = clock.monotonic()
     const failures: AgentError[] = []
     const order = orderFrom(address.origins, current)
-    for (const [index, origin] of order.entries()) {
-      const leftMs = address.timeoutMs - (index === 0 ? 0 : clock.monotonic() - startedAt)
+    for (const [tried, origin] of order.entries()) {
+      const leftMs = address.timeoutMs - (tried === 0 ? 0 : clock.monotonic() - startedAt)
       try {
-        const answer = await exchange(request, origin, Math.max(1, Math.ceil(leftMs / (order.length - index))))
+        const answer = await exchange(request, origin, Math.max(1, Math.ceil(leftMs / (order.length - tried))))
         answered(origin, failures)
         return answer
       } catch (error) {

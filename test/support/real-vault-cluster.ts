@@ -72,8 +72,8 @@ export async function startRealVaultCluster({
       const [first] = members
       if (first === undefined || first === member) await initialize(member, keys)
       else {
-        const join = { leader_api_addr: first.address, leader_ca_cert: ca.certificatePem }
-        await expectOk(member.api.call('POST', 'sys/storage/raft/join', join))
+        const target = { leader_api_addr: first.address, leader_ca_cert: ca.certificatePem }
+        await expectOk(member.api.call('POST', 'sys/storage/raft/join', target))
       }
       await member.unseal()
       // A member that has joined votes once it was seen well for so long; the default is 10 s.
