@@ -35,14 +35,14 @@ const commands = {
 
 /** Modules that are bundles of their own, loaded when they are needed. */
 const separate: readonly (readonly [module: RegExp, bundle: string])[] = [
-  [/\/resident\.ts$/, './resident.js'],
-  [/\/probe\/ask\.ts$/, './probe.js'],
+  [/\/background\.ts$/, './background.js'],
+  [/\/probe\/probe\.ts$/, './probe.js'],
   [/\/proxy\.ts$/, './proxy.js'],
   [/\/cli\/provision\.ts$/, './provision.mjs'],
   [/\/cli\/setup-vault\.ts$/, './setup-vault.mjs'],
   [/\/cli\/doctor\.ts$/, './doctor.mjs'],
   [/\/cli\/status\.ts$/, './status.mjs'],
-  [/\/status\/answer\.ts$/, './page.js'],
+  [/\/status\/status-page\.ts$/, './status-page.js'],
 ]
 
 const apart: Plugin = {
@@ -57,17 +57,17 @@ const apart: Plugin = {
 
 rmSync(outdir, { recursive: true, force: true })
 const bundles = await Promise.all([
-  build({ ...common, entryPoints: { main: 'agent/start.ts' }, outdir }),
+  build({ ...common, entryPoints: { main: 'agent/main.ts' }, outdir }),
   build({ ...common, entryPoints: { llhttp: parserModule }, outdir, plugins: [] }),
   build({
     ...common,
-    entryPoints: { resident: 'agent/resident.ts' },
+    entryPoints: { background: 'agent/sidecar/background.ts' },
     outdir,
     supported: { 'dynamic-import': false },
     plugins: [slimLibraries, apart],
   }),
-  build({ ...common, entryPoints: { page: 'agent/status/answer.ts' }, outdir }),
-  build({ ...common, entryPoints: { probe: 'agent/gate/probe/ask.ts' }, outdir }),
+  build({ ...common, entryPoints: { 'status-page': 'agent/sidecar/status/status-page.ts' }, outdir }),
+  build({ ...common, entryPoints: { probe: 'agent/sidecar/gate/probe/probe.ts' }, outdir }),
   build({ ...common, entryPoints: { proxy: 'agent/vault/proxy.ts' }, outdir }),
   build({
     ...common,
@@ -83,9 +83,9 @@ const bundles = await Promise.all([
   }),
   build({
     ...common,
-    entryPoints: { agent: 'agent/main.ts' },
+    entryPoints: { cli: 'agent/cli/cli.ts' },
     outdir,
-    // `import('../resident.ts')` becomes a require of the other bundle.
+    // `import('../sidecar/background.ts')` becomes a require of the other bundle.
     supported: { 'dynamic-import': false },
     plugins: [slimLibraries, apart],
   }),

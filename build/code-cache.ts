@@ -12,7 +12,7 @@ import { startDevVaultProcess } from '../test/support/dev-vault/process.ts'
 /** A run that was slow has called what a quick one does not, such as a timer's function: two that agree are the rule. */
 const mostRuns = 10
 
-/** Writes `agent.cache` beside the bundle in `outdir`: the same bytes for the same bundle and the same Node. */
+/** Writes `cli.cache` beside the bundle in `outdir`: the same bytes for the same bundle and the same Node. */
 export async function makeCodeCache(outdir: string): Promise<void> {
   const scratch = mkdtempSync(join(tmpdir(), 'calico-vault-agent-build-'))
   const vault = await startDevVaultProcess()
@@ -28,7 +28,7 @@ export async function makeCodeCache(outdir: string): Promise<void> {
     let cache: Buffer | undefined
     for (let run = 0; run < mostRuns; run++) {
       await record(resolve(outdir), { ...environment, AGENT_DIR: mkdtempSync(join(scratch, 'node-')) })
-      const next = readFileSync(join(outdir, 'agent.cache'))
+      const next = readFileSync(join(outdir, 'cli.cache'))
       if (cache?.equals(next)) break
       cache = next
     }
@@ -41,7 +41,7 @@ export async function makeCodeCache(outdir: string): Promise<void> {
 function record(outdir: string, env: NodeJS.ProcessEnv): Promise<void> {
   const recorder = fileURLToPath(new URL('record-cache.ts', import.meta.url))
   // V8 salts its hashes at random, and they are in the cache; the seed is no part of what must be the same when it is read.
-  const args = ['--random-seed=1', recorder, join(outdir, 'agent.js'), join(outdir, 'agent.cache')]
+  const args = ['--random-seed=1', recorder, join(outdir, 'cli.js'), join(outdir, 'cli.cache')]
   const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'ignore', 'inherit'] })
   return new Promise((done, failed) => {
     child.on('error', failed)

@@ -6,11 +6,11 @@
 import { writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
-import { compile } from '../agent/compile.ts'
+import { loadScript } from '../agent/core/script-loader.ts'
 
 const [, , bundle = '', cacheFile = ''] = process.argv
 process.argv.splice(1, process.argv.length, bundle, 'init', '--wait', '20s')
-const { script, run } = compile(bundle, undefined)
+const { script, run } = loadScript(bundle, undefined)
 process.on('exit', (code) => {
   if (code === 0) writeFileSync(cacheFile, script.createCachedData())
 })

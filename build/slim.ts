@@ -75,7 +75,7 @@ export const slimLibraries: Plugin = {
         ? undefined
         : { path: `${relative('', importer)}:${path}`, namespace: 'stub', pluginData: stub[2] }
     })
-    // Only the version is asked for (agent/version.ts).
+    // Only the version is asked for (agent/core/version.ts).
     build.onLoad({ filter: /package\.json$/ }, ({ path }) => {
       if (path !== resolve('package.json')) return undefined
       const { version } = JSON.parse(readFileSync(path, 'utf8')) as { version: string }

@@ -1,6 +1,6 @@
 /** Owns reading the options of the commands, and what is wrong with them. */
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
-import { messageOf } from '../errors.ts'
+import { messageOf } from '../core/errors.ts'
 import { UsageError } from './failure.ts'
 
 /** @throws UsageError that names the command */

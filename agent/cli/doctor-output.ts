@@ -1,7 +1,8 @@
 /** Owns how findings are shown: text for people, JSON for programs, and the exit code of the worst. */
-import type { Finding, Status } from '../doctor/check.ts'
-import { runbookOf } from '../reason.ts'
-import { reasons } from '../reasons.ts'
+
+import { runbookOf } from '../core/reason.ts'
+import { reasons } from '../core/reason-catalog.ts'
+import type { Finding, Status } from '../operator/doctor/check.ts'
 import { exitCodes } from './exit-codes.ts'
 import type { Paint } from './terminal.ts'
 

@@ -1,6 +1,6 @@
 /** Owns how a command that failed ends: the message on standard error, and the exit code. */
-import { AgentError, ConfigError } from '../errors.ts'
-import { reasons } from '../reasons.ts'
+import { AgentError, ConfigError } from '../core/errors.ts'
+import { reasons } from '../core/reason-catalog.ts'
 import { exitCodes } from './exit-codes.ts'
 
 /** Wrong arguments: the message, and status 64. */

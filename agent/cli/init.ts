@@ -1,10 +1,11 @@
 /** Owns the command `init`: a good certificate for every target, then the end. */
-import { createAgent } from '../agent.ts'
-import { systemClock } from '../clock.ts'
+
 import type { Config } from '../config/config.ts'
-import { createEventHub } from '../observe/events.ts'
-import { prepareConnection } from '../runtime.ts'
-import { version } from '../version.ts'
+import { systemClock } from '../core/clock.ts'
+import { prepareConnection } from '../core/v8-tuning.ts'
+import { version } from '../core/version.ts'
+import { createEventHub } from '../sidecar/observe/events.ts'
+import { createAgent } from '../sidecar/sidecar.ts'
 import { exitCodes } from './exit-codes.ts'
 import { reportFailure } from './failure.ts'
 
@@ -39,7 +40,7 @@ export async function init(config: Config, waitMs: number): Promise<number> {
   void systemClock.sleep(waitMs, done.signal).then(() => stop.abort())
   const running = agent.runOnce(stop.signal).finally(() => done.abort())
   await systemClock.sleep(logAfterMs, done.signal)
-  const { startLog } = await import('../resident.ts')
+  const { startLog } = await import('../sidecar/background.ts')
   startLog({ config, hub, clock: systemClock })
   const failures = await running
   for (const failure of failures) reportFailure(failure)

@@ -1,9 +1,9 @@
 /** Owns the arguments of `provision`: which there are, which go together, and what is wrong with them. */
-import { parseDuration } from '../config/duration.ts'
-import { checkNodeNames } from '../etcd/nodes.ts'
-import { defaultBusyShare } from '../etcd/pace.ts'
-import { defaultComponents, type Naming } from '../etcd/profile-table.ts'
-import { suggestName } from '../text.ts'
+import { parseDuration } from '../core/duration.ts'
+import { suggestName } from '../core/text.ts'
+import { checkNodeNames } from '../operator/etcd/nodes.ts'
+import { defaultBusyShare } from '../operator/etcd/pace.ts'
+import { defaultComponents, type Naming } from '../operator/etcd/profile-table.ts'
 import { choice, filled, parseAction, parseArguments, refuseMeaningless } from './arguments.ts'
 import { UsageError } from './failure.ts'
 

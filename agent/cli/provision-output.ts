@@ -1,8 +1,8 @@
 /** Owns what `provision` prints: a plan in the way of terraform, a line for each change, and the same as JSON. */
-import { type DefaultObject, keyOf } from '../etcd/defaults.ts'
-import { describeChange } from '../etcd/describe.ts'
-import { describeRange } from '../etcd/grants.ts'
-import { type Change, changesOf, type Plan } from '../etcd/plan.ts'
+import { type DefaultObject, keyOf } from '../operator/etcd/defaults.ts'
+import { describeChange } from '../operator/etcd/describe.ts'
+import { describeRange } from '../operator/etcd/grants.ts'
+import { type Change, changesOf, type Plan } from '../operator/etcd/plan.ts'
 import type { Paint } from './terminal.ts'
 
 export interface Look {

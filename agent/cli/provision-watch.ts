@@ -1,21 +1,21 @@
 /** Owns `provision watch`: its own certificate, the nodes, etcd, and what stays beside them, until a signal. */
 import { hostname } from 'node:os'
-import { createAgent } from '../agent.ts'
-import { systemClock } from '../clock.ts'
 import { parseWatchConfig, type WatchConfig } from '../config/watch.ts'
-import { AgentError, ConfigError } from '../errors.ts'
-import { openEtcd } from '../etcd/client.ts'
-import { desiredState } from '../etcd/desired.ts'
-import { createPace } from '../etcd/pace.ts'
-import type { Profile } from '../etcd/profile-table.ts'
-import { createKubeNodes } from '../kubernetes/node-watch.ts'
-import { createEventHub } from '../observe/events.ts'
-import { createEtcdConnection } from '../provision/connection.ts'
-import { createNodeFile, createNodeInput } from '../provision/node-file.ts'
-import type { NodeSource } from '../provision/node-source.ts'
-import { createProvisioner } from '../provision/provisioner.ts'
-import type * as Resident from '../resident.ts'
-import { version } from '../version.ts'
+import { systemClock } from '../core/clock.ts'
+import { AgentError, ConfigError } from '../core/errors.ts'
+import { version } from '../core/version.ts'
+import { openEtcd } from '../operator/etcd/client.ts'
+import { desiredState } from '../operator/etcd/desired.ts'
+import { createPace } from '../operator/etcd/pace.ts'
+import type { Profile } from '../operator/etcd/profile-table.ts'
+import { createKubeNodes } from '../operator/kubernetes/node-watch.ts'
+import { createEtcdConnection } from '../operator/provision/connection.ts'
+import { createNodeFile, createNodeInput } from '../operator/provision/node-file.ts'
+import type { NodeSource } from '../operator/provision/node-source.ts'
+import { createProvisioner } from '../operator/provision/provisioner.ts'
+import type * as Background from '../sidecar/background.ts'
+import { createEventHub } from '../sidecar/observe/events.ts'
+import { createAgent } from '../sidecar/sidecar.ts'
 import { exitCodes } from './exit-codes.ts'
 import type { ProvisionOptions } from './provision-options.ts'
 
@@ -28,9 +28,9 @@ export async function watch(options: ProvisionOptions, profiles: Readonly<Record
   const hub = createEventHub()
   const { emit } = hub
   const perNode = components.filter((component) => profiles[component]?.scope === 'node')
-  const resident = await import('../resident.ts')
+  const background = await import('../sidecar/background.ts')
   const provision = { usersPerNode: perNode.length, otherUsers: components.length - perNode.length }
-  resident.observe({ agent: config.agent, output: config, provision, hub, clock, version })
+  background.observe({ agent: config.agent, output: config, provision, hub, clock, version })
   const stop = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => {
@@ -44,7 +44,7 @@ export async function watch(options: ProvisionOptions, profiles: Readonly<Record
     emit,
   })
   const provisioner = createProvisioner({
-    source: sourceOf(config, nodesFile, resident),
+    source: sourceOf(config, nodesFile, background),
     connection,
     desired: (nodes) =>
       desiredState({ profiles, components, naming: 'node', nodes, versions: config.versions, strict }),
@@ -59,12 +59,12 @@ export async function watch(options: ProvisionOptions, profiles: Readonly<Record
   const agent = config.agent && createAgent({ config: config.agent, clock, random, emit })
   if (agent !== undefined) process.on('SIGHUP', () => agent.renewNow())
   const files =
-    config.agent === undefined ? { files: config.etcdFiles, directories: [] } : resident.watched(config.agent)
+    config.agent === undefined ? { files: config.etcdFiles, directories: [] } : background.watched(config.agent)
   const changed = (): void => {
     agent?.recheck()
     provisioner.recheck()
   }
-  resident.watchFiles(files, { changed, failed: (detail) => emit({ type: 'watch-failed', detail }) })
+  background.watchFiles(files, { changed, failed: (detail) => emit({ type: 'watch-failed', detail }) })
   await Promise.all([agent?.run(stop.signal), provisioner.run(stop.signal)])
   connection.close()
   return exitCodes.ok
@@ -81,7 +81,7 @@ function orStop(stop: AbortSignal): (ms: number) => Promise<void> {
 function sourceOf(
   { kubernetes }: WatchConfig,
   nodesFile: string | undefined,
-  { watchFiles }: Pick<typeof Resident, 'watchFiles'>,
+  { watchFiles }: Pick<typeof Background, 'watchFiles'>,
 ): NodeSource {
   if (nodesFile === '-') return createNodeInput(process.stdin, clock)
   if (nodesFile !== undefined) return createNodeFile(nodesFile, clock, watchFiles)

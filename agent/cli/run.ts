@@ -1,14 +1,15 @@
-/** Owns the command `run`: the agent until a signal, and the resident part beside it. */
-import { createAgent } from '../agent.ts'
-import { systemClock } from '../clock.ts'
+/** Owns the command `run`: the agent until a signal, and the background services beside it. */
+
 import type { Config } from '../config/config.ts'
-import { createEventHub, type Listener } from '../observe/events.ts'
-import { keepWasmSmall, prepareConnection, settle } from '../runtime.ts'
-import { version } from '../version.ts'
+import { systemClock } from '../core/clock.ts'
+import { disableJit, keepWasmSmall, prepareConnection } from '../core/v8-tuning.ts'
+import { version } from '../core/version.ts'
+import { createEventHub, type Listener } from '../sidecar/observe/events.ts'
+import { createAgent } from '../sidecar/sidecar.ts'
 import { exitCodes } from './exit-codes.ts'
 
 /** Health and metrics are there within a second, also where Vault does not answer. */
-const residentAfterMs = 500
+const backgroundAfterMs = 500
 
 export async function run(config: Config): Promise<number> {
   const hub = createEventHub()
@@ -45,9 +46,9 @@ export async function run(config: Config): Promise<number> {
   }
   process.on('SIGHUP', () => agent.renewNow())
   const running = agent.run(stop.signal)
-  await Promise.race([running, systemClock.sleep(residentAfterMs, published.signal)])
-  const { startResident } = await import('../resident.ts')
-  startResident({
+  await Promise.race([running, systemClock.sleep(backgroundAfterMs, published.signal)])
+  const { startBackground } = await import('../sidecar/background.ts')
+  startBackground({
     config,
     hub,
     clock: systemClock,
@@ -56,8 +57,8 @@ export async function run(config: Config): Promise<number> {
     published: (component) => agent.published(component),
     random: Math.random,
   })
-  published.signal.addEventListener('abort', settle, { once: true })
-  if (published.signal.aborted) settle()
+  published.signal.addEventListener('abort', disableJit, { once: true })
+  if (published.signal.aborted) disableJit()
   await running
   return exitCodes.ok
 }

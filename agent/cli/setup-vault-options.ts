@@ -1,5 +1,5 @@
 /** Owns the arguments of `setup-vault`. */
-import { type ExportFormat, exportFormats } from '../vault-setup/export.ts'
+import { type ExportFormat, exportFormats } from '../operator/vault-setup/export.ts'
 import { choice, filled, parseAction, parseArguments, refuseMeaningless } from './arguments.ts'
 
 const actions = ['plan', 'apply', 'export'] as const

@@ -1,6 +1,6 @@
 /** Owns what `setup-vault` prints: a plan in the way of terraform, a line for each change, and the same as JSON. */
-import { type Change, type Plan, pathOf } from '../vault-setup/changes.ts'
-import { describeChange } from '../vault-setup/describe.ts'
+import { type Change, type Plan, pathOf } from '../operator/vault-setup/changes.ts'
+import { describeChange } from '../operator/vault-setup/describe.ts'
 import type { Paint } from './terminal.ts'
 
 export function setupPlanText(plan: Plan, paint: Paint): string {

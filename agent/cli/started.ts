@@ -3,11 +3,11 @@
  * published. On the host's network, whoever had the port before may still answer there: that answer does not count.
  */
 import { get } from 'node:http'
-import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import { loopbackOf } from '../config/listen.ts'
-import { messageOf } from '../errors.ts'
-import { containerHeader } from '../observe/container.ts'
+import type { Clock } from '../core/clock.ts'
+import { messageOf } from '../core/errors.ts'
+import { containerHeader } from '../sidecar/observe/container.ts'
 import { exitCodes } from './exit-codes.ts'
 import { UsageError } from './failure.ts'
 

@@ -1,10 +1,10 @@
 /** Owns how `status` reads on a terminal. */
-import { isoTime } from '../clock.ts'
-import { formatDuration } from '../config/duration.ts'
-import type { Happening } from '../observe/timeline.ts'
-import { runbookOf } from '../reason.ts'
-import { reasons } from '../reasons.ts'
-import type { Status, TargetStatus } from '../status/status.ts'
+import { isoTime } from '../core/clock.ts'
+import { formatDuration } from '../core/duration.ts'
+import { runbookOf } from '../core/reason.ts'
+import { reasons } from '../core/reason-catalog.ts'
+import type { Happening } from '../sidecar/observe/timeline.ts'
+import type { Status, TargetStatus } from '../sidecar/status/status.ts'
 import type { Paint } from './terminal.ts'
 
 const colours = { good: '+', late: '!', expired: '-', missing: '-' } as const

@@ -1,5 +1,5 @@
 /** Owns reading how the agent logs in: the method and what belongs to it, and nothing that contradicts it. */
-import { Secret } from '../secret.ts'
+import { Secret } from '../core/secret.ts'
 import type { EnvironmentReader } from './reader.ts'
 import { refusedPathProblem } from './reader.ts'
 import { choices } from './variables.ts'

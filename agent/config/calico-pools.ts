@@ -4,7 +4,7 @@
  * @see https://github.com/projectcalico/calico/blob/v3.32.1/node/pkg/lifecycle/startup/startup.go configureIPPools
  */
 import { isIPv4, isIPv6 } from 'node:net'
-import { ConfigError } from '../errors.ts'
+import { ConfigError } from '../core/errors.ts'
 import { type Environment, EnvironmentReader, quote } from './reader.ts'
 import { refuseUnknown } from './unknown-variables.ts'
 import type { VariableName } from './variables.ts'

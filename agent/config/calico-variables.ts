@@ -1,6 +1,4 @@
 /** The variables about the Calico that is provisioned for: its versions, and the pools of a fresh datastore. Part of the one table. */
-import type { Variable } from './variables.ts'
-
 export const calicoVariables = {
   AGENT_CALICO_VERSION: {
     group: 'etcd',
@@ -70,4 +68,4 @@ export const calicoVariables = {
     default: 'false',
     meaning: 'provision --defaults: whether BGP does not announce it',
   },
-} as const satisfies Record<string, Variable>
+} as const

@@ -1,6 +1,7 @@
 /** Owns the configuration: the environment becomes one frozen, typed value, or every problem at once. */
 import { isIPv6 } from 'node:net'
-import { ConfigError } from '../errors.ts'
+import { ConfigError } from '../core/errors.ts'
+import type { KeyType } from '../pki/key.ts'
 import { type Auth, readAuth } from './auth.ts'
 import { type EtcdProbeConfig, readEtcdProbe } from './etcd-endpoints.ts'
 import { type HostCniConfig, readHostCni } from './host-cni.ts'
@@ -11,8 +12,6 @@ import { refuseUnknown, refuseWithoutEffect } from './unknown-variables.ts'
 import { readVaultAddress, type VaultAddress } from './vault.ts'
 
 export type { Target } from './target.ts'
-
-export type KeyType = 'ec-p256' | 'ec-p384' | 'rsa-2048' | 'rsa-4096' | 'ed25519'
 
 export interface Config {
   /** Where certificates come from. With `file`, there is no Vault and no login. */

@@ -1,9 +1,9 @@
 /** Owns the way to etcd of `provision`: addresses and the operator's certificate, from Calico's own variables. */
 import { createPrivateKey } from 'node:crypto'
-import { ConfigError, messageOf } from '../errors.ts'
+import { ConfigError, messageOf } from '../core/errors.ts'
+import { readSmallFile, systemFiles } from '../core/files.ts'
+import { Secret } from '../core/secret.ts'
 import { commonName, parseCertificates } from '../pki/certificate.ts'
-import { Secret } from '../secret.ts'
-import { readSmallFile, systemFiles } from '../store/files.ts'
 import { type CalicoVersion, parseCalicoVersions } from './calico-version.ts'
 import { readEndpoints } from './etcd-endpoints.ts'
 import { type Environment, EnvironmentReader, quote } from './reader.ts'

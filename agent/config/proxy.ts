@@ -1,5 +1,5 @@
 /** Reads the proxies on the way to Vault, as Vault's CLI and Go's programs do. */
-import { Secret } from '../secret.ts'
+import { Secret } from '../core/secret.ts'
 import { type EnvironmentReader, quote } from './reader.ts'
 
 export interface Proxy {

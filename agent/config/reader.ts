@@ -1,6 +1,6 @@
 /** Owns reading single values out of the environment: every problem is collected, none stops the reading. */
 import { isAbsolute } from 'node:path'
-import { parseDuration } from './duration.ts'
+import { parseDuration } from '../core/duration.ts'
 import { type VariableName, variables } from './variables.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>

@@ -1,6 +1,6 @@
 /** Reads where Vault is and how TLS to it is verified: the variables of Vault's own CLI, with the same meaning. */
-import { ConfigError } from '../errors.ts'
-import type { Secret } from '../secret.ts'
+import { ConfigError } from '../core/errors.ts'
+import type { Secret } from '../core/secret.ts'
 import { readVaultToken } from './auth.ts'
 import { type Proxies, readProxies } from './proxy.ts'
 import { type Environment, EnvironmentReader, quote } from './reader.ts'

@@ -1,13 +1,19 @@
 /** Owns the configuration of `provision watch`: whose certificate it uses for etcd, and where the Kubernetes API is. */
 import { isIPv6 } from 'node:net'
 import { join, normalize } from 'node:path'
-import { ConfigError } from '../errors.ts'
-import type { KubeAddress } from '../kubernetes/api.ts'
+import { ConfigError } from '../core/errors.ts'
 import type { CalicoVersion } from './calico-version.ts'
 import { type Config, parseConfig, readObservation } from './config.ts'
 import { type EtcdAddress, parseCalicoVersionVariable, parseEtcdEndpoints, parseProvisionConfig } from './etcd.ts'
 import { type Environment, EnvironmentReader, quote } from './reader.ts'
 import { refuseAgentVariables } from './unknown-variables.ts'
+
+export interface KubeAddress {
+  /** `https://host:port` */
+  readonly origin: string
+  readonly tokenFile: string
+  readonly caFile: string
+}
 
 export interface WatchConfig extends Pick<Config, 'listen' | 'log'> {
   /** Undefined: the certificate comes from elsewhere. */

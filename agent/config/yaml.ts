@@ -3,7 +3,7 @@
  * none stops the reading, and a name that nobody knows is refused with a suggestion.
  */
 import { isMap, isPair, isScalar, isSeq, LineCounter, type Node, parseDocument, type YAMLMap } from 'yaml'
-import { suggestName } from '../text.ts'
+import { suggestName } from '../core/text.ts'
 
 /** Collects a problem of a place in the file. */
 export type Problem = (at: Node | undefined | null, what: string) => undefined

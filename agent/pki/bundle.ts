@@ -1,7 +1,7 @@
 /** Owns the bundle: one immutable set of certificate chain, private key and CA certificates, as PEM and as parsed. */
 import type { KeyObject, X509Certificate } from 'node:crypto'
-import { AgentError, messageOf } from '../errors.ts'
-import type { Secret } from '../secret.ts'
+import { AgentError, messageOf } from '../core/errors.ts'
+import type { Secret } from '../core/secret.ts'
 import { parseCertificates, parseUsable, requireOwnLines, toPem } from './certificate.ts'
 import { exportKey, parseKey } from './key.ts'
 

@@ -4,7 +4,7 @@
  * as soon as somebody asks for the key. No such certificate gets past here.
  */
 import { X509Certificate } from 'node:crypto'
-import { messageOf } from '../errors.ts'
+import { messageOf } from '../core/errors.ts'
 import { commonNameOfDer } from './subject-name.ts'
 
 const pemBegin = '-----BEGIN CERTIFICATE-----'

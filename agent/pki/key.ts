@@ -1,7 +1,8 @@
 /** Owns private keys: made on this node, written as PKCS#8, never sent anywhere. */
 import { createPrivateKey, generateKeyPair, generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto'
-import type { KeyType } from '../config/config.ts'
-import { Secret } from '../secret.ts'
+import { Secret } from '../core/secret.ts'
+
+export type KeyType = 'ec-p256' | 'ec-p384' | 'rsa-2048' | 'rsa-4096' | 'ed25519'
 
 /** A new private key. RSA is made off the event loop: 4096 bits take up to seconds. */
 export async function generateKey(type: KeyType): Promise<KeyObject> {

@@ -1,7 +1,7 @@
 /** Owns which of several addresses of Vault is asked first, and what is no reason to ask the next one. */
 import { createHash } from 'node:crypto'
-import { AgentError } from '../errors.ts'
-import type { ReasonCode } from '../reasons.ts'
+import { AgentError } from '../core/errors.ts'
+import type { ReasonCode } from '../core/reason-catalog.ts'
 
 /** Failures of one way to Vault, or of one node of its cluster. Everything else would be the same at every address. */
 const elsewhere: ReadonlySet<ReasonCode> = new Set([

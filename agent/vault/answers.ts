@@ -1,7 +1,7 @@
 /** Owns the shapes of Vault's answers that the agent uses: each is checked field by field before it is believed. */
-import { AgentError } from '../errors.ts'
-import { asObject, type JsonObject } from '../json.ts'
-import { Secret } from '../secret.ts'
+import { AgentError } from '../core/errors.ts'
+import { asObject, type JsonObject } from '../core/json.ts'
+import { Secret } from '../core/secret.ts'
 import { type Evidence, lookupEvidence } from './clock-evidence.ts'
 
 /** The `auth` part of a login, or `data` of auth/token/lookup-self. */

@@ -1,10 +1,9 @@
 /** Owns the calls of Vault's API that the agent makes: node-vault's `read` and `write` over our transport, typed answers out. */
 import type { X509Certificate } from 'node:crypto'
 import nodeVault from 'node-vault'
-import { AgentError, messageOf } from '../errors.ts'
-import type { Operation } from '../observe/events.ts'
+import { AgentError, messageOf } from '../core/errors.ts'
+import { revealed, type Secret } from '../core/secret.ts'
 import { parseUsable } from '../pki/certificate.ts'
-import { revealed, type Secret } from '../secret.ts'
 import {
   readIssuer,
   readIssuerIds,
@@ -18,6 +17,7 @@ import {
 } from './answers.ts'
 import type { LoginFields } from './credentials.ts'
 import type { Transport, VaultRequest } from './transport.ts'
+import type { Operation } from './vault-event.ts'
 
 /** Headers that prove who a request is from: a token, or inline (OpenBao). Secrets are revealed only into the request itself. */
 export type Credentials = Readonly<Record<string, string | Secret>>

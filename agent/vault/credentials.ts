@@ -1,8 +1,8 @@
 /** Owns the files that the agent logs in with: each is read again before every login, as the kubelet renews it in place. */
 import type { Auth } from '../config/auth.ts'
-import { AgentError, messageOf } from '../errors.ts'
-import { Secret } from '../secret.ts'
-import { readSmallFile, systemFiles } from '../store/files.ts'
+import { AgentError, messageOf } from '../core/errors.ts'
+import { readSmallFile, systemFiles } from '../core/files.ts'
+import { Secret } from '../core/secret.ts'
 import { identityClaims, readClaims, type ServiceAccountClaims } from './jwt.ts'
 
 /** What a login sends: names as they are, and secrets in their wrapper until the request is written. */

@@ -1,11 +1,11 @@
 /** Owns translating what goes wrong on the way to Vault into reasons: system errors, TLS errors, and answers that say no. */
-import { AgentError, messageOf, systemCode } from '../errors.ts'
-import { field } from '../json.ts'
-import type { Operation } from '../observe/events.ts'
-import type { ReasonCode } from '../reasons.ts'
-import { oneLine } from '../text.ts'
-import { isTlsCode, tlsText } from '../tls-error.ts'
-import { parseHttpDate } from './http-date.ts'
+import { AgentError, messageOf, systemCode } from '../core/errors.ts'
+import { parseHttpDate } from '../core/http-date.ts'
+import { field } from '../core/json.ts'
+import type { ReasonCode } from '../core/reason-catalog.ts'
+import { oneLine } from '../core/text.ts'
+import { isTlsCode, tlsText } from '../core/tls-error.ts'
+import type { Operation } from './vault-event.ts'
 
 export interface Answer {
   readonly status: number

@@ -3,8 +3,8 @@
  * one request does the work of two and no token is made.
  * @see https://openbao.org/docs/concepts/auth/#inline-authentication
  */
-import { AgentError } from '../errors.ts'
-import { revealed, Secret } from '../secret.ts'
+import { AgentError } from '../core/errors.ts'
+import { revealed, Secret } from '../core/secret.ts'
 import type { Credentials } from './client.ts'
 import type { LoginFields } from './credentials.ts'
 

@@ -3,9 +3,9 @@
  * token ends, and which node it is bound to.
  * @see https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#bound-service-account-tokens
  */
-import { AgentError } from '../errors.ts'
-import { asObject, type JsonObject, parseJson } from '../json.ts'
-import type { Secret } from '../secret.ts'
+import { AgentError } from '../core/errors.ts'
+import { asObject, type JsonObject, parseJson } from '../core/json.ts'
+import type { Secret } from '../core/secret.ts'
 
 export interface ServiceAccountClaims {
   /** RFC 7519 `exp` in milliseconds since the epoch. */

@@ -3,16 +3,17 @@
  * Nothing is renewed in the background but a token that was handed to us: a login costs one request, a rotation needs it
  * once in hours, and batch tokens cannot be renewed.
  */
-import { type Clock, isoTime } from '../clock.ts'
+
 import type { Auth } from '../config/auth.ts'
-import { AgentError } from '../errors.ts'
-import type { Listener } from '../observe/events.ts'
+import { type Clock, isoTime } from '../core/clock.ts'
+import { AgentError } from '../core/errors.ts'
 import type { Token } from './answers.ts'
 import { type Credentials, tokenHeader, type VaultApi } from './client.ts'
 import { loginEvidence } from './clock-evidence.ts'
 import { readLoginParameters, readStaticToken } from './credentials.ts'
 import { inlineHeaders, translateInlineRefusal } from './inline-auth.ts'
 import type { SkewMeter } from './skew.ts'
+import type { VaultListener } from './vault-event.ts'
 
 export interface Session {
   /** Calls with credentials. @throws AgentError of the login or of the call */
@@ -29,7 +30,7 @@ export interface SessionOptions {
   readonly api: VaultApi
   readonly clock: Clock
   readonly skew: SkewMeter
-  readonly emit: Listener
+  readonly emit: VaultListener
 }
 
 interface HeldToken extends Token {

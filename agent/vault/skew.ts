@@ -3,9 +3,9 @@
  * written into an answer counts: the dates of a certificate that it has just signed, the end of a token, that it has accepted a
  * credential. A header may have been written by anything on the way. See docs/adr/0006.
  */
-import type { Clock, SaneClocks } from '../clock.ts'
-import type { Listener } from '../observe/events.ts'
+import type { Clock, SaneClocks } from '../core/clock.ts'
 import type { Evidence } from './clock-evidence.ts'
+import type { VaultListener } from './vault-event.ts'
 
 export interface SkewMeter {
   /**
@@ -32,7 +32,7 @@ interface Measurement {
   readonly wall: number
 }
 
-export function createSkewMeter(clock: Clock, emit: Listener): SkewMeter {
+export function createSkewMeter(clock: Clock, emit: VaultListener): SkewMeter {
   let known: Measurement | undefined
 
   function take(evidence: Evidence, askedAt: number): void {

@@ -3,9 +3,9 @@ import { createPrivateKey } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { VaultAddress } from '../config/vault.ts'
-import { AgentError, messageOf } from '../errors.ts'
+import { AgentError, messageOf } from '../core/errors.ts'
+import { readSmallFile, systemFiles } from '../core/files.ts'
 import { parseCertificates, toPem } from '../pki/certificate.ts'
-import { readSmallFile, systemFiles } from '../store/files.ts'
 
 /** As node:tls takes them; PEM texts. */
 export interface TlsMaterial {

@@ -3,16 +3,16 @@
  * and every failure as an AgentError. It is open only while somebody holds it: between two rotations no socket and no buffer
  * is kept, and the next one reads the TLS files again.
  */
-import type { Clock } from '../clock.ts'
 import type { VaultAddress } from '../config/vault.ts'
-import { AgentError } from '../errors.ts'
-import type { Listener, Operation } from '../observe/events.ts'
+import type { Clock } from '../core/clock.ts'
+import { AgentError } from '../core/errors.ts'
 import { joined, mayHelpElsewhere, orderFrom } from './addresses.ts'
 import { createConnections } from './connections.ts'
 import { type Answer, translateAnswer, translateConnectionError } from './failure.ts'
 import { type Place, planRedirect } from './redirect.ts'
 import type { SkewMeter } from './skew.ts'
 import type { TlsMaterial } from './tls-files.ts'
+import type { Operation, VaultListener } from './vault-event.ts'
 
 export interface VaultRequest {
   readonly operation: Operation
@@ -38,8 +38,8 @@ export interface TransportOptions {
   readonly first?: string | undefined
   readonly clock: Clock
   readonly skew: SkewMeter
-  readonly emit: Listener
-  /** Called with the TLS material before a connection is made (see runtime.ts). */
+  readonly emit: VaultListener
+  /** Called with the TLS material before a connection is made (see core/v8-tuning.ts). */
   readonly beforeConnect?: ((material: TlsMaterial) => void) | undefined
 }
 

@@ -124,7 +124,7 @@ async function show(): Promise<void> {
 }
 
 function isSealed({ event, reason }: LogLine): boolean {
-  return event === 'kept' && reason === 'vault-sealed'
+  return event === 'renewal-failed' && reason === 'vault-sealed'
 }
 
 function publications(node: DemoNode): number {

@@ -4,7 +4,7 @@ import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { createDirectoryLock, type DirectoryLock } from '../../agent/store/directory-lock.ts'
+import { createDirectoryLock, type DirectoryLock } from '../../agent/sidecar/store/directory-lock.ts'
 import { canMount, remount, tempDir, tempFileSystem } from '../support/temp-dir.ts'
 
 const inUse: unknown = expect.objectContaining({ code: 'directory-in-use' })

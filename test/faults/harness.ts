@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type ReasonCode, reasons } from '../../agent/reasons.ts'
+import { type ReasonCode, reasons } from '../../agent/core/reason-catalog.ts'
 import type { AgentProcess, LoggedLine } from '../support/agent-process.ts'
 import { at } from '../support/https-json.ts'
 import type { FaultRow, Outcome, RunOptions, Stage } from './row.ts'
@@ -68,7 +68,7 @@ export async function runRow(row: FaultRow, { lab, node, holdMs, onEnd }: RunOpt
 /** Waits until log, /readyz and metrics tell one of the reasons; answers it. */
 async function untilTold(agent: AgentProcess, wanted: readonly ReasonCode[], said: string[]): Promise<string> {
   const isTold = ({ event, reason }: LoggedLine): boolean =>
-    event === 'kept' && wanted.includes((reason ?? '') as ReasonCode)
+    event === 'renewal-failed' && wanted.includes((reason ?? '') as ReasonCode)
   const { reason = '' } = await agent.nextLine(isTold)
   for (;;) {
     const ready = await agent.ask('/readyz')
@@ -84,8 +84,8 @@ async function untilTold(agent: AgentProcess, wanted: readonly ReasonCode[], sai
 
 async function untilRenewed(agent: AgentProcess, watch: DirectoryWatch): Promise<string> {
   const before = watch.seen
-  const { event, reason } = await agent.nextLine(({ event: each }) => each === 'published' || each === 'kept')
-  if (event === 'kept') throw new Error(`felt as ${reason}`)
+  const { event, reason } = await agent.nextLine(({ event: each }) => each === 'published' || each === 'renewal-failed')
+  if (event === 'renewal-failed') throw new Error(`felt as ${reason}`)
   while (watch.seen === before) await delay(lookEveryMs)
   return 'not felt: renewed in the middle of it'
 }

@@ -5,14 +5,14 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { AgentError, messageOf } from '../../agent/errors.ts'
+import { AgentError, messageOf } from '../../agent/core/errors.ts'
 import type { BundleText } from '../../agent/pki/bundle.ts'
-import { openHostCniDir } from '../../agent/store/host-cni-dir.ts'
-import { openSecretDir } from '../../agent/store/secret-dir.ts'
+import { openHostCniDir } from '../../agent/sidecar/store/host-cni-dir.ts'
+import { openSecretDir } from '../../agent/sidecar/store/secret-dir.ts'
 import { Crash, createFaultyFiles, type Fault } from '../support/faulty-files.ts'
 import { type InstallCniPlaces, installCniSteps, runInstallCni } from '../support/install-cni.ts'
 import { tempDir } from '../support/temp-dir.ts'
-import { attributes, createBundles, litterIn, readNames, texts } from '../unit/store/bundles.ts'
+import { attributes, createBundles, litterIn, readNames, texts } from '../unit/sidecar/store/bundles.ts'
 
 const at = (ms: number): Date => new Date(Date.UTC(2026, 10, 21) + ms)
 let old: BundleText

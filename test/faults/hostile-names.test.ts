@@ -7,9 +7,9 @@ import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync 
 import { dirname, join } from 'node:path'
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { BundleText } from '../../agent/pki/bundle.ts'
-import { openSecretDir } from '../../agent/store/secret-dir.ts'
+import { openSecretDir } from '../../agent/sidecar/store/secret-dir.ts'
 import { tempDir } from '../support/temp-dir.ts'
-import { attributes, createBundles, generationsIn, readNames, texts } from '../unit/store/bundles.ts'
+import { attributes, createBundles, generationsIn, readNames, texts } from '../unit/sidecar/store/bundles.ts'
 import { kinds, type Scene, secret } from './file-kinds.ts'
 import type { Place, Stop, Visit } from './store-tour.ts'
 

@@ -1,7 +1,7 @@
 /** Owns a program that publishes one bundle after the other as fast as it can, and writes a dot after each, until it is killed. */
 import { readFileSync, writeSync } from 'node:fs'
-import { Secret } from '../../agent/secret.ts'
-import { openSecretDir } from '../../agent/store/secret-dir.ts'
+import { Secret } from '../../agent/core/secret.ts'
+import { openSecretDir } from '../../agent/sidecar/store/secret-dir.ts'
 
 const [directory = '', bundlesFile = ''] = process.argv.slice(2)
 const bundles = JSON.parse(readFileSync(bundlesFile, 'utf8')) as { ca: string; certificate: string; key: string }[]

@@ -3,8 +3,8 @@
  * start takes now more calls and now fewer, so that they are counted from there.
  */
 import { readFileSync, readSync, writeSync } from 'node:fs'
-import { Secret } from '../../agent/secret.ts'
-import { openSecretDir } from '../../agent/store/secret-dir.ts'
+import { Secret } from '../../agent/core/secret.ts'
+import { openSecretDir } from '../../agent/sidecar/store/secret-dir.ts'
 
 const [directory = '', bundleFile = ''] = process.argv.slice(2)
 const { ca, certificate, key } = JSON.parse(readFileSync(bundleFile, 'utf8')) as Record<string, string>

@@ -1,5 +1,5 @@
 /** Owns what a row of the fault matrix is: what is done to a running agent, what it must say, and how soon it must be over. */
-import type { ReasonCode } from '../../agent/reasons.ts'
+import type { ReasonCode } from '../../agent/core/reason-catalog.ts'
 import type { AgentProcess } from '../support/agent-process.ts'
 import type { FaultProxy } from '../support/fault-proxy.ts'
 import type { RealEtcd } from '../support/real-etcd.ts'

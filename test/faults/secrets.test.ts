@@ -72,7 +72,7 @@ describe('secrets', () => {
             bundle: true,
             args: [command],
           })
-          await agent.nextLine(({ event }) => event === 'kept')
+          await agent.nextLine(({ event }) => event === 'renewal-failed')
           const said: string[] = []
           if (command === 'run') {
             agent.signal('SIGHUP')

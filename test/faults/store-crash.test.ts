@@ -5,13 +5,13 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { AgentError } from '../../agent/errors.ts'
+import { AgentError } from '../../agent/core/errors.ts'
 import type { BundleText } from '../../agent/pki/bundle.ts'
-import { fileNames } from '../../agent/store/published-layout.ts'
-import { openSecretDir } from '../../agent/store/secret-dir.ts'
+import { fileNames } from '../../agent/sidecar/store/published-layout.ts'
+import { openSecretDir } from '../../agent/sidecar/store/secret-dir.ts'
 import { Crash, createFaultyFiles, type Fault, type FileCall } from '../support/faulty-files.ts'
 import { tempDir } from '../support/temp-dir.ts'
-import { attributes, createBundles, litterIn, readNames, texts } from '../unit/store/bundles.ts'
+import { attributes, createBundles, litterIn, readNames, texts } from '../unit/sidecar/store/bundles.ts'
 
 const at = (ms: number): Date => new Date(Date.UTC(2026, 10, 21) + ms)
 let oldest: BundleText

@@ -4,9 +4,9 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, expect, onTestFinished, test } from 'vitest'
 import type { BundleText } from '../../agent/pki/bundle.ts'
-import { openSecretDir } from '../../agent/store/secret-dir.ts'
+import { openSecretDir } from '../../agent/sidecar/store/secret-dir.ts'
 import { tempDir } from '../support/temp-dir.ts'
-import { attributes, createBundles, litterIn, readNames, readResolved, texts } from '../unit/store/bundles.ts'
+import { attributes, createBundles, litterIn, readNames, readResolved, texts } from '../unit/sidecar/store/bundles.ts'
 
 const root = join(import.meta.dirname, '../..')
 const seed = 20_261_121

@@ -1,6 +1,6 @@
 /** Owns what the fuzz tests share: how many cases each parser gets, from which seed, and what it may throw. */
 import { inject } from 'vitest'
-import { AgentError } from '../../agent/errors.ts'
+import { AgentError } from '../../agent/core/errors.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {

@@ -1,11 +1,11 @@
 /** The parsers of `provision` and of the etcd probe under hostile input (see parsers.test.ts). */
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { parseProfiles } from '../../agent/etcd/profile-file.ts'
-import { readReceipt, readRecord } from '../../agent/etcd/record.ts'
-import { countGrants, decodeRoles } from '../../agent/gate/probe/messages.ts'
-import { parseNodePage, parseWatchEvent } from '../../agent/kubernetes/answers.ts'
-import { linesOf } from '../../agent/kubernetes/lines.ts'
+import { parseProfiles } from '../../agent/operator/etcd/profile-file.ts'
+import { readReceipt, readRecord } from '../../agent/operator/etcd/record.ts'
+import { parseNodePage, parseWatchEvent } from '../../agent/operator/kubernetes/answers.ts'
+import { linesOf } from '../../agent/operator/kubernetes/lines.ts'
+import { countGrants, decodeRoles } from '../../agent/sidecar/gate/probe/messages.ts'
 import { isAgentError, parameters, survives } from './cases.ts'
 import { brokenJson, brokenText } from './mutations.ts'
 

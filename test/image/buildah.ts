@@ -12,6 +12,8 @@ export interface ImageStore {
   /** Builds the Dockerfile of a source tree and answers the image's id. */
   build(context: string, options?: BuildOptions): string
   inspect(image: string): Image
+  /** Writes the image to an archive that container runtimes import, under this name. */
+  save(image: string, name: string, archive: string): void
   /** A directory with the image's files. */
   mount(image: string): string
   remove(): void
@@ -72,6 +74,7 @@ export function openImageStore(): ImageStore {
       return lastLine(buildah('bud', ...options, afresh ? '--no-cache' : '--layers', ...npmrc, ...args, context))
     },
     inspect: (image) => (JSON.parse(buildah('inspect', '--type', 'image', image)) as { OCIv1: Image }).OCIv1,
+    save: (image, name, archive) => void buildah('push', image, `docker-archive:${archive}:${name}`),
     mount(image) {
       const container = buildah('from', '--pull-never', image)
       containers.push(container)

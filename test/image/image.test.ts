@@ -70,7 +70,7 @@ describe.skipIf(missing !== undefined)(`the image${missing === undefined ? '' : 
 
   it('holds the files of dist/, as they are built outside, owned by root', () => {
     expect(readdirSync(join(files, 'app')).toSorted()).toEqual([...inDist, 'LICENSE'].toSorted())
-    for (const file of inDist.filter((name) => name !== 'agent.cache')) {
+    for (const file of inDist.filter((name) => name !== 'cli.cache')) {
       expect(readFileSync(join(files, 'app', file), 'utf8'), file).toBe(
         readFileSync(join(project, 'dist', file), 'utf8'),
       )
@@ -105,9 +105,9 @@ describe.skipIf(missing !== undefined)(`the image${missing === undefined ? '' : 
   })
 
   it('starts with the code cache of its own Node, under its own flags', async () => {
-    const check = `import('/check/compile.ts').then(({ compile }) => {
-      const cache = require('node:fs').readFileSync('/app/agent.cache')
-      console.log(JSON.stringify({ rejected: compile('/app/agent.js', cache).script.cachedDataRejected }))
+    const check = `import('/check/script-loader.ts').then(({ loadScript }) => {
+      const cache = require('node:fs').readFileSync('/app/cli.cache')
+      console.log(JSON.stringify({ rejected: loadScript('/app/cli.js', cache).script.cachedDataRejected }))
     })`
     const container = start({
       entrypoint: image.config.Entrypoint.slice(0, -1),
@@ -173,9 +173,9 @@ describe.skipIf(missing !== undefined)(`the image${missing === undefined ? '' : 
 
     it('needs no code cache: where it is damaged, the agent is only slower', async () => {
       const { directory, mounts, environment } = prepareNode(lab(), 10_001)
-      const damaged = join(tempDir(), 'agent.cache')
-      writeFileSync(damaged, readFileSync(join(root, 'app/agent.cache')).fill(0, 0, 64))
-      const cache = { source: damaged, destination: '/app/agent.cache' }
+      const damaged = join(tempDir(), 'cli.cache')
+      writeFileSync(damaged, readFileSync(join(root, 'app/cli.cache')).fill(0, 0, 64))
+      const cache = { source: damaged, destination: '/app/cli.cache' }
       const container = start({ environment, mounts: [...mounts, cache], args: ['init'] })
       expect(await container.ended).toEqual({ code: 0, signal: null })
       expect(readPublished(directory).commonName).toBe('calico-node:node1')

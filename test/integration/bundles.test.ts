@@ -24,7 +24,7 @@ describe('the bundles', () => {
   })
 
   it('leave what few need out of the way to the first certificate', () => {
-    const inputs = Object.keys(contents.outputs['dist.new/agent.js']?.inputs ?? {})
+    const inputs = Object.keys(contents.outputs['dist.new/cli.js']?.inputs ?? {})
     expect(inputs).toContain('agent/vault/connections.ts')
     expect(inputs.filter((path) => /vault\/proxy\.ts$|probe\/ask\.ts$|resident\.ts$/.test(path))).toEqual([])
   })

@@ -133,13 +133,13 @@ describe.skipIf('missing' in etcdProgram)(`real etcd${leftOut(etcdProgram)}`, ()
       cert: issued.certificatePem,
       key: issued.privateKeyPem,
     })
-    await etcdPut(await etcd.client('calico-node:node1'), '/calico/kept', 'kept')
+    await etcdPut(await etcd.client('calico-node:node1'), '/calico/kept', 'renewal-failed')
     expect(await etcdGet(node1(), '/calico/kept')).toMatchObject({ ok: false, code: 'tls' })
     const before = node1()
     await etcd.kill()
     expect(await etcdGet(before, '/calico/kept')).toMatchObject({ ok: false, code: 'unreachable' })
     await etcd.restart({ serverCa, clientCaPem: clientCa.certificatePem })
-    expect(await etcdGet(node1(), '/calico/kept')).toEqual({ ok: true, value: 'kept' })
+    expect(await etcdGet(node1(), '/calico/kept')).toEqual({ ok: true, value: 'renewal-failed' })
     expect(await etcdGet(before, '/calico/kept')).toMatchObject({ ok: false, code: 'tls' })
   })
 

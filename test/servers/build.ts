@@ -5,8 +5,8 @@
  * the same time do no harm. With `--if-go`, a machine without Go is no error: the tests say what they leave out.
  */
 import { spawn } from 'node:child_process'
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { cachePath, readGoVersion, type ServerName, serverNames, sourceDirectory } from './locate.ts'
 
 const progressEveryMs = 5000
@@ -55,7 +55,7 @@ async function build(name: ServerName, path: string): Promise<boolean> {
   const seconds = () => Math.round((performance.now() - startedAt) / 1000)
   const progress = showProgress(() => `${name}: building, ${seconds()} s`)
   // Exactly what go.sum pins (never a change of go.mod), and nothing of the git tree around it.
-  const flags = ['-mod=readonly', '-buildvcs=false', '-trimpath', '-ldflags=-s -w']
+  const flags = ['-mod=readonly', '-buildvcs=false', '-trimpath', `-ldflags=-s -w ${versionFlag(name)}`]
   const result = await runGo(['build', ...flags, '-o', temporary, '.'], sourceDirectory(name))
   progress.end()
   if (!result.succeeded) {
@@ -66,6 +66,13 @@ async function build(name: ServerName, path: string): Promise<boolean> {
   renameSync(temporary, path)
   console.log(`${name}: built in ${seconds()} s: ${path}`)
   return true
+}
+
+/** Kubernetes' own build says so as well: without it a kubelet calls itself v0.0.0. */
+function versionFlag(name: ServerName): string {
+  const module = readFileSync(join(sourceDirectory(name), 'go.mod'), 'utf8')
+  const version = /^\tk8s\.io\/kubernetes (\S+)$/m.exec(module)?.[1]
+  return version === undefined ? '' : `-X k8s.io/component-base/version.gitVersion=${version}`
 }
 
 function showProgress(line: () => string): { end(): void } {

@@ -5,7 +5,16 @@ import { accessSync, constants, readdirSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
 
-export const serverNames = ['vault', 'etcd', 'kube-apiserver', 'kustomize', 'kustomize-5.1', 'kustomize-5.0'] as const
+export const serverNames = [
+  'vault',
+  'etcd',
+  'kube-apiserver',
+  'kustomize',
+  'kustomize-5.1',
+  'kustomize-5.0',
+  'kubernetes',
+  'stand-in',
+] as const
 export type ServerName = (typeof serverNames)[number]
 
 /**
@@ -32,6 +41,9 @@ const overrides: Readonly<Record<ServerName, readonly string[]>> = {
   kustomize: ['KUSTOMIZE_BIN'],
   'kustomize-5.1': ['KUSTOMIZE_5_1_BIN'],
   'kustomize-5.0': ['KUSTOMIZE_5_0_BIN'],
+  // For a real node (test/e2e): controller-manager, scheduler, kubelet and kubectl in one, and what runs in Calico's place.
+  kubernetes: ['KUBERNETES_BIN'],
+  'stand-in': ['STAND_IN_BIN'],
 }
 
 /** A program that the environment names but that cannot be run is missing: no silent fall-back to another one. */

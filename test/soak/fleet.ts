@@ -2,10 +2,11 @@
  * Owns a fleet of whole agents on one real Vault: each with its own node, token, directory, session and connection, all of them in this
  * process (as processes, two hundred would need 13 GB). Started at the same moment, as after a power cut.
  */
-import { createAgent } from '../../agent/agent.ts'
-import { systemClock } from '../../agent/clock.ts'
+
 import { parseConfig } from '../../agent/config/config.ts'
-import type { AgentEvent } from '../../agent/observe/events.ts'
+import { systemClock } from '../../agent/core/clock.ts'
+import type { AgentEvent } from '../../agent/sidecar/observe/events.ts'
+import { createAgent } from '../../agent/sidecar/sidecar.ts'
 import { readCpuMs } from '../bench/process-stats.ts'
 import { createTestNode, type Lab } from '../integration/agent/lab.ts'
 
@@ -48,7 +49,7 @@ export async function runFleet(
     let [count, notAfterMs] = [0, 0]
     const done = Promise.withResolvers<void>()
     const emit = (event: AgentEvent): void => {
-      if (event.type === 'kept') failures++
+      if (event.type === 'renewal-failed') failures++
       if (event.type !== 'published') return
       certificates++
       if (++count === 1 && ++served === agents) allServedAfterSeconds = (performance.now() - startedAt) / 1000

@@ -3,15 +3,16 @@
  * can be waited for, one after the other, and its time may be the test's. It is stopped when the test ends.
  */
 import { onTestFinished } from 'vitest'
-import { type Agent, createAgent } from '../../agent/agent.ts'
-import { type Clock, systemClock } from '../../agent/clock.ts'
 import { type Config, parseConfig } from '../../agent/config/config.ts'
-import { describe as describeEvent, type LogLine } from '../../agent/observe/describe.ts'
-import { type AgentEvent, createEventHub } from '../../agent/observe/events.ts'
-import { createHealth, type ProbeAnswer } from '../../agent/observe/health.ts'
-import { createMetrics } from '../../agent/observe/metrics.ts'
-import { keepHostCopy, watched } from '../../agent/resident.ts'
-import { watchFiles } from '../../agent/store/watch.ts'
+import { type Clock, systemClock } from '../../agent/core/clock.ts'
+import { keepHostCopy, watched } from '../../agent/sidecar/background.ts'
+import { describe as describeEvent } from '../../agent/sidecar/observe/describe.ts'
+import { type AgentEvent, createEventHub } from '../../agent/sidecar/observe/events.ts'
+import { createHealth, type ProbeAnswer } from '../../agent/sidecar/observe/health.ts'
+import type { LogLine } from '../../agent/sidecar/observe/log-line.ts'
+import { createMetrics } from '../../agent/sidecar/observe/metrics.ts'
+import { type Agent, createAgent } from '../../agent/sidecar/sidecar.ts'
+import { watchFiles } from '../../agent/sidecar/store/watch.ts'
 import { readTokenExpiryMs } from '../../agent/vault/credentials.ts'
 import type { OnEnd } from './temp-dir.ts'
 
@@ -131,7 +132,7 @@ export async function startAgent(
   }
 }
 
-/** As agent/resident.ts does; here the test waits until the watch has begun. */
+/** As agent/sidecar/background.ts does; here the test waits until the watch has begun. */
 async function watchAll(config: Config, agent: Agent): Promise<() => void> {
   const failed = (detail: string): void => {
     throw new Error(detail)

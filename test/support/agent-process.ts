@@ -80,7 +80,7 @@ export function spawnAgent(
     patienceMs = 10_000,
   }: AgentProcessOptions = {},
 ): AgentProcess {
-  const main = join(root, bundle ? 'dist/main.js' : 'agent/main.ts')
+  const main = join(root, bundle ? 'dist/main.js' : 'agent/cli/cli.ts')
   const [program = process.execPath, ...rest] = command ?? [...wrapper, process.execPath, main, ...args]
   const child = spawn(program, rest, {
     env: { PATH: process.env['PATH'], AGENT_LISTEN: '127.0.0.1:0', ...environment },

@@ -2,8 +2,8 @@
  * Owns playing recorded requests of Calico's programs (calico-traces.ts) against a real etcd as one of its users: each as a
  * call of its own, of the kind that was recorded. Values are empty objects; etcd's answer is about rights alone.
  */
-import type { KeyRange } from '../../agent/etcd/grants.ts'
-import type { Naming } from '../../agent/etcd/profile-table.ts'
+import type { KeyRange } from '../../agent/operator/etcd/grants.ts'
+import type { Naming } from '../../agent/operator/etcd/profile-table.ts'
 import { type Ask, profileOf } from './calico-rights.ts'
 import { node, type Request } from './calico-traces.ts'
 import {

@@ -1,9 +1,9 @@
 /** Owns judging recorded requests (calico-traces.ts) by the table of profiles and the list of what is withheld. */
 import { parseCalicoVersion } from '../../agent/config/calico-version.ts'
-import { allows, type Grant } from '../../agent/etcd/grants.ts'
-import { builtInProfiles, type Naming, type Profile } from '../../agent/etcd/profile-table.ts'
-import { type Choice, grantsOf } from '../../agent/etcd/profiles.ts'
-import { type Withheld, withheld } from '../../agent/etcd/withheld.ts'
+import { allows, type Grant } from '../../agent/operator/etcd/grants.ts'
+import { builtInProfiles, type Naming, type Profile } from '../../agent/operator/etcd/profile-table.ts'
+import { type Choice, grantsOf } from '../../agent/operator/etcd/profiles.ts'
+import { type Withheld, withheld } from '../../agent/operator/etcd/withheld.ts'
 import { neededFor, node, type Request, readTraces, type Trace } from './calico-traces.ts'
 
 const recorded = readTraces()

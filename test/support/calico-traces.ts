@@ -1,7 +1,7 @@
 /** Owns reading the recorded requests of Calico's programs (test/data/calico-traces), and what etcd wants for each of them. */
 import { readdirSync, readFileSync } from 'node:fs'
-import { type Access, exactKey, type Grant, type KeyRange, prefixRange } from '../../agent/etcd/grants.ts'
-import { resources } from '../../agent/etcd/profile-table.ts'
+import { type Access, exactKey, type Grant, type KeyRange, prefixRange } from '../../agent/operator/etcd/grants.ts'
+import { resources } from '../../agent/operator/etcd/profile-table.ts'
 
 const directory = new URL('../data/calico-traces/', import.meta.url)
 

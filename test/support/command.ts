@@ -23,7 +23,7 @@ export interface RunOptions {
 }
 
 export async function runCommand(args: readonly string[], options: RunOptions): Promise<Ended> {
-  const main = join(import.meta.dirname, '../..', options.bundle === true ? 'dist/main.js' : 'agent/main.ts')
+  const main = join(import.meta.dirname, '../..', options.bundle === true ? 'dist/main.js' : 'agent/cli/cli.ts')
   const [program = process.execPath, ...rest] = [...(options.wrapper ?? []), process.execPath, main, ...args]
   return await runProgram(program, rest, options)
 }

@@ -5,6 +5,8 @@ import { callEtcd, type EtcdIdentity } from './etcd-grpc.ts'
 
 export interface EtcdLaunch {
   readonly name: string
+  /** Default: 127.0.0.1. */
+  readonly host?: string
   readonly clientPort: number
   readonly peerPort: number
   readonly dataDirectory: string
@@ -37,12 +39,20 @@ export async function launchEtcd(program: LocatedServer, launch: EtcdLaunch): Pr
   return child
 }
 
-function embeddedArguments({ name, dataDirectory, initialCluster, clientPort, peerPort, tls }: EtcdLaunch): string[] {
+function embeddedArguments({
+  name,
+  host = '127.0.0.1',
+  dataDirectory,
+  initialCluster,
+  clientPort,
+  peerPort,
+  tls,
+}: EtcdLaunch): string[] {
   return [
     `--name=${name}`,
     `--data-dir=${dataDirectory}`,
     `--initial-cluster=${initialCluster}`,
-    `--listen-client=127.0.0.1:${clientPort}`,
+    `--listen-client=${host}:${clientPort}`,
     `--listen-peer=127.0.0.1:${peerPort}`,
     ...(tls === undefined ? [] : [`--cert=${tls.cert}`, `--key=${tls.key}`]),
     ...(tls?.clientCa === undefined ? [] : [`--client-ca=${tls.clientCa}`]),
@@ -50,8 +60,16 @@ function embeddedArguments({ name, dataDirectory, initialCluster, clientPort, pe
   ]
 }
 
-function upstreamArguments({ name, dataDirectory, initialCluster, clientPort, peerPort, tls }: EtcdLaunch): string[] {
-  const client = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${clientPort}`
+function upstreamArguments({
+  name,
+  host = '127.0.0.1',
+  dataDirectory,
+  initialCluster,
+  clientPort,
+  peerPort,
+  tls,
+}: EtcdLaunch): string[] {
+  const client = `${tls === undefined ? 'http' : 'https'}://${host}:${clientPort}`
   const peer = `http://127.0.0.1:${peerPort}`
   const common = [
     `--name=${name}`,

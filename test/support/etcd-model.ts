@@ -1,8 +1,8 @@
 /** Owns a model of etcd's users, roles, grants and keys in memory, with etcd's own rules, for properties and for kills. */
 
-import { AgentError } from '../../agent/errors.ts'
-import type { EtcdAuthApi, StoredKey } from '../../agent/etcd/api.ts'
-import { type Grant, rangeId } from '../../agent/etcd/grants.ts'
+import { AgentError } from '../../agent/core/errors.ts'
+import type { EtcdAuthApi, StoredKey } from '../../agent/operator/etcd/api.ts'
+import { type Grant, rangeId } from '../../agent/operator/etcd/grants.ts'
 
 export interface EtcdModel extends EtcdAuthApi {
   readonly content: {

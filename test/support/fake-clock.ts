@@ -2,7 +2,7 @@
  * Owns time for tests: a Clock whose wall and monotonic time only the test moves. Promises that a sleep ends in the very call
  * of `advance` that reaches its end (or when it is woken), and that `nextSleep` waits until the program sleeps again.
  */
-import type { Clock } from '../../agent/clock.ts'
+import type { Clock } from '../../agent/core/clock.ts'
 
 interface Sleeper {
   readonly until: number

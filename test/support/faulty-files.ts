@@ -3,7 +3,7 @@
  * program. Everything that does not fail is real.
  */
 import * as fs from 'node:fs'
-import type { Files } from '../../agent/store/files.ts'
+import type { Files } from '../../agent/core/files.ts'
 
 export type FileCall = keyof Files
 

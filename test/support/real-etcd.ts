@@ -18,12 +18,14 @@ export interface RealEtcdOptions {
   readonly serverCa?: Pick<TestCa, 'certificatePem' | 'issue'>
   /** Default: true. False: no client is asked for a certificate. */
   readonly clientCertAuth?: boolean
+  /** The address of this machine by which its clients call it. Default: 127.0.0.1. */
+  readonly host?: string
   /** Revoked client certificates, as one CRL (etcd 3.6 reads no PEM). Default: none. */
   readonly clientCrlDer?: Buffer
 }
 
 export interface RealEtcd {
-  /** `https://127.0.0.1:PORT`, the same through every restart. */
+  /** `https://HOST:PORT`, the same through every restart. */
   readonly endpoint: string
   /** The CA of the server certificate, as PEM and as a file; `restart` may change both contents. */
   readonly caPem: string
@@ -110,12 +112,14 @@ async function startMember(
     clientCa: join(member.directory, 'client-ca.pem'),
     clientCrl: join(member.directory, 'client-crl.der'),
   }
-  const endpoint = `https://127.0.0.1:${member.clientPort}`
+  const { host = '127.0.0.1' } = options
+  const endpoint = `https://${host}:${member.clientPort}`
   let current: Required<RealEtcdOptions> = {
     clientCaPem: '',
     serverCa: ownCa,
     clientCertAuth: true,
     clientCrlDer: Buffer.alloc(0),
+    host,
     ...options,
   }
   const client: RealEtcd['client'] = async (commonName) => {
@@ -129,7 +133,7 @@ async function startMember(
       clientCa: current.clientCertAuth ? files.clientCa : undefined,
       clientCrl: current.clientCrlDer.length === 0 ? undefined : files.clientCrl,
     }
-    return await launchEtcd(program, { ...member, initialCluster, tls, probe: await client() })
+    return await launchEtcd(program, { ...member, host, initialCluster, tls, probe: await client() })
   }
   let child = await orRemove(member, start())
   return {
@@ -171,7 +175,7 @@ async function writeTlsFiles(files: TlsFiles, ownCa: TestCa, options: Required<R
     // etcd's JSON gateway is a client of the member, with the server's certificate.
     client: true,
     dnsNames: ['localhost'],
-    ipAddresses: ['127.0.0.1'],
+    ipAddresses: ['127.0.0.1', options.host],
   })
   await Promise.all([
     writeFile(files.ca, options.serverCa.certificatePem),

@@ -8,15 +8,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { requireServer } from '../servers/locate.ts'
-import { createCa, type TestCa } from './certificates.ts'
+import { createCa, type TestCa, type TestCertificate } from './certificates.ts'
 import { type ChildServer, freePort, spawnServer } from './child-server.ts'
 import { type JsonResponse, requestJson } from './https-json.ts'
 import { startPlainEtcd } from './real-etcd.ts'
 
 export interface KubeApiserver {
-  /** `https://127.0.0.1:PORT` */
+  /** `https://HOST:PORT` */
   readonly url: string
   readonly caPem: string
+  /** Its files: `ca.pem`, `sa-key.pem` and others. */
+  readonly directory: string
   /** A client certificate of the user `admin`, who may do everything. */
   readonly adminCertificatePem: string
   readonly adminKeyPem: string
@@ -36,26 +38,39 @@ interface Files {
   readonly serviceAccountKey: string
   readonly serviceAccountPublicKey: string
   readonly tokens: string
+  readonly adminCert: string
+  readonly adminKey: string
 }
 
 const issuer = 'https://kubernetes.default.svc'
 const readyTimeoutMs = 90_000
 
+export interface KubeApiserverOptions {
+  /** The address of this machine by which its clients call it. Default: 127.0.0.1. */
+  readonly host?: string
+  /** Whom it lets in by a token, besides `admin`. */
+  readonly users?: readonly { readonly token: string; readonly name: string; readonly group?: string }[]
+  /** A kubelet lets it in by the administrator's certificate. Default: no admission plugin besides upstream's own. */
+  readonly flags?: readonly string[]
+}
+
 /** Rejects when there is no program: ask `locateServer('kube-apiserver')` and `locateServer('etcd')` first. */
-export async function startKubeApiserver(): Promise<KubeApiserver> {
+export async function startKubeApiserver(options: KubeApiserverOptions = {}): Promise<KubeApiserver> {
+  const { host = '127.0.0.1' } = options
   const program = requireServer('kube-apiserver')
   const etcd = await startPlainEtcd()
   const directory = await mkdtemp(join(tmpdir(), 'real-kube-'))
   const ca = await createCa({ commonName: 'real kube CA' })
   const bootstrapToken = randomBytes(16).toString('hex')
-  const files = await writeFiles(directory, ca, bootstrapToken)
+  const admin = await ca.issue({ commonName: 'admin', client: true })
+  const files = await writeFiles(directory, ca, admin, bootstrapToken, options)
   const port = await freePort()
-  const url = `https://127.0.0.1:${port}`
+  const url = `https://${host}:${port}`
   const spawn = () =>
     spawnServer({
       name: 'kube-apiserver',
       path: program.path,
-      args: apiserverArguments(etcd.endpoint, port, directory, files),
+      args: [...apiserverArguments(etcd.endpoint, host, port, directory, files), ...(options.flags ?? [])],
       env: { TEST_STOP_ON_STDIN_END: '1' },
     })
   let child = spawn()
@@ -66,8 +81,7 @@ export async function startKubeApiserver(): Promise<KubeApiserver> {
     await rm(directory, { recursive: true, force: true })
   }
   try {
-    const admin = await ca.issue({ commonName: 'admin', client: true })
-    const server = { url, caPem: ca.certificatePem, adminCertificatePem: admin.certificatePem }
+    const server = { url, directory, caPem: ca.certificatePem, adminCertificatePem: admin.certificatePem }
     const request: KubeApiserver['request'] = (method, path, body) =>
       requestJson({
         url: url + path,
@@ -120,7 +134,13 @@ async function bindAdmin(url: string, ca: string, token: string): Promise<void> 
   if (status !== 201) throw new Error(`kube-apiserver: no rights for admin: ${status} ${JSON.stringify(body)}`)
 }
 
-async function writeFiles(directory: string, ca: TestCa, bootstrapToken: string): Promise<Files> {
+async function writeFiles(
+  directory: string,
+  ca: TestCa,
+  admin: TestCertificate,
+  bootstrapToken: string,
+  { host = '127.0.0.1', users = [] }: KubeApiserverOptions,
+): Promise<Files> {
   const file = (name: string) => join(directory, name)
   const files: Files = {
     ca: file('ca.pem'),
@@ -129,13 +149,16 @@ async function writeFiles(directory: string, ca: TestCa, bootstrapToken: string)
     serviceAccountKey: file('sa-key.pem'),
     serviceAccountPublicKey: file('sa-public-key.pem'),
     tokens: file('tokens.csv'),
+    adminCert: file('admin.pem'),
+    adminKey: file('admin-key.pem'),
   }
   const [leaf, serviceAccount] = await Promise.all([
     ca.issue({
       commonName: 'kube-apiserver',
       server: true,
-      dnsNames: ['localhost', 'kubernetes.default.svc'],
-      ipAddresses: ['127.0.0.1'],
+      dnsNames: ['localhost', 'kubernetes', 'kubernetes.default.svc'],
+      // 10.96.0.1 is the first of the Services' addresses, and its own.
+      ipAddresses: [host, '10.96.0.1'],
     }),
     // RSA, as kubeadm makes it: tokens are signed with RS256.
     promisify(generateKeyPair)('rsa', {
@@ -145,22 +168,33 @@ async function writeFiles(directory: string, ca: TestCa, bootstrapToken: string)
     }),
   ])
   const secret = { mode: 0o600 }
+  const tokens = [{ token: bootstrapToken, name: 'bootstrap', group: 'system:masters' }, ...users].map(
+    ({ token, name, group = '' }) => `${token},${name},${name},"${group}"\n`,
+  )
   await Promise.all([
     writeFile(files.ca, ca.certificatePem),
     writeFile(files.cert, leaf.certificatePem),
     writeFile(files.key, leaf.privateKeyPem, secret),
     writeFile(files.serviceAccountKey, serviceAccount.privateKey, secret),
     writeFile(files.serviceAccountPublicKey, serviceAccount.publicKey),
-    writeFile(files.tokens, `${bootstrapToken},bootstrap,bootstrap,"system:masters"\n`, secret),
+    writeFile(files.tokens, tokens.join(''), secret),
+    writeFile(files.adminCert, admin.certificatePem),
+    writeFile(files.adminKey, admin.privateKeyPem, secret),
   ])
   return files
 }
 
-function apiserverArguments(etcdEndpoint: string, port: number, directory: string, files: Files): string[] {
+function apiserverArguments(
+  etcdEndpoint: string,
+  host: string,
+  port: number,
+  directory: string,
+  files: Files,
+): string[] {
   return [
     `--etcd-servers=${etcdEndpoint}`,
-    '--bind-address=127.0.0.1',
-    '--advertise-address=127.0.0.1',
+    `--bind-address=${host}`,
+    `--advertise-address=${host}`,
     `--secure-port=${port}`,
     `--tls-cert-file=${files.cert}`,
     `--tls-private-key-file=${files.key}`,
@@ -175,8 +209,12 @@ function apiserverArguments(etcdEndpoint: string, port: number, directory: strin
     '--allow-privileged=true',
     `--service-account-issuer=${issuer}`,
     `--api-audiences=${issuer}`,
-    `--service-account-jwks-uri=https://127.0.0.1:${port}/openid/v1/jwks`,
+    `--service-account-jwks-uri=https://${host}:${port}/openid/v1/jwks`,
     `--service-account-signing-key-file=${files.serviceAccountKey}`,
     `--service-account-key-file=${files.serviceAccountPublicKey}`,
+    // How a kubelet knows it: logs, exec.
+    `--kubelet-client-certificate=${files.adminCert}`,
+    `--kubelet-client-key=${files.adminKey}`,
+    '--kubelet-preferred-address-types=InternalIP',
   ]
 }

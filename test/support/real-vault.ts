@@ -26,14 +26,17 @@ export interface RealVault extends VaultServer {
 
 const readyTimeoutMs = 30_000
 
-/** Rejects when there is no program for it: ask `locateServer('vault')` first. */
-export async function startRealVault(): Promise<RealVault> {
+/**
+ * Rejects when there is no program for it: ask `locateServer('vault')` first.
+ * @param host an address of this machine, by which its clients call it
+ */
+export async function startRealVault(host = '127.0.0.1'): Promise<RealVault> {
   const program = requireServer('vault')
   const directory = await mkdtemp(join(tmpdir(), 'real-vault-'))
   const removeDirectory = () => rm(directory, { recursive: true, force: true })
   try {
     const launch = program.kind === 'embedded' ? launchEmbedded : launchDevelopmentServer
-    const { child, ...server } = await launch(program.path, directory)
+    const { child, ...server } = await launch(program.path, directory, host)
     const api = vaultApi(server)
     return {
       ...server,
@@ -56,20 +59,21 @@ export async function startRealVault(): Promise<RealVault> {
   }
 }
 
-async function launchEmbedded(path: string, directory: string): Promise<Launch> {
+async function launchEmbedded(path: string, directory: string, host: string): Promise<Launch> {
   const ca = await createCa({ commonName: 'real Vault server CA' })
   const leaf = await ca.issue({
     commonName: 'vault',
     server: true,
     dnsNames: ['localhost'],
-    ipAddresses: ['127.0.0.1'],
+    ipAddresses: [host],
   })
   const files = { ca: join(directory, 'ca.pem'), cert: join(directory, 'cert.pem'), key: join(directory, 'key.pem') }
   await writeFile(files.ca, ca.certificatePem)
   await writeFile(files.cert, leaf.certificatePem)
   await writeFile(files.key, leaf.privateKeyPem, { mode: 0o600 })
 
-  const child = spawnServer({ name: 'vault', path, args: ['--tls-cert', files.cert, '--tls-key', files.key] })
+  const args = ['--tls-cert', files.cert, '--tls-key', files.key, '--listen', `${host}:0`]
+  const child = spawnServer({ name: 'vault', path, args })
   const ready: unknown = JSON.parse(await child.firstLine((line) => line, readyTimeoutMs))
   return {
     child,
@@ -85,9 +89,9 @@ async function launchEmbedded(path: string, directory: string): Promise<Launch> 
  * `server -dev` of HashiCorp Vault and of OpenBao. It makes its own certificate, and it mounts kv version 2 at
  * `secret/`, which is taken away so that every server starts alike.
  */
-async function launchDevelopmentServer(path: string, directory: string): Promise<Launch> {
+async function launchDevelopmentServer(path: string, directory: string, host: string): Promise<Launch> {
   const port = await freePort()
-  const address = `https://127.0.0.1:${port}`
+  const address = `https://${host}:${port}`
   const rootToken = `root-${randomBytes(12).toString('hex')}`
   const child = spawnServer({
     name: 'vault server -dev',
@@ -97,7 +101,8 @@ async function launchDevelopmentServer(path: string, directory: string): Promise
       '-dev',
       '-dev-no-store-token',
       `-dev-root-token-id=${rootToken}`,
-      `-dev-listen-address=127.0.0.1:${port}`,
+      `-dev-listen-address=${host}:${port}`,
+      `-dev-tls-san=${host}`,
       '-dev-tls',
       `-dev-tls-cert-dir=${directory}`,
       '-log-level=error',

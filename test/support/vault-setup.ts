@@ -3,7 +3,7 @@
  * alike: a PKI mount, a role and a policy for each component, and the auth methods that a test asks for. Methods whose alias is the
  * node (jwt, cert, approle) get roles that bind the common name to the node; for the others there is a weaker role with a glob.
  */
-import { pkiRoleLimits } from '../../agent/vault-setup/resources.ts'
+import { pkiRoleLimits } from '../../agent/operator/vault-setup/resources.ts'
 import { type VaultApi, vaultApi } from './vault-api.ts'
 import type { VaultServer } from './vault-server.ts'
 import {

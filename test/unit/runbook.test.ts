@@ -3,8 +3,8 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { variables } from '../../agent/config/variables.ts'
-import { runbookOf } from '../../agent/reason.ts'
-import { type ReasonCode, reasons } from '../../agent/reasons.ts'
+import { runbookOf } from '../../agent/core/reason.ts'
+import { type ReasonCode, reasons } from '../../agent/core/reason-catalog.ts'
 import { readAlerts } from '../../build/alert-rules.ts'
 
 const text = readFileSync('docs/runbook.md', 'utf8')

@@ -2,9 +2,10 @@
  * Owns what Prometheus would have scraped of a simulated fleet: the real metrics of every agent, fed with the events that the agent
  * would have told, as OpenMetrics with timestamps.
  */
-import type { Clock } from '../../../agent/clock.ts'
-import type { AgentEvent, Operation } from '../../../agent/observe/events.ts'
-import { createMetrics, type Metrics } from '../../../agent/observe/metrics.ts'
+import type { Clock } from '../../../agent/core/clock.ts'
+import type { AgentEvent } from '../../../agent/sidecar/observe/events.ts'
+import { createMetrics, type Metrics } from '../../../agent/sidecar/observe/metrics.ts'
+import type { Operation } from '../../../agent/vault/vault-event.ts'
 import { createRandom } from '../fleet/random.ts'
 import type { Fleet } from '../fleet/scenarios.ts'
 import type { Witness } from '../fleet/simulation.ts'
@@ -82,7 +83,7 @@ export function createScrapes({ fleet, startMs, intervalMs, isWanted, write }: S
       const component = componentOf(id)
       const reason = 'vault-sealed'
       const failure = { reason, detail: '', retryAtMs, notAfterMs, lifetimeMs: fleet.ttlMs } as const
-      tell(id, atMs, request('issuers', reason), { type: 'kept', component, ...failure })
+      tell(id, atMs, request('issuers', reason), { type: 'renewal-failed', component, ...failure })
     },
     polled: (id, atMs, isAnswered) => {
       tell(id, atMs, request('issuers', isAnswered ? 'ok' : 'vault-sealed'), ...(isAnswered ? [skew()] : []))

@@ -1,6 +1,6 @@
 /** Owns the bare write rate: the changes of a plan as plain etcd3 calls, without plan, record or check. */
 import { Etcd3 } from 'etcd3'
-import type { Change, Plan } from '../../../agent/etcd/plan.ts'
+import type { Change, Plan } from '../../../agent/operator/etcd/plan.ts'
 import type { EtcdIdentity } from '../../support/etcd-grpc.ts'
 import { rounded } from '../summary.ts'
 

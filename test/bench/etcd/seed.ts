@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { DesiredState } from '../../../agent/etcd/desired.ts'
+import type { DesiredState } from '../../../agent/operator/etcd/desired.ts'
 import { sourceDirectory } from '../../servers/locate.ts'
 import type { RealEtcd } from '../../support/real-etcd.ts'
 

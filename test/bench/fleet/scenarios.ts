@@ -1,5 +1,5 @@
 /** Owns what the fleet is put through, and what is expected of it. */
-import type { ReasonCode } from '../../../agent/reasons.ts'
+import type { ReasonCode } from '../../../agent/core/reason-catalog.ts'
 
 const hourMs = 3_600_000
 

@@ -1,26 +1,22 @@
 /**
  * Owns the run of a fleet in virtual time: agents that decide by the agent's own pure functions, against a modelled Vault.
- * What an agent remembers and when it asks is as in agent/rotation/target-state.ts; what takes no time there takes none here. The
+ * What an agent remembers and when it asks is as in agent/sidecar/target-state.ts; what takes no time there takes none here. The
  * kubelet replaces each node's token every few minutes, and the agent notices it at once.
  */
 
 import { generateKeyPairSync } from 'node:crypto'
-import { AgentError } from '../../../agent/errors.ts'
+import type { Moment } from '../../../agent/core/clock.ts'
+import { AgentError } from '../../../agent/core/errors.ts'
+import type { ReasonCode } from '../../../agent/core/reason-catalog.ts'
 import type { Bundle } from '../../../agent/pki/bundle.ts'
 import type { Validity } from '../../../agent/pki/certificate.ts'
-import type { ReasonCode } from '../../../agent/reasons.ts'
-import type { InputStates } from '../../../agent/rotation/inputs.ts'
-import { planStep } from '../../../agent/rotation/next-step.ts'
-import { createPlanner, type RenewalPlan, slotOf } from '../../../agent/rotation/schedule.ts'
-import type { TargetEvent } from '../../../agent/rotation/target-event.ts'
-import {
-  type Moment,
-  nextState,
-  type TargetRules,
-  type TargetState,
-  unknownTarget,
-} from '../../../agent/rotation/target-state.ts'
-import { pollEveryMs } from '../../../agent/source/pki.ts'
+import type { InputStates } from '../../../agent/sidecar/inputs.ts'
+import { nextState } from '../../../agent/sidecar/next-state.ts'
+import { planStep } from '../../../agent/sidecar/next-step.ts'
+import { createPlanner, type RenewalPlan, slotOf } from '../../../agent/sidecar/schedule.ts'
+import { pollEveryMs } from '../../../agent/sidecar/source/pki.ts'
+import type { TargetEvent } from '../../../agent/sidecar/target-event.ts'
+import { type TargetRules, type TargetState, unknownTarget } from '../../../agent/sidecar/target-state.ts'
 import { createEventQueue } from './event-queue.ts'
 import { createRandom } from './random.ts'
 import { createRecord, type Record } from './record.ts'

@@ -85,7 +85,7 @@ function middleBox(name: string, dateOffMs: number, nodeOffMs = 0): MatrixRow {
       const head = `HTTP/1.1 503 Service Unavailable\r\nDate: ${date()}\r\nContent-Type: text/html\r\nContent-Length: ${lost.length}`
       proxy.setFault({ onRequest: (client) => client.write(`${head}\r\n\r\n${lost}`) })
       agent.renewNow()
-      await agent.nextEvent('kept')
+      await agent.nextEvent('renewal-failed')
       await clock.nextSleep()
       await clock.pass(minutes * minuteMs)
       const requestsPerMinute = Math.ceil((proxy.requests.length - asked) / minutes)

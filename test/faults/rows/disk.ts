@@ -1,8 +1,8 @@
 /** Owns the faults of the file system below the target's directory: small ones of their own, which only root may mount. */
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { systemCode } from '../../../agent/errors.ts'
-import type { ReasonCode } from '../../../agent/reasons.ts'
+import { systemCode } from '../../../agent/core/errors.ts'
+import type { ReasonCode } from '../../../agent/core/reason-catalog.ts'
 import { canMount, remount, tempFileSystem } from '../../support/temp-dir.ts'
 import type { FaultRow, Stage } from '../row.ts'
 

@@ -1,13 +1,13 @@
 /** Owns kill -9 at every system call: of a publication, and of `provision apply` on a real etcd. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { openSecretDir } from '../../../agent/store/secret-dir.ts'
+import { openSecretDir } from '../../../agent/sidecar/store/secret-dir.ts'
 import { type Operator, operatorFiles } from '../../integration/etcd/rig.ts'
 import { locateServer } from '../../servers/locate.ts'
 import { etcdAuth } from '../../support/etcd-auth.ts'
 import { startRealEtcd } from '../../support/real-etcd.ts'
 import { tempDir } from '../../support/temp-dir.ts'
-import { attributes, createBundles, litterIn, readNames, texts } from '../../unit/store/bundles.ts'
+import { attributes, createBundles, litterIn, readNames, texts } from '../../unit/sidecar/store/bundles.ts'
 import type { MatrixRow } from '../row.ts'
 import { callsIn, missingStrace, runFromDot, type SystemCall, straceCommand } from '../system-calls.ts'
 

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import type { ReasonCode } from '../../../agent/reasons.ts'
+import type { ReasonCode } from '../../../agent/core/reason-catalog.ts'
 import type { FaultRow, Stage } from '../row.ts'
 
 function row(

@@ -113,7 +113,7 @@ const twice: MatrixRow = {
     const asked = stage.proxy.requests.length
     const startedAt = performance.now()
     const second = stage.startAgain()
-    const told = await second.nextLine(({ event }) => event === 'kept')
+    const told = await second.nextLine(({ event }) => event === 'renewal-failed')
     const ready = JSON.parse((await second.ask('/readyz')).text) as unknown
     const visibleAfterSeconds = (performance.now() - startedAt) / 1000
     const isSilent = stage.proxy.requests.length === asked

@@ -1,10 +1,10 @@
 /** Owns the process that turns over each bit of a leaf and of a CA in turn, and has the agent's code parse, judge and describe it. */
 import { X509Certificate } from 'node:crypto'
-import { AgentError } from '../../../agent/errors.ts'
-import { judge } from '../../../agent/gate/gate.ts'
+import { AgentError } from '../../../agent/core/errors.ts'
+import { Secret } from '../../../agent/core/secret.ts'
 import { parseBundle } from '../../../agent/pki/bundle.ts'
 import { caUses, planCaSet } from '../../../agent/pki/ca-set.ts'
-import { Secret } from '../../../agent/secret.ts'
+import { judge } from '../../../agent/sidecar/gate/gate.ts'
 import { createCa } from '../../support/certificates.ts'
 import { withFlippedBit } from '../../support/damaged.ts'
 

@@ -23,7 +23,7 @@ describeEachVault('jwt node attestation', {}, (lab) => {
   it('another node’s name is refused by Vault: nothing is written, and the reason is told', async () => {
     const { environment, directory } = createTestNode(lab(), { env: { AGENT_COMMON_NAME: 'calico-node:node2' } })
     const agent = await startAgent(environment)
-    expect(await agent.nextEvent('kept')).toMatchObject({
+    expect(await agent.nextEvent('renewal-failed')).toMatchObject({
       reason: 'vault-request-refused',
       detail: expect.stringContaining('common name calico-node:node2 not allowed by this role') as string,
       notAfterMs: undefined,
@@ -54,7 +54,7 @@ describeEachVault('jwt node attestation', {}, (lab) => {
     await first.stop()
     const before = snapshot(directory)
     const agent = await startAgent({ ...environment, AGENT_COMMON_NAME: 'calico-node:node2' })
-    expect(await agent.nextEvent('kept')).toMatchObject({ reason: 'vault-request-refused' })
+    expect(await agent.nextEvent('renewal-failed')).toMatchObject({ reason: 'vault-request-refused' })
     expect(snapshot(directory)).toEqual(before)
   })
 
@@ -63,7 +63,7 @@ describeEachVault('jwt node attestation', {}, (lab) => {
     async (name) => {
       const { environment, directory } = createTestNode(lab(), { env: { NODE_NAME: name } })
       const agent = await startAgent(environment)
-      expect(await agent.nextEvent('kept')).toMatchObject({
+      expect(await agent.nextEvent('renewal-failed')).toMatchObject({
         reason: 'wrong-node',
         detail: expect.stringContaining(`is bound to node1, NODE_NAME is ${name}`) as string,
       })
@@ -78,7 +78,7 @@ describeEachVault('jwt node attestation', {}, (lab) => {
     const agent = await startAgent(environment)
     const { serialNumber } = await agent.nextEvent('issued')
     expect(serialNumber).toMatch(/^[0-9A-F]+$/)
-    expect(await agent.nextEvent('kept')).toMatchObject({
+    expect(await agent.nextEvent('renewal-failed')).toMatchObject({
       reason: 'wrong-name',
       detail: 'the certificate is for "CALICO-NODE:NODE1", wanted is "calico-node:node1"',
     })
@@ -93,7 +93,7 @@ describeEachVault('jwt node attestation', {}, (lab) => {
   it.each(Object.entries(refusedTokens))('a token with %s does not log in', async (_, [token, text]) => {
     const { environment, directory } = createTestNode(lab(), { token })
     const agent = await startAgent(environment)
-    expect(await agent.nextEvent('kept')).toMatchObject({
+    expect(await agent.nextEvent('renewal-failed')).toMatchObject({
       reason: 'vault-login-refused',
       detail: expect.stringMatching(text) as string,
     })
@@ -105,7 +105,7 @@ describeEachVault('jwt node attestation', {}, (lab) => {
       token: { startsInSeconds: -7200, expiresInSeconds: -600 },
     })
     const agent = await startAgent(environment)
-    expect(await agent.nextEvent('kept')).toMatchObject({
+    expect(await agent.nextEvent('renewal-failed')).toMatchObject({
       reason: 'credential-expired',
       detail: expect.stringMatching(`^${tokenFile} expired at 20`) as string,
     })
@@ -126,6 +126,6 @@ describeEachVault('jwt node attestation', {}, (lab) => {
       for (const agent of agents) agent.renewNow()
     }
     expect(serials.size).toBe(30)
-    expect(agents.flatMap(({ events }) => events).filter(({ type }) => type === 'kept')).toEqual([])
+    expect(agents.flatMap(({ events }) => events).filter(({ type }) => type === 'renewal-failed')).toEqual([])
   })
 })

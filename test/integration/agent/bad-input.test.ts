@@ -146,7 +146,7 @@ describe('bad input', () => {
       const { environment, directory } = createTestNode(lab())
       writeFileSync(join(directory, 'etcd-cert'), Buffer.alloc(10_000_000, 'x'))
       const agent = spawnAgent(environment, { bundle: true })
-      const kept = await agent.nextLine(({ event }) => event === 'kept')
+      const kept = await agent.nextLine(({ event }) => event === 'renewal-failed')
       expect(kept).toMatchObject({ reason: 'directory-occupied' })
       expect(kept.error).toContain('etcd-cert has 10000000 bytes; more than 1048576 are not read')
       expect(entriesOf(directory)).toEqual(['etcd-cert'])
@@ -200,7 +200,7 @@ async function runInit(lab: Lab, { token = {}, spoil, env, options }: Case): Pro
   const before = entries()
   const agent = spawnAgent(environment, { args: ['init'], bundle: true, ...options })
   // It would go on trying; the failure of its last try is what it ends with.
-  await agent.nextLine(({ event }) => event === 'kept')
+  await agent.nextLine(({ event }) => event === 'renewal-failed')
   agent.signal('SIGTERM')
   const end = await agent.ended
   const messages = agent

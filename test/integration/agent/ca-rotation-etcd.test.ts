@@ -170,7 +170,7 @@ describeEachVault(`CA rotation with a real etcd${leftOut}`, {}, (lab) => {
         expect(serials).toBeGreaterThan(2)
       }
       for (const node of fleet) {
-        const failed = node.agent.events.filter(({ type }) => type === 'kept' || type === 'ca-refresh-failed')
+        const failed = node.agent.events.filter(({ type }) => type === 'renewal-failed' || type === 'ca-refresh-failed')
         expect(failed).toEqual([])
       }
       // etcd was down between the last reads of these and their end: only why they fail counts.

@@ -147,7 +147,7 @@ describeEachVault('CA rotation', {}, (lab) => {
     expect(state()).toMatchObject({ issuer: 'second', ca: ['second'] })
     expect([await phase(), await uses()]).toEqual(['steady', { second: true }])
     expect(await agent.metric(changedMetric)).toBe(1)
-    expect(agent.events.filter(({ type }) => type === 'kept' || type === 'ca-refresh-failed')).toEqual([])
+    expect(agent.events.filter(({ type }) => type === 'renewal-failed' || type === 'ca-refresh-failed')).toEqual([])
     old = { name: 'second', id: newId }
   })
 
@@ -184,7 +184,7 @@ describeEachVault('CA rotation', {}, (lab) => {
     const first = state()
     await deleteIssuer(lab(), currentId())
     agent.renewNow()
-    expect(await agent.nextEvent('kept')).toMatchObject({ reason: 'vault-not-found' })
+    expect(await agent.nextEvent('renewal-failed')).toMatchObject({ reason: 'vault-not-found' })
     expect(agent.log.at(-1)?.message).toContain('A PKI mount without any issuer answers like this too.')
     expect(state()).toEqual(first)
     const id = await addIssuer(lab(), 'fourth')

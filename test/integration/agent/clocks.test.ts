@@ -47,7 +47,7 @@ describe.each(Object.entries(vaultClocks))("Vault's clock: %s", (_vault, vaultOf
       await clock.nextSleep()
       await clock.pass(5 * minuteMs)
       expect(agent.events.filter(({ type }) => type === 'issued')).toHaveLength(1)
-      expect(agent.events.filter(({ type }) => type === 'kept')).toEqual([])
+      expect(agent.events.filter(({ type }) => type === 'renewal-failed')).toEqual([])
       const skewSeconds = (await agent.metric('clock_skew_seconds')) ?? Number.NaN
       expect(Math.abs(skewSeconds * 1000 - (vaultOffMs - nodeOffMs))).toBeLessThan(3000)
 
@@ -55,7 +55,7 @@ describe.each(Object.entries(vaultClocks))("Vault's clock: %s", (_vault, vaultOf
       const { leaf } = readPublished(directory)
       front.isLost = true
       agent.renewNow()
-      await agent.nextEvent('kept')
+      await agent.nextEvent('renewal-failed')
       await clock.nextSleep()
       await clock.pass(5 * minuteMs)
       expect(readPublished(directory).leaf.serialNumber).toBe(leaf.serialNumber)
@@ -64,7 +64,7 @@ describe.each(Object.entries(vaultClocks))("Vault's clock: %s", (_vault, vaultOf
       agent.renewNow()
       await agent.nextEvent('published', ({ reason }) => reason === 'renewal-requested')
       expect(readPublished(directory).leaf.serialNumber).not.toBe(leaf.serialNumber)
-      expect(agent.events.filter(({ type }) => type === 'state-failed')).toEqual([])
+      expect(agent.events.filter(({ type }) => type === 'fallback-failed')).toEqual([])
       await agent.stop()
     })
   })

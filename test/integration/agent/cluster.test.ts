@@ -52,13 +52,13 @@ function nodeAt({ lab }: ClusterLab, addresses: readonly string[], env: Record<s
 async function untilPublished(agent: AgentInProcess, clock: FakeClock): Promise<readonly string[]> {
   const failures: string[] = []
   for (let attempt = 0; attempt < 40; attempt++) {
-    const isOver = ({ type }: { type: string }) => type === 'published' || type === 'kept'
+    const isOver = ({ type }: { type: string }) => type === 'published' || type === 'renewal-failed'
     const seen = agent.events.length
     await clock.nextSleep()
     clock.advance(10 * minuteMs)
     await expect.poll(() => agent.events.slice(seen).some(isOver), { timeout: 20_000 }).toBe(true)
     for (const event of agent.events.slice(seen)) {
-      if (event.type === 'kept') failures.push(event.reason)
+      if (event.type === 'renewal-failed') failures.push(event.reason)
       if (event.type === 'published') return failures
     }
   }
@@ -93,7 +93,7 @@ describe.skipIf(clusterMissing !== undefined)(`a cluster that forwards${left}`, 
       agent.renewNow()
       await agent.nextEvent('published', ({ reason }) => reason === 'renewal-requested')
     }
-    expect(agent.events.filter(({ type }) => type === 'kept')).toEqual([])
+    expect(agent.events.filter(({ type }) => type === 'renewal-failed')).toEqual([])
   }, 90_000)
 
   it.each([
@@ -201,7 +201,7 @@ describe.skipIf(clusterMissing !== undefined)(`a cluster whose standbys redirect
     const { environment } = nodeAt(started(), [standby?.address ?? ''])
     const agent = await startAgent(environment)
     await agent.nextEvent('published')
-    expect(agent.events.filter(({ type }) => type === 'kept')).toEqual([])
+    expect(agent.events.filter(({ type }) => type === 'renewal-failed')).toEqual([])
   })
 
   it('without redirects, the active node is found among the addresses', async () => {
@@ -210,7 +210,7 @@ describe.skipIf(clusterMissing !== undefined)(`a cluster whose standbys redirect
     const standbys = (await cluster.standbys()).map(({ address }) => address)
     const env = { VAULT_DISABLE_REDIRECTS: 'true' }
     const alone = await startAgent(nodeAt(started(), standbys, env).environment)
-    expect(await alone.nextEvent('kept')).toMatchObject({ reason: 'vault-redirect' })
+    expect(await alone.nextEvent('renewal-failed')).toMatchObject({ reason: 'vault-redirect' })
     await alone.stop()
     const agent = await startAgent(nodeAt(started(), [...standbys, active.address], env).environment)
     await agent.nextEvent('published')
@@ -234,7 +234,7 @@ describe.skipIf(clusterMissing !== undefined)(`a cluster whose standbys redirect
     const [standby] = await cluster.standbys()
     await Promise.all([active.kill(), standby?.kill()])
     agent.renewNow()
-    const { reason, detail } = await agent.nextEvent('kept')
+    const { reason, detail } = await agent.nextEvent('renewal-failed')
     expect(['vault-standby', 'vault-unreachable', 'vault-connection-lost']).toContain(reason)
     for (const { address } of cluster.members) expect(detail).toContain(address)
     await Promise.all([active.start(), standby?.start()])

@@ -8,7 +8,7 @@ import { createTestNode, type Lab, type NodeOptions, withLab } from './lab.ts'
 import { readPublished, snapshot } from './published.ts'
 import { startVaultFront, type VaultFront } from './vault-front.ts'
 
-const isSpent = ({ event, reason }: LoggedLine): boolean => event === 'kept' && reason === 'budget-spent'
+const isSpent = ({ event, reason }: LoggedLine): boolean => event === 'renewal-failed' && reason === 'budget-spent'
 const isPublished = ({ event }: LoggedLine): boolean => event === 'published'
 const signed = ({ requests }: VaultFront): number => requests.filter(({ path }) => path.startsWith('pki/sign/')).length
 

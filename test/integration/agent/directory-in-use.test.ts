@@ -6,7 +6,8 @@ import { createTestNode, withLab } from './lab.ts'
 import { readPublished, snapshot } from './published.ts'
 
 const isPublished = ({ event }: LoggedLine): boolean => event === 'published'
-const isRefused = ({ event, reason }: LoggedLine): boolean => event === 'kept' && reason === 'directory-in-use'
+const isRefused = ({ event, reason }: LoggedLine): boolean =>
+  event === 'renewal-failed' && reason === 'directory-in-use'
 
 describe('two agents on one directory', () => {
   withLab(startDevVault, {}, (lab) => {

@@ -116,7 +116,7 @@ describe('faults: the development Vault', () => {
   })
 })
 
-const isKept = ({ event }: LoggedLine): boolean => event === 'kept'
+const isKept = ({ event }: LoggedLine): boolean => event === 'renewal-failed'
 const isPublished = ({ event }: LoggedLine): boolean => event === 'published'
 
 async function publishOnce(lab: Lab): Promise<{ agent: AgentProcess; directory: string }> {

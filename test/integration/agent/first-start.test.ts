@@ -45,7 +45,7 @@ describeEachVault('first start', {}, (lab) => {
     const agent = spawnAgent(environment, { bundle: true })
     const statuses = await Promise.all(['/startupz', '/livez', '/metrics'].map(async (path) => await agent.ask(path)))
     expect(statuses.map(({ status }) => status)).toEqual([503, 200, 200])
-    expect(agent.lines.filter(({ event }) => event === 'kept')).toEqual([])
+    expect(agent.lines.filter(({ event }) => event === 'renewal-failed')).toEqual([])
   })
 
   it('Vault appears: it is found by the retries alone', async () => {
@@ -87,7 +87,7 @@ describeEachVault('first start', {}, (lab) => {
     // When it is due, Vault is asked; that it is away endangers nothing yet.
     await clock.nextSleep()
     clock.advance(certificate.renewAtMs - clock.now() + 1000)
-    await second.nextEvent('kept', ({ reason }) => reason === 'vault-unreachable')
+    await second.nextEvent('renewal-failed', ({ reason }) => reason === 'vault-unreachable')
     expect(readPublished(empty).leaf.serialNumber).toBe(certificate.serialNumber)
   })
 
@@ -106,7 +106,7 @@ describeEachVault('first start', {}, (lab) => {
     mkdirSync(other)
     await front.close()
     const alone = await startAgent({ ...environment, AGENT_DIR: one }, { clock })
-    await alone.nextEvent('kept')
+    await alone.nextEvent('renewal-failed')
     await alone.nextEvent('published', ({ reason }) => reason === 'restored-from-state')
     expect(readPublished(one).leaf.serialNumber).toBe(certificate.serialNumber)
     await alone.stop()
@@ -136,7 +136,7 @@ describeEachVault('first start', {}, (lab) => {
     // Nobody moves this clock before the test wants the retry.
     const clock = createFakeClock()
     const agent = await startAgent({ ...node.environment, AGENT_BOOTSTRAP_DIR: bootstrap }, { clock })
-    await agent.nextEvent('kept')
+    await agent.nextEvent('renewal-failed')
     await agent.nextEvent('published', ({ reason }) => reason === 'restored-from-bootstrap')
     expect(readPublished(node.directory)).toMatchObject({ commonName: 'calico', caNames: ['Static CA'] })
     expect(agent.probe('startupz').ok).toBe(true)

@@ -97,7 +97,7 @@ describe.skipIf('missing' in program)(`real kube-apiserver${leftOut}`, () => {
         AGENT_COMMON_NAME: 'calico-node:node1',
       })
       const agent = await startAgent(environment)
-      expect(await agent.nextEvent('kept')).toMatchObject({ reason: 'vault-request-refused' })
+      expect(await agent.nextEvent('renewal-failed')).toMatchObject({ reason: 'vault-request-refused' })
       expect(entriesOf(directory)).toEqual([])
     })
 
@@ -105,7 +105,7 @@ describe.skipIf('missing' in program)(`real kube-apiserver${leftOut}`, () => {
       const token = await requestToken(kube, { namespace, serviceAccount: 'calico-node', audiences: [audience] })
       const { environment, directory } = nodeWith(lab(), token, byJwt)
       const agent = await startAgent(environment)
-      expect(await agent.nextEvent('kept')).toMatchObject({ reason: 'vault-login-refused' })
+      expect(await agent.nextEvent('renewal-failed')).toMatchObject({ reason: 'vault-login-refused' })
       expect(entriesOf(directory)).toEqual([])
     })
 
@@ -119,7 +119,7 @@ describe.skipIf('missing' in program)(`real kube-apiserver${leftOut}`, () => {
       })
       const { environment, directory } = nodeWith(lab(), token, byJwt)
       const agent = await startAgent(environment)
-      expect(await agent.nextEvent('kept')).toMatchObject({
+      expect(await agent.nextEvent('renewal-failed')).toMatchObject({
         reason: 'vault-login-refused',
         detail: expect.stringContaining('claim "/kubernetes.io/pod/name" is missing') as string,
       })
@@ -136,7 +136,7 @@ describe.skipIf('missing' in program)(`real kube-apiserver${leftOut}`, () => {
     it('by kubernetes: a token that the API server has not signed is refused', async () => {
       const { environment, directory } = nodeWith(lab(), lab().accounts.token(), byKubernetes)
       const agent = await startAgent(environment)
-      expect(await agent.nextEvent('kept')).toMatchObject({ reason: 'vault-login-refused' })
+      expect(await agent.nextEvent('renewal-failed')).toMatchObject({ reason: 'vault-login-refused' })
       expect(entriesOf(directory)).toEqual([])
     })
   })

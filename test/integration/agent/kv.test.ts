@@ -141,7 +141,7 @@ describeEachVault('certificates in the KV engine', {}, (lab) => {
       for (const [fields, reason] of refused) {
         await write(fields)
         await look()
-        expect(agent.events.findLast(({ type }) => type === 'kept')).toMatchObject({ reason })
+        expect(agent.events.findLast(({ type }) => type === 'renewal-failed')).toMatchObject({ reason })
       }
       expect(JSON.stringify(agent.events)).not.toContain('PRIVATE')
       expect(snapshot(directory)).toEqual(before)
@@ -165,20 +165,20 @@ describeEachVault('certificates in the KV engine', {}, (lab) => {
       await clock.nextSleep()
       expect(requests(second)).toEqual([])
       await clock.pass(pollMs)
-      expect(second.events.findLast(({ type }) => type === 'kept')).toMatchObject({ reason: 'source-older' })
+      expect(second.events.findLast(({ type }) => type === 'renewal-failed')).toMatchObject({ reason: 'source-older' })
       expect(snapshot(directory)).toEqual(before)
     })
 
     it("another node's secret is denied", async () => {
       await write(fieldsOf(await issue()))
       const { agent } = await start({ node: 'node2', env: { AGENT_KV_PATH: 'calico/node1/{component}' } })
-      const { reason, detail } = await agent.nextEvent('kept')
+      const { reason, detail } = await agent.nextEvent('renewal-failed')
       expect([reason, detail]).toEqual(['vault-denied', expect.stringContaining(`/v1/${pathOf('node1')}: 403`)])
     })
 
     it('a uid of the node that would lead elsewhere is refused', async () => {
       const { agent } = await start({ token: { nodeUid: '..' }, env: { AGENT_KV_PATH: 'calico/{node_uid}' } })
-      const { reason, detail } = await agent.nextEvent('kept')
+      const { reason, detail } = await agent.nextEvent('renewal-failed')
       expect([reason, detail]).toEqual([
         'credential-invalid',
         expect.stringContaining('has no claim kubernetes.io/node/uid'),
@@ -187,7 +187,7 @@ describeEachVault('certificates in the KV engine', {}, (lab) => {
 
     it('a path by the uid of the node; nothing there is waited for', async () => {
       const { agent } = await start({ env: { AGENT_KV_PATH: 'calico/node1/{node_uid}' } })
-      const { reason, detail } = await agent.nextEvent('kept')
+      const { reason, detail } = await agent.nextEvent('renewal-failed')
       expect(reason).toBe('source-empty')
       expect(detail).toMatch(/\/calico\/node1\/[0-9a-f-]{36}: 404$/)
     })
@@ -232,7 +232,7 @@ describeEachVault('certificates in the KV engine', {}, (lab) => {
       env: { ...env, AGENT_AUTH_TOKEN_FILE: undefined, VAULT_TOKEN: lab().vault.rootToken },
     })
     const agent = await startAgent(environment)
-    const { reason, detail } = await agent.nextEvent('kept')
+    const { reason, detail } = await agent.nextEvent('renewal-failed')
     expect([reason, detail]).toEqual(['source-empty', expect.stringMatching(/Invalid path for a versioned K\/V/)])
   })
 

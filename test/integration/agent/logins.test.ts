@@ -90,7 +90,7 @@ describeEachVault('logins', {}, (lab) => {
     const before = snapshot(directory)
     await lab().api.root('POST', 'auth/token/revoke', { token: first })
     agent.renewNow()
-    expect(await agent.nextEvent('kept')).toMatchObject({ reason: 'vault-denied' })
+    expect(await agent.nextEvent('renewal-failed')).toMatchObject({ reason: 'vault-denied' })
     expect(snapshot(directory)).toEqual(before)
     writeFileSync(file, await create())
     await agent.nextEvent('published', ({ reason }) => reason === 'renewal-requested')
@@ -122,7 +122,7 @@ describeEachVault('logins', {}, (lab) => {
     // Nobody moves this clock: no retry comes by itself.
     const clock = createFakeClock()
     const agent = await startAgent({ ...environment, AGENT_AUTH_TOKEN_FILE: tokenFile }, { clock, watch: true })
-    const kept = await agent.nextEvent('kept')
+    const kept = await agent.nextEvent('renewal-failed')
     expect(kept).toMatchObject({ reason: 'credential-missing', detail: expect.stringContaining(tokenFile) as string })
     project(volume, 'token', lab().accounts.token())
     await agent.nextEvent('published')
@@ -165,7 +165,7 @@ describe('inline authentication: the development Vault as OpenBao', () => {
       it('tells a login that is refused as a login', async () => {
         const { environment, directory } = createTestNode(lab(), { token: { isForged: true }, env: inline })
         const agent = await startAgent(environment)
-        expect(await agent.nextEvent('kept')).toMatchObject({ reason: 'vault-login-refused' })
+        expect(await agent.nextEvent('renewal-failed')).toMatchObject({ reason: 'vault-login-refused' })
         expect(entriesOf(directory)).toEqual([])
       })
     },
@@ -178,7 +178,7 @@ describeEachVault('inline authentication on HashiCorp Vault', {}, (lab) => {
     skip(health.version.startsWith('2.'), 'the real Vault is an OpenBao, which knows it')
     const { environment, directory } = createTestNode(lab(), { env: inline })
     const agent = await startAgent(environment)
-    const { reason } = await agent.nextEvent('kept')
+    const { reason } = await agent.nextEvent('renewal-failed')
     expect(reason).toBe('inline-auth-unsupported')
     expect(agent.log.at(-1)?.message).toMatch(/does not know inline authentication.*Set AGENT_INLINE_AUTH=off/)
     expect(entriesOf(directory)).toEqual([])

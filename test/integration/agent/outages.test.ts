@@ -22,7 +22,7 @@ describeEachVault('outages', { tokenType: 'service' }, (lab) => {
     await lab().vault.seal()
     try {
       agent.renewNow()
-      expect(await agent.nextEvent('kept')).toMatchObject({ reason: 'vault-sealed' })
+      expect(await agent.nextEvent('renewal-failed')).toMatchObject({ reason: 'vault-sealed' })
       expect(snapshot(directory)).toEqual(before)
       expect(agent.probe('readyz')).toMatchObject({
         ok: true,
@@ -31,7 +31,7 @@ describeEachVault('outages', { tokenType: 'service' }, (lab) => {
       // One more try meets the same.
       await clock.nextSleep()
       clock.advance(10_000)
-      await agent.nextEvent('kept')
+      await agent.nextEvent('renewal-failed')
     } finally {
       await lab().vault.unseal()
       await untilActive(lab())
@@ -51,7 +51,7 @@ describeEachVault('outages', { tokenType: 'service' }, (lab) => {
     let agent: AgentInProcess
     try {
       agent = await startAgent(environment, { clock })
-      expect(await agent.nextEvent('kept')).toMatchObject({ reason: 'vault-sealed', notAfterMs: undefined })
+      expect(await agent.nextEvent('renewal-failed')).toMatchObject({ reason: 'vault-sealed', notAfterMs: undefined })
       expect(entriesOf(directory)).toEqual([])
     } finally {
       await lab().vault.unseal()
@@ -80,7 +80,7 @@ describeEachVault('outages', { tokenType: 'service' }, (lab) => {
       'auth/jwt/login',
       'pki/sign/calico-node',
     ])
-    expect(agent.events.filter(({ type }) => type === 'kept')).toEqual([])
+    expect(agent.events.filter(({ type }) => type === 'renewal-failed')).toEqual([])
   })
 
   it('a policy that is taken away costs one new login a try, until it is back', async () => {
@@ -95,7 +95,7 @@ describeEachVault('outages', { tokenType: 'service' }, (lab) => {
     try {
       front.requests.length = 0
       agent.renewNow()
-      expect(await agent.nextEvent('kept')).toMatchObject({ reason: 'vault-denied' })
+      expect(await agent.nextEvent('renewal-failed')).toMatchObject({ reason: 'vault-denied' })
       expect(front.requests.filter(({ path }) => path === 'auth/jwt/login')).toHaveLength(1)
       expect(front.requests.filter(({ path }) => path === 'pki/sign/calico-node')).toHaveLength(2)
       expect(snapshot(directory)).toEqual(before)
@@ -119,7 +119,7 @@ describeEachVault('outages', { tokenType: 'service' }, (lab) => {
       setImmediate(resolve)
     })
     agent.renewNow()
-    expect(await agent.nextEvent('kept')).toMatchObject({
+    expect(await agent.nextEvent('renewal-failed')).toMatchObject({
       reason: 'vault-unreachable',
       detail: expect.stringContaining('ECONNREFUSED') as string,
     })
@@ -143,7 +143,7 @@ describeEachVault('outages', { tokenType: 'service' }, (lab) => {
     await front.close()
     await front.open({ newCa: true })
     agent.renewNow()
-    expect(await agent.nextEvent('kept')).toMatchObject({ reason: 'vault-tls' })
+    expect(await agent.nextEvent('renewal-failed')).toMatchObject({ reason: 'vault-tls' })
     expect(agent.log.at(-1)?.message).toContain('Check VAULT_CACERT')
     expect(snapshot(node.directory)).toEqual(before)
     project(volume, 'ca.crt', front.caPem)
@@ -159,7 +159,7 @@ describeEachVault('outages', { tokenType: 'service' }, (lab) => {
     const before = snapshot(directory)
     front.isSilent = true
     agent.renewNow()
-    expect(await agent.nextEvent('kept')).toMatchObject({
+    expect(await agent.nextEvent('renewal-failed')).toMatchObject({
       reason: 'vault-timeout',
       detail: expect.stringContaining('no complete answer within 200 ms') as string,
     })

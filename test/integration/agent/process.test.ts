@@ -78,7 +78,7 @@ describeEachVault('the process', {}, (lab) => {
     const agent = spawnAgent({ ...environment, AGENT_AUTH_TOKEN_FILE: join(volume, 'token') }, { bundle: true })
     const timeOf = (line: LoggedLine, field: string): number => Date.parse(String(line[field]))
     const kept = await agent.nextLine((line) => timeOf(line, 'retryAt') - timeOf(line, 'time') > 3000)
-    expect(kept).toMatchObject({ event: 'kept', reason: 'credential-missing' })
+    expect(kept).toMatchObject({ event: 'renewal-failed', reason: 'credential-missing' })
     project(volume, 'token', lab().accounts.token())
     expect(timeOf(await agent.nextLine(isPublished), 'time')).toBeLessThan(timeOf(kept, 'retryAt'))
   })

@@ -24,7 +24,7 @@ describeEachVault('rotation', {}, (lab) => {
       expect(readPublished(directory).leaf.serialNumber).toBe(next.certificate.serialNumber)
       certificate = next.certificate
     }
-    expect(agent.events.filter(({ type }) => type === 'kept')).toEqual([])
+    expect(agent.events.filter(({ type }) => type === 'renewal-failed')).toEqual([])
     expect(agent.events.filter(({ type }) => type === 'login')).toHaveLength(1)
   })
 

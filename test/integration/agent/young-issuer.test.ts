@@ -16,7 +16,7 @@ afterAll(() => lab.stop())
 test('the agent says so, and the next try, which comes when it can work, does', async () => {
   const { environment } = createTestNode(lab)
   const agent = await startAgent(environment, { clock })
-  const { detail, retryAtMs } = await agent.nextEvent('kept', ({ reason }) => reason === 'issuer-too-young')
+  const { detail, retryAtMs } = await agent.nextEvent('renewal-failed', ({ reason }) => reason === 'issuer-too-young')
   expect(detail).toContain("notBefore before signer's notBefore")
   expect(retryAtMs - clock.now()).toBeGreaterThanOrEqual(30_000)
   expect(retryAtMs - clock.now()).toBeLessThan(40_000)

@@ -1,8 +1,8 @@
 /** Owns what the tests of the probe share: questions, and servers that are not etcd. */
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { onTestFinished } from 'vitest'
-import { askEtcd } from '../../../agent/gate/probe/ask.ts'
-import type { Finding } from '../../../agent/gate/probe/outcome.ts'
+import type { Finding } from '../../../agent/sidecar/gate/probe/outcome.ts'
+import { askEtcd } from '../../../agent/sidecar/gate/probe/probe.ts'
 
 export interface Asker {
   readonly cert: string

@@ -1,8 +1,8 @@
 /** Three members: a leader that goes away in the middle, a member that is down, a quorum that is lost, an etcd that hangs. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { desiredState } from '../../../agent/etcd/desired.ts'
-import { builtInProfiles } from '../../../agent/etcd/profile-table.ts'
-import { examine, reconcile } from '../../../agent/etcd/reconcile.ts'
+import { desiredState } from '../../../agent/operator/etcd/desired.ts'
+import { builtInProfiles } from '../../../agent/operator/etcd/profile-table.ts'
+import { examine, reconcile } from '../../../agent/operator/etcd/reconcile.ts'
 import { etcdAuth } from '../../support/etcd-auth.ts'
 import { killLeader } from '../../support/etcd-leader.ts'
 import type { RealEtcd } from '../../support/real-etcd.ts'

@@ -3,7 +3,7 @@
 import { createSecureServer } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { expect, it, onTestFinished } from 'vitest'
-import { openEtcd } from '../../../agent/etcd/client.ts'
+import { openEtcd } from '../../../agent/operator/etcd/client.ts'
 import { createCa } from '../../support/certificates.ts'
 
 it('says that etcd did not answer in time', async () => {

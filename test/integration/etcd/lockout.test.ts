@@ -4,7 +4,12 @@ import { createHmac } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { type BootstrapOptions, enableAuth, finishBootstrap, wayBackUser } from '../../../agent/etcd/bootstrap.ts'
+import {
+  type BootstrapOptions,
+  enableAuth,
+  finishBootstrap,
+  wayBackUser,
+} from '../../../agent/operator/etcd/bootstrap.ts'
 import { createCa } from '../../support/certificates.ts'
 import { freePort, spawnServer } from '../../support/child-server.ts'
 import { etcdAuth } from '../../support/etcd-auth.ts'

@@ -1,6 +1,6 @@
 /** Whether anybody else writes, as real etcd tells it; the clock is the test's own. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createPace, windowMs } from '../../../agent/etcd/pace.ts'
+import { createPace, windowMs } from '../../../agent/operator/etcd/pace.ts'
 import { etcdAuth } from '../../support/etcd-auth.ts'
 import type { RealEtcd } from '../../support/real-etcd.ts'
 import { clientOf, etcdVersions, startMembers, titleOf } from './rig.ts'

@@ -1,10 +1,10 @@
 /** What real programs of Calico asked of etcd, asked again by the users that provision makes: nothing is denied that is not meant to be. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { desiredState } from '../../../agent/etcd/desired.ts'
-import { builtInProfiles } from '../../../agent/etcd/profile-table.ts'
-import type { Choice } from '../../../agent/etcd/profiles.ts'
-import { reconcile } from '../../../agent/etcd/reconcile.ts'
-import { withheld } from '../../../agent/etcd/withheld.ts'
+import { desiredState } from '../../../agent/operator/etcd/desired.ts'
+import { builtInProfiles } from '../../../agent/operator/etcd/profile-table.ts'
+import type { Choice } from '../../../agent/operator/etcd/profiles.ts'
+import { reconcile } from '../../../agent/operator/etcd/reconcile.ts'
+import { withheld } from '../../../agent/operator/etcd/withheld.ts'
 import { distinct, openReplay, type Replay } from '../../support/calico-replay.ts'
 import {
   type Ask,

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { openEtcd } from '../../../agent/etcd/client.ts'
+import { openEtcd } from '../../../agent/operator/etcd/client.ts'
 import { locateServer } from '../../servers/locate.ts'
 import { type Ended, type RunOptions, runCommand } from '../../support/command.ts'
 import type { EtcdIdentity } from '../../support/etcd-grpc.ts'

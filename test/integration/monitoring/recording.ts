@@ -4,7 +4,7 @@
  * @see https://prometheus.io/docs/prometheus/latest/configuration/unit_testing_rules/#series
  */
 import type { FakeClock } from '../../support/fake-clock.ts'
-import { parseExposition } from '../../unit/observe/exposition.ts'
+import { parseExposition } from '../../unit/sidecar/observe/exposition.ts'
 
 /** Labels that Prometheus adds to everything from one agent. */
 export type TargetLabels = Readonly<Record<string, string>>

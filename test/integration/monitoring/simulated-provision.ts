@@ -1,6 +1,6 @@
 /** Owns the metrics of a `provision watch` that is told what happens, scraped once a minute of its time. */
-import type { AgentEvent, Listener } from '../../../agent/observe/events.ts'
-import { createMetrics } from '../../../agent/observe/metrics.ts'
+import type { AgentEvent, Listener } from '../../../agent/sidecar/observe/events.ts'
+import { createMetrics } from '../../../agent/sidecar/observe/metrics.ts'
 import { createFakeClock } from '../../support/fake-clock.ts'
 import { createRecording, type Recording, recordMinutes } from './recording.ts'
 

@@ -98,7 +98,7 @@ describe('status', () => {
       await agent.nextLine(({ event }) => event === 'listening')
       await lab().vault.seal()
       onTestFinished(() => lab().vault.unseal())
-      await renewed(agent, 'kept')
+      await renewed(agent, 'renewal-failed')
       const { targets } = await shown(environment)
       expect(targets[0]).toMatchObject({ state: 'good', failure: { reason: 'vault-sealed', advice: 'Unseal Vault.' } })
     })
@@ -110,7 +110,7 @@ describe('status', () => {
       agent.signal('SIGTERM')
       await agent.ended
       const other = createServer((_request, response) => {
-        const happenings = [{ at: new Date().toISOString(), what: 'kept', reason: 'vault-sealed' }]
+        const happenings = [{ at: new Date().toISOString(), what: 'renewal-failed', reason: 'vault-sealed' }]
         response.end(
           JSON.stringify({
             version: '9',

@@ -40,7 +40,7 @@ describe.skipIf(browserMissing !== undefined)(`the status page in Chromium${left
     }
 
     /** SIGHUP, and the end of the attempt at each target. */
-    async function renew(agent: AgentProcess, event: 'published' | 'kept'): Promise<void> {
+    async function renew(agent: AgentProcess, event: 'published' | 'renewal-failed'): Promise<void> {
       const before = agent.lines.length
       agent.signal('SIGHUP')
       const ended = new Set<string>()
@@ -109,7 +109,7 @@ describe.skipIf(browserMissing !== undefined)(`the status page in Chromium${left
       await renew(agent, 'published')
       await lab().vault.seal()
       onTestFinished(() => lab().vault.unseal())
-      await renew(agent, 'kept')
+      await renew(agent, 'renewal-failed')
       const { page, complaints } = await open(agent)
       const section = page.getByRole('region', { name: 'calico-node', exact: true })
       const text = await section.innerText()

@@ -16,7 +16,7 @@ interface Result {
 }
 
 function run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Result> {
-  const command = [join(root, 'agent/main.ts'), ...args]
+  const command = [join(root, 'agent/cli/cli.ts'), ...args]
   return new Promise((resolve) => {
     const child = execFile(join(root, 'node_modules/.bin/node'), command, { env }, (_error, stdout, stderr) => {
       resolve({ code: child.exitCode ?? -1, stdout, stderr })

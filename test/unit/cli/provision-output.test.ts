@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { changeLine, planJson, planText } from '../../../agent/cli/provision-output.ts'
 import { painter } from '../../../agent/cli/terminal.ts'
-import { prefixRange } from '../../../agent/etcd/grants.ts'
-import type { Plan } from '../../../agent/etcd/plan.ts'
+import { prefixRange } from '../../../agent/operator/etcd/grants.ts'
+import type { Plan } from '../../../agent/operator/etcd/plan.ts'
 
 const grant = { access: 'read' as const, ...prefixRange('/calico/') }
 const plan: Plan = {

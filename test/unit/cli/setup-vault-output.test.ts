@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { isInStep, setupChangeLine, setupPlanJson, setupPlanText } from '../../../agent/cli/setup-vault-output.ts'
 import { painter } from '../../../agent/cli/terminal.ts'
-import type { Plan } from '../../../agent/vault-setup/changes.ts'
+import type { Plan } from '../../../agent/operator/vault-setup/changes.ts'
 
 const empty: Plan = { changes: [], refusals: [], notes: [], waitsForCertificate: false }
 const plain = painter(false, {})

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { type Config, parseConfig } from '../../../agent/config/config.ts'
 import { refusedVariables } from '../../../agent/config/unknown-variables.ts'
 import { variables } from '../../../agent/config/variables.ts'
-import { ConfigError } from '../../../agent/errors.ts'
+import { ConfigError } from '../../../agent/core/errors.ts'
 import { smallest } from './environment.ts'
 
 const name = fc.oneof(fc.constantFrom(...Object.keys(variables), ...Object.keys(refusedVariables)), fc.string())

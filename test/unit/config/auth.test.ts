@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Secret } from '../../../agent/secret.ts'
+import { Secret } from '../../../agent/core/secret.ts'
 import { parse } from './environment.ts'
 
 const clientCertificate = { VAULT_CLIENT_CERT: '/tls/tls.crt', VAULT_CLIENT_KEY: '/tls/tls.key' }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { parseWantedPools } from '../../../agent/config/calico-pools.ts'
-import { ConfigError } from '../../../agent/errors.ts'
+import { ConfigError } from '../../../agent/core/errors.ts'
 
 function problemsOf(env: Readonly<Record<string, string>>): readonly string[] {
   try {

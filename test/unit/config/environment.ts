@@ -1,7 +1,7 @@
 /** Owns environments for the tests of the configuration: the smallest good one, and what is wrong with others. */
 import { type Config, parseConfig } from '../../../agent/config/config.ts'
 import type { Environment } from '../../../agent/config/reader.ts'
-import { ConfigError } from '../../../agent/errors.ts'
+import { ConfigError } from '../../../agent/core/errors.ts'
 
 export const smallest: Environment = { VAULT_ADDR: 'https://vault.example.org:8200', NODE_NAME: 'node1' }
 

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { parseProvisionConfig, readOperator } from '../../../agent/config/etcd.ts'
-import { ConfigError } from '../../../agent/errors.ts'
+import { ConfigError } from '../../../agent/core/errors.ts'
 import { createCa, type TestCa } from '../../support/certificates.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 

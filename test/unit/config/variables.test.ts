@@ -2,7 +2,7 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { isServiceLink } from '../../../agent/config/unknown-variables.ts'
 import { variables } from '../../../agent/config/variables.ts'
-import { suggestName } from '../../../agent/text.ts'
+import { suggestName } from '../../../agent/core/text.ts'
 
 const names = Object.keys(variables)
 

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parseWatchConfig } from '../../../agent/config/watch.ts'
-import { ConfigError } from '../../../agent/errors.ts'
+import { ConfigError } from '../../../agent/core/errors.ts'
 import { createCa } from '../../support/certificates.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 

@@ -1,7 +1,7 @@
 import { createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
+import { Secret } from '../../../agent/core/secret.ts'
 import { exportKey, generateKey, isKeyPair, parseKey } from '../../../agent/pki/key.ts'
-import { Secret } from '../../../agent/secret.ts'
 import { withDamagedSecret } from '../../support/damaged.ts'
 
 describe.each([

@@ -1,8 +1,8 @@
 /** Owns the way from the certificates of the test authority to what the agent works with. */
 import { X509Certificate } from 'node:crypto'
+import { Secret } from '../../../agent/core/secret.ts'
 import { type Bundle, createBundle } from '../../../agent/pki/bundle.ts'
 import { parseKey } from '../../../agent/pki/key.ts'
-import { Secret } from '../../../agent/secret.ts'
 import type { TestCertificate } from '../../support/certificates.ts'
 
 export function x509({ certificatePem }: Pick<TestCertificate, 'certificatePem'>): X509Certificate {

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { AgentError } from '../../../agent/errors.ts'
-import { Secret } from '../../../agent/secret.ts'
+import { AgentError } from '../../../agent/core/errors.ts'
+import { Secret } from '../../../agent/core/secret.ts'
 import { readIssuer, readIssuerIds, readSigned, readToken, readTokenLookup } from '../../../agent/vault/answers.ts'
 
 const held = new Secret('hvs.held')

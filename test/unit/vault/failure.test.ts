@@ -1,8 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { AgentError } from '../../../agent/errors.ts'
-import type { Operation } from '../../../agent/observe/events.ts'
-import { reasons } from '../../../agent/reasons.ts'
+import { AgentError } from '../../../agent/core/errors.ts'
+import { reasons } from '../../../agent/core/reason-catalog.ts'
 import {
   type Answer,
   errorTexts,
@@ -10,6 +9,7 @@ import {
   translateAnswer,
   translateConnectionError,
 } from '../../../agent/vault/failure.ts'
+import type { Operation } from '../../../agent/vault/vault-event.ts'
 
 function systemError(code: string, message = `connect ${code}`): Error {
   return Object.assign(new Error(message), { code })

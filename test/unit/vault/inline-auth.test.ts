@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { AgentError } from '../../../agent/errors.ts'
-import type { ReasonCode } from '../../../agent/reasons.ts'
-import { revealed } from '../../../agent/secret.ts'
+import { AgentError } from '../../../agent/core/errors.ts'
+import type { ReasonCode } from '../../../agent/core/reason-catalog.ts'
+import { revealed } from '../../../agent/core/secret.ts'
 import { inlineHeaders, translateInlineRefusal } from '../../../agent/vault/inline-auth.ts'
 
 test('every parameter is a header of its own, base64url of its key and value', () => {

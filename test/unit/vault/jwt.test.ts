@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { AgentError } from '../../../agent/errors.ts'
-import { Secret } from '../../../agent/secret.ts'
+import { AgentError } from '../../../agent/core/errors.ts'
+import { Secret } from '../../../agent/core/secret.ts'
 import { readClaims, type ServiceAccountClaims } from '../../../agent/vault/jwt.ts'
 
 const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url')

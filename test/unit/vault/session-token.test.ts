@@ -1,7 +1,7 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { AgentError } from '../../../agent/errors.ts'
-import { revealed } from '../../../agent/secret.ts'
+import { AgentError } from '../../../agent/core/errors.ts'
+import { revealed } from '../../../agent/core/secret.ts'
 import { denied, jwtUntil, sessionRig, tokenOf } from './session-rig.ts'
 
 describe('a token that was handed to us', () => {

@@ -1,6 +1,6 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { AgentError } from '../../../agent/errors.ts'
+import { AgentError } from '../../../agent/core/errors.ts'
 import { denied, jwtUntil, sessionRig, tokenOf } from './session-rig.ts'
 
 const logins = (calls: readonly string[]): number => calls.filter((call) => call.startsWith('login ')).length

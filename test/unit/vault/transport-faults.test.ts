@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { describe, expect, test } from 'vitest'
-import { reasons } from '../../../agent/reasons.ts'
+import { reasons } from '../../../agent/core/reason-catalog.ts'
 import {
   type Answering,
   answerBytes,

@@ -1,5 +1,5 @@
 /** Owns what a misconfiguration is: how it is made on a stack that is in order, and what `doctor` must say of it. */
-import type { ReasonCode } from '../../../../agent/reasons.ts'
+import type { ReasonCode } from '../../../../agent/core/reason-catalog.ts'
 import type { DoctorRun, Patient, Stack } from '../stack.ts'
 
 export interface Misconfiguration {

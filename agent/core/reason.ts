@@ -1,0 +1,29 @@
+/** Owns what a reason is made of; the reasons themselves are in reasons.ts and beside what they are about. */
+
+/** How an attempt that ended with this reason is tried again (backoff.ts): each class has its own ladder. */
+export type RetryClass = 'outage' | 'refused' | 'local' | 'awaited'
+
+export interface Reason {
+  readonly about:
+    | 'renewal'
+    | 'gate'
+    | 'vault'
+    | 'auth'
+    | 'store'
+    | 'budget'
+    | 'file'
+    | 'etcd'
+    | 'kube'
+    | 'setup'
+    | 'source'
+  readonly retry: RetryClass
+  /** What happened, as a clause that follows the name of the thing. */
+  readonly says: string
+  /** What an operator should do. */
+  readonly advice: string
+}
+
+/** Where the runbook tells about a code or an alert: what log, probes and terminal give as the link. */
+export function runbookOf(name: string): string {
+  return `docs/runbook.md#${name.toLowerCase()}`
+}

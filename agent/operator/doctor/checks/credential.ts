@@ -1,0 +1,64 @@
+/** Owns the check of what the agent logs in with, as far as it can be seen without Vault. */
+
+import type { Auth } from '../../../config/auth.ts'
+import { isoTime } from '../../../core/clock.ts'
+import { formatDuration } from '../../../core/duration.ts'
+import { readLoginParameters, readStaticToken, readTokenClaims } from '../../../vault/credentials.ts'
+import type { ServiceAccountClaims } from '../../../vault/jwt.ts'
+import { type Check, failure, ok, type Verdict, warning } from '../check.ts'
+
+export const credential: Check = {
+  id: 'credential',
+  where: 'vault',
+  title: 'the credential to log in with',
+  run: ({ vault, config, now }) => look(vault().auth, config.node, now()),
+}
+
+function look(auth: Auth, node: string, nowMs: number): Verdict {
+  if (auth.method === 'token') {
+    readStaticToken(auth)
+    return ok(auth.tokenFile ?? 'VAULT_TOKEN')
+  }
+  readLoginParameters(auth, node)
+  if (auth.method === 'jwt' || auth.method === 'kubernetes')
+    return judgeClaims(readTokenClaims(auth.tokenFile), auth, nowMs)
+  return ok(auth.method === 'approle' ? auth.roleIdFile : `the client certificate of VAULT_CLIENT_CERT as ${auth.role}`)
+}
+
+/** What the API server itself accepts: whoever sees such a token can use the Kubernetes API with it. */
+const apiAudience = /^https:\/\/kubernetes\.default(\.svc(\.[\w.-]+)?)?$/
+
+/** The kubelet renews a token when a fifth of its life, or a day, is left. */
+export function judgeClaims(
+  claims: ServiceAccountClaims,
+  { method, tokenFile }: Pick<Extract<Auth, { tokenFile: string }>, 'method' | 'tokenFile'>,
+  nowMs: number,
+): Verdict {
+  const { expiresAtMs, audiences, serviceAccount, podName, nodeName } = claims
+  const saw = [
+    `${tokenFile}: service account ${serviceAccount ?? '(none)'}, audience ${audiences.join(', ') || '(none)'}`,
+    `pod ${podName ?? '(none)'}, node ${nodeName ?? '(none)'}, ${validity(expiresAtMs, nowMs)}`,
+  ].join('\n')
+  if (expiresAtMs !== undefined && expiresAtMs <= nowMs) return failure(saw, 'credential-expired')
+  if (method === 'jwt' && (nodeName === undefined || podName === undefined)) {
+    return warning(
+      saw,
+      'Project the token into the pod (serviceAccountToken volume, Kubernetes 1.30 or newer): without pod and node claims Vault cannot bind the certificate to this node.',
+      'credential-invalid',
+    )
+  }
+  if (method === 'jwt' && audiences.some((audience) => apiAudience.test(audience))) {
+    return warning(
+      saw,
+      'Project a token with an audience of its own, such as vault-calico: this one also opens the Kubernetes API.',
+      'credential-invalid',
+    )
+  }
+  return ok(saw)
+}
+
+function validity(expiresAtMs: number | undefined, nowMs: number): string {
+  if (expiresAtMs === undefined) return 'never expires'
+  const at = isoTime(expiresAtMs)
+  return expiresAtMs <= nowMs ? `expired at ${at}` : `valid for ${formatDuration(expiresAtMs - nowMs)}`
+}

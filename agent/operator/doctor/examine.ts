@@ -1,0 +1,81 @@
+/** Owns the order of the examination: each check after those it needs, once or for each target, each for a bounded time. */
+import type { Target } from '../../config/config.ts'
+import type { Access } from './access.ts'
+import { type Check, type Finding, skipped, type Verdict, verdictOf } from './check.ts'
+
+export interface Examination {
+  readonly checks: readonly Check[]
+  readonly targets: readonly Target[]
+  readonly access: Access
+  /** The longest that one check may take. */
+  readonly limitMs: number
+  /** Called with each finding as it comes. */
+  readonly found: (finding: Finding) => void
+}
+
+/** @returns every finding, in order */
+export async function examine({ checks, targets, access, limitMs, found }: Examination): Promise<Finding[]> {
+  const findings: Finding[] = []
+  const [first] = targets
+  if (first === undefined) throw new Error('a configuration without a target')
+  for (const check of checks.filter((each) => hasPoint(each, access))) {
+    for (const target of check.each === 'target' ? targets : [first]) {
+      const name = check.each === 'target' ? target.component : undefined
+      const verdict = missing(check, name, findings) ?? (await bounded(check, access, target, limitMs))
+      const finding = { check: check.id, title: check.title, target: name, ...verdict }
+      findings.push(finding)
+      found(finding)
+    }
+  }
+  return findings
+}
+
+/** A check of what is not there by configuration would say nothing, and nothing that builds on it has to wait. */
+function hasPoint({ where }: Check, access: Access): boolean {
+  if (where === undefined) return true
+  const { kind } = access.config.source
+  return where === 'vault' ? kind !== 'file' : (where === 'pki') === (kind === 'pki')
+}
+
+/** What the check would have to build on and cannot. */
+function missing(check: Check, target: string | undefined, findings: readonly Finding[]): Verdict | undefined {
+  const concerned = (each: Finding): boolean =>
+    (each.target === undefined || target === undefined || each.target === target) &&
+    check.needs?.includes(each.check) === true
+  const broken = findings.find((each) => concerned(each) && (each.status === 'failure' || each.status === 'skipped'))
+  if (broken === undefined) return undefined
+  return skipped(
+    broken.status === 'failure' ? `${broken.check} has failed` : `${broken.check} was left out: ${broken.saw}`,
+  )
+}
+
+async function bounded(check: Check, access: Access, target: Target, limitMs: number): Promise<Verdict> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<Verdict>((resolve) => {
+    const saw = `no result within ${limitMs / 1000} s`
+    timer = setTimeout(() => resolve({ status: 'failure', saw, advice: 'Look at what the check asks.' }), limitMs)
+  })
+  try {
+    return await Promise.race([Promise.resolve(check.run(access, target)), late])
+  } catch (error) {
+    return verdictOf(error)
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Without a configuration nothing else can be looked at. */
+export function failedConfiguration(
+  { id, title }: Pick<Check, 'id' | 'title'>,
+  checks: readonly Check[],
+  problems: readonly string[],
+): Finding[] {
+  const advice = 'Correct each of them; calico-vault-agent --help lists all variables.'
+  const saw = problems.join('\n')
+  return [
+    { check: id, title, target: undefined, status: 'failure', saw, advice },
+    ...checks
+      .filter((check) => check.id !== id)
+      .map((check) => ({ check: check.id, title: check.title, target: undefined, ...skipped(`${id} has failed`) })),
+  ]
+}

@@ -1,0 +1,147 @@
+/**
+ * Owns bringing etcd in step: look, plan, apply, and look again until nothing differs. Safe to be killed at any call and
+ * to run twice at once. The one entry for whoever has a desired state: the commands, and whoever watches nodes.
+ */
+import { AgentError } from '../../core/errors.ts'
+import type { EtcdAuthApi } from './api.ts'
+import { type ApplyOptions, applyChanges } from './apply.ts'
+import type { DesiredState } from './desired.ts'
+import { createMemory, type Memory, rememberChange } from './memory.ts'
+import { type Change, type Made, type Plan, type Prune, planChanges } from './plan.ts'
+import type { PoolOptions } from './pool.ts'
+import { readActual, readNames } from './read.ts'
+import { digestOf, type Record, readReceipt, readRecord, recordLine, tidy, writeReceipt } from './record.ts'
+
+export interface ExamineOptions extends PoolOptions {
+  readonly prune: Prune
+  /** Go on without what is refused (plan.ts). */
+  readonly around?: boolean
+  /** Of whoever reconciles more than once: then a change of a few nodes costs calls for these alone. */
+  readonly memory?: Memory
+  /** Read everything, whatever memory and receipt say. */
+  readonly fresh?: boolean
+}
+
+/** `changed` is called after each change that was made. */
+export type ReconcileOptions = ExamineOptions & ApplyOptions
+
+export interface Examination {
+  readonly plan: Plan
+  /** Revision of etcd's auth store before the look; undefined where etcd does not tell. */
+  readonly revision: string | undefined
+  readonly authEnabled: boolean
+  /** Undefined: a receipt made it unnecessary to read everything. */
+  readonly record: Record | undefined
+}
+
+/** Each round repairs what a second one at work has done in between; two of the same mind agree in the second. */
+const mostRounds = 6
+
+const nothingMade: Made = { users: new Set(), roles: new Set() }
+
+/**
+ * What differs. Where `memory` still fits etcd's count of changes, nothing is read that is known already. Where a receipt says
+ * that all was in step at the count that etcd still has, that is three calls instead of one for every user and role; it only
+ * counts with authentication on: without it, anybody could have written it.
+ */
+export async function examine(api: EtcdAuthApi, desired: DesiredState, options: ExamineOptions): Promise<Examination> {
+  const { memory = createMemory(), fresh = false, prune } = options
+  const { enabled, revision } = await api.authStatus()
+  if (fresh || revision === undefined || memory.known?.revision !== revision) memory.known = undefined
+  if (memory.known === undefined && !fresh && enabled && revision !== undefined && typeof prune === 'boolean') {
+    const receipt = await readReceipt(api)
+    if (receipt?.revision === revision && receipt.digest === digestOf(desired, prune)) {
+      return {
+        plan: { phases: [], refusals: [], notes: receipt.notes },
+        revision,
+        authEnabled: true,
+        record: undefined,
+      }
+    }
+  }
+  const record = await readRecord(api)
+  const known = memory.known ?? (await readNames(api, revision))
+  const actual = await readActual(api, known, desired, relevantTo(desired, prune, record.made), options)
+  memory.known = known
+  return { plan: planChanges(desired, actual, options), revision, authEnabled: enabled, record }
+}
+
+/** With a list of what may go, nothing else that is ours need be read: one new node among thousands is a few calls. */
+function relevantTo({ users, roles }: DesiredState, prune: Prune, made: Made): Made {
+  if (typeof prune === 'boolean') return made
+  const among = (names: ReadonlySet<string>, wanted: ReadonlyMap<string, unknown>): Set<string> =>
+    new Set([...names].filter((name) => wanted.has(name) || prune.has(name)))
+  return { users: among(made.users, users), roles: among(made.roles, roles) }
+}
+
+export interface Outcome {
+  readonly changes: number
+  readonly notes: readonly string[]
+  /** Only with `around`: what was left out, and why. */
+  readonly refusals: readonly string[]
+}
+
+/**
+ * @param first what `examine` has just found, where that was shown to somebody who said yes to it
+ * @throws AgentError `etcd-conflict` before any change, but with `around`; anything else leaves a part done, which the next run completes
+ */
+export async function reconcile(
+  api: EtcdAuthApi,
+  desired: DesiredState,
+  options: ReconcileOptions,
+  first?: Examination,
+): Promise<Outcome> {
+  let changes = 0
+  const gone = new Set<string>()
+  const memory = options.memory ?? createMemory()
+  let found = first ?? (await examine(api, desired, { ...options, memory }))
+  for (let round = 1; round <= mostRounds; round++) {
+    const { plan, record } = found
+    if (plan.refusals.length > 0 && options.around !== true)
+      throw new AgentError('etcd-conflict', plan.refusals.join('\n'))
+    if (plan.phases.length === 0) {
+      if (record !== undefined) await settle(api, desired, options, { ...found, record }, gone)
+      return { changes, notes: plan.notes, refusals: plan.refusals }
+    }
+    const changed = (change: Change): void => {
+      changes++
+      if (memory.known !== undefined) rememberChange(memory.known, change)
+      for (const line of goneLines(change)) gone.add(line)
+      options.changed(change)
+    }
+    try {
+      await applyChanges(api, plan, record?.made ?? nothingMade, { ...options, changed })
+    } catch (error) {
+      // Of a change without an answer nobody knows whether it was made.
+      memory.known = undefined
+      // A user or role went away between the look and the change: look again.
+      if (!(error instanceof AgentError && error.code === 'etcd-contended')) throw error
+    }
+    found = await examine(api, desired, { ...options, memory, fresh: false })
+  }
+  throw new AgentError('etcd-contended', `still not in step after ${mostRounds} rounds`)
+}
+
+/** Cleans up and leaves the receipt. None of it is needed for what the caller wanted. */
+async function settle(
+  api: EtcdAuthApi,
+  desired: DesiredState,
+  options: ReconcileOptions,
+  { plan, revision, record }: Examination & { readonly record: Record },
+  gone: ReadonlySet<string>,
+): Promise<void> {
+  await tidy(api, record, gone)
+  const { prune } = options
+  // Whoever names what may go looks at parts, and has a memory.
+  if (revision === undefined || typeof prune !== 'boolean') return
+  // Somebody may have changed something while we looked.
+  const { enabled, revision: now } = await api.authStatus()
+  if (enabled && now === revision) {
+    await writeReceipt(api, { revision, digest: digestOf(desired, prune), notes: plan.notes })
+  }
+}
+
+function goneLines(change: Change): string[] {
+  if (change.do === 'delete-user') return [recordLine('user', change.user)]
+  return change.do === 'delete-role' ? [recordLine('role', change.role)] : []
+}

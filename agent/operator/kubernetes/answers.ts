@@ -1,0 +1,68 @@
+/** Owns what the Kubernetes API answers about nodes: pages of a list and events of a watch, checked before anybody uses them. */
+import { AgentError } from '../../core/errors.ts'
+import { field, parseJson } from '../../core/json.ts'
+
+export interface NodePage {
+  readonly names: readonly string[]
+  readonly resourceVersion: string
+  /** For the next page; undefined on the last one. */
+  readonly continue: string | undefined
+}
+
+/** @see https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes */
+export type WatchEvent =
+  | { readonly type: 'present' | 'gone'; readonly name: string; readonly resourceVersion: string }
+  | { readonly type: 'bookmark'; readonly resourceVersion: string }
+  | { readonly type: 'error'; readonly status: number; readonly message: string }
+  /** Nobody knows what it told; only a new list does. */
+  | { readonly type: 'malformed' }
+
+/** @throws AgentError `kube-bad-answer` */
+export function parseNodePage(text: string): NodePage {
+  const body = parseJson(text)
+  const metadata = field(body, 'metadata')
+  const items = field(body, 'items')
+  const resourceVersion = textOf(field(metadata, 'resourceVersion'))
+  const next = field(metadata, 'continue')
+  // An empty list is written as null by some versions of Go programs.
+  const names = items === null ? [] : Array.isArray(items) ? items.map(nameOf) : undefined
+  if (resourceVersion === undefined || names === undefined || names.includes(undefined)) {
+    throw new AgentError('kube-bad-answer', 'the answer is no list of nodes')
+  }
+  return {
+    names: names as string[],
+    resourceVersion,
+    continue: typeof next === 'string' && next !== '' ? next : undefined,
+  }
+}
+
+/** Never throws. */
+export function parseWatchEvent(line: string): WatchEvent {
+  const event = parseJson(line)
+  const object = field(event, 'object')
+  const resourceVersion = textOf(field(field(object, 'metadata'), 'resourceVersion'))
+  const type = field(event, 'type')
+  if (type === 'ERROR') {
+    const code = field(object, 'code')
+    const message = field(object, 'message')
+    return {
+      type: 'error',
+      status: typeof code === 'number' ? code : 500,
+      message: typeof message === 'string' ? message : '',
+    }
+  }
+  if (resourceVersion === undefined) return { type: 'malformed' }
+  if (type === 'BOOKMARK') return { type: 'bookmark', resourceVersion }
+  const name = nameOf(object)
+  if (name === undefined) return { type: 'malformed' }
+  if (type === 'ADDED' || type === 'MODIFIED') return { type: 'present', name, resourceVersion }
+  return type === 'DELETED' ? { type: 'gone', name, resourceVersion } : { type: 'malformed' }
+}
+
+function nameOf(object: unknown): string | undefined {
+  return textOf(field(field(object, 'metadata'), 'name'))
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined
+}

@@ -1,0 +1,172 @@
+/**
+ * Owns the life of `provision watch`: what the source tells is gathered for a moment and brought to etcd; every so often all of
+ * it is looked at again. Every failure leaves etcd as it is and is tried again.
+ */
+
+import { type BackoffState, planRetry } from '../../core/backoff.ts'
+import type { Clock } from '../../core/clock.ts'
+import { AgentError } from '../../core/errors.ts'
+import { createLoop, type Loop } from '../../core/retry-loop.ts'
+import type { Listener } from '../../sidecar/observe/events.ts'
+import { describeChange } from '../etcd/describe.ts'
+import { createMemory } from '../etcd/memory.ts'
+import type { EtcdConnection } from './connection.ts'
+import type { NodeListener, NodeSource } from './node-source.ts'
+import { reconcileNodes, type StepOptions, type StepOutcome } from './step.ts'
+
+export interface ProvisionerOptions extends Pick<StepOptions, 'desired' | 'components' | 'graceMs' | 'pace'> {
+  readonly source: NodeSource
+  readonly connection: Pick<EtcdConnection, 'use'>
+  /** How often everything is looked at. */
+  readonly resyncMs: number
+  readonly clock: Clock
+  readonly random: () => number
+  readonly emit: Listener
+}
+
+export interface Provisioner {
+  /** Until `stop`. Rejects only for bugs. */
+  run(stop: AbortSignal): Promise<void>
+  /** The certificate has changed: does not wait for a retry. */
+  recheck(): void
+}
+
+/** Nodes often come several at a time, and each change costs etcd more than the look before it. */
+const settleMs = 100
+const longestSleepMs = 30_000
+/** As a runway for the backoff: tries are at most ten seconds apart. */
+const patienceMs = 40_000
+
+export function createProvisioner(options: ProvisionerOptions): Provisioner {
+  const { source, connection, clock, random, emit, resyncMs } = options
+  const memory = createMemory()
+  let present: ReadonlySet<string> | undefined
+  let isCurrent = false
+  /** What was told since the last step began. */
+  let isDirty = false
+  let inPlace: ReadonlySet<string> | undefined
+  // Moments of the monotonic clock.
+  let fullAt = clock.monotonic()
+  let removeAt = Number.POSITIVE_INFINITY
+  let failed: { readonly backoff: BackoffState; readonly retryAt: number } | undefined
+  let told = { notes: '', held: '' }
+  let conflicts: ReadonlySet<string> = new Set()
+  let loop: Loop | undefined
+
+  const wake = (): void => {
+    isDirty = true
+    loop?.wake()
+  }
+
+  const listener: NodeListener = {
+    nodes: (names) => {
+      present = new Set(names)
+      emit({ type: 'provision-nodes', count: names.size })
+      wake()
+    },
+    reached: () => {
+      if (!isCurrent) {
+        isCurrent = true
+        emit({ type: 'provision-source-reached', source: source.name, nodes: present?.size ?? 0 })
+        wake()
+      }
+    },
+    failed: (error, retryAtMs) => {
+      isCurrent = false
+      emit({ type: 'provision-source-failed', reason: error.code, detail: error.message, retryAtMs })
+    },
+  }
+
+  async function step(names: ReadonlySet<string>): Promise<void> {
+    const startedAt = clock.monotonic()
+    const isFull = inPlace === undefined || startedAt >= fullAt
+    const outcome = await connection.use((api) =>
+      reconcileNodes(api, {
+        ...options,
+        present: names,
+        isCurrent,
+        memory,
+        inPlace: isFull ? undefined : inPlace,
+        nowMs: clock.now(),
+        now: () => clock.monotonic(),
+        changed: (change) => emit({ type: 'provision-change', kind: change.do, text: describeChange(change) }),
+      }),
+    )
+    inPlace = outcome.inPlace
+    isDirty ||= outcome.isMore
+    failed = undefined
+    if (isFull) fullAt = startedAt + resyncMs
+    const waitMs = outcome.nextAtMs === undefined ? Number.POSITIVE_INFINITY : outcome.nextAtMs - clock.now()
+    removeAt = clock.monotonic() + waitMs
+    tell(outcome, isFull, clock.monotonic() - startedAt)
+  }
+
+  function tell(outcome: StepOutcome, isFull: boolean, durationMs: number): void {
+    const { vanished, settled, remove, held, why, pending, changes, notes, refusals, owned } = outcome
+    for (const node of vanished) emit({ type: 'provision-node-gone', node, graceMs: options.graceMs })
+    for (const node of settled) if (inPlace?.has(node)) emit({ type: 'provision-node-back', node })
+    for (const node of remove) emit({ type: 'provision-node-removed', node })
+    const heldText = why === undefined ? '' : `${why} ${held.length}`
+    if (why !== undefined && heldText !== told.held) emit({ type: 'provision-held', why, nodes: held.length })
+    if (isFull && notes.join('\n') !== told.notes) for (const text of notes) emit({ type: 'provision-note', text })
+    for (const text of refusals) if (!conflicts.has(text)) emit({ type: 'provision-note', text })
+    conflicts = new Set(isFull ? refusals : [...conflicts, ...refusals])
+    told = { held: heldText, notes: isFull ? notes.join('\n') : told.notes }
+    emit({
+      type: 'provision-done',
+      isFull,
+      changes,
+      nodes: owned,
+      pending,
+      held: held.length,
+      conflicts: conflicts.size,
+      durationMs,
+    })
+  }
+
+  /** Does what is due; answers how long there is nothing to do. */
+  async function stepOrKeep(stop: AbortSignal): Promise<number> {
+    if (present === undefined) return longestSleepMs
+    const now = clock.monotonic()
+    if (failed !== undefined && failed.retryAt > now) return failed.retryAt - now
+    if (failed === undefined && !isDirty && now < Math.min(fullAt, removeAt)) return Math.min(fullAt, removeAt) - now
+    isDirty = false
+    try {
+      await step(present)
+      return 0
+    } catch (error) {
+      if (stop.aborted) return 0
+      if (!(error instanceof AgentError)) throw error
+      // What was done until then is not known: the next step looks at everything.
+      inPlace = undefined
+      const { retry, retryAfterMs } = error
+      const failure = { class: retry, runwayMs: patienceMs, retryAfterMs }
+      const [delayMs, backoff] = planRetry(failed?.backoff, failure, random())
+      failed = { backoff, retryAt: clock.monotonic() + delayMs }
+      const { code: reason, message: detail } = error
+      emit({ type: 'provision-failed', reason, detail, retryAtMs: clock.now() + delayMs })
+      return delayMs
+    }
+  }
+
+  async function keepInStep(stop: AbortSignal): Promise<void> {
+    loop = createLoop(clock, async () => {
+      if (isDirty) await clock.sleep(settleMs, stop)
+      const waitMs = stop.aborted ? 0 : Math.min(await stepOrKeep(stop), longestSleepMs)
+      emit({ type: 'provision-heartbeat', nextStepAtMs: clock.now() + waitMs })
+      return waitMs
+    })
+    await loop.run(stop)
+  }
+
+  return {
+    async run(stop) {
+      await Promise.all([source.run(listener, stop), keepInStep(stop)])
+    },
+    recheck() {
+      fullAt = clock.monotonic()
+      if (failed !== undefined) failed = { ...failed, retryAt: clock.monotonic() }
+      wake()
+    },
+  }
+}

@@ -1,0 +1,65 @@
+/** Owns the forms in which a setup leaves the program for review and for other tools. None of them needs Vault or the files. */
+import type { KeyType } from '../../pki/key.ts'
+import { policyText } from './policy.ts'
+import { resourcesOf, signPath } from './resources.ts'
+import { neededRights } from './rights.ts'
+import { FileRef, loginsOf, ownerOf, type Setup } from './setup.ts'
+import { shellScript } from './shell.ts'
+import { terraformText } from './terraform.ts'
+
+export const exportFormats = ['shell', 'terraform', 'hcl', 'json', 'env', 'operator'] as const
+export type ExportFormat = (typeof exportFormats)[number]
+
+export function exportSetup(setup: Setup, format: ExportFormat, version: string): string {
+  switch (format) {
+    case 'shell':
+      return shellScript(setup, version)
+    case 'terraform':
+      return terraformText(setup, version)
+    case 'hcl':
+      return setup.components.map(({ name }) => policyText(ownerOf(setup), signPath(setup, name))).join('\n')
+    case 'json':
+      return requestsJson(setup)
+    case 'env':
+      return agentVariables(setup)
+    case 'operator':
+      return operatorPolicy(setup)
+  }
+}
+
+/** What is written where; `<accessor>` is the auth mount's, `@name` the content of a file. */
+function requestsJson(setup: Setup): string {
+  const requests = resourcesOf(setup).map(({ path, fields }) => ({ path, body: fields }))
+  const replacer = (_: string, value: unknown): unknown => (value instanceof FileRef ? `@${value.name}` : value)
+  return `${JSON.stringify(requests, replacer, 2)}\n`
+}
+
+/** For each login the variables of the agent that differ from its defaults; where Vault is, it must be told besides. */
+function agentVariables(setup: Setup): string {
+  const { auth, pki, cluster } = setup
+  const sections = [...loginsOf(setup)].map(([component, served]) => {
+    const { name, perNode, ttlSeconds } = component
+    const others = served.filter((each) => each.name !== name).map((each) => each.name)
+    const lines = [
+      `# ${name}${others.length === 0 ? '' : `; AGENT_TARGETS, instead of AGENT_COMPONENT, may also name ${others.join(', ')}`}`,
+      `AGENT_COMPONENT=${name}`,
+      ...(auth.method === 'kubernetes' ? [] : [`AGENT_AUTH_METHOD=${auth.method}`]),
+      ...(auth.mount === auth.method ? [] : [`AGENT_AUTH_MOUNT=${auth.mount}`]),
+      ...(pki.mount === 'pki' ? [] : [`AGENT_PKI_MOUNT=${pki.mount}`]),
+      ...(perNode ? [] : ['AGENT_COMMON_NAME={component}']),
+      `AGENT_CLUSTER=${cluster}`,
+      ...(ttlSeconds === 24 * 3600 ? [] : [`AGENT_TTL=${ttlSeconds}s`]),
+      ...(pki.keyType === ('ec-p256' satisfies KeyType) ? [] : [`AGENT_KEY_TYPE=${pki.keyType}`]),
+    ]
+    return `${lines.join('\n')}\n`
+  })
+  return sections.join('\n')
+}
+
+function operatorPolicy(setup: Setup): string {
+  const rights = [...neededRights(setup)].map(
+    ([path, capabilities]) =>
+      `path ${JSON.stringify(path)} {\n  capabilities = ${JSON.stringify(capabilities).replaceAll(',', ', ')}\n}\n`,
+  )
+  return `# What the token of setup-vault apply needs for the cluster ${setup.cluster}, and no more.\n${rights.join('')}`
+}

@@ -1,0 +1,45 @@
+/** Owns the last step of the gate, where it is switched on: etcd is asked about a bundle, and the verdict carried out. */
+import type { Clock } from '../../core/clock.ts'
+import { AgentError } from '../../core/errors.ts'
+import type { Bundle } from '../../pki/bundle.ts'
+import type { Validity } from '../../pki/certificate.ts'
+import type { Listener } from '../observe/events.ts'
+import type { EtcdProbe } from './etcd-probe.ts'
+import { type ProbeContext, planProbeMs, planVerdict } from './probe/verdict.ts'
+
+export interface AdmissionOptions {
+  readonly component: string
+  readonly probe: EtcdProbe
+  readonly clock: Clock
+  /** The corrected time (vault/skew.ts). */
+  readonly now: () => number
+  readonly emit: Listener
+}
+
+/**
+ * Resolves where the bundle may be published, with whether etcd has accepted it.
+ * @param published when what it would replace works; undefined where nothing is published
+ * @throws AgentError with the finding where it may not
+ */
+export type Admit = (
+  bundle: Bundle,
+  subject: ProbeContext['subject'],
+  published: Validity | undefined,
+) => Promise<boolean>
+
+export function createAdmission({ component, probe, clock, now, emit }: AdmissionOptions): Admit {
+  return async (bundle, subject, published) => {
+    const replaced = published && {
+      runwayMs: published.notAfterMs - now(),
+      lifetimeMs: published.notAfterMs - published.notBeforeMs,
+    }
+    const startedAt = clock.monotonic()
+    const { code, detail } = await probe.ask(bundle, planProbeMs(replaced))
+    // Unheard because the agent is stopping: that is no reason to publish anything.
+    if (probe.stop.aborted && code !== 'accepted') throw new AgentError(code, detail)
+    const verdict = planVerdict(code, { mode: probe.mode, subject, published: replaced })
+    emit({ type: 'probed', component, outcome: code, detail, verdict, durationMs: clock.monotonic() - startedAt })
+    if (verdict === 'refuse' && code !== 'accepted') throw new AgentError(code, detail)
+    return verdict === 'publish'
+  }
+}

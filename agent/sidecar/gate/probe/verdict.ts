@@ -1,0 +1,49 @@
+/** Owns the decision what follows from a probe: pure, of the mode, the finding, and the time that is left. */
+import { type Finding, isRefusal, type ProbeCode } from './outcome.ts'
+
+export type ProbeMode = 'warn' | 'require'
+
+/** `anyway`: it is published and said that etcd has not accepted it. */
+export type Verdict = 'publish' | 'unverified' | 'refuse'
+
+export interface ProbeContext {
+  readonly mode: ProbeMode
+  /** A new certificate, the published one with another CA set, or just the published one. */
+  readonly subject: 'certificate' | 'ca-set' | 'in-place'
+  /** What would be replaced; undefined where nothing is published. */
+  readonly published: { readonly runwayMs: number; readonly lifetimeMs: number } | undefined
+}
+
+/**
+ * Below this part of the lifetime a renewal is needed, heard or not: the schedule asks for one long before, and leaves a
+ * tenth at least.
+ */
+const neededFraction = 0.25
+/** Lifetimes of minutes leave no time to wait in. */
+const neededMs = 60_000
+
+export function planVerdict(code: Finding['code'], { mode, subject, published }: ProbeContext): Verdict {
+  if (code === 'accepted') return 'publish'
+  if (mode === 'warn' || subject === 'in-place') return 'unverified'
+  if (isRefusal(code)) return subject === 'certificate' || concernsCaSet(code) ? 'refuse' : 'publish'
+  // Nobody was heard. What is published works as far as anybody knows; where that ends soon, the new one is the better bet.
+  return published === undefined || isNeeded(published) ? 'unverified' : 'refuse'
+}
+
+/** Of the published certificate with another CA set, only this is new; any other refusal proves that the set verified etcd. */
+function concernsCaSet(code: ProbeCode): boolean {
+  return code === 'etcd-untrusted-server'
+}
+
+function isNeeded({ runwayMs, lifetimeMs }: NonNullable<ProbeContext['published']>): boolean {
+  return runwayMs < Math.max(lifetimeMs * neededFraction, neededMs)
+}
+
+const longestProbeMs = 4000
+const shortestProbeMs = 250
+
+/** How long a probe may take in all: a few seconds, and no great part of what is left. */
+export function planProbeMs(published: ProbeContext['published']): number {
+  if (published === undefined || published.runwayMs <= 0) return longestProbeMs
+  return Math.min(Math.max(published.runwayMs / 8, shortestProbeMs), longestProbeMs)
+}

@@ -1,0 +1,150 @@
+/** How an event changes what is known of a target: pure. Nothing here reads a clock, a file or the network. */
+import { planRetry } from '../core/backoff.ts'
+import type { Moment } from '../core/clock.ts'
+import { reasons } from '../core/reason-catalog.ts'
+import { workingTime } from '../pki/ca-set.ts'
+import { extendCaHistory } from './ca-history.ts'
+import { isProbeCode } from './gate/probe/outcome.ts'
+import { endsWait } from './inputs.ts'
+import { planPoll } from './schedule.ts'
+import type { TargetEvent } from './target-event.ts'
+import type { PendingCertificate, Published, TargetRules, TargetState } from './target-state.ts'
+
+/** Reading three small files proves what no time of a file can. */
+const inspectEveryMs = 3_600_000
+/** A new CA set that etcd could not be asked about is looked at again this soon. */
+const pollSoonMs = 300_000
+
+export function nextState(state: TargetState, event: TargetEvent, now: Moment, rules: TargetRules): TargetState {
+  const { published, failure, request } = state
+  switch (event.type) {
+    case 'looked':
+      return looked(state, event, now)
+    case 'inspected': {
+      const inspected = { fingerprint: event.fingerprint, atMono: now.mono }
+      // A start contacts Vault for nothing while the certificate on disk is good.
+      const pollAtMono = state.pollAtMono ?? pollAt(published, now, rules)
+      return { ...state, inspected, repair: event.repair, pollAtMono }
+    }
+    case 'repaired':
+      return { ...state, repair: undefined, pollAtMono: state.pollAtMono ?? pollAt(published, now, rules) }
+    case 'adopted':
+      return adopted(state, event, now, rules)
+    case 'lost':
+      return { ...state, published: undefined }
+    case 'renewal-wanted':
+      return { ...state, request: { reason: event.reason } }
+    case 'renewal-unwanted':
+      return { ...state, request: undefined }
+    case 'renewal-ordered': {
+      // Only what the directory could not take is still as good as a new one.
+      const pending = state.pending !== undefined && isProbeCode(state.pending.code) ? undefined : state.pending
+      return { ...state, request: { reason: 'renewal-requested' }, failure: undefined, pending }
+    }
+    case 'renewed': {
+      const isNew = event.key !== undefined
+      return {
+        ...state,
+        request: request === event.request ? undefined : request,
+        failure: isNew ? undefined : failure,
+        pending: isNew ? undefined : state.pending,
+        key:
+          event.key === undefined
+            ? state.key
+            : { key: event.key, kept: event.key === state.key?.key ? state.key.kept + 1 : 0 },
+        pollAtMono: pollAt(published, now, rules),
+      }
+    }
+    case 'put-aside':
+      return { ...state, pending: putAside(state.pending, event, now, rules) }
+    case 'polled':
+      return { ...state, pollAtMono: pollAt(published, now, rules) }
+    case 'source-down':
+      return { ...state, outageAtMono: now.mono }
+    case 'poll-soon':
+      return { ...state, pollAtMono: Math.min(state.pollAtMono ?? Number.POSITIVE_INFINITY, now.mono + pollSoonMs) }
+    case 'verified':
+      return { ...state, unverifiedSinceMono: event.isAccepted ? undefined : now.mono }
+    case 'recorded':
+      return { ...state, unrecordedWallMs: event.unrecordedWallMs }
+    case 'failed':
+      return failed(state, event, now, rules)
+    case 'fallback-tried':
+      return { ...state, failure: failure && { ...failure, isFallbackTried: true } }
+    case 'recovered':
+      return { ...state, failure: undefined }
+  }
+}
+
+type EventOf<Type extends TargetEvent['type']> = Extract<TargetEvent, { type: Type }>
+
+/** Only a change of content counts, and it counts once: the next failure is compared with what it was itself about. */
+function looked(state: TargetState, { fingerprint, source, inputs }: EventOf<'looked'>, { mono }: Moment): TargetState {
+  const { inspected, failure, sourceFingerprint } = state
+  const isStill = inspected?.fingerprint === fingerprint && mono < inspected.atMono + inspectEveryMs
+  const isMended = failure !== undefined && endsWait(failure.error.code, failure.inputs, inputs)
+  const hasSourceChanged = sourceFingerprint !== undefined && sourceFingerprint !== source
+  return {
+    ...state,
+    inspected: isStill ? inspected : undefined,
+    failure: isMended ? { ...failure, retryAtMono: Math.min(failure.retryAtMono, mono) } : failure,
+    sourceFingerprint: source,
+    pollAtMono: hasSourceChanged ? mono : state.pollAtMono,
+  }
+}
+
+function adopted(
+  state: TargetState,
+  { bundle, writtenAtMs, issuedAtMs }: EventOf<'adopted'>,
+  { wallMs }: Moment,
+  { plan }: TargetRules,
+): TargetState {
+  const { published } = state
+  const isSameLeaf = published?.bundle.leaf.fingerprint256 === bundle.leaf.fingerprint256
+  const validity = workingTime(bundle, wallMs)
+  // A certificate that was planned before keeps its plan.
+  const renewal =
+    isSameLeaf && published !== undefined ? published.plan : plan(validity, issuedAtMs ?? validity.notBeforeMs)
+  return {
+    ...state,
+    published: { bundle, validity, plan: renewal },
+    caHistory: extendCaHistory(state.caHistory, bundle.ca, writtenAtMs),
+  }
+}
+
+function failed(
+  state: TargetState,
+  { error, during, inputs, random }: EventOf<'failed'>,
+  { wallMs, mono }: Moment,
+  { issues, pollEveryMs }: TargetRules,
+): TargetState {
+  const runwayMs = (state.published?.validity.notAfterMs ?? 0) - wallMs
+  const { retry, retryAfterMs, code } = error
+  const [plannedMs, backoff] = planRetry(state.failure?.backoff, { class: retry, runwayMs, retryAfterMs }, random)
+  // What somebody else makes is polled as often as ever: they may have mended it.
+  const delayMs = issues ? plannedMs : Math.min(plannedMs, pollEveryMs(runwayMs))
+  const failure = { error, during, inputs, backoff, retryAtMono: mono + delayMs, isFallbackTried: false }
+  // What could not be repaired is inspected anew; and who else has the directory publishes there.
+  const mustInspect = during === 'repair' || code === 'directory-in-use'
+  return mustInspect ? { ...state, failure, inspected: undefined, repair: undefined } : { ...state, failure }
+}
+
+/** Another candidate would fare no better. What somebody else makes is read again: they may have written another one. */
+function putAside(
+  pending: PendingCertificate | undefined,
+  { candidate, code }: EventOf<'put-aside'>,
+  { wallMs }: Moment,
+  { issues }: TargetRules,
+): PendingCertificate | undefined {
+  if (!issues || !(reasons[code].about === 'store' || isProbeCode(code))) return undefined
+  const sinceWallMs = pending?.candidate.leaf === candidate.leaf ? pending.sinceWallMs : wallMs
+  return { candidate, code, sinceWallMs }
+}
+
+function pollAt(published: Published | undefined, { wallMs, mono }: Moment, rules: TargetRules): number | undefined {
+  if (published === undefined) return undefined
+  const { notBeforeMs, notAfterMs } = published.validity
+  const pollAtMs = planPoll(rules.pollEveryMs(notAfterMs - notBeforeMs), rules.pollSlot, wallMs)
+  // What is a hair ahead must not be rounded away: a poll would follow itself.
+  return mono + Math.max(pollAtMs - wallMs, 1)
+}

@@ -1,0 +1,220 @@
+/** Owns how events read: level, message and fields of the log line. Never a secret: events hold none. */
+import { isoTime } from '../../core/clock.ts'
+import { formatDuration } from '../../core/duration.ts'
+import { runbookOf } from '../../core/reason.ts'
+import { type ReasonCode, reasons } from '../../core/reason-catalog.ts'
+import type { AgentEvent, PublishedCertificate } from './events.ts'
+import { type Level, type LogLine, line } from './log-line.ts'
+import { describeProvision } from './provision-describe.ts'
+import { isProvisionEvent } from './provision-events.ts'
+
+/** The line for an event; undefined where an operator needs none. */
+export function describe(event: AgentEvent, nowMs: number): LogLine | undefined {
+  if (isProvisionEvent(event)) return describeProvision(event, nowMs)
+  switch (event.type) {
+    case 'started': {
+      const { version, node, authMethod, targets } = event
+      return line('info', `calico-vault-agent ${version} on ${node}`, { version, node, authMethod, targets })
+    }
+    case 'listening':
+      return line('info', `health and metrics on ${event.address}`, { address: event.address })
+    case 'listen-failed':
+      return line(
+        'error',
+        `health and metrics cannot be served: ${event.detail}; trying again. Free the port, or set AGENT_LISTEN`,
+        {
+          error: event.detail,
+        },
+      )
+    case 'long-name': {
+      const { component, node, commonName, length } = event
+      const message = `the common name has ${length} bytes, more than the 64 of X.520; Vault and etcd take it, strict TLS libraries may not (see {node_uid})`
+      return line('warn', message, { component, node, commonName, length })
+    }
+    case 'vault-request': {
+      const { operation, outcome, durationMs } = event
+      return line('debug', `vault ${operation}: ${outcome}`, { operation, outcome, durationMs: rounded(durationMs) })
+    }
+    case 'vault-address': {
+      const { address, instead } = event
+      if (instead.length === 0) return line('info', `Vault answers at ${address}`, { address })
+      const failures = instead.map(({ reason, detail }) => `${detail} (${reason})`)
+      return line('warn', `Vault answers at ${address}, not at the address before it`, { address, failures })
+    }
+    case 'login': {
+      const { method, mount, expiresAtMs } = event
+      return line('debug', `logged in to Vault by ${method}`, { method, mount, tokenExpires: iso(expiresAtMs) })
+    }
+    case 'token':
+      return line('debug', 'the Vault token is good', { tokenExpires: iso(event.expiresAtMs) })
+    case 'issued': {
+      const { component, serialNumber, keyReused, reason } = event
+      return line('info', `${component}: certificate issued (${reason})`, {
+        component,
+        serialNumber,
+        keyReused,
+        reason,
+      })
+    }
+    case 'found': {
+      const { component, certificate } = event
+      const message = `${component}: the certificate in place is good; ${next(certificate, nowMs)}`
+      return line('info', message, { component, ...certificateFields(certificate) })
+    }
+    case 'published': {
+      const { component, reason, durationMs, certificate } = event
+      const message = `${component}: published (${reasons[reason].says}); ${next(certificate, nowMs)}`
+      return line('info', message, {
+        component,
+        reason,
+        durationMs: rounded(durationMs),
+        ...certificateFields(certificate),
+      })
+    }
+    case 'renewal-failed':
+      return describeKept(event, nowMs)
+    case 'probed':
+      return describeProbed(event)
+    case 'recovered':
+      return line('info', `${event.component}: what failed before has passed`, { component: event.component })
+    case 'ca-refresh-failed':
+      return failure('warn', `${event.component}: ${caProblem(event.reason)}`, event)
+    case 'fallback-failed':
+      return failure('warn', `${event.component}: the cached or static certificate is of no use`, event)
+    case 'store-flaw': {
+      const { component, reason, detail } = event
+      const { says, advice } = reasons[reason]
+      return line('warn', `${component}: ${says}. ${advice}`, {
+        component,
+        reason,
+        error: detail,
+        runbook: runbookOf(reason),
+      })
+    }
+    case 'host-copied': {
+      const { component, path, written, serialNumber, notAfterMs } = event
+      const message = `${component}: the CNI plugin's copy in ${path} ${written ? 'was brought in step' : 'is in step'}`
+      return line('info', message, { component, path, serialNumber, notAfter: iso(notAfterMs) })
+    }
+    case 'host-copy-failed':
+      return describeHostCopyFailed(event)
+    case 'watch-failed':
+      return line(
+        'warn',
+        `files are not watched: ${event.detail}; they are still read before each use. Raise fs.inotify.max_user_watches and max_user_instances on the node`,
+        {
+          error: event.detail,
+        },
+      )
+    case 'stopped':
+      return line('info', `stopped by ${event.signal}`, { signal: event.signal })
+    case 'clock-skew':
+    case 'issuance-budget':
+    case 'credential':
+    case 'heartbeat':
+      return undefined
+  }
+}
+
+function describeKept(event: Extract<AgentEvent, { type: 'renewal-failed' }>, nowMs: number): LogLine {
+  const { component, reason, detail, retryAtMs, notAfterMs } = event
+  const runwayMs = (notAfterMs ?? 0) - nowMs
+  const kept =
+    notAfterMs === undefined
+      ? 'no certificate is published'
+      : runwayMs > 0
+        ? `the published certificate is kept, valid for ${formatDuration(runwayMs)}`
+        : `the published certificate EXPIRED ${formatDuration(-runwayMs)} ago`
+  const { says, advice } = reasons[reason]
+  const retry = `next try in ${formatDuration(Math.max(0, retryAtMs - nowMs))}`
+  return line(levelOf(reason, runwayMs, event.lifetimeMs ?? 0), `${component}: ${says}; ${kept}; ${retry}. ${advice}`, {
+    component,
+    reason,
+    error: detail,
+    runbook: runbookOf(reason),
+    retryAt: iso(retryAtMs),
+    notAfter: iso(notAfterMs),
+  })
+}
+
+/**
+ * A failure is as serious as the certificate in place has little time left; ten minutes are what a person needs to act. An outage
+ * that has time mostly passes by itself. What somebody must mend is a warning from the first moment on.
+ */
+function levelOf(reason: ReasonCode, runwayMs: number, lifetimeMs: number): Level {
+  const hasTime = runwayMs >= lifetimeMs / 3 && runwayMs > 0
+  if (hasTime) return reasons[reason].retry === 'outage' ? 'info' : 'warn'
+  return runwayMs < Math.max(lifetimeMs / 10, 600_000) ? 'error' : 'warn'
+}
+
+function caProblem(reason: ReasonCode): string {
+  return reasons[reason].about === 'gate'
+    ? 'the new set of CA certificates is not published as it is'
+    : 'the source could not be looked at'
+}
+
+function describeProbed(event: Extract<AgentEvent, { type: 'probed' }>): LogLine {
+  const { component, outcome, detail, verdict } = event
+  const durationMs = rounded(event.durationMs)
+  if (outcome === 'accepted') {
+    return line('debug', `${component}: etcd accepts the certificate`, { component, outcome, detail, durationMs })
+  }
+  const { says, advice } = reasons[outcome]
+  const fields = { component, reason: outcome, error: detail, runbook: runbookOf(outcome), durationMs }
+  if (verdict !== 'unverified') return line('debug', `${component}: ${says}`, fields)
+  return line('warn', `${component}: ${says}; published all the same. ${advice}`, fields)
+}
+
+function describeHostCopyFailed(event: Extract<AgentEvent, { type: 'host-copy-failed' }>): LogLine {
+  const { component, path, reason, detail, retryAtMs, repeated } = event
+  const { says, advice } = reasons[reason]
+  // That install-cni has not run yet is how every first start of a node looks.
+  const level = repeated ? 'debug' : reason === 'host-copy-absent' ? 'info' : 'warn'
+  const message = `${component}: the CNI plugin's copy is not in step: ${says}; it is tried again. ${advice}`
+  return line(level, message, {
+    component,
+    path,
+    reason,
+    error: detail,
+    runbook: runbookOf(reason),
+    retryAt: iso(retryAtMs),
+  })
+}
+
+function failure(
+  level: Level,
+  message: string,
+  event: { component: string; reason: ReasonCode; detail: string },
+): LogLine {
+  const { component, reason, detail } = event
+  const { says, advice } = reasons[reason]
+  return line(level, `${message}: ${says}. ${advice}`, {
+    component,
+    reason,
+    error: detail,
+    runbook: runbookOf(reason),
+  })
+}
+
+function next({ notAfterMs, renewAtMs }: PublishedCertificate, nowMs: number): string {
+  return `valid for ${formatDuration(notAfterMs - nowMs)}, renewal in ${formatDuration(Math.max(0, renewAtMs - nowMs))}`
+}
+
+function certificateFields({ serialNumber, notBeforeMs, notAfterMs, renewAtMs, ca }: PublishedCertificate) {
+  return {
+    serialNumber,
+    notBefore: iso(notBeforeMs),
+    notAfter: iso(notAfterMs),
+    renewAt: iso(renewAtMs),
+    caCount: ca.count,
+    ca: ca.certificates.map(({ fingerprint, subject }) => `${fingerprint} ${subject}`),
+  }
+}
+
+function iso(ms: number | undefined): string | undefined {
+  return ms === undefined ? undefined : isoTime(ms)
+}
+
+function rounded(ms: number): number {
+  return Math.round(ms * 100) / 100
+}

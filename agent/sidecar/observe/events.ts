@@ -1,0 +1,131 @@
+/**
+ * Owns what the agent tells about itself: one closed set of events. Log, metrics and health are their listeners; nothing
+ * ever asks back. Times are milliseconds since the epoch.
+ */
+
+import type { ReasonCode } from '../../core/reason-catalog.ts'
+import type { CaUse } from '../../pki/ca-set.ts'
+import type { VaultEvent } from '../../vault/vault-event.ts'
+import type { Finding } from '../gate/probe/outcome.ts'
+import type { Verdict } from '../gate/probe/verdict.ts'
+import type { ProvisionEvent } from './provision-events.ts'
+
+export interface TargetName {
+  readonly component: string
+  readonly directory: string
+  readonly commonName: string
+}
+
+/** The certificate that stands in a target's directory. */
+export interface PublishedCertificate {
+  readonly serialNumber: string
+  readonly notBeforeMs: number
+  readonly notAfterMs: number
+  readonly renewAtMs: number
+  readonly ca: {
+    readonly count: number
+    readonly earliestExpiryMs: number
+    readonly changedSinceStart: boolean
+    /** When the files with the CA certificate that was added last were written, as far as this process knows: whoever started later has all. */
+    readonly addedAtMs: number
+    readonly certificates: readonly CaUse[]
+  }
+}
+
+export type AgentEvent =
+  | ProvisionEvent
+  | VaultEvent
+  | { type: 'started'; version: string; node: string; authMethod: string; targets: readonly TargetName[] }
+  | { type: 'listening'; address: string }
+  | { type: 'listen-failed'; detail: string }
+  | { type: 'long-name'; component: string; node: string; commonName: string; length: number }
+  | { type: 'issued'; component: string; serialNumber: string; keyReused: boolean; reason: ReasonCode }
+  /** How many certificates an hour may see, and when each of those that were made stops counting. */
+  | { type: 'issuance-budget'; component: string; limit: number; spentUntilMs: readonly number[] }
+  | { type: 'found'; component: string; certificate: PublishedCertificate }
+  | {
+      type: 'published'
+      component: string
+      reason: ReasonCode
+      /** It came from a cache or a static Secret, as nothing better could be had: what failed before still fails. */
+      isFallback?: boolean
+      durationMs: number
+      certificate: PublishedCertificate
+    }
+  | {
+      /** An attempt failed: what is published stays. */
+      type: 'renewal-failed'
+      component: string
+      reason: ReasonCode
+      detail: string
+      retryAtMs: number
+      /** End of the published certificate; undefined where there is none. */
+      notAfterMs: number | undefined
+      /** How long the published certificate works in all. */
+      lifetimeMs: number | undefined
+    }
+  | {
+      /** etcd was asked about a bundle; what is refused is told again as `renewal-failed`, `fallback-failed` or `ca-refresh-failed`. */
+      type: 'probed'
+      component: string
+      outcome: Finding['code']
+      detail: string
+      verdict: Verdict
+      durationMs: number
+    }
+  | { type: 'recovered'; component: string }
+  | { type: 'ca-refresh-failed'; component: string; reason: ReasonCode; detail: string }
+  | { type: 'fallback-failed'; component: string; reason: ReasonCode; detail: string }
+  | {
+      /** The CNI plugin's copy was looked at and is in step now. */
+      type: 'host-copied'
+      component: string
+      path: string
+      /** Whether anything had to be written. */
+      written: boolean
+      serialNumber: string
+      notAfterMs: number
+    }
+  | {
+      type: 'host-copy-failed'
+      component: string
+      path: string
+      reason: ReasonCode
+      detail: string
+      retryAtMs: number
+      /** Whether it failed for the same reason the time before. */
+      repeated: boolean
+    }
+  /** Something about the directory that endangers nothing now; told once. */
+  | { type: 'store-flaw'; component: string; reason: ReasonCode; detail: string }
+  | { type: 'watch-failed'; detail: string }
+  | { type: 'heartbeat'; component: string; nextStepAtMs: number }
+  | { type: 'stopped'; signal: string }
+
+export type Listener = (event: AgentEvent) => void
+
+/** Hands every event to its listeners; keeps those that come before the first listener, as the log is loaded late. */
+export interface EventHub {
+  emit: Listener
+  attach(listener: Listener): void
+}
+
+/** With nobody listening, the oldest events of a long start are the ones that explain least. */
+const maxKept = 1000
+
+export function createEventHub(): EventHub {
+  const listeners: Listener[] = []
+  let kept: AgentEvent[] | undefined = []
+  return {
+    emit: (event) => {
+      for (const listener of listeners) listener(event)
+      kept?.push(event)
+      if (kept !== undefined && kept.length > maxKept) kept.shift()
+    },
+    attach: (listener) => {
+      for (const event of kept ?? []) listener(event)
+      kept = undefined
+      listeners.push(listener)
+    },
+  }
+}

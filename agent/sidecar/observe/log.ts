@@ -1,0 +1,39 @@
+/** Owns the log: one line per event on standard output, JSON by pino, or a readable form for people. */
+import { pino } from 'pino'
+import type { Config } from '../../config/config.ts'
+import type { Clock } from '../../core/clock.ts'
+import { describe } from './describe.ts'
+import type { Listener } from './events.ts'
+import type { Level } from './log-line.ts'
+import { openLogOutput } from './log-output.ts'
+
+export function createLog({ level, format }: Config['log'], clock: Clock): Listener {
+  const options = { level, base: null, timestamp: () => `,"time":"${new Date(clock.now()).toISOString()}"` }
+  const formatters = { level: (label: string) => ({ level: label }) }
+  const output = openLogOutput()
+  const write = format === 'json' ? output : (text: string) => output(prettyLine(text))
+  const logger = pino({ ...options, formatters }, { write })
+  return (event) => {
+    const line = describe(event, clock.now())
+    if (line !== undefined) logger[line.level]({ event: event.type, ...line.fields }, line.message)
+  }
+}
+
+const colours: Readonly<Record<Level, number>> = { debug: 90, info: 36, warn: 33, error: 31 }
+
+/** `12:03:04 warn  message key=value …` of a JSON line. */
+function prettyLine(json: string): string {
+  const { time, level, msg, event: _event, ...fields } = JSON.parse(json) as Record<string, unknown>
+  const paint = (code: number, text: string): string => (process.stdout.isTTY ? `\x1b[${code}m${text}\x1b[0m` : text)
+  const name = String(level) as Level
+  const rest = Object.entries(fields).map(
+    ([key, value]) =>
+      `${key}=${typeof value === 'string' && /^[^\s"\p{Cc}]+$/u.test(value) ? value : JSON.stringify(value)}`,
+  )
+  return `${String(time).slice(11, 19)} ${paint(colours[name], name.padEnd(5))} ${visible(String(msg))} ${paint(90, visible(rest.join(' ')))}\n`
+}
+
+/** Control characters as JSON writes them: they would forge lines, or colours of a terminal. */
+function visible(text: string): string {
+  return text.replaceAll(/\p{Cc}/gu, (each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}

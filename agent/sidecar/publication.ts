@@ -1,0 +1,44 @@
+/** Makes a bundle visible, and tells what stands in the directory from then on. */
+
+import type { ReasonCode } from '../core/reason-catalog.ts'
+import type { Bundle } from '../pki/bundle.ts'
+import { describeCaHistory } from './ca-history.ts'
+import { liveIn, type TargetContext } from './context.ts'
+import type { PublishedCertificate } from './observe/events.ts'
+
+const fallbackReasons: ReadonlySet<ReasonCode> = new Set(['restored-from-state', 'restored-from-bootstrap'])
+
+/**
+ * The bundle has passed the gate.
+ * @param issuedAtMs undefined if the certificate is not a new one
+ * @throws AgentError; what was published stays
+ */
+export async function publish(
+  context: TargetContext,
+  bundle: Bundle,
+  reason: ReasonCode,
+  issuedAtMs?: number,
+): Promise<void> {
+  const { component, directory, clock, emit } = context
+  // Signing and asking etcd may have taken a while.
+  await directory.claim()
+  const startedAtMono = clock.monotonic()
+  directory.publish(bundle.text, new Date(clock.now()))
+  const certificate = adopt(context, bundle, issuedAtMs)
+  const origin = fallbackReasons.has(reason) ? { isFallback: true } : {}
+  emit({ type: 'published', component, reason, ...origin, durationMs: clock.monotonic() - startedAtMono, certificate })
+}
+
+/** Takes what stands in the directory as the published bundle. */
+export function adopt(context: TargetContext, bundle: Bundle, issuedAtMs?: number): PublishedCertificate {
+  const { apply, state, directory, clock, now } = context
+  apply({ type: 'adopted', bundle, writtenAtMs: directory.writtenAtMs() ?? clock.now(), issuedAtMs })
+  const { published, caHistory } = state()
+  if (published === undefined || caHistory === undefined) throw new Error('what was adopted is not known')
+  return {
+    serialNumber: bundle.leaf.serialNumber,
+    ...published.validity,
+    renewAtMs: published.plan.renewAtMs,
+    ca: describeCaHistory(caHistory, liveIn(context), now()),
+  }
+}

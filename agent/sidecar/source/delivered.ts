@@ -1,0 +1,132 @@
+/**
+ * Owns what all sources have in common that read certificates which are made elsewhere: parsing, and never going back behind
+ * what is published. A reader says what is there now, as text; that is all that another secret manager has to do.
+ */
+
+import type { X509Certificate } from 'node:crypto'
+import type { Target } from '../../config/config.ts'
+import { isoTime } from '../../core/clock.ts'
+import { AgentError, messageOf } from '../../core/errors.ts'
+import type { Secret } from '../../core/secret.ts'
+import { commonName, parseCertificates, validityOf } from '../../pki/certificate.ts'
+import { parseKey } from '../../pki/key.ts'
+import type { BundleSource, Candidate, Wanted } from './source.ts'
+
+export interface Delivered {
+  /** PEM: the leaf, then its intermediates. */
+  readonly certificate: string
+  /** PEM: PKCS#8, SEC 1 or PKCS#1, not encrypted. */
+  readonly key: Secret
+  /** PEM; undefined where AGENT_ETCD_CA_FILE says it all. */
+  readonly ca: string | undefined
+  /** Rises with every write; undefined where the store does not count. */
+  readonly version?: number | undefined
+  /** What a part is called there, for messages. */
+  readonly nameOf: (part: Part) => string
+}
+
+export type Part = 'certificate' | 'key' | 'ca'
+
+export interface DeliveredOptions {
+  /** What is there now for a target, all of one moment. @throws AgentError; missing parts are `source-incomplete` */
+  readonly read: (target: Target) => Promise<Delivered>
+  readonly fingerprintOf?: BundleSource['fingerprintOf']
+  readonly pollMs: number
+}
+
+export function createDeliveredSource({ read, fingerprintOf, pollMs }: DeliveredOptions): BundleSource {
+  /** By component, the version that a certificate came with; a restart forgets it, the certificate's own dates stay. */
+  const versions = new Map<string, { readonly print: string; readonly version: number | undefined }>()
+
+  async function readCandidate({ target }: Wanted): Promise<{ candidate: Candidate; delivered: Delivered }> {
+    const delivered = await read(target)
+    return { delivered, candidate: parseDelivered(delivered) }
+  }
+
+  const versionOf = (component: string, leaf: X509Certificate): number | undefined => {
+    const known = versions.get(component)
+    return known?.print === leaf.fingerprint256 ? known.version : undefined
+  }
+
+  return {
+    issues: false,
+    fingerprintOf,
+    pollEveryMs: () => pollMs,
+    async obtain(wanted) {
+      const { candidate, delivered } = await readCandidate(wanted)
+      const { component } = wanted.target
+      const published = comparable(wanted)
+      if (published !== undefined) {
+        if (isSame(candidate, published)) return undefined
+        const older = whyOlder(
+          { leaf: candidate.leaf, version: delivered.version },
+          { leaf: published.leaf, version: versionOf(component, published.leaf) },
+        )
+        if (older !== undefined) throw new AgentError('source-older', `${delivered.nameOf('certificate')}: ${older}`)
+      }
+      versions.set(component, { print: candidate.leaf.fingerprint256, version: delivered.version })
+      return candidate
+    },
+    async poll(wanted) {
+      const { candidate } = await readCandidate(wanted)
+      const published = comparable(wanted)
+      // Whatever is wrong with another one is told when it is obtained.
+      if (published === undefined || !isSame(candidate, published)) return { renew: 'source-changed' }
+      return { issuers: candidate.issuers }
+    },
+  }
+}
+
+/** A static certificate that started the node is for another name, and no measure of age. */
+function comparable({ published, commonName: wantedName }: Wanted): Wanted['published'] {
+  return published !== undefined && commonName(published.leaf) === wantedName ? published : undefined
+}
+
+function isSame(one: Candidate, other: NonNullable<Wanted['published']>): boolean {
+  const prints = ({ leaf, intermediates }: Pick<Candidate, 'leaf' | 'intermediates'>): string =>
+    [leaf, ...intermediates].map((each) => each.fingerprint256).join()
+  return prints(one) === prints(other)
+}
+
+interface Dated {
+  readonly leaf: X509Certificate
+  readonly version: number | undefined
+}
+
+/**
+ * Why a certificate is older than the published one; undefined where it is not. The dates decide, as they outlive restarts,
+ * restored backups and replicas that lag behind; among certificates of one second the store's version does.
+ */
+export function whyOlder(found: Dated, published: Dated): string | undefined {
+  const [one, other] = [validityOf(found.leaf), validityOf(published.leaf)]
+  const iso = (ms: number): string => isoTime(ms)
+  if (one.notBeforeMs !== other.notBeforeMs) {
+    return one.notBeforeMs > other.notBeforeMs
+      ? undefined
+      : `valid from ${iso(one.notBeforeMs)}, the published one from ${iso(other.notBeforeMs)}`
+  }
+  if (found.version === undefined || published.version === undefined || found.version >= published.version) {
+    return undefined
+  }
+  return `version ${found.version}, the published one is of version ${published.version}`
+}
+
+function parseDelivered({ certificate, key, ca, nameOf }: Delivered): Candidate {
+  const parsed = <Value>(part: Part, parse: () => Value): Value => {
+    try {
+      return parse()
+    } catch (cause) {
+      // OpenSSL's messages name no bytes of a key; the texts themselves stay out of the message.
+      throw new AgentError('malformed', `${nameOf(part)}: ${messageOf(cause)}`, { cause })
+    }
+  }
+  const [leaf, ...chain] = parsed('certificate', () => parseCertificates(certificate))
+  if (leaf === undefined) throw new AgentError('malformed', `${nameOf('certificate')}: there is no certificate in it`)
+  return {
+    leaf,
+    // A root that comes along is trusted only where it is among the CA certificates.
+    intermediates: chain.filter((each) => each.subject !== each.issuer),
+    key: parsed('key', () => parseKey(key)),
+    issuers: ca === undefined ? [] : parsed('ca', () => parseCertificates(ca)),
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * Owns the status of an agent as one value: what stands in each directory, read from disk, and what the running agent tells of
+ * it. `status`, `/status` and the page are views of it. It holds no key and no token.
+ */
+import type { X509Certificate } from 'node:crypto'
+import type { Config, Target } from '../../config/config.ts'
+import { AgentError } from '../../core/errors.ts'
+import type { Bundle } from '../../pki/bundle.ts'
+import { workingTime } from '../../pki/ca-set.ts'
+import { commonName, describeName, findChain, validityOf } from '../../pki/certificate.ts'
+import { type Happening, lastingFailure } from '../observe/timeline.ts'
+import { createPlanner } from '../schedule.ts'
+import { openSecretDir } from '../store/secret-dir.ts'
+
+export interface Status {
+  readonly node: string
+  readonly atMs: number
+  /** Of the agent that runs; undefined where none answers. */
+  readonly version: string | undefined
+  /** Where Vault answered last, if it has several addresses and the agent has asked one. */
+  readonly vaultAddress: string | undefined
+  readonly targets: readonly TargetStatus[]
+}
+
+export interface TargetStatus {
+  readonly component: string
+  readonly directory: string
+  /** `late`: the moment of renewal has passed and an attempt has failed. */
+  readonly state: 'good' | 'late' | 'expired' | 'missing'
+  /** Why nothing can be shown. */
+  readonly problem: string | undefined
+  readonly certificate: CertificateStatus | undefined
+  readonly ca: readonly CaStatus[]
+  /** Newest first; empty where no agent answers. */
+  readonly happenings: readonly Happening[]
+  readonly failure: Happening | undefined
+}
+
+export interface CertificateStatus {
+  readonly commonName: string
+  readonly serialNumber: string
+  readonly issuer: string
+  readonly notBeforeMs: number
+  /** When it stops working: its own end, or that of a CA that it chains to. */
+  readonly notAfterMs: number
+  readonly renewAtMs: number
+  /** From the issuer up to the CA that ends the chain. */
+  readonly chain: readonly string[]
+}
+
+export interface CaStatus {
+  readonly name: string
+  readonly serialNumber: string
+  readonly notAfterMs: number
+  /** Whether the certificate chains to it. */
+  readonly isInUse: boolean
+}
+
+export type StatusConfig = Pick<Config, 'node' | 'cluster' | 'targets' | 'files' | 'renewAt' | 'source'>
+
+/** @param happened what the running agent tells, by component */
+export function readStatus(
+  config: StatusConfig,
+  { version, vaultAddress }: Pick<Status, 'version' | 'vaultAddress'>,
+  happened: (component: string) => readonly Happening[],
+  nowMs: number,
+): Status {
+  const targets = config.targets.map((target) => {
+    const happenings = happened(target.component)
+    return { ...readTarget(config, target, happenings, nowMs), happenings }
+  })
+  return { node: config.node, atMs: nowMs, version, vaultAddress, targets }
+}
+
+function readTarget(
+  config: StatusConfig,
+  target: Target,
+  happenings: readonly Happening[],
+  nowMs: number,
+): Omit<TargetStatus, 'happenings'> {
+  const { component, directory } = target
+  const failure = lastingFailure(happenings)
+  const nothing = { component, directory, state: 'missing', certificate: undefined, ca: [], failure } as const
+  try {
+    const bundle = openSecretDir(directory, config.files).current()
+    if (bundle === undefined) return { ...nothing, problem: 'no certificate has been published yet' }
+    const validity = workingTime(bundle, nowMs)
+    // The agent knows when it obtained the certificate; without it, its beginning stands for that, as after a restart.
+    const told = happenings.find(({ serialNumber }) => serialNumber === bundle.leaf.serialNumber)?.renewAtMs
+    const renewAtMs = told ?? createPlanner(config, component)(validity, validity.notBeforeMs).renewAtMs
+    const state =
+      validity.notAfterMs <= nowMs ? 'expired' : failure !== undefined && renewAtMs <= nowMs ? 'late' : 'good'
+    const certificate = { ...describeLeaf(bundle, nowMs), ...validity, renewAtMs }
+    return { component, directory, state, problem: undefined, certificate, ca: describeCa(bundle, nowMs), failure }
+  } catch (error) {
+    if (!(error instanceof AgentError)) throw error
+    return { ...nothing, problem: error.message }
+  }
+}
+
+function describeLeaf(
+  bundle: Bundle,
+  nowMs: number,
+): Pick<CertificateStatus, 'commonName' | 'serialNumber' | 'issuer' | 'chain'> {
+  const { leaf } = bundle
+  return {
+    commonName: commonName(leaf) ?? '',
+    serialNumber: leaf.serialNumber,
+    issuer: describeName(leaf.issuer),
+    chain: chainOf(bundle, nowMs).map((each) => describeName(each.subject)),
+  }
+}
+
+function describeCa(bundle: Bundle, nowMs: number): CaStatus[] {
+  const used = new Set(chainOf(bundle, nowMs).map((each) => each.fingerprint256))
+  return bundle.ca.map((each) => ({
+    name: describeName(each.subject),
+    serialNumber: each.serialNumber,
+    notAfterMs: validityOf(each).notAfterMs,
+    isInUse: used.has(each.fingerprint256),
+  }))
+}
+
+/** At a moment at which the leaf is valid: what has expired is shown all the same. */
+function chainOf({ leaf, intermediates, ca }: Bundle, nowMs: number): X509Certificate[] {
+  const { notBeforeMs, notAfterMs } = validityOf(leaf)
+  return findChain(leaf, intermediates, ca, Math.min(Math.max(nowMs, notBeforeMs), notAfterMs - 1)) ?? []
+}

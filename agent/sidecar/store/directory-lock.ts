@@ -1,0 +1,169 @@
+/**
+ * Owns the right to write into a directory, which one process at a time has (docs/adr/0011): the one whose listening socket stands
+ * there under the name `..lock`. The kernel ends the listening with the process, however it ends, and whoever finds a socket
+ * that nobody listens on puts its own in the place. It is a name in a file system, so processes meet there whatever their PID and
+ * network namespaces are, and nobody may take part who may not write there.
+ *
+ * Two that find the same dead socket may both replace it: then the second one has it, and the first one sees that at its next
+ * claim. At no moment is it two processes' own socket that stands there.
+ */
+import { randomUUID } from 'node:crypto'
+import * as fs from 'node:fs'
+import { connect, createServer, type Server } from 'node:net'
+import { join } from 'node:path'
+import { AgentError, messageOf, systemCode } from '../../core/errors.ts'
+import { kindOf } from '../../core/files.ts'
+
+export interface DirectoryLock {
+  /**
+   * Takes the right, or makes sure that it is still ours.
+   * @throws AgentError `directory-in-use`, or `directory-occupied` if something else stands in the place
+   */
+  claim(): Promise<void>
+  /** Why the right cannot be had from anybody: the file system knows no sockets, say. Writing goes on without it. */
+  problem(): AgentError | undefined
+  release(): void
+}
+
+interface Own {
+  readonly server: Server
+  /** Of the socket; it is not given to another file while we listen. */
+  readonly identity: string
+}
+
+export const lockName = '..lock'
+
+/** A local connection is made or refused at once. */
+const answerMs = 5000
+
+/** @param flags O_NOFOLLOW if the directory itself may be no link */
+export function createDirectoryLock(directory: string, flags = 0): DirectoryLock {
+  let own: Own | undefined
+  let failure: AgentError | undefined
+
+  const isOwn = (): boolean => own !== undefined && identityOf(join(directory, lockName)) === own.identity
+
+  async function take(): Promise<Own> {
+    // By its descriptor: the address of a socket may have only 107 bytes.
+    const descriptor = fs.openSync(directory, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY | flags)
+    const inDir = (name: string): string => `/proc/self/fd/${descriptor}/${name}`
+    try {
+      await requireFree(inDir(lockName))
+      const temporary = `${lockName}_${randomUUID()}`
+      const server = await listen(inDir(temporary))
+      try {
+        const identity = identityOf(inDir(temporary)) ?? ''
+        fs.renameSync(inDir(temporary), inDir(lockName))
+        removeOthers(inDir)
+        return { server, identity }
+      } catch (cause) {
+        server.close() // And removes its socket.
+        if (systemCode(cause) !== 'ENOENT') throw cause
+        throw new AgentError('directory-in-use', `${directory}: another process was faster`, { cause })
+      }
+    } finally {
+      fs.closeSync(descriptor)
+    }
+  }
+
+  async function requireFree(path: string): Promise<void> {
+    const standing = fs.lstatSync(path, { throwIfNoEntry: false })
+    if (standing === undefined) return
+    const name = join(directory, lockName)
+    if (!standing.isSocket())
+      throw new AgentError('directory-occupied', `${name} is not a socket but ${kindOf(standing)}`)
+    switch (await answerOf(path)) {
+      case 'nobody':
+        return
+      case 'another-kind':
+        throw new AgentError('directory-occupied', `${name} is a socket of another kind`)
+      case 'somebody':
+        throw new AgentError('directory-in-use', `${directory}: a process listens on ${name}`)
+    }
+  }
+
+  /**
+   * Sockets of processes that ended before they could rename them; one that was about to do so was slower than we. What cannot be
+   * removed is in nobody's way.
+   */
+  function removeOthers(inDir: (name: string) => string): void {
+    for (const name of fs.readdirSync(inDir('.'))) {
+      if (name.startsWith(`${lockName}_`)) tryToRemove(inDir(name))
+    }
+  }
+
+  function release(): void {
+    if (isOwn()) tryToRemove(join(directory, lockName))
+    own?.server.close()
+    own = undefined
+  }
+
+  return {
+    async claim() {
+      if (isOwn()) return
+      release()
+      failure = undefined
+      try {
+        own = await take()
+      } catch (error) {
+        if (error instanceof AgentError) throw error
+        if (systemCode(error) === '') throw error
+        failure = new AgentError('directory-unlocked', `${directory}: ${messageOf(error)}`, { cause: error })
+      }
+    },
+    problem: () => failure,
+    release,
+  }
+}
+
+/** Device and inode of what stands under the name. */
+function identityOf(path: string): string | undefined {
+  try {
+    const { dev, ino } = fs.lstatSync(path)
+    return `${dev}:${ino}`
+  } catch {
+    return undefined
+  }
+}
+
+/** A file, link or socket; a directory is not ours. */
+function tryToRemove(path: string): void {
+  try {
+    fs.unlinkSync(path)
+  } catch {}
+}
+
+/** Nobody is served: that the kernel completes a connection is the whole answer, also while this process stands still. */
+function listen(path: string): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const server = createServer((socket) => socket.destroy()).unref()
+    // Also after it listens: a connection that cannot be accepted (no descriptor left) changes nothing.
+    server.on('error', reject)
+    // For all: agents of different users must be able to tell a living one from a dead one. By the umask, because a chmod
+    // (`readableAll`) follows a link that somebody is fast enough to put there. The socket is made before `listen` returns.
+    const before = process.umask(0o111)
+    try {
+      server.listen(path, () => resolve(server))
+    } finally {
+      process.umask(before)
+    }
+  })
+}
+
+/** Whether a process listens on the socket. One that is too busy to take us does. */
+function answerOf(path: string): Promise<'somebody' | 'nobody' | 'another-kind'> {
+  return new Promise((resolve) => {
+    const socket = connect(path)
+    const answer = (result: 'somebody' | 'nobody' | 'another-kind'): void => {
+      socket.destroy()
+      resolve(result)
+    }
+    socket.setTimeout(answerMs, () => answer('somebody'))
+    socket.once('connect', () => answer('somebody'))
+    socket.on('error', (error) => {
+      const code = systemCode(error)
+      if (code === 'EPROTOTYPE') return answer('another-kind')
+      answer(['ECONNREFUSED', 'ENOENT'].includes(code) ? 'nobody' : 'somebody')
+    })
+  })
+}

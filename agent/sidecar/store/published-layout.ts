@@ -1,0 +1,135 @@
+/**
+ * Owns the layout of a published directory as it is found: three names that link through `..data` to a generation, or three plain
+ * files where nobody has published yet. Others may write there too: what has another form is said to be so and never followed.
+ */
+import type { Stats } from 'node:fs'
+import { join } from 'node:path'
+import { AgentError, messageOf, systemCode } from '../../core/errors.ts'
+import { kindOf, UnfitFileError } from '../../core/files.ts'
+import { Secret } from '../../core/secret.ts'
+import { type Bundle, parseBundle } from '../../pki/bundle.ts'
+import { generationBefore, isGeneration } from './generation.ts'
+import type { Directory } from './open-directory.ts'
+
+export const fileNames = { ca: 'etcd-ca', certificate: 'etcd-cert', key: 'etcd-key' } as const
+export const names = Object.values(fileNames)
+export const dataLink = '..data'
+
+/** Another writer (the kubelet) may swap while we read; it does not do so three times in a row. */
+const readAttempts = 3
+
+/** What stands under one of the names: a link through ..data, a link elsewhere, a file, or nothing. */
+export type EntryKind = 'ours' | 'foreign-link' | 'file' | undefined
+
+/** @throws AgentError `directory-occupied` if it is nothing that may be replaced */
+export function entryKind(directory: Directory, name: string): EntryKind {
+  const stat = directory.entry(name)
+  if (stat === undefined) return undefined
+  if (stat.isSymbolicLink()) return directory.linkTarget(name) === join(dataLink, name) ? 'ours' : 'foreign-link'
+  if (stat.isFile()) return 'file'
+  throw new AgentError('directory-occupied', `${join(directory.path, name)} is not a file but ${kindOf(stat)}`)
+}
+
+/** Refuses what must not be replaced, before anything is changed. @throws AgentError `directory-occupied` */
+export function requirePlaces(directory: Directory): void {
+  for (const name of names) entryKind(directory, name)
+  const data = directory.entry(dataLink)
+  if (data?.isSymbolicLink() === false) {
+    throw new AgentError('directory-occupied', `${join(directory.path, dataLink)} is not a link but ${kindOf(data)}`)
+  }
+}
+
+/** The generation that ..data names; undefined if there is no such link, or if it leads elsewhere. */
+export function publishedIn(directory: Directory): string | undefined {
+  const target = directory.linkTarget(dataLink)
+  return target !== undefined && isGeneration(target) ? target : undefined
+}
+
+/** The three files of one generation, although the link to it may be swapped while they are read. */
+export function readPublished(directory: Directory): Bundle | undefined {
+  for (let attempt = 1; ; attempt++) {
+    const published = publishedIn(directory)
+    const bundle = published === undefined ? readPlain(directory) : readGeneration(directory, published)
+    if (bundle !== undefined || publishedIn(directory) === published || attempt === readAttempts) return bundle
+  }
+}
+
+/** The bundle of the generation before the published one; undefined if there is none that can be read. */
+export function readPrevious(directory: Directory): Bundle | undefined {
+  const generation = generationBefore(directory, publishedIn(directory))
+  try {
+    return generation === undefined ? undefined : readGeneration(directory, generation)
+  } catch (error) {
+    // Also if its files belong to another user, or it is no directory: nothing of this stops a publication.
+    if (systemCode(error) === '') throw error
+    return undefined
+  }
+}
+
+/** Of the three files that are published, in the order of the names; undefined if they do not stand as we publish them. */
+export function publishedStats(directory: Directory): readonly Stats[] | undefined {
+  if (names.some((name) => directory.linkTarget(name) !== join(dataLink, name))) return undefined
+  const files = statsOfPublished(directory)
+  return files.length === names.length ? files.map(([, stat]) => stat) : undefined
+}
+
+/** The names of the files in the published generation. */
+export function publishedFiles(directory: Directory): readonly string[] {
+  return statsOfPublished(directory).map(([name]) => name)
+}
+
+function statsOfPublished(directory: Directory): (readonly [name: string, stat: Stats])[] {
+  const published = publishedIn(directory)
+  if (published === undefined || directory.entry(published)?.isDirectory() !== true) return []
+  return directory.within(published, (generation) =>
+    names.flatMap((name) => {
+      const stat = generation.entry(name)
+      return stat?.isFile() === true ? [[name, stat] as const] : []
+    }),
+  )
+}
+
+function readPlain(directory: Directory): Bundle | undefined {
+  const target = directory.linkTarget(dataLink)
+  if (target !== undefined) {
+    throw new AgentError('malformed', `${join(directory.path, dataLink)} leads to ${target}, which is none of ours`)
+  }
+  // Our links lead nowhere: nothing is published.
+  if (names.some((name) => directory.linkTarget(name) === join(dataLink, name))) return undefined
+  return unlessMissing(() => readBundle(directory))
+}
+
+function readGeneration(directory: Directory, name: string): Bundle | undefined {
+  try {
+    return unlessMissing(() => directory.within(name, readBundle))
+  } catch (cause) {
+    if (!['ENOTDIR', 'ELOOP'].includes(systemCode(cause))) throw cause
+    throw new AgentError('malformed', `${join(directory.path, name)} is not a directory`, { cause })
+  }
+}
+
+function readBundle(directory: Directory): Bundle {
+  const read = (name: string): string => {
+    try {
+      return directory.readFile(name).text
+    } catch (cause) {
+      if (!(cause instanceof UnfitFileError)) throw cause
+      throw new AgentError('malformed', messageOf(cause), { cause })
+    }
+  }
+  const text = {
+    certificate: read(fileNames.certificate),
+    key: new Secret(read(fileNames.key)),
+    ca: read(fileNames.ca),
+  }
+  return parseBundle(text, directory.path)
+}
+
+function unlessMissing<Result>(operate: () => Result): Result | undefined {
+  try {
+    return operate()
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined
+    throw error
+  }
+}

@@ -1,0 +1,214 @@
+/**
+ * Owns one directory of published certificates: whole generations behind one symbolic link, in the way of the kubelet's
+ * AtomicWriter, so that a reader and a crash at any moment find the old bundle or the new one, never a mixture.
+ *
+ *     etcd-ca, etcd-cert, etcd-key → ..data/etcd-…      ..data → ..2026_11_21_02_25_39.412_0
+ *
+ * Publishing, with the numbers that stand in the code:
+ *  1. remove what a crash left behind: generations that were never published, a stale `..data_tmp`
+ *  2. plain files under our names become links, so that the swap takes them along: to the published generation, or if
+ *     there is none (a copied Secret) to one that is made of the certificates and the key in them
+ *  3. make the new generation directory
+ *  4. write, fchown, fchmod and fsync each file in it
+ *  5. fsync the generation directory
+ *  6. link `..data_tmp` to it
+ *  7. rename `..data_tmp` over `..data`: the moment of publication
+ *  8. link each file name through `..data` where it is not yet
+ *  9. fsync the directory
+ * 10. remove the generations before the last: one stays for readers that hold its path, and as proof of what is in use
+ *
+ * Others may write here too: what they put there is never followed and never waited for (open-directory.ts).
+ * @see https://github.com/kubernetes/kubernetes/blob/master/pkg/volume/util/atomic_writer.go
+ */
+import { constants, type Stats } from 'node:fs'
+import { join } from 'node:path'
+import { AgentError, messageOf } from '../../core/errors.ts'
+import { type Files, systemFiles, UnfitFileError } from '../../core/files.ts'
+import { Secret } from '../../core/secret.ts'
+import type { Bundle, BundleText } from '../../pki/bundle.ts'
+import { parseCertificates, toPem } from '../../pki/certificate.ts'
+import { exportKey, parseKey } from '../../pki/key.ts'
+import { translateFileErrors } from './failure.ts'
+import {
+  createGeneration,
+  type FileAttributes,
+  type FileContent,
+  generationBefore,
+  removeGeneration,
+  removeGenerationsBut,
+} from './generation.ts'
+import { type Directory, withDirectory } from './open-directory.ts'
+import {
+  dataLink,
+  entryKind,
+  fileNames,
+  names,
+  publishedFiles,
+  publishedIn,
+  publishedStats,
+  readPrevious,
+  readPublished,
+  requirePlaces,
+} from './published-layout.ts'
+
+const dataTmpLink = '..data_tmp'
+
+export interface SecretDir {
+  readonly path: string
+  /**
+   * The published bundle; undefined if nothing is published.
+   * @throws AgentError `malformed`, or a reason of the store
+   */
+  current(): Bundle | undefined
+  /** When what is published was written, by the wall clock; undefined if nothing is. */
+  writtenAtMs(): number | undefined
+  /** The generation before the published one, if it can still be read: its certificate may be in use. */
+  previous(): Bundle | undefined
+  /** Whether mode and owner of the published files are the configured ones, or what the file system made of those. */
+  hasAttributes(): boolean
+  /** Refuses what must not be replaced, without changing anything. @throws AgentError `directory-occupied` */
+  requirePlaces(): void
+  /** Makes the bundle visible. @throws AgentError; the old bundle or the new one is then in place, whole */
+  publish(bundle: BundleText, at: Date): void
+  /** What was wrong with the last publication and has not stopped it. */
+  flaws(): readonly AgentError[]
+}
+
+export interface SecretDirOptions {
+  readonly files?: Files
+  /** Whether the last name of the path may be a link: not where others may write into the directory above. */
+  readonly isLinkRefused?: boolean
+}
+
+export function openSecretDir(
+  path: string,
+  attributes: FileAttributes,
+  { files = systemFiles, isLinkRefused = false }: SecretDirOptions = {},
+): SecretDir {
+  const { mode, caMode = 0o444 } = attributes
+  let flaws: readonly AgentError[] = []
+  /** Attributes of what was published last. A file system that ignores chmod must not be asked again and again. */
+  let achieved: string | undefined
+
+  const within = <Result>(use: (directory: Directory) => Result): Result =>
+    translateFileErrors(path, () => withDirectory(files, path, use, isLinkRefused ? constants.O_NOFOLLOW : 0))
+
+  function areWanted(stats: readonly Stats[]): boolean {
+    return stats.every((stat, index) => {
+      const { uid = stat.uid, gid = stat.gid } = attributes
+      const wantedMode = names[index] === fileNames.ca ? caMode : mode
+      return (stat.mode & 0o777) === wantedMode && stat.uid === uid && stat.gid === gid
+    })
+  }
+
+  function hasAttributes(directory: Directory): boolean {
+    const stats = publishedStats(directory)
+    return stats !== undefined && (areWanted(stats) || describe(stats) === achieved)
+  }
+
+  function replace(directory: Directory, name: string, target: string): void {
+    directory.createLink(dataTmpLink, target)
+    directory.rename(dataTmpLink, name)
+  }
+
+  function swapTo(directory: Directory, generation: string): void {
+    try {
+      replace(directory, dataLink, generation) // 6, 7
+    } catch (error) {
+      if (publishedIn(directory) !== generation) removeGeneration(directory, generation)
+      throw error
+    }
+  }
+
+  function linkNames(directory: Directory): void {
+    for (const name of names) {
+      // Renamed over a plain file: no moment without the name.
+      if (entryKind(directory, name) !== 'ours') replace(directory, name, join(dataLink, name))
+    }
+  }
+
+  function takePlainFilesAlong(directory: Directory, at: Date): void {
+    const published = publishedFiles(directory)
+    const contents = names
+      .filter((name) => entryKind(directory, name) === 'file' && !published.includes(name))
+      .flatMap((name) => readPlainFile(directory, name))
+    if (contents.length > 0) swapTo(directory, createGeneration(files, directory, contents, attributes, at))
+    if (publishedIn(directory) !== undefined) linkNames(directory)
+  }
+
+  return {
+    path,
+    current: () => within(readPublished),
+    writtenAtMs: () => unlessGone(() => within((directory) => publishedStats(directory)?.[0]?.mtimeMs)),
+    previous: () => within(readPrevious),
+    flaws: () => flaws,
+    hasAttributes: () => unlessGone(() => within(hasAttributes)) ?? false,
+    requirePlaces: () => within(requirePlaces),
+    publish: (bundle, at) =>
+      within((directory) => {
+        requirePlaces(directory)
+        directory.remove(dataTmpLink) // 1
+        const before = publishedIn(directory)
+        removeGenerationsBut(directory, [before, generationBefore(directory, before)])
+        takePlainFilesAlong(directory, at) // 2
+        const replaced = publishedIn(directory)
+        const contents: FileContent[] = [
+          [fileNames.ca, bundle.ca, caMode],
+          [fileNames.certificate, bundle.certificate, mode],
+          [fileNames.key, bundle.key.reveal(), mode],
+        ]
+        const generation = createGeneration(files, directory, contents, attributes, at) // 3, 4, 5
+        swapTo(directory, generation) // 6, 7
+        linkNames(directory) // 8
+        directory.sync() // 9
+        const stuck = removeGenerationsBut(directory, [generation, replaced]) // 10
+        const ignored = lookAtAttributes(directory)
+        flaws = [stuck, ignored].filter((flaw) => flaw !== undefined)
+      }),
+  }
+
+  function lookAtAttributes(directory: Directory): AgentError | undefined {
+    const stats = publishedStats(directory)
+    achieved = stats && describe(stats)
+    if (stats === undefined || areWanted(stats)) return undefined
+    return new AgentError('attributes-ignored', `${path}: the files have (mode owner:group) ${describe(stats)}`)
+  }
+}
+
+function unlessGone<Result>(operate: () => Result): Result | undefined {
+  try {
+    return operate()
+  } catch (error) {
+    if (error instanceof AgentError && error.code === 'directory-missing') return undefined
+    throw error
+  }
+}
+
+const describe = (stats: readonly Stats[]): string =>
+  stats.map(({ mode, uid, gid }) => `${(mode & 0o777).toString(8).padStart(4, '0')} ${uid}:${gid}`).join(', ')
+
+/**
+ * What a plain file holds, if it is a certificate or a key. Only that is written, never its bytes: somebody else has put it there.
+ * The rest is of no use to a reader, and is replaced.
+ */
+function readPlainFile(directory: Directory, name: string): FileContent[] {
+  try {
+    const { text, mode } = directory.readFile(name)
+    const content = pemIn(name, text)
+    return content === undefined ? [] : [[name, content, mode]]
+  } catch (cause) {
+    if (!(cause instanceof UnfitFileError)) throw cause
+    // A file of many megabytes is somebody else's.
+    throw new AgentError('directory-occupied', `${join(directory.path, name)} is not replaced: ${messageOf(cause)}`, {
+      cause,
+    })
+  }
+}
+
+function pemIn(name: string, text: string): string | undefined {
+  try {
+    return name === fileNames.key ? exportKey(parseKey(new Secret(text))).reveal() : toPem(parseCertificates(text))
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,43 @@
+/** Owns one target's directory: a published directory that one agent at a time may write into, and what is to be told of it. */
+import type { AgentError } from '../../core/errors.ts'
+import type { ReasonCode } from '../../core/reason-catalog.ts'
+import { createDirectoryLock, type DirectoryLock } from './directory-lock.ts'
+import type { FileAttributes } from './generation.ts'
+import { openSecretDir, type SecretDir } from './secret-dir.ts'
+
+/** To be claimed before anything is published. */
+export type TargetDir = SecretDir & Pick<DirectoryLock, 'claim' | 'release'>
+
+/**
+ * @param tell is told once of each flaw that stops nothing
+ * @param state the node-local cache, claimed along with the directory
+ */
+export function openTargetDir(
+  path: string,
+  attributes: FileAttributes,
+  tell: (flaw: AgentError) => void,
+  state?: Pick<DirectoryLock, 'claim' | 'release'>,
+): TargetDir {
+  const directory = openSecretDir(path, attributes)
+  const lock = createDirectoryLock(path)
+  const told = new Set<ReasonCode>()
+  return {
+    ...directory,
+    async claim() {
+      await lock.claim()
+      await state?.claim()
+    },
+    release() {
+      lock.release()
+      state?.release()
+    },
+    publish(bundle, at) {
+      directory.publish(bundle, at)
+      for (const flaw of [lock.problem(), ...directory.flaws()]) {
+        if (flaw === undefined || told.has(flaw.code)) continue
+        told.add(flaw.code)
+        tell(flaw)
+      }
+    },
+  }
+}

@@ -1,0 +1,45 @@
+/** What can happen to a target, as far as its state is concerned (target-state.ts). */
+import type { KeyObject } from 'node:crypto'
+import type { AgentError } from '../core/errors.ts'
+import type { ReasonCode } from '../core/reason-catalog.ts'
+import type { Bundle } from '../pki/bundle.ts'
+import type { InputStates } from './inputs.ts'
+import type { Candidate } from './source/source.ts'
+import type { RenewalRequest, Repair, StepName } from './target-state.ts'
+
+export type TargetEvent =
+  /** The node was looked at: what is published, a source on it, and what the last failure was about. */
+  | { readonly type: 'looked'; readonly fingerprint: string; readonly source: string; readonly inputs: InputStates }
+  | { readonly type: 'inspected'; readonly fingerprint: string; readonly repair: Repair | undefined }
+  | { readonly type: 'repaired' }
+  /** This stands in the directory now, and is good. `issuedAtMs` is not known of what was found. */
+  | {
+      readonly type: 'adopted'
+      readonly bundle: Bundle
+      readonly writtenAtMs: number
+      readonly issuedAtMs?: number | undefined
+    }
+  /** What stood in the directory is of no use any more, and nor is what was known. */
+  | { readonly type: 'lost' }
+  | { readonly type: 'renewal-wanted'; readonly reason: ReasonCode }
+  /** What was wanted has come from elsewhere. */
+  | { readonly type: 'renewal-unwanted' }
+  /** Somebody asks for it: earlier failures do not count. */
+  | { readonly type: 'renewal-ordered' }
+  | { readonly type: 'renewed'; readonly request: RenewalRequest | undefined; readonly key: KeyObject | undefined }
+  | { readonly type: 'put-aside'; readonly candidate: Candidate; readonly code: ReasonCode }
+  | { readonly type: 'polled' }
+  | { readonly type: 'source-down' }
+  | { readonly type: 'poll-soon' }
+  | { readonly type: 'verified'; readonly isAccepted: boolean }
+  | { readonly type: 'recorded'; readonly unrecordedWallMs: readonly number[] | undefined }
+  | {
+      readonly type: 'failed'
+      readonly error: AgentError
+      readonly during: StepName
+      readonly inputs: InputStates
+      /** From 0 to 1. */
+      readonly random: number
+    }
+  | { readonly type: 'fallback-tried' }
+  | { readonly type: 'recovered' }

@@ -1,0 +1,118 @@
+/**
+ * Everything that is known of one target, as one immutable value: next-state.ts says how an event changes it, next-step.ts what is
+ * done next. Moments of the monotonic clock end in `Mono`, moments of the corrected wall clock in `WallMs` or `AtMs`: a wall clock
+ * that is set back must not delay a retry by hours.
+ */
+import type { KeyObject } from 'node:crypto'
+import type { BackoffState } from '../core/backoff.ts'
+import type { AgentError } from '../core/errors.ts'
+import type { ReasonCode } from '../core/reason-catalog.ts'
+import type { Bundle } from '../pki/bundle.ts'
+import type { Validity } from '../pki/certificate.ts'
+import type { CaHistory } from './ca-history.ts'
+import type { InputStates } from './inputs.ts'
+import type { RenewalPlan, RenewalPlanner } from './schedule.ts'
+import type { Candidate } from './source/source.ts'
+
+/** What stands in the directory and has passed the gate. */
+export interface Published {
+  readonly bundle: Bundle
+  /** When it works (pki/ca-set.ts). */
+  readonly validity: Validity
+  readonly plan: RenewalPlan
+}
+
+/** A signed certificate that could not be published yet. */
+export interface PendingCertificate {
+  readonly candidate: Candidate
+  readonly code: ReasonCode
+  readonly sinceWallMs: number
+}
+
+/** Why a renewal is due whatever the schedule says. Each request is an object of its own: one that comes meanwhile is not lost. */
+export interface RenewalRequest {
+  readonly reason: ReasonCode
+}
+
+/** The last attempt, if it failed. */
+export interface Failure {
+  readonly error: AgentError
+  readonly during: StepName
+  /** What it was about, as it was then (inputs.ts). */
+  readonly inputs: InputStates
+  readonly backoff: BackoffState
+  readonly retryAtMono: number
+  /** Whether a certificate was looked for elsewhere since. */
+  readonly isFallbackTried: boolean
+}
+
+/**
+ * What the directory needs: the known bundle once more, another one in its place (from the cache, or a new one), or another set
+ * of CA certificates.
+ */
+export type Repair = { readonly kind: 'rewrite' | 'replace'; readonly reason: ReasonCode } | { readonly kind: 'ca-set' }
+
+export interface TargetState {
+  readonly published: Published | undefined
+  readonly caHistory: CaHistory | undefined
+  /** When etcd was last asked in vain about what is published. */
+  readonly unverifiedSinceMono: number | undefined
+  /** What stood in the directory when it was last inspected; undefined: it is to be inspected. */
+  readonly inspected: { readonly fingerprint: string; readonly atMono: number } | undefined
+  readonly repair: Repair | undefined
+  readonly request: RenewalRequest | undefined
+  readonly failure: Failure | undefined
+  readonly pollAtMono: number | undefined
+  /** When a poll last found the source down. */
+  readonly outageAtMono: number | undefined
+  /** What a source on this node held when it was last compared. */
+  readonly sourceFingerprint: string | undefined
+  readonly pending: PendingCertificate | undefined
+  /** The private key that was made last, and how many rotations have kept it. */
+  readonly key: { readonly key: KeyObject; readonly kept: number } | undefined
+  /** When certificates were made, if that could not be written down; undefined: the record says it. */
+  readonly unrecordedWallMs: readonly number[] | undefined
+}
+
+/** What a target does next (next-step.ts). */
+export type Step =
+  /** The directory is read, and nothing is written. */
+  | { readonly do: 'inspect' }
+  | { readonly do: 'repair'; readonly repair: Repair }
+  /** There is no certificate that works, and none can be had: one is looked for on this node. */
+  | { readonly do: 'fall-back' }
+  | { readonly do: 'renew'; readonly reason: ReasonCode }
+  | { readonly do: 'poll' }
+  /** etcd is asked again about what was published unverified. */
+  | { readonly do: 'reprobe' }
+  /** What failed before has passed. */
+  | { readonly do: 'recover' }
+  | { readonly do: 'wait'; readonly forMs: number }
+
+export type StepName = Step['do']
+
+/** What never changes for a target, and decides with its state. */
+export interface TargetRules {
+  /** Whether the source has certificates made for us; otherwise somebody else makes them. */
+  readonly issues: boolean
+  readonly plan: RenewalPlanner
+  readonly pollEveryMs: (lifetimeMs: number) => number
+  /** The node's moment of each interval, 0 to 1. */
+  readonly pollSlot: number
+}
+
+export const unknownTarget: TargetState = {
+  published: undefined,
+  caHistory: undefined,
+  unverifiedSinceMono: undefined,
+  inspected: undefined,
+  repair: undefined,
+  request: undefined,
+  failure: undefined,
+  pollAtMono: undefined,
+  outageAtMono: undefined,
+  sourceFingerprint: undefined,
+  pending: undefined,
+  key: undefined,
+  unrecordedWallMs: undefined,
+}

@@ -1,0 +1,100 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import type { Target } from '../../../../agent/config/config.ts'
+import { AgentError } from '../../../../agent/core/errors.ts'
+import type { Access } from '../../../../agent/operator/doctor/access.ts'
+import { type Check, type Finding, ok, skipped } from '../../../../agent/operator/doctor/check.ts'
+import { createChecks } from '../../../../agent/operator/doctor/checks.ts'
+import { examine } from '../../../../agent/operator/doctor/examine.ts'
+import { once, onceFor } from '../../../../agent/operator/doctor/once.ts'
+
+const targets = ['one', 'two'].map((component) => ({ component }) as Target)
+
+const check = (id: string, run: Check['run'], more: Partial<Check> = {}): Check => ({ id, title: id, run, ...more })
+
+async function statuses(checks: readonly Check[], limitMs = 60_000): Promise<unknown[]> {
+  const told: Finding[] = []
+  const found = await examine({ checks, targets, access: {} as Access, limitMs, found: (each) => told.push(each) })
+  expect(told).toEqual(found)
+  return found.map(({ check: id, target, status }) => [id, target, status])
+}
+
+const fails = (): never => {
+  throw new AgentError('vault-sealed', 'sealed')
+}
+
+describe('an examination', () => {
+  it('skips what needs a check that has failed, and what needs that', async () => {
+    const checks = [
+      check('a', fails),
+      check('b', () => ok(''), { needs: ['a'] }),
+      check('c', () => ok(''), { needs: ['b'] }),
+    ]
+    expect(await statuses(checks)).toEqual([
+      ['a', undefined, 'failure'],
+      ['b', undefined, 'skipped'],
+      ['c', undefined, 'skipped'],
+    ])
+  })
+
+  it('goes on where only the other target has failed', async () => {
+    const forOne: Check['run'] = (_access, { component }) => (component === 'one' ? fails() : ok(''))
+    const checks = [check('a', forOne, { each: 'target' }), check('b', () => ok(''), { each: 'target', needs: ['a'] })]
+    expect(await statuses(checks)).toEqual([
+      ['a', 'one', 'failure'],
+      ['a', 'two', 'ok'],
+      ['b', 'one', 'skipped'],
+      ['b', 'two', 'ok'],
+    ])
+  })
+
+  it('a check that never ends is a failure', async () => {
+    expect(await statuses([check('a', () => new Promise(() => {}))], 1)).toEqual([['a', undefined, 'failure']])
+  })
+
+  it('a bug is not a finding', async () => {
+    const bug = (): never => {
+      throw new TypeError('x is not a function')
+    }
+    await expect(statuses([check('a', bug)])).rejects.toThrow(TypeError)
+  })
+
+  it('what was left out is told with its reason', async () => {
+    const checks = [check('a', () => skipped('--no-sign')), check('b', () => ok(''), { needs: ['a'] })]
+    const found = await examine({ checks, targets, access: {} as Access, limitMs: 1000, found: () => {} })
+    expect(found[1]?.saw).toBe('a was left out: --no-sign')
+  })
+})
+
+describe('the table of checks', () => {
+  it('has each once, after those it needs', () => {
+    const ids = createChecks(undefined).map(({ id }) => id)
+    expect(new Set(ids).size).toBe(ids.length)
+    for (const [index, { needs = [] }] of createChecks(undefined).entries()) {
+      expect(ids.slice(0, index)).toEqual(expect.arrayContaining([...needs]))
+    }
+  })
+})
+
+describe('docs/doctor.md', () => {
+  it('has an anchor for each check, in their order', () => {
+    const anchors = [...readFileSync('docs/doctor.md', 'utf8').matchAll(/<a id="([^"]+)"><\/a>`\1`/g)].map(
+      ([, id]) => id,
+    )
+    expect(anchors).toEqual(createChecks(undefined).map(({ id }) => id))
+  })
+})
+
+describe('once', () => {
+  it('keeps what was answered, and what was thrown', () => {
+    let calls = 0
+    const get = once(() => ++calls)
+    expect([get(), get()]).toEqual([1, 1])
+    const refuse = onceFor((name: string) => {
+      throw new Error(`${name} ${++calls}`)
+    })
+    expect(() => refuse('a')).toThrow('a 2')
+    expect(() => refuse('a')).toThrow('a 2')
+    expect(() => refuse('b')).toThrow('b 3')
+  })
+})

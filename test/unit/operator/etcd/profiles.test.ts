@@ -1,0 +1,141 @@
+import { describe, expect, it } from 'vitest'
+import { parseCalicoVersion, parseCalicoVersions } from '../../../../agent/config/calico-version.ts'
+import { desiredState } from '../../../../agent/operator/etcd/desired.ts'
+import { contains, describeRange, exactKey, type Grant } from '../../../../agent/operator/etcd/grants.ts'
+import { builtInProfiles, defaultComponents } from '../../../../agent/operator/etcd/profile-table.ts'
+import { grantsOf, keysProblem } from '../../../../agent/operator/etcd/profiles.ts'
+
+const P = '/calico/resources/v3/projectcalico.org/'
+const names = Object.keys(builtInProfiles)
+const profile = (name: string) => builtInProfiles[name] ?? { scope: 'cluster' as const, about: '', rows: [] }
+const writes = (grants: readonly Grant[], key: string): boolean =>
+  grants.some((grant) => grant.access === 'readwrite' && contains(grant, exactKey(key)))
+
+describe('the table', () => {
+  it.each(names)('%s: rows that are valid, sourced, and never write without reading', (name) => {
+    const { scope, rows, about } = profile(name)
+    expect(about).not.toBe('')
+    for (const row of rows) {
+      expect([row.keys, keysProblem(row.keys, scope)]).toEqual([row.keys, undefined])
+      expect((row.trace ?? '') + (row.because ?? '')).not.toBe('')
+      // Every change of Calico's is a transaction that also reads.
+      expect(row.access).not.toBe('write')
+      expect(row.naming === 'node' || !row.keys.includes('{node}')).toBe(true)
+    }
+  })
+
+  const anyVersion = { versions: [], strict: false }
+
+  it.each(names)('%s: per-node naming never writes more than the naming by component', (name) => {
+    const wide = grantsOf(profile(name), { ...anyVersion, naming: 'component' }).shared
+    const { shared, ofNode } = grantsOf(profile(name), { ...anyVersion, naming: 'node' })
+    for (const grant of [...shared, ...ofNode('node1')].filter(({ access }) => access === 'readwrite')) {
+      expect([describeRange(grant), wide.some((each) => each.access === 'readwrite' && contains(each, grant))]).toEqual(
+        [describeRange(grant), true],
+      )
+    }
+  })
+
+  it.each(names)('%s: nothing of one node reaches another', (name) => {
+    const { ofNode } = grantsOf(profile(name), { ...anyVersion, naming: 'node' })
+    for (const grant of ofNode('node1')) {
+      for (const other of ofNode('node11')) expect(contains(grant, other)).toBe(false)
+    }
+  })
+
+  it('no component reaches outside /calico/, except kube-apiserver', () => {
+    for (const name of names.filter((each) => each !== 'kube-apiserver')) {
+      for (const grant of grantsOf(profile(name), { ...anyVersion, naming: 'component' }).shared)
+        expect(grant.key).toMatch(/^\/calico\//)
+    }
+  })
+
+  it('has the four components of the default', () => {
+    for (const name of defaultComponents) expect(names).toContain(name)
+  })
+})
+
+describe('AGENT_CALICO_VERSION', () => {
+  const of = (versions: readonly number[], name: string) =>
+    grantsOf(profile(name), { naming: 'component', versions, strict: false }).shared
+  const at = (version: string, key: string, name = 'calico-node') =>
+    writes(of(parseCalicoVersions(version) ?? [], name), `${P}${key}`)
+
+  it.each([
+    ['v3.28.5', 'tiers/default', false],
+    ['v3.29.0', 'tiers/default', true],
+    ['v3.31.7', 'bgpconfigurations/default', false],
+    ['v3.32.1', 'bgpconfigurations/default', true],
+    ['v3.32.1', 'ipamconfigurations/default', false],
+    ['v3.33.0', 'ipamconfigurations/default', true],
+    ['v3.31.7', 'tiers/kube-admin', false],
+    ['v3.30.7,v3.32.1', 'tiers/kube-admin', true],
+    ['v3.30.7,v3.32.1', 'tiers/adminnetworkpolicy', true],
+    ['v3.32.1', 'tiers/adminnetworkpolicy', false],
+  ])('%s: writes %s: %s', (version, key, expected) => {
+    expect(at(version, key)).toBe(expected)
+  })
+
+  it('narrows: every version asks for a part of the superset', () => {
+    for (const name of names) {
+      const all = of([], name)
+      for (let minor = 20; minor < 40; minor++) {
+        for (const grant of of([30_000 + minor], name)) {
+          expect(all.some((each) => contains(each, grant))).toBe(true)
+        }
+      }
+    }
+  })
+
+  it.each(['', 'latest', 'v3', '3.x', '3.32x'])('%j is no version', (text) => {
+    expect(parseCalicoVersion(text)).toBeUndefined()
+  })
+
+  it('several, each once; none of them may be wrong', () => {
+    expect(parseCalicoVersions('v3.30.7, v3.32.1,3.32')).toEqual([30_030, 30_032])
+    for (const text of ['v3.30.7,', ',', 'v3.30.7,latest']) expect(parseCalicoVersions(text)).toBeUndefined()
+  })
+})
+
+describe('the desired state', () => {
+  const state = (naming: 'component' | 'node', components: string[], strict = false) =>
+    desiredState({ profiles: builtInProfiles, components, naming, nodes: ['a', 'b'], versions: [], strict })
+
+  it('by component: a user and a role each', () => {
+    const { users, roles } = state('component', ['calico-node', 'calicoctl'])
+    expect([...users]).toEqual([
+      ['calico-node', { roles: ['calico-vault-agent/calico-node'] }],
+      ['calicoctl', { roles: ['calico-vault-agent/calicoctl'] }],
+    ])
+    expect([...roles.keys()]).toEqual(['calico-vault-agent/calico-node', 'calico-vault-agent/calicoctl'])
+  })
+
+  it('per node: a shared role, and one for each node; what runs once keeps its name', () => {
+    const { users } = state('node', ['calico-cni', 'calico-kube-controllers', 'calico-dhcp-agent'])
+    expect(Object.fromEntries(users)).toEqual({
+      'calico-cni:a': { roles: ['calico-vault-agent/calico-cni:*'] },
+      'calico-cni:b': { roles: ['calico-vault-agent/calico-cni:*'] },
+      'calico-kube-controllers': { roles: ['calico-vault-agent/calico-kube-controllers'] },
+      'calico-dhcp-agent:a': { roles: ['calico-vault-agent/calico-dhcp-agent:*'] },
+      'calico-dhcp-agent:b': { roles: ['calico-vault-agent/calico-dhcp-agent:*'] },
+    })
+  })
+
+  it('per node with --strict: the CNI plugin has a role of its node too', () => {
+    const { users, roles } = state('node', ['calico-cni'], true)
+    expect(users.get('calico-cni:a')?.roles).toEqual([
+      'calico-vault-agent/calico-cni:*',
+      'calico-vault-agent/calico-cni:a',
+    ])
+    expect(roles.get('calico-vault-agent/calico-cni:a')?.map(describeRange)).toEqual(['/calico/ipam/v2/host/a/*'])
+  })
+
+  it('the two namings share no role and no user, so that both can stand at once', () => {
+    const [one, other] = [
+      state('component', ['calico-node', 'calico-cni']),
+      state('node', ['calico-node', 'calico-cni']),
+    ]
+    for (const role of one.roles.keys()) expect(other.roles.has(role)).toBe(false)
+    for (const user of one.users.keys()) expect(other.users.has(user)).toBe(false)
+  })
+})

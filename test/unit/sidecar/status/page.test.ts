@@ -1,0 +1,113 @@
+import { createHash } from 'node:crypto'
+import { assert, property, string } from 'fast-check'
+import { describe, expect, it, test } from 'vitest'
+import { escaped, html } from '../../../../agent/sidecar/status/html.ts'
+import { statusJson } from '../../../../agent/sidecar/status/json.ts'
+import { statusPage } from '../../../../agent/sidecar/status/page.ts'
+import type { Status, TargetStatus } from '../../../../agent/sidecar/status/status.ts'
+
+const target: TargetStatus = {
+  component: 'calico-node',
+  directory: '/calico-secrets',
+  state: 'good',
+  problem: undefined,
+  certificate: {
+    commonName: 'calico-node:node1',
+    serialNumber: 'AB',
+    issuer: 'CN=CA',
+    notBeforeMs: 0,
+    notAfterMs: 86_400_000,
+    renewAtMs: 50_000_000,
+    chain: ['CN=CA'],
+  },
+  ca: [],
+  happenings: [],
+  failure: undefined,
+}
+const statusOf = (change: Partial<TargetStatus>, atMs = 43_200_000): Status => ({
+  node: 'node1',
+  atMs,
+  version: '1',
+  vaultAddress: 'https://vault-2:8200',
+  targets: [{ ...target, ...change }],
+})
+
+test('the address at which Vault answers is shown', () => {
+  expect(statusPage(statusOf({})).text).toContain('<p>Vault answers at https://vault-2:8200</p>')
+})
+
+describe('html', () => {
+  it('cannot be injected into', () => {
+    assert(
+      property(string({ unit: 'grapheme' }), (text) => {
+        const { text: shown } = html`<p title="${text}">${text}</p>`
+        expect(shown.slice(3, -4)).not.toMatch(/[<>].*[<>].*[<>]/)
+        expect(shown.match(/[<>"']/g)?.join('')).toBe('<""><>')
+      }),
+    )
+  })
+
+  it('holds other html as it is, and lists of it', () => {
+    expect(html`<ul>${['a', '<'].map((each) => html`<li>${each}</li>`)}${escaped('<hr>')}${1}</ul>`.text).toBe(
+      '<ul><li>a</li>\n<li>&#60;</li><hr>1</ul>',
+    )
+  })
+})
+
+describe('the page', () => {
+  it('allows its own style and nothing else', () => {
+    const { text, headers } = statusPage(statusOf({}))
+    const style = /<style>(.*?)<\/style>/s.exec(text)?.[1] ?? ''
+    const hash = createHash('sha256').update(style).digest('base64')
+    expect(headers['content-security-policy']).toContain(`default-src 'none'; style-src 'sha256-${hash}';`)
+    expect(text).not.toMatch(/<script|\s(style|on\w+|src)=/)
+  })
+
+  it.each<[string, Partial<TargetStatus>, string]>([
+    ['good', {}, 'Good'],
+    ['expired', { state: 'expired' }, 'Expired'],
+    ['missing', { state: 'missing', certificate: undefined, problem: 'the directory does not exist' }, 'not exist'],
+    ['late', { state: 'late' }, 'Overdue'],
+  ])('%s', (_what, change, word) => {
+    expect(statusPage(statusOf(change)).text).toContain(word)
+  })
+
+  it.each([
+    [-1, 'width="0"'],
+    [43_200_000, 'width="50"'],
+    [1e12, 'width="100"'],
+  ])('at %i, the bar is %s', (atMs, width) => {
+    expect(statusPage(statusOf({}, atMs)).text).toContain(`<rect class="spent" ${width}`)
+  })
+
+  it('what Vault has said is text', () => {
+    const failure = {
+      atMs: 0,
+      what: 'renewal-failed',
+      reason: 'vault-bad-answer',
+      detail: '<script>alert(1)</script>',
+    } as const
+    const { text } = statusPage(statusOf({ failure, happenings: [failure] }))
+    expect(text).not.toContain('<script')
+    expect(text).toContain('&#60;script&#62;')
+  })
+})
+
+describe('the data', () => {
+  it('has times as texts and durations as seconds', () => {
+    const failure = { atMs: 1000, what: 'renewal-failed', reason: 'vault-sealed', retryAtMs: 2000 } as const
+    expect(JSON.parse(JSON.stringify(statusJson(statusOf({ failure }))))).toMatchObject({
+      at: '1970-01-01T12:00:00.000Z',
+      targets: [
+        {
+          certificate: { runwaySeconds: 43_200, ageSeconds: 43_200, notAfter: '1970-01-02T00:00:00.000Z' },
+          failure: {
+            advice: 'Unseal Vault.',
+            retryAt: '1970-01-01T00:00:02.000Z',
+            runbook: 'docs/runbook.md#vault-sealed',
+          },
+        },
+      ],
+    })
+  })
+})
