@@ -38,10 +38,10 @@ const separate: readonly (readonly [module: RegExp, bundle: string])[] = [
   [/\/background\.ts$/, './background.js'],
   [/\/probe\/probe\.ts$/, './probe.js'],
   [/\/proxy\.ts$/, './proxy.js'],
-  [/\/cli\/provision\.ts$/, './provision.mjs'],
-  [/\/cli\/setup-vault\.ts$/, './setup-vault.mjs'],
-  [/\/cli\/doctor\.ts$/, './doctor.mjs'],
-  [/\/cli\/status\.ts$/, './status.mjs'],
+  [/\/provision\.ts$/, './provision.mjs'],
+  [/\/setup-vault\.ts$/, './setup-vault.mjs'],
+  [/\/doctor\.ts$/, './doctor.mjs'],
+  [/\/status\.ts$/, './status.mjs'],
   [/\/status\/status-page\.ts$/, './status-page.js'],
 ]
 

@@ -1,5 +1,4 @@
 /** The rows of variables.ts that say where Vault is and how it is reached: those of Vault's own CLI, with the same meaning. */
-import type { Variable } from './variables.ts'
 
 export const vaultVariables = {
   VAULT_ADDR: {
@@ -32,4 +31,4 @@ export const vaultVariables = {
     meaning: "the token, where AGENT_AUTH_METHOD=token; setup-vault: an administrator's",
     onlyFor: { AGENT_AUTH_METHOD: ['token'] },
   },
-} as const satisfies Record<string, Variable>
+} as const
