@@ -1,5 +1,6 @@
 /** Owns `provision watch`: its own certificate, the nodes, etcd, and what stays beside them, until a signal. */
 import { hostname } from 'node:os'
+import { join } from 'node:path'
 import { parseWatchConfig, type WatchConfig } from '../config/watch.ts'
 import { systemClock } from '../core/clock.ts'
 import { AgentError, ConfigError } from '../core/errors.ts'
@@ -16,6 +17,8 @@ import { createProvisioner } from '../operator/provision/provisioner.ts'
 import type * as Background from '../sidecar/background.ts'
 import { createEventHub } from '../sidecar/observe/events.ts'
 import { createAgent } from '../sidecar/sidecar.ts'
+import { fingerprintFiles } from '../sidecar/store/fingerprint.ts'
+import { fileNames } from '../sidecar/store/published-layout.ts'
 import { exitCodes } from './exit-codes.ts'
 import type { ProvisionOptions } from './provision-options.ts'
 
@@ -60,14 +63,23 @@ export async function watch(options: ProvisionOptions, profiles: Readonly<Record
   if (agent !== undefined) process.on('SIGHUP', () => agent.renewNow())
   const files =
     config.agent === undefined ? { files: config.etcdFiles, directories: [] } : background.watched(config.agent)
+  const identityFiles = agentFiles(config.agent) ?? config.etcdFiles
+  let identity = fingerprintFiles(identityFiles)
   const changed = (): void => {
     agent?.recheck()
-    provisioner.recheck()
+    const before = identity
+    identity = fingerprintFiles(identityFiles)
+    if (identity !== before) provisioner.recheck()
   }
   background.watchFiles(files, { changed, failed: (detail) => emit({ type: 'watch-failed', detail }) })
   await Promise.all([agent?.run(stop.signal), provisioner.run(stop.signal)])
   connection.close()
   return exitCodes.ok
+}
+
+/** What the agent's own targets publish. */
+function agentFiles(agent: WatchConfig['agent']): string[] | undefined {
+  return agent?.targets.flatMap(({ directory }) => Object.values(fileNames).map((name) => join(directory, name)))
 }
 
 /** What is not done when the signal comes, the next start does. */

@@ -13,7 +13,7 @@ export interface BackoffState {
 
 export interface Failure {
   readonly class: RetryClass
-  /** Milliseconds until the published certificate expires; 0 or less where there is none. */
+  /** Milliseconds until the published certificate expires; 0 or less if there is none. */
   readonly runwayMs: number
   /** What the server asked to wait. */
   readonly retryAfterMs?: number | undefined

@@ -11,8 +11,11 @@ export interface Loop {
   readonly wake: () => void
 }
 
-/** @param step does what is due; answers the milliseconds for which there is nothing to do, or `undefined` at the end of all */
-export function createLoop(clock: Clock, step: () => number | undefined | Promise<number | undefined>): Loop {
+/** @param step does what is due, and may end early once `stop` has come; answers the milliseconds for which there is nothing to do, or `undefined` at the end of all */
+export function createLoop(
+  clock: Clock,
+  step: (stop: AbortSignal) => number | undefined | Promise<number | undefined>,
+): Loop {
   let alarm = new AbortController()
   const wake = (): void => alarm.abort()
 
@@ -24,7 +27,7 @@ export function createLoop(clock: Clock, step: () => number | undefined | Promis
         while (!stop.aborted) {
           // The alarm is older than the step: what comes meanwhile ends the wait before it begins.
           alarm = new AbortController()
-          const waitMs = await step()
+          const waitMs = await step(stop)
           if (waitMs === undefined) return
           if (waitMs > 0) await clock.sleep(waitMs, alarm.signal)
         }

@@ -16,7 +16,7 @@ export interface IssuanceContext {
   /** Certificates in any hour. */
   readonly limit: number
   readonly nowMs: number
-  /** From then on a new certificate is needed to stay valid; in the past where there is none at all. */
+  /** From then on a new certificate is needed to stay valid; in the past if there is none at all. */
   readonly neededAtMs: number
 }
 

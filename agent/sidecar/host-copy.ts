@@ -1,6 +1,6 @@
 /**
  * Owns keeping the CNI plugin's copy in step with what is published: after every publication, whenever somebody changes the
- * copy, and now and then. It is told what to copy from memory, where the bundle has passed the gate, and touches nothing else.
+ * copy, and now and then. It is told what to copy from memory, the bundle that has passed the gate, and touches nothing else.
  */
 
 import { type BackoffState, planRetry } from '../core/backoff.ts'
@@ -27,11 +27,11 @@ export interface HostCopyOptions {
 export interface HostCopy {
   /** Runs until `stop`. Rejects only for bugs. */
   run(stop: AbortSignal): Promise<void>
-  /** The bundle or the copy has changed: looks at once. */
+  /** The bundle or the copy may have changed: compares now. */
   recheck(): void
 }
 
-/** A look costs a few reads; it is all there is where the host's directory cannot be watched. */
+/** Comparing costs a few reads; it is all there is if the host's directory cannot be watched. */
 const longestSleepMs = 60_000
 
 export function createHostCopy(options: HostCopyOptions): HostCopy {
@@ -40,9 +40,9 @@ export function createHostCopy(options: HostCopyOptions): HostCopy {
   let failed: { readonly reason: ReasonCode; readonly backoff: BackoffState } | undefined
   /** Serial number of the certificate that was last seen in step. */
   let inStep: string | undefined
-  const loop = createLoop(clock, look)
+  const loop = createLoop(clock, sync)
 
-  function keep(error: AgentError, notAfterMs: number): number {
+  function scheduleRetry(error: AgentError, notAfterMs: number): number {
     const { code: reason, retry } = error
     const repeated = failed?.reason === reason
     const failure = { class: retry, runwayMs: notAfterMs - clock.now() }
@@ -56,7 +56,7 @@ export function createHostCopy(options: HostCopyOptions): HostCopy {
   }
 
   /** Answers how long there is nothing to do. */
-  function look(): number {
+  function sync(): number {
     const bundle = published()
     if (bundle === undefined) return longestSleepMs
     const { notAfterMs } = validityOf(bundle.leaf)
@@ -71,7 +71,7 @@ export function createHostCopy(options: HostCopyOptions): HostCopy {
       return longestSleepMs
     } catch (error) {
       if (!(error instanceof AgentError)) throw error
-      return keep(error, notAfterMs)
+      return scheduleRetry(error, notAfterMs)
     }
   }
 

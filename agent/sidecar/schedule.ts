@@ -51,7 +51,7 @@ export function slotOf({ cluster, node, component }: Identity): number {
 
 /**
  * When to renew a certificate: after its issue, at or before the floor.
- * @param issuedAtMs when it was obtained; `notBefore` where that is not known (a restart). It matters only where the role
+ * @param issuedAtMs when it was obtained; `notBefore` if that is not known (a restart). It matters only if the role
  *   backdates by more than Vault's default: the slot must not lie before the issue, or the agent would renew in a loop
  * @param slot from slotOf
  * @param renewAt the period as a fraction of the lifetime, 0.3 to 0.85
@@ -86,7 +86,7 @@ function steadyLifetimeMs(lifetimeMs: number): number {
 }
 
 /**
- * When the planned renewal is made, given that Vault was found down lately: an hour later where there is time, so that in
+ * When the planned renewal is made, given that Vault was found down lately: an hour later if there is time, so that in
  * the hour after an outage those come first who could not renew during it.
  * @param outageAtMs when a look at the source last failed. Looks are an hour apart, hence two hours of memory for an hour
  *   of deferral

@@ -34,7 +34,7 @@ export function createTargetLoop(options: TargetOptions): TargetLoop {
   const loop = createLoop(clock, act)
 
   /** Answers how long there is nothing to do; undefined at the end of a run that has an end. */
-  async function act(): Promise<number | undefined> {
+  async function act(stop: AbortSignal): Promise<number | undefined> {
     const fingerprint = lookAround()
     const step = planStep(state(), moment())
     const isEnd = isOnce && step.do === 'wait' && state().published !== undefined
@@ -45,7 +45,8 @@ export function createTargetLoop(options: TargetOptions): TargetLoop {
       await take(step, fingerprint)
     } catch (error) {
       if (!(error instanceof AgentError)) throw error
-      fail(error, step)
+      // What ends because the agent does says nothing that is not known better.
+      if (!stop.aborted || state().failure === undefined) fail(error, step)
       return 0
     }
     if (step.do !== 'wait') return 0

@@ -101,7 +101,7 @@ export function describe(event: AgentEvent, nowMs: number): LogLine | undefined 
     case 'watch-failed':
       return line(
         'warn',
-        `files are not watched: ${event.detail}; they are still read before each use. Raise fs.inotify.max_user_watches and max_user_instances on the node`,
+        `files are not watched: ${event.detail}; they are looked at every 30 s all the same. Raise fs.inotify.max_user_watches and max_user_instances on the node`,
         {
           error: event.detail,
         },

@@ -69,7 +69,7 @@ interface WatchPlan {
 }
 
 /**
- * A watcher is deaf once its directory is removed, and there is none where the system has no instance left. So one is made anew
+ * A watcher is deaf once its directory is removed, and there is none if the system has no instance left. So one is made anew
  * until it can be had, and whenever other directories stand under the names.
  */
 function keepWatching(

@@ -151,7 +151,9 @@ const unwatched: MatrixRow = {
     const stage = await createStage({ ...nothing, wrapper: () => inotify }, lab, node, onEnd)
     const watch = watchDirectory(stage.directory, `calico-node:${node}`)
     onEnd(() => watch.stop())
-    await stage.agent.nextLine(({ event }) => event === 'watch-failed')
+    const isUnwatched = (): boolean => stage.agent.lines.some(({ event }) => event === 'watch-failed')
+    // It comes before or after the first certificate.
+    for (let waited = 0; !isUnwatched() && waited < 400; waited++) await delay(25)
     const asked = stage.proxy.requests.length
     const removedAt = performance.now()
     // The name alone: who reads through the link still finds the whole set.
@@ -159,6 +161,7 @@ const unwatched: MatrixRow = {
     while (!existsSync(join(stage.directory, 'etcd-key')) && performance.now() - removedAt < 60_000) await delay(25)
     const recoveredAfterSeconds = (performance.now() - removedAt) / 1000
     const problems = [
+      ...(isUnwatched() ? [] : ['it is watched']),
       ...(recoveredAfterSeconds < 35 ? [] : ['not put back']),
       ...(stage.proxy.requests.length === asked ? [] : ['Vault was asked']),
     ]

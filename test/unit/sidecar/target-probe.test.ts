@@ -119,7 +119,10 @@ describe('a renewal', () => {
 
   test('that was refused is signed anew when it is due itself', async () => {
     const rig = await due('etcd-unknown-user')
-    await rig.clock.pass(20 * hourMs)
+    rig.clock.advance(14 * hourMs)
+    await rig.clock.pass(hourMs)
+    expect(obtained(rig)).toBe(2)
+    await rig.clock.pass(2 * hourMs)
     expect(obtained(rig)).toBe(3)
   })
 

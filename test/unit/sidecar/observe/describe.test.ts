@@ -38,7 +38,7 @@ const lines: Readonly<Record<AgentEvent['type'], readonly [Level, RegExp] | unde
     'warn',
     /^calico-node: the CNI plugin's copy is not in step: the file system is read-only; .* Mount/,
   ],
-  'watch-failed': ['warn', /ENOSPC: inotify; they are still read/],
+  'watch-failed': ['warn', /ENOSPC: inotify; they are looked at every 30 s/],
   stopped: ['info', /^stopped by SIGTERM$/],
   'provision-source-reached': ['info', /^3 nodes, told by Kubernetes at https:/],
   'provision-source-failed': [

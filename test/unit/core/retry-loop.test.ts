@@ -1,0 +1,62 @@
+import { describe, expect, test } from 'vitest'
+import { createLoop } from '../../../agent/core/retry-loop.ts'
+import { createFakeClock } from '../../support/fake-clock.ts'
+
+/** A loop whose steps answer what the test says, the last answer again and again. */
+function stage(answers: readonly (number | undefined)[], during: (step: number, wake: () => void) => void = () => {}) {
+  const clock = createFakeClock()
+  const stop = new AbortController()
+  let steps = 0
+  const loop = createLoop(clock, () => {
+    const step = steps++
+    during(step, loop.wake)
+    return answers[Math.min(step, answers.length - 1)]
+  })
+  return { clock, stop, loop, running: loop.run(stop.signal), steps: () => steps }
+}
+
+describe('the loop', () => {
+  test('waits as long as the step says, and ends with the stop', async () => {
+    const { clock, stop, running, steps } = stage([0, 0, 1000])
+    expect(await clock.nextSleep()).toBe(1000)
+    expect(steps()).toBe(3)
+    clock.advance(999)
+    expect(clock.sleeping()).toBe(1)
+    clock.advance(1)
+    await clock.nextSleep()
+    expect(steps()).toBe(4)
+    stop.abort()
+    await running
+    expect(steps()).toBe(4)
+  })
+
+  test('ends with a step that has no next one', async () => {
+    const { running, steps } = stage([0, undefined])
+    await running
+    expect(steps()).toBe(2)
+  })
+
+  test('is woken from its wait', async () => {
+    const { clock, loop, steps } = stage([1000])
+    await clock.nextSleep()
+    loop.wake()
+    await clock.nextSleep()
+    expect(steps()).toBe(2)
+  })
+
+  test('loses no wake that comes during a step', async () => {
+    const { clock, steps } = stage([1000], (step, wake) => {
+      if (step === 0) wake()
+    })
+    await clock.nextSleep()
+    await clock.nextSleep()
+    expect(steps()).toBe(2)
+  })
+
+  test('ends with a bug', async () => {
+    const { running } = stage([0], () => {
+      throw new TypeError('a bug')
+    })
+    await expect(running).rejects.toThrow(TypeError)
+  })
+})
