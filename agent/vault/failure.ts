@@ -85,6 +85,8 @@ function answerReason({ status, body, headers }: Answer, operation: Operation): 
   if (status === 412 || status === 472 || status === 473) return 'vault-standby'
   if (status === 501) return 'vault-sealed'
   if (status === 503) return /sealed|not initialized/i.test(errorTexts(body)) ? 'vault-sealed' : 'vault-standby'
+  // A standby that has not heard of a leader yet: https://github.com/hashicorp/vault/blob/main/sdk/helper/consts/error.go
+  if (status === 500 && /active cluster node not found/.test(errorTexts(body))) return 'vault-standby'
   // An approle login with a wrong secret id is a 500 on Vault 1.13 and a 400 elsewhere.
   if (status >= 500)
     return isLogin && /invalid (secret|role)/.test(errorTexts(body)) ? 'vault-login-refused' : 'vault-server-error'
