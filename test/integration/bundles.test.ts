@@ -23,6 +23,14 @@ describe('the bundles', () => {
     expect(strange).toEqual([])
   })
 
+  it('leave what few need out of the way to the first certificate', () => {
+    const inputs = Object.keys(contents.outputs['dist.new/cli.js']?.inputs ?? {})
+    expect(inputs).toContain('agent/vault/connections.ts')
+    expect(
+      inputs.filter((path) => /vault\/proxy\.ts$|probe\/probe\.ts$|background\.ts$|operator\/doctor\//.test(path)),
+    ).toEqual([])
+  })
+
   it('hold runtime dependencies only, at the locked versions', () => {
     for (const component of sbom.components) {
       const locked = Object.entries(lock.packages).filter(([path]) =>
@@ -38,6 +46,15 @@ describe('the bundles', () => {
   it('are all of the bill of materials, and nothing else is', () => {
     expect(bundled).toContain('undici')
     expect([...new Set(sbom.components.map(nameOf))].toSorted()).toEqual(bundled)
+  })
+
+  it('of the agent have no library that only commands need', () => {
+    const holding = (name: string): string[] =>
+      [...packagesByBundle(contents)].filter(([, packages]) => packages.has(name)).map(([bundle]) => bundle)
+    for (const name of ['commander', 'yaml', 'etcd3']) {
+      expect(holding(name)).not.toEqual([])
+      expect(holding(name).filter((bundle) => !bundle.endsWith('.mjs'))).toEqual([])
+    }
   })
 
   it('come with the licence of each package', () => {
