@@ -13,7 +13,7 @@ function asOrdinaryUser(directory: string): void {
   if (process.geteuid?.() !== 0) return
   chownSync(directory, nobody, nobody)
   process.seteuid?.(nobody)
-  onTestFinished(() => void process.seteuid?.(0))
+  onTestFinished(() => process.seteuid?.(0))
 }
 
 /** A socket that nobody listens on any more. */
