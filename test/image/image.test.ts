@@ -105,7 +105,7 @@ describe.skipIf(missing !== undefined)(`the image${missing === undefined ? '' : 
   })
 
   it('starts with the code cache of its own Node, under its own flags', async () => {
-    const check = `import('/check/script-loader.ts').then(({ loadScript }) => {
+    const check = `import('/check/core/script-loader.ts').then(({ loadScript }) => {
       const cache = require('node:fs').readFileSync('/app/cli.cache')
       console.log(JSON.stringify({ rejected: loadScript('/app/cli.js', cache).script.cachedDataRejected }))
     })`
