@@ -1,5 +1,6 @@
 /** Owns `npm run build`: the bundles in dist/, the code cache and the licences beside them, and the SBOM of what is in them. */
 import { renameSync, rmSync, writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { type BuildOptions, build, type Plugin } from 'esbuild'
 import { makeCodeCache } from './code-cache.ts'
 import { mergeMetafiles, packagesByBundle } from './contents.ts'
@@ -37,6 +38,7 @@ const commands = {
 const separate: readonly (readonly [module: RegExp, bundle: string])[] = [
   [/\/background\.ts$/, './background.js'],
   [/\/probe\/probe\.ts$/, './probe.js'],
+  [/\/cli\/commands\.ts$/, './commands.mjs'],
   [/\/cli\/provision\.ts$/, './provision.mjs'],
   [/\/cli\/setup-vault\.ts$/, './setup-vault.mjs'],
   [/\/cli\/doctor\.ts$/, './doctor.mjs'],
@@ -47,8 +49,10 @@ const separate: readonly (readonly [module: RegExp, bundle: string])[] = [
 const apart: Plugin = {
   name: 'apart',
   setup: (bundle) => {
-    bundle.onResolve({ filter: /\.ts$/ }, ({ path, kind }) => {
-      const found = kind === 'dynamic-import' && separate.find(([module]) => module.test(path))
+    bundle.onResolve({ filter: /\.ts$/ }, ({ path, kind, resolveDir }) => {
+      // However near the module is that imports it.
+      const file = resolve(resolveDir, path)
+      const found = kind === 'dynamic-import' && separate.find(([module]) => module.test(file))
       return found ? { path: found[1], external: true } : undefined
     })
   },
@@ -70,6 +74,7 @@ const bundles = await Promise.all([
   build({
     ...common,
     entryPoints: {
+      commands: 'agent/cli/commands.ts',
       provision: 'agent/cli/provision.ts',
       'setup-vault': 'agent/cli/setup-vault.ts',
       doctor: 'agent/cli/doctor.ts',
@@ -83,7 +88,7 @@ const bundles = await Promise.all([
     ...common,
     entryPoints: { cli: 'agent/cli/cli.ts' },
     outdir,
-    // `import('../sidecar/background.ts')` becomes a require of the other bundle.
+    // `import('../agent/sidecar/background.ts')` becomes a require of the other bundle.
     supported: { 'dynamic-import': false },
     plugins: [slimLibraries, apart],
   }),

@@ -5,72 +5,46 @@ import { systemClock } from '../core/clock.ts'
 import { parseDuration } from '../core/duration.ts'
 import { keepTlsVerified } from '../core/tls-verification.ts'
 import { readContainer } from '../sidecar/observe/container.ts'
-import { exitCodes } from './exit-codes.ts'
-import { reportFailure, UsageError } from './failure.ts'
-import type { CommandName } from './help.ts'
-
-const commandNames: readonly CommandName[] = ['run', 'init', 'started', 'status', 'doctor', 'provision', 'setup-vault']
+import type { AgentTask } from './commands.ts'
+import { reportFailure } from './failure.ts'
 
 async function main(argv: readonly string[]): Promise<number> {
-  const isNamed = argv[0] !== undefined && !argv[0].startsWith('-')
-  const command = isNamed ? commandNames.find((name) => name === argv[0]) : 'run'
-  if (command === undefined) throw new UsageError(`there is no command ${argv[0] ?? ''}`)
-  const args = isNamed ? argv.slice(1) : argv
-  if (args.includes('--help') || args.includes('-h')) return await printHelp(isNamed ? command : undefined)
-  if (args.includes('--version')) return await printVersion()
-  if (command === 'init') {
-    const waitMs = readWait(command, args)
-    const config = parseConfig(process.env, hostname())
-    const { init } = await import('./init.ts')
-    return await init(config, waitMs)
+  let task: AgentTask | undefined = plainTask(argv)
+  if (task === undefined) {
+    const { runCommandLine } = await import('./commands.ts')
+    const done = await runCommandLine(argv)
+    if (typeof done === 'number') return done
+    task = done
   }
-  if (command === 'started') {
-    const waitMs = readWait(command, args)
-    const { listen } = parseConfig(process.env, hostname())
-    const { started } = await import('./started.ts')
-    return await started({ listen, container: readContainer(), waitMs, clock: systemClock, say: console.error })
-  }
-  if (command === 'status') {
-    const { status } = await import('./status.ts')
-    return await status(args)
-  }
-  if (command === 'doctor') {
-    const { doctor } = await import('./doctor.ts')
-    return await doctor(args)
-  }
-  if (command === 'provision') {
-    const { provision } = await import('./provision.ts')
-    return await provision(args)
-  }
-  if (command === 'setup-vault') {
-    const { setupVault } = await import('./setup-vault.ts')
-    return await setupVault(args)
-  }
-  if (args[0] !== undefined) throw new UsageError(`run takes no ${args[0]}`)
   const config = parseConfig(process.env, hostname())
+  if (task.command === 'init') {
+    const { init } = await import('./init.ts')
+    return await init(config, task.waitMs)
+  }
+  if (task.command === 'started') {
+    const { started } = await import('./started.ts')
+    const { waitMs } = task
+    return await started({
+      listen: config.listen,
+      container: readContainer(),
+      waitMs,
+      clock: systemClock,
+      say: console.error,
+    })
+  }
   const { run } = await import('./run.ts')
   return await run(config)
 }
 
-function readWait(command: CommandName, args: readonly string[]): number {
-  const [option, ...rest] = args.flatMap((arg) => arg.split(/(?<=^--wait)=/))
-  if (option === undefined) return 60_000
-  if (option !== '--wait') throw new UsageError(`${command} takes no ${option}`)
-  const waitMs = parseDuration(rest[0] ?? '')
-  if (waitMs === undefined || rest.length > 1) throw new UsageError('--wait takes one duration such as 30s')
-  return waitMs
-}
-
-async function printHelp(command: CommandName | undefined): Promise<number> {
-  const { commandHelp, generalHelp } = await import('./help.ts')
-  process.stdout.write(`${command === undefined ? generalHelp() : commandHelp[command].text}\n`)
-  return exitCodes.ok
-}
-
-async function printVersion(): Promise<number> {
-  const { version } = await import('../core/version.ts')
-  process.stdout.write(`calico-vault-agent ${version} (node ${process.versions.node})\n`)
-  return exitCodes.ok
+/** `run`, `init` and `started` as manifests have them. Undefined: everything else, and everything that is wrong. */
+function plainTask(argv: readonly string[]): AgentTask | undefined {
+  const [command = 'run', ...rest] = argv
+  if (command === 'run' && rest.length === 0) return { command }
+  if (command !== 'init' && command !== 'started') return undefined
+  const [option, value = '', ...more] = rest.flatMap((each) => each.split(/(?<=^--wait)=/))
+  if (option === undefined) return { command, waitMs: 60_000 }
+  const waitMs = parseDuration(value)
+  return option === '--wait' && waitMs !== undefined && more.length === 0 ? { command, waitMs } : undefined
 }
 
 for (const event of ['uncaughtException', 'unhandledRejection'] as const) {

@@ -1,5 +1,4 @@
-/** Owns the arguments of `doctor`. */
-import { choice, parseFlags } from './arguments.ts'
+/** Owns what the options of `doctor` mean. */
 import { UsageError } from './failure.ts'
 
 export interface DoctorOptions {
@@ -8,20 +7,16 @@ export interface DoctorOptions {
   readonly consumer: { readonly uid: number; readonly gid: number } | undefined
 }
 
-const flags = {
-  output: { type: 'string' },
-  consumer: { type: 'string' },
-  'no-sign': { type: 'boolean' },
-} as const
+/** As commander reads them. */
+interface Given {
+  readonly output: 'text' | 'json'
+  readonly sign: boolean
+  readonly consumer?: string
+}
 
 /** @throws UsageError */
-export function parseDoctorOptions(argv: readonly string[]): DoctorOptions {
-  const values = parseFlags('doctor', argv, flags)
-  return {
-    output: choice('output', values.output, ['text', 'json']),
-    signs: values['no-sign'] !== true,
-    consumer: readConsumer(values.consumer),
-  }
+export function readDoctorOptions({ output, sign, consumer }: Given): DoctorOptions {
+  return { output, signs: sign, consumer: readConsumer(consumer) }
 }
 
 function readConsumer(text: string | undefined): DoctorOptions['consumer'] {

@@ -1,5 +1,6 @@
 /** Owns the command `doctor`: looks at everything that the agent needs, changes nothing, says what is wrong and what to do. */
 import { hostname } from 'node:os'
+import { withVaultToolsForAgent } from '../config/tool-variables.ts'
 import { systemClock } from '../core/clock.ts'
 import { ConfigError } from '../core/errors.ts'
 import { openAccess } from '../operator/doctor/access.ts'
@@ -7,7 +8,7 @@ import type { Finding } from '../operator/doctor/check.ts'
 import { configuration, createChecks } from '../operator/doctor/checks.ts'
 import { type DoctorConfig, readDoctorConfig } from '../operator/doctor/config.ts'
 import { examine, failedConfiguration } from '../operator/doctor/examine.ts'
-import { type DoctorOptions, parseDoctorOptions } from './doctor-options.ts'
+import type { DoctorOptions } from './doctor-options.ts'
 import { exitCodeOf, findingsJson, findingText, summaryText } from './doctor-output.ts'
 import { reportFailure } from './failure.ts'
 import { painter } from './terminal.ts'
@@ -19,11 +20,10 @@ const checkMs = 15_000
 
 const print = (text: string): boolean => process.stdout.write(text)
 
-export async function doctor(argv: readonly string[]): Promise<number> {
+export async function doctor(options: DoctorOptions): Promise<number> {
   try {
     // grpc-js names the TLS server by its address; Node says on standard error that RFC 6066 has no addresses there.
     process.noDeprecation = true
-    const options = parseDoctorOptions(argv)
     const paint = painter(process.stdout.isTTY, process.env)
     const show = (finding: Finding): void => {
       if (options.output === 'text') print(`${findingText(finding, paint)}\n`)
@@ -44,7 +44,7 @@ async function findAll({ signs, consumer }: DoctorOptions, found: (finding: Find
   const checks = createChecks(consumer)
   let read: DoctorConfig
   try {
-    read = readDoctorConfig(process.env, hostname())
+    read = readDoctorConfig(withVaultToolsForAgent(process.env), hostname())
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     const findings = failedConfiguration(configuration, checks, error.problems)

@@ -1,4 +1,4 @@
-/** Owns `provision plan` and `provision apply` against etcd: look, show, ask, do, and say what was done. */
+/** Owns what `provision plan` and `provision apply` do at etcd. */
 import { createHmac, randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { WantedPools } from '../config/calico-pools.ts'
@@ -7,22 +7,18 @@ import { AgentError } from '../core/errors.ts'
 import type { EtcdAuthApi } from '../operator/etcd/api.ts'
 import { type BootstrapOptions, enableAuth, finishBootstrap } from '../operator/etcd/bootstrap.ts'
 import { type EtcdClient, openEtcd } from '../operator/etcd/client.ts'
-import { keyOf, makeDefaults, planDefaults, readDefaults } from '../operator/etcd/defaults.ts'
+import { type DefaultObject, makeDefaults, planDefaults, readDefaults } from '../operator/etcd/defaults.ts'
+import { lookOf, type Made, wording } from '../operator/etcd/describe.ts'
 import { type DesiredState, rolePrefix } from '../operator/etcd/desired.ts'
 import { contains, prefixRange } from '../operator/etcd/grants.ts'
 import { demandsCertificate } from '../operator/etcd/handshake.ts'
 import { createMemory } from '../operator/etcd/memory.ts'
 import { createPace } from '../operator/etcd/pace.ts'
-import type { Change } from '../operator/etcd/plan.ts'
 import { type Examination, examine, reconcile } from '../operator/etcd/reconcile.ts'
-import { exitCodes } from './exit-codes.ts'
+import { type Look, type PlanTarget, planOrApply } from './plan-command.ts'
 import type { ProvisionOptions } from './provision-options.ts'
-import { changeJson, changeLine, defaultLine, type Look, planJson, planText } from './provision-output.ts'
-import { agrees, painter } from './terminal.ts'
 
 const now = (): number => performance.now()
-const paint = painter(process.stdout.isTTY, process.env)
-const print = (text: string): boolean => process.stdout.write(text)
 
 /** What the command was asked for, from the arguments and the environment. */
 export interface Request {
@@ -33,76 +29,48 @@ export interface Request {
   readonly pools: WantedPools | undefined
 }
 
-export async function plan(request: Request): Promise<number> {
-  const { desired, options } = request
-  const { etcd } = request.config
-  const api = open(etcd)
-  try {
-    const found = await examine(api, desired, { prune: options.prune, now })
-    const look = await lookOf(api, request, found)
-    print(options.output === 'json' ? `${JSON.stringify(planJson(look), null, 2)}\n` : planText(look, paint))
-    return found.plan.phases.length + found.plan.refusals.length + look.defaults.length > 0
-      ? exitCodes.differences
-      : exitCodes.ok
-  } catch (error) {
-    throw withOperator(error, etcd)
-  } finally {
-    api.close()
-  }
+/** With what `apply` needs again of what was seen. */
+interface Seen extends Look<Made> {
+  readonly found: Examination
+  readonly make: readonly DefaultObject[]
 }
 
-export async function apply(request: Request): Promise<number> {
-  const { desired, options } = request
-  const { etcd } = request.config
+/** `plan` or `apply`. */
+export async function onEtcd(request: Request & { readonly action: 'plan' | 'apply' }): Promise<number> {
+  const { action, desired, options, config } = request
+  const { etcd } = config
   const api = open(etcd)
-  const isText = options.output === 'text'
-  const log = (text: string): void => void (isText ? print(`${text}\n`) : process.stderr.write(`${text}\n`))
-  const bootstrap = options.enableAuth ? bootstrapOptions(etcd, log) : undefined
+  const out = options.output === 'text' ? process.stdout : process.stderr
+  const log = (text: string): void => void out.write(`${text}\n`)
+  const bootstrap = action === 'apply' && options.enableAuth ? bootstrapOptions(etcd, log) : undefined
+  const common = { prune: options.prune, now, memory: createMemory() }
+  const target: PlanTarget<Made, Seen> = {
+    wording,
+    async look() {
+      if (bootstrap !== undefined) await goOn(api, bootstrap)
+      const found = await examine(api, desired, common)
+      const also = { ask: 'switch authentication on', done: 'authentication is on' }
+      const seen = await see(api, request, found)
+      return { ...seen, also: bootstrap !== undefined && !found.authEnabled ? also : undefined }
+    },
+    async apply(seen, changed) {
+      const { found, make, also, facts, plan } = seen
+      // Before anybody's rights become those of one node.
+      const makes = found.plan.refusals.length === 0 ? make : []
+      for (const made of await makeDefaults(api, makes, { uid: randomUUID, nowMs: Date.now() })) changed(made)
+      const pace = createPace({ share: options.busyShare, now, sleep })
+      await reconcile(api, desired, { ...common, changed, pace }, found)
+      if (bootstrap !== undefined && also !== undefined) {
+        await enableAuth(api, bootstrap, reachesRegistry(desired))
+        // The receipt that makes the next plan quick counts only with authentication on.
+        await reconcile(api, desired, { ...common, changed, pace })
+      }
+      const authEnabled = found.authEnabled || also !== undefined
+      return { after: { plan: { ...plan, phases: [] }, facts: { ...facts, authEnabled } } }
+    },
+  }
   try {
-    if (bootstrap !== undefined) await goOn(api, bootstrap)
-    const memory = createMemory()
-    const first = await examine(api, desired, { prune: options.prune, now, memory })
-    const look = await lookOf(api, request, first)
-    const enables = bootstrap !== undefined && !first.authEnabled
-    if (isText) print(planText(look, paint))
-    // Where the plan is refused there is nothing to agree to.
-    const differs = first.plan.phases.length + look.defaults.length > 0
-    const asks = !options.yes && first.plan.refusals.length === 0 && (differs || enables)
-    if (asks && !(await agrees(enables ? 'Apply this and switch authentication on?' : 'Apply this?'))) {
-      print('Nothing was changed.\n')
-      return exitCodes.ok
-    }
-    const done: Change[] = []
-    const changed = (change: Change): void => {
-      done.push(change)
-      if (isText) print(changeLine(change, paint))
-    }
-    // Before anybody's rights become those of one node.
-    const makes = first.plan.refusals.length === 0 ? look.defaults : []
-    const made = await makeDefaults(api, makes, { uid: randomUUID, nowMs: Date.now() })
-    if (isText) for (const object of made) print(defaultLine(object, paint))
-    const pace = createPace({ share: options.busyShare, now, sleep })
-    const outcome = await reconcile(api, desired, { prune: options.prune, now, memory, changed, pace }, first)
-    if (enables) {
-      await enableAuth(api, bootstrap, reachesRegistry(desired))
-      // The receipt that makes the next plan quick counts only with authentication on.
-      await reconcile(api, desired, { prune: options.prune, now, memory, changed, pace })
-    }
-    if (isText) {
-      print(
-        paint(
-          `Done: ${outcome.changes + made.length} changes${enables ? ', and authentication is on' : ''}.\n`,
-          'bold',
-        ),
-      )
-    } else {
-      const { notes, refusals } = planJson(look) as { notes: string[]; refusals: string[] }
-      const authEnabled = first.authEnabled || enables
-      print(
-        `${JSON.stringify({ inStep: true, authEnabled, changes: done.map(changeJson), defaults: made.map(keyOf), refusals, notes }, null, 2)}\n`,
-      )
-    }
-    return exitCodes.ok
+    return await planOrApply(target, { ...options, action })
   } catch (error) {
     throw withOperator(error, etcd)
   } finally {
@@ -118,17 +86,19 @@ function withOperator(error: unknown, { operator }: EtcdAddress): unknown {
   return new AgentError('etcd-denied', `${error.message}; ${who}`)
 }
 
-async function lookOf(
+async function see(
   api: EtcdAuthApi,
   { config, desired, options: { naming, components, strict, defaults }, pools }: Request,
-  { plan: found, authEnabled }: Examination,
-): Promise<Look> {
+  found: Examination,
+): Promise<Seen> {
   const needsDefaults = naming === 'node' && components.includes('calico-node')
-  if (!needsDefaults && !defaults) return { plan: found, authEnabled, warnings: desired.warnings, defaults: [] }
-  const { missing, make } = planDefaults(await readDefaults(api), { versions: config.versions, strict, pools })
+  const { missing, make } =
+    needsDefaults || defaults
+      ? planDefaults(await readDefaults(api), { versions: config.versions, strict, pools })
+      : { missing: [], make: [] }
   // In the naming by component calico-node makes what is missing itself.
   const warnings = needsDefaults ? [...desired.warnings, ...missing] : desired.warnings
-  return { plan: found, authEnabled, warnings, defaults: make }
+  return { ...lookOf({ ...found, warnings, defaults: make }), found, make }
 }
 
 function open(

@@ -1,11 +1,12 @@
-/** Owns the arguments of `provision`: which there are, which go together, and what is wrong with them. */
+/** Owns the options of `provision`: which there are, which go together, and what is wrong with them. */
+import { type Command, Option } from 'commander'
 import { parseDuration } from '../core/duration.ts'
 import { suggestName } from '../core/text.ts'
 import { checkNodeNames } from '../operator/etcd/nodes.ts'
 import { defaultBusyShare } from '../operator/etcd/pace.ts'
 import { defaultComponents, type Naming } from '../operator/etcd/profile-table.ts'
-import { choice, filled, parseAction, parseArguments, refuseMeaningless } from './arguments.ts'
 import { UsageError } from './failure.ts'
+import { addPlanOptions } from './plan-options.ts'
 
 export interface ProvisionOptions {
   readonly action: Action
@@ -17,6 +18,7 @@ export interface ProvisionOptions {
   readonly profilesFile: string | undefined
   readonly prune: boolean
   readonly yes: boolean
+  readonly detailedExitcode: boolean
   readonly enableAuth: boolean
   /** Per-node naming without what is needed only at the first start and at an upgrade (profiles.ts). */
   readonly strict: boolean
@@ -29,49 +31,75 @@ export interface ProvisionOptions {
   readonly busyShare: number
 }
 
-const actions = ['plan', 'apply', 'export', 'watch'] as const
-export type Action = (typeof actions)[number]
+type Action = 'plan' | 'apply' | 'export' | 'watch'
 
-const flags = {
-  components: { type: 'string' },
-  naming: { type: 'string' },
-  nodes: { type: 'string' },
-  'nodes-file': { type: 'string' },
-  profiles: { type: 'string' },
-  prune: { type: 'boolean' },
-  yes: { type: 'boolean' },
-  'enable-auth': { type: 'boolean' },
-  strict: { type: 'boolean' },
-  defaults: { type: 'boolean' },
-  output: { type: 'string' },
-  grace: { type: 'string' },
-  resync: { type: 'string' },
-  'max-busy': { type: 'string' },
-} as const
+/** As commander reads them. */
+type Given = Partial<
+  Pick<
+    ProvisionOptions,
+    'naming' | 'prune' | 'yes' | 'detailedExitcode' | 'enableAuth' | 'strict' | 'defaults' | 'output'
+  > &
+    Record<'components' | 'nodes' | 'nodesFile' | 'profiles' | 'grace' | 'resync' | 'maxBusy', string>
+>
 
-const only: Readonly<Record<string, readonly Action[]>> = {
-  prune: ['plan', 'apply'],
-  yes: ['apply'],
-  'enable-auth': ['apply', 'export'],
-  defaults: ['plan', 'apply'],
-  output: ['plan', 'apply'],
-  nodes: ['plan', 'apply', 'export'],
-  grace: ['watch'],
-  resync: ['watch'],
-  'max-busy': ['apply', 'watch'],
+export function addProvision(add: (action: Action) => Command, done: (options: ProvisionOptions) => void): void {
+  for (const action of ['plan', 'apply', 'export', 'watch'] as const) {
+    const command = add(action)
+    const isPlanned = action === 'plan' || action === 'apply'
+    command
+      .option(
+        '--components <names>',
+        'whom to make users for, with commas (default: calico-node,calico-cni,calico-kube-controllers,calicoctl)',
+      )
+      .addOption(
+        new Option(
+          '--naming <naming>',
+          "component: one user per component (the default, but for watch); node: one user per component and node, whose writes reach only that node's own keys",
+        ).choices(['component', 'node']),
+      )
+    if (action !== 'watch') command.option('--nodes <names>', 'the nodes, with commas; with --naming node')
+    command
+      .option('--nodes-file <file>', 'the nodes, one name a line; - is standard input')
+      .option('--profiles <file>', 'components of your own, in YAML or JSON (docs/etcd.md)')
+      .option(
+        '--strict',
+        'with --naming node: without the keys of the whole cluster that calico-node writes only at its first start and at an upgrade (docs/upgrade.md)',
+      )
+    if (isPlanned) {
+      command
+        .option('--prune', 'also remove what provision has made and nobody wants any more')
+        .option(
+          '--defaults',
+          'also make what a fresh datastore lacks: the pools of CALICO_IPV4POOL_CIDR and CALICO_IPV6POOL_CIDR and the default configurations; never over what exists',
+        )
+    }
+    if (action === 'apply' || action === 'export') {
+      command.option('--enable-auth', 'also switch authentication on, never locking the operator out')
+    }
+    if (action === 'watch') {
+      command
+        .option('--grace <duration>', "how long a node's users stay after the node is gone", '1h')
+        .option('--resync <duration>', 'how often everything is looked at', '10m')
+    }
+    if (action === 'apply' || action === 'watch') {
+      command.option(
+        '--max-busy <percent>',
+        'how much of its time etcd may be kept busy while others write to it (default: 5%); 100%: no bound',
+      )
+    }
+    addPlanOptions(command, action)
+    command.action((raw) => done(readProvisionOptions(action, raw)))
+  }
 }
 
 /** @throws UsageError */
-export function parseProvisionOptions(argv: readonly string[]): ProvisionOptions {
-  const { values, positionals } = parseArguments('provision', argv, flags)
-  const action = parseAction('provision', positionals, actions)
-  refuseMeaningless('provision', action, values, only)
+function readProvisionOptions(action: Action, values: Given): ProvisionOptions {
   const watches = action === 'watch'
   if (watches && values.naming === 'component') throw new UsageError('provision watch is for --naming node')
-  const naming = watches ? 'node' : choice('naming', values.naming, ['component', 'node'])
+  const { naming = watches ? 'node' : 'component' } = values
   const given = checkNodeNames(list('nodes', values.nodes))
   if (given.problems[0] !== undefined) throw new UsageError(`--nodes: ${given.problems.join('; ')}`)
-  const nodesFile = filled('nodes-file', values['nodes-file'])
+  const nodesFile = filled('nodes-file', values.nodesFile)
   if (naming === 'component' && (values.nodes ?? nodesFile) !== undefined) {
     throw new UsageError('--nodes and --nodes-file need --naming node')
   }
@@ -88,13 +116,14 @@ export function parseProvisionOptions(argv: readonly string[]): ProvisionOptions
     profilesFile: filled('profiles', values.profiles),
     prune: values.prune ?? false,
     yes: values.yes ?? false,
-    enableAuth: values['enable-auth'] ?? false,
+    detailedExitcode: values.detailedExitcode ?? false,
+    enableAuth: values.enableAuth ?? false,
     strict: values.strict ?? false,
     defaults: values.defaults ?? false,
-    output: choice('output', values.output, ['text', 'json']),
+    output: values.output ?? 'text',
     graceMs: duration('grace', values.grace, '1h', 1000),
     resyncMs: duration('resync', values.resync, '10m', 1000),
-    busyShare: values['max-busy'] === undefined ? defaultBusyShare : share('max-busy', values['max-busy']),
+    busyShare: values.maxBusy === undefined ? defaultBusyShare : share('max-busy', values.maxBusy),
   }
 }
 
@@ -106,6 +135,12 @@ export function checkComponents(components: readonly string[], known: readonly s
     const hint = suggestion === undefined ? `there are ${known.join(', ')}` : `did you mean ${suggestion}?`
     throw new UsageError(`there is no component ${JSON.stringify(component)}; ${hint}`)
   }
+}
+
+/** @throws UsageError where the option is given and empty */
+function filled(name: string, text: string | undefined): string | undefined {
+  if (text === '') throw new UsageError(`--${name} is empty`)
+  return text
 }
 
 function list(name: string, text: string | undefined): string[] {

@@ -6,6 +6,7 @@ import { text as readAll } from 'node:stream/consumers'
 import { parseWantedPools } from '../config/calico-pools.ts'
 import type { CalicoVersion } from '../config/calico-version.ts'
 import { parseCalicoVersionVariable, parseProvisionConfig, readOperator } from '../config/etcd.ts'
+import { withEtcdctl } from '../config/tool-variables.ts'
 import { ConfigError, messageOf } from '../core/errors.ts'
 import { readSmallFile, systemFiles } from '../core/files.ts'
 import { version } from '../core/version.ts'
@@ -16,18 +17,17 @@ import { builtInProfiles, type Profile } from '../operator/etcd/profile-table.ts
 import { etcdctlScript } from '../operator/etcd/script.ts'
 import { exitCodes } from './exit-codes.ts'
 import { reportFailure, UsageError } from './failure.ts'
-import { apply, plan } from './provision-etcd.ts'
-import { checkComponents, type ProvisionOptions, parseProvisionOptions } from './provision-options.ts'
+import { onEtcd } from './provision-etcd.ts'
+import { checkComponents, type ProvisionOptions } from './provision-options.ts'
 import { refuseUnasked } from './terminal.ts'
 
 /** A list of more nodes than Kubernetes can have is no list of nodes. */
 const maxNodesFileBytes = 16 * 1024 * 1024
 
-export async function provision(argv: readonly string[]): Promise<number> {
+export async function provision(options: ProvisionOptions): Promise<number> {
   try {
     // grpc-js names the TLS server by its address; Node says on standard error that RFC 6066 has no addresses there.
     process.noDeprecation = true
-    const options = parseProvisionOptions(argv)
     if (options.action === 'apply') refuseUnanswered(options)
     if (options.action === 'export') return await exportScript(options)
     if (options.action === 'watch') {
@@ -35,13 +35,12 @@ export async function provision(argv: readonly string[]): Promise<number> {
       const { watch } = await import('./provision-watch.ts')
       return await watch(options, loadProfiles(options))
     }
-    const config = parseProvisionConfig(process.env)
+    const config = parseProvisionConfig(withEtcdctl(process.env))
     const pools = options.defaults ? parseWantedPools(process.env) : undefined
     const desired = await readDesired(options, config.versions)
-    const request = { config, desired, options, pools }
-    return options.action === 'plan' ? await plan(request) : await apply(request)
+    return await onEtcd({ action: options.action, config, desired, options, pools })
   } catch (error) {
-    return reportFailure(error, 'provision')
+    return reportFailure(error, `provision ${options.action}`)
   }
 }
 
@@ -53,7 +52,7 @@ function refuseUnanswered({ yes, nodesFile }: ProvisionOptions): void {
 
 async function exportScript(options: ProvisionOptions): Promise<number> {
   const desired = await readDesired(options, parseCalicoVersionVariable(process.env))
-  const operator = options.enableAuth ? readOperator(process.env) : undefined
+  const operator = options.enableAuth ? readOperator(withEtcdctl(process.env)) : undefined
   process.stdout.write(etcdctlScript(desired, { version, operator }))
   return exitCodes.ok
 }

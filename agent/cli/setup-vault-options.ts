@@ -1,49 +1,46 @@
-/** Owns the arguments of `setup-vault`. */
+/** Owns the options of `setup-vault`. */
+import { type Command, Option } from 'commander'
 import { type ExportFormat, exportFormats } from '../operator/vault-setup/export.ts'
-import { choice, filled, parseAction, parseArguments, refuseMeaningless } from './arguments.ts'
+import { UsageError } from './failure.ts'
+import { addPlanOptions } from './plan-options.ts'
 
-const actions = ['plan', 'apply', 'export'] as const
-type Action = (typeof actions)[number]
+type Action = SetupVaultOptions['action']
 
 export interface SetupVaultOptions {
-  readonly action: Action
+  readonly action: 'plan' | 'apply' | 'export'
   readonly file: string
   readonly adopt: boolean
   readonly writeSecrets: boolean
   readonly yes: boolean
+  readonly detailedExitcode: boolean
   readonly output: 'text' | 'json'
   readonly format: ExportFormat
 }
 
-const flags = {
-  file: { type: 'string' },
-  adopt: { type: 'boolean' },
-  'write-secrets': { type: 'boolean' },
-  yes: { type: 'boolean' },
-  output: { type: 'string' },
-  format: { type: 'string' },
-} as const
-
-const only: Readonly<Record<string, readonly Action[]>> = {
-  adopt: ['plan', 'apply'],
-  'write-secrets': ['plan', 'apply'],
-  yes: ['apply'],
-  output: ['plan', 'apply'],
-  format: ['export'],
-}
-
-/** @throws UsageError */
-export function parseSetupVaultOptions(argv: readonly string[]): SetupVaultOptions {
-  const { values, positionals } = parseArguments('setup-vault', argv, flags)
-  const action = parseAction('setup-vault', positionals, actions)
-  refuseMeaningless('setup-vault', action, values, only)
-  return {
-    action,
-    file: filled('file', values.file) ?? 'setup-vault.yaml',
-    adopt: values.adopt ?? false,
-    writeSecrets: values['write-secrets'] ?? false,
-    yes: values.yes ?? false,
-    output: choice('output', values.output, ['text', 'json']),
-    format: choice('format', values.format, exportFormats),
+export function addSetupVault(add: (action: Action) => Command, done: (options: SetupVaultOptions) => void): void {
+  for (const action of ['plan', 'apply', 'export'] as const) {
+    const command = add(action)
+    command.option('--file <file>', 'what is wanted, in YAML (docs/vault.md)', 'setup-vault.yaml')
+    if (action === 'export') {
+      command.addOption(
+        new Option(
+          '--format <format>',
+          'shell: a script of vault commands; terraform; hcl: the policies; json: the requests; env: the variables of each agent; operator: a policy for the token of apply',
+        )
+          .choices(exportFormats)
+          .default(exportFormats[0]),
+      )
+    } else {
+      command
+        .option('--adopt', 'take over what setup-vault did not make')
+        .option('--write-secrets', "also write what Vault does not show: the reviewer's token")
+    }
+    addPlanOptions(command, action)
+    command.action((raw: Partial<SetupVaultOptions>) => {
+      const { file = '', adopt = false, writeSecrets = false, yes = false, output = 'text' } = raw
+      if (file === '') throw new UsageError('--file is empty')
+      const { format = exportFormats[0], detailedExitcode = false } = raw
+      done({ action, file, adopt, writeSecrets, yes, detailedExitcode, output, format })
+    })
   }
 }

@@ -5,22 +5,18 @@ import { systemClock } from '../core/clock.ts'
 import { statusJson } from '../sidecar/status/json.ts'
 import { askAgent } from '../sidecar/status/live.ts'
 import { readStatus, type Status } from '../sidecar/status/status.ts'
-import { choice, parseFlags } from './arguments.ts'
+import type { StatusOptions } from './command-line.ts'
 import { exitCodes } from './exit-codes.ts'
 import { reportFailure } from './failure.ts'
 import { statusText } from './status-output.ts'
 import { painter } from './terminal.ts'
 
-const flags = { output: { type: 'string' }, watch: { type: 'boolean' } } as const
-
 const watchMs = 2000
 /** Cursor home, and everything below it cleared. */
 const clearScreen = '\u001b[H\u001b[J'
 
-export async function status(argv: readonly string[]): Promise<number> {
+export async function status({ watch, output }: StatusOptions): Promise<number> {
   try {
-    const { output: format, watch = false } = parseFlags('status', argv, flags)
-    const output = choice('output', format, ['text', 'json'])
     const config = parseConfig(process.env, hostname())
     const look = async (): Promise<Status> => {
       const live = await askAgent(config)
@@ -48,9 +44,10 @@ function jsonText(now: Status, watch: boolean): string {
   return `${JSON.stringify(statusJson(now), null, watch ? 0 : 2)}\n`
 }
 
+/** Ctrl-C ends it as the shell expects, with 130. */
 function stopSignal(): AbortSignal {
   const stop = new AbortController()
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort())
+  process.once('SIGTERM', () => stop.abort())
   return stop.signal
 }
 

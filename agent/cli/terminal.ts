@@ -1,5 +1,7 @@
 /** Owns what the commands that act on a server do with a terminal: colour, and asking before anything is changed. */
 import { createInterface } from 'node:readline/promises'
+import { systemCode } from '../core/errors.ts'
+import { exitCodes } from './exit-codes.ts'
 import { UsageError } from './failure.ts'
 
 export type Paint = (text: string, colour: '+' | '~' | '-' | '!' | 'bold') => string
@@ -19,11 +21,31 @@ export function refuseUnasked(command: string, yes: boolean): void {
   }
 }
 
+/** Ctrl-D is a no. Ctrl-C ends the process, as the shell expects it. */
 export async function agrees(question: string): Promise<boolean> {
   const terminal = createInterface({ input: process.stdin, output: process.stdout })
+  terminal.once('SIGINT', () => {
+    terminal.close()
+    process.stdout.write('\n')
+    process.kill(process.pid, 'SIGINT')
+  })
   try {
     return (await terminal.question(`${question} Only "yes" is a yes: `)).trim() === 'yes'
+  } catch (error) {
+    if (!(error instanceof Error) || error.name !== 'AbortError') throw error
+    process.stdout.write('\n')
+    return false
   } finally {
     terminal.close()
+  }
+}
+
+/** Whoever reads what a command prints may have seen enough (`doctor | head`): that ends it, as it ends every program. */
+export function endWithReader(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error) => {
+      if (systemCode(error) !== 'EPIPE') throw error
+      process.exit(exitCodes.closedPipe)
+    })
   }
 }

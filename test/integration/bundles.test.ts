@@ -40,6 +40,15 @@ describe('the bundles', () => {
     expect([...new Set(sbom.components.map(nameOf))].toSorted()).toEqual(bundled)
   })
 
+  it('of the agent have no library that only commands need', () => {
+    const holding = (name: string): string[] =>
+      [...packagesByBundle(contents)].filter(([, packages]) => packages.has(name)).map(([bundle]) => bundle)
+    for (const name of ['commander', 'yaml', 'etcd3']) {
+      expect(holding(name)).not.toEqual([])
+      expect(holding(name).filter((bundle) => !bundle.endsWith('.mjs'))).toEqual([])
+    }
+  })
+
   it('come with the licence of each package', () => {
     const texts = new Map<string, string>()
     for (const [, titles = '', text = ''] of licenses.matchAll(/={80}\n(.+?)\n={80}\n\n(.+?)\n(?=\n={80}|$)/gs)) {

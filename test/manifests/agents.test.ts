@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { get } from 'node:http'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { parseProvisionOptions } from '../../agent/cli/provision-options.ts'
+import { parseCommandLine } from '../../agent/cli/command-line.ts'
 import { type Config, parseConfig } from '../../agent/config/config.ts'
 import { variables } from '../../agent/config/variables.ts'
 import { parseWatchConfig } from '../../agent/config/watch.ts'
@@ -217,7 +217,8 @@ function configOf({ args = [] }: Container, env: Record<string, string>): Config
     return parseConfig(env, 'pod')
   }
   expect(command).toBe('provision')
-  expect(parseProvisionOptions(rest)).toMatchObject({ action: 'watch', naming: 'node', nodesFile: undefined })
+  const options = { action: 'watch', naming: 'node', nodesFile: undefined }
+  expect(parseCommandLine(args)).toMatchObject({ command: 'provision', options })
   const { agent } = parseWatchConfig(env, 'pod', true)
   if (agent === undefined) throw new Error('the provisioner has no certificate of its own')
   return agent

@@ -5,14 +5,21 @@ import { join } from 'node:path'
 /** Undefined: there is a script(1). Else why not. */
 export const missingTerminal = spawnSync('script', ['--version']).status === 0 ? undefined : 'no script(1)'
 
-/** All that the terminal showed, and `exit CODE` at its end. */
+/** Keys that a terminal knows. */
+export const ctrlC = '\u0003'
+export const ctrlD = '\u0004'
+
+/**
+ * @param answer as it is typed; with `\n` at its end it is a line
+ * @returns all that the terminal showed, and `exit CODE` at its end
+ */
 export function runOnTerminal(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
   answer: string,
 ): Promise<string> {
   return new Promise((resolve, reject) => {
-    const command = [process.execPath, join(import.meta.dirname, '../../agent/main.ts'), ...args].join(' ')
+    const command = [process.execPath, join(import.meta.dirname, '../../agent/cli/cli.ts'), ...args].join(' ')
     const child = spawn('script', ['-qec', command, '/dev/null'], {
       env: { PATH: process.env['PATH'], TERM: 'xterm', ...env },
       stdio: ['pipe', 'pipe', 'inherit'],
@@ -20,7 +27,7 @@ export function runOnTerminal(
     let text = ''
     child.stdout.on('data', (chunk: Buffer) => {
       text += chunk.toString()
-      if (text.includes('is a yes:') && child.stdin.writable) child.stdin.end(`${answer}\n`)
+      if (text.includes('is a yes:') && child.stdin.writable) child.stdin.end(answer)
     })
     child.once('error', reject)
     child.once('close', (code) => resolve(`${text}\nexit ${code}`))

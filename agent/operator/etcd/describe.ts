@@ -1,46 +1,101 @@
-/** Owns how a change reads: to whom it happens, what happens, and why. One source for plan, log and JSON. */
+/** Owns how a change of etcd reads: to whom it happens, what happens, and why. One source for plan, log and JSON. */
+import type { ChangeText, Sign, Wording } from '../engine/bring-in-step.ts'
+import { type DefaultObject, keyOf } from './defaults.ts'
 import { describeRange } from './grants.ts'
-import type { Change } from './plan.ts'
+import type { Change, EtcdPlan } from './plan.ts'
 
-export interface ChangeText {
-  readonly sign: '+' | '~' | '-'
-  /** `role NAME` or `user NAME`. */
-  readonly subject: string
+export interface EtcdChangeText extends ChangeText {
   readonly what: string
   readonly why: string
 }
 
-export function describeChange(change: Change): ChangeText {
+export function describeChange(change: Change): EtcdChangeText {
+  const subject = 'user' in change ? `user ${change.user}` : `role ${change.role}`
+  // Names per node are COMPONENT:NODE.
+  const [, node] = /:(.+)$/.exec(subject) ?? []
+  const [sign, what, why] = wordsOf(change)
+  const subjectSign = change.do.startsWith('add-') ? '+' : change.do.startsWith('delete-') ? '-' : '~'
+  // That a role comes or goes is said by the sign of the subject.
+  const isSaid = change.do === 'add-role' || change.do === 'delete-role'
+  const lines = isSaid ? [] : [{ sign, text: sign === '+' ? what : `${what} (${why})` }]
+  return { sign, subject, node, subjectSign, what, why, lines, done: `${subject}: ${what} (${why})` }
+}
+
+function wordsOf(change: Change): [sign: Sign, what: string, why: string] {
   switch (change.do) {
     case 'add-role':
-      return line('+', `role ${change.role}`, 'add the role', 'a wanted user needs it')
+      return ['+', 'add the role', 'a wanted user needs it']
     case 'grant': {
-      const { role, grant, before } = change
+      const { grant, before } = change
       const keys = describeRange(grant)
       return before === undefined
-        ? line('+', `role ${role}`, `grant ${grant.access} ${keys}`, 'its profile needs it')
-        : line('~', `role ${role}`, `${before} becomes ${grant.access} ${keys}`, 'its profile needs just that')
+        ? ['+', `grant ${grant.access} ${keys}`, 'its profile needs it']
+        : ['~', `${before} becomes ${grant.access} ${keys}`, 'its profile needs just that']
     }
     case 'add-user':
-      return line('+', `user ${change.user}`, 'add the user, without a password', 'it is wanted')
+      return ['+', 'add the user, without a password', 'it is wanted']
     case 'assign-role':
-      return line('+', `user ${change.user}`, `give the role ${change.role}`, 'the user is to have it')
+      return ['+', `give the role ${change.role}`, 'the user is to have it']
     case 'unassign-role':
-      return line('-', `user ${change.user}`, `take away the role ${change.role}`, 'the user is not to have it')
+      return ['-', `take away the role ${change.role}`, 'the user is not to have it']
     case 'revoke':
-      return line(
-        '-',
-        `role ${change.role}`,
-        `revoke ${change.grant.access} ${describeRange(change.grant)}`,
-        'its profile does not need it',
-      )
+      return ['-', `revoke ${change.grant.access} ${describeRange(change.grant)}`, 'its profile does not need it']
     case 'delete-user':
-      return line('-', `user ${change.user}`, 'delete the user', 'provision made it, and it is not wanted any more')
+      return ['-', 'delete the user', 'provision made it, and it is not wanted any more']
     case 'delete-role':
-      return line('-', `role ${change.role}`, 'delete the role', 'provision made it, and it is not wanted any more')
+      return ['-', 'delete the role', 'provision made it, and it is not wanted any more']
   }
 }
 
-function line(sign: ChangeText['sign'], subject: string, what: string, why: string): ChangeText {
-  return { sign, subject, what, why }
+/** What the commands make: changes, and what a fresh datastore lacks. */
+export type Made = Change | DefaultObject
+
+export const wording: Wording<Made> = {
+  describe: (each) => (isChange(each) ? describeChange(each) : describeDefault(each)),
+  signs: ['+', '~', '-'],
+  json: (all, when) => {
+    const defaults = all.flatMap((each) => (isChange(each) ? [] : [each]))
+    return {
+      changes: all.filter(isChange).map(changeJson),
+      defaults: defaults.map((object) => (when === 'made' ? keyOf(object) : { key: keyOf(object), spec: object.spec })),
+    }
+  },
+}
+
+function isChange(each: Made): each is Change {
+  return 'do' in each
+}
+
+interface Found {
+  readonly plan: EtcdPlan
+  readonly authEnabled: boolean
+  /** Besides the plan's own notes. */
+  readonly warnings: readonly string[]
+  /** What a fresh datastore lacks and is to get. */
+  readonly defaults: readonly DefaultObject[]
+}
+
+/** What of it is shown. */
+export function lookOf({ plan, authEnabled, warnings, defaults }: Found) {
+  const phases: (readonly Made[])[] = [defaults, ...plan.phases].filter(({ length }) => length > 0)
+  const off = 'authentication is off: etcd enforces none of this yet (provision apply --enable-auth)'
+  return {
+    plan: { ...plan, phases, notes: [...plan.notes, ...warnings] },
+    remarks: authEnabled ? [] : [off],
+    facts: { authEnabled },
+  }
+}
+
+function describeDefault(object: DefaultObject): ChangeText {
+  const { kind, spec } = object
+  const subject = `key ${keyOf(object)}: make the ${kind} ${JSON.stringify(spec)} (calico-node cannot)`
+  return { sign: '+', subject, subjectSign: '+', lines: [], done: subject }
+}
+
+function changeJson(change: Change): object {
+  const { do: what, ...rest } = change
+  const { why } = describeChange(change)
+  return 'grant' in change
+    ? { do: what, role: change.role, access: change.grant.access, keys: describeRange(change.grant), why }
+    : { do: what, ...rest, why }
 }

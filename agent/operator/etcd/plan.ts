@@ -1,4 +1,5 @@
 /** Owns the difference between what etcd holds and what it should hold, as an ordered list of single changes. Pure. */
+import type { Plan } from '../engine/bring-in-step.ts'
 import { type DesiredState, rolePrefix } from './desired.ts'
 import { type Access, compareGrants, type Grant, isWithin, rangeId } from './grants.ts'
 
@@ -27,14 +28,7 @@ export type Change =
   | { readonly do: 'delete-user'; readonly user: string }
   | { readonly do: 'delete-role'; readonly role: string }
 
-export interface Plan {
-  /** In phases: all of one may be made at once, and none before those of the phase before. Empty phases are left out. */
-  readonly phases: readonly (readonly Change[])[]
-  /** Why nothing may be changed at all; a sentence each. With `around`, what was left out. */
-  readonly refusals: readonly string[]
-  /** What is left alone, and what to do about it by hand. */
-  readonly notes: readonly string[]
-}
+export type EtcdPlan = Plan<Change>
 
 /** etcd's own role of administrators. */
 export const rootRole = 'root'
@@ -56,7 +50,7 @@ export interface PlanOptions {
  * still empty is filled after it was given: etcd computes the rights of all users anew at every change
  * (refreshRangePermCache), which with thousands of users is most of the time of an apply. Nobody can miss what was empty.
  */
-export function planChanges(desired: DesiredState, actual: ActualState, options: PlanOptions): Plan {
+export function planChanges(desired: DesiredState, actual: ActualState, options: PlanOptions): EtcdPlan {
   const roles = planRoles(desired, actual)
   const users = planUsers(desired, actual, options)
   const unwanted = planUnwanted(desired, actual, options)
@@ -88,10 +82,6 @@ export function planChanges(desired: DesiredState, actual: ActualState, options:
     unwanted.roles,
   ]
   return { phases: phases.filter(({ length }) => length > 0), refusals, notes }
-}
-
-export function changesOf({ phases }: Plan): Change[] {
-  return phases.flat()
 }
 
 type Assignment = Extract<Change, { do: 'assign-role' }>

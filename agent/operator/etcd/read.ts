@@ -1,9 +1,9 @@
 /** Owns reading the users, roles and grants that a plan is made of: those that are wanted and those that are ours. */
+import { forEach, type PoolOptions } from '../engine/pool.ts'
 import type { EtcdAuthApi } from './api.ts'
 import type { DesiredState } from './desired.ts'
 import type { Known } from './memory.ts'
 import type { ActualState, Made } from './plan.ts'
-import { forEach, type PoolOptions } from './pool.ts'
 
 /** The names alone; the details come with `readActual`. */
 export async function readNames(api: EtcdAuthApi, revision: string | undefined): Promise<Known> {

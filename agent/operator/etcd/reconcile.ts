@@ -2,15 +2,15 @@
  * Owns bringing etcd in step: look, plan, apply, and look again until nothing differs. Safe to be killed at any call and
  * to run twice at once. The one entry for whoever has a desired state: the commands, and whoever watches nodes.
  */
-import { AgentError } from '../../core/errors.ts'
+import { bringInStep, changesOf } from '../engine/bring-in-step.ts'
+import type { PoolOptions } from '../engine/pool.ts'
 import type { EtcdAuthApi } from './api.ts'
-import { type ApplyOptions, applyChanges } from './apply.ts'
 import type { DesiredState } from './desired.ts'
 import { createMemory, type Memory, rememberChange } from './memory.ts'
-import { type Change, type Made, type Plan, type Prune, planChanges } from './plan.ts'
-import type { PoolOptions } from './pool.ts'
+import type { Pace } from './pace.ts'
+import { type Change, type EtcdPlan, type Made, type Prune, planChanges } from './plan.ts'
 import { readActual, readNames } from './read.ts'
-import { digestOf, type Record, readReceipt, readRecord, recordLine, tidy, writeReceipt } from './record.ts'
+import { digestOf, type Record, readReceipt, readRecord, recordLine, remember, tidy, writeReceipt } from './record.ts'
 
 export interface ExamineOptions extends PoolOptions {
   readonly prune: Prune
@@ -22,20 +22,23 @@ export interface ExamineOptions extends PoolOptions {
   readonly fresh?: boolean
 }
 
-/** `changed` is called after each change that was made. */
+export interface ApplyOptions extends PoolOptions {
+  /** Called after each change that was made. */
+  readonly changed: (change: Change) => void
+  /** Default: as fast as etcd can. */
+  readonly pace?: Pace
+}
+
 export type ReconcileOptions = ExamineOptions & ApplyOptions
 
 export interface Examination {
-  readonly plan: Plan
+  readonly plan: EtcdPlan
   /** Revision of etcd's auth store before the look; undefined where etcd does not tell. */
   readonly revision: string | undefined
   readonly authEnabled: boolean
   /** Undefined: a receipt made it unnecessary to read everything. */
   readonly record: Record | undefined
 }
-
-/** Each round repairs what a second one at work has done in between; two of the same mind agree in the second. */
-const mostRounds = 6
 
 const nothingMade: Made = { users: new Set(), roles: new Set() }
 
@@ -95,31 +98,48 @@ export async function reconcile(
   const gone = new Set<string>()
   const memory = options.memory ?? createMemory()
   let found = first ?? (await examine(api, desired, { ...options, memory }))
-  for (let round = 1; round <= mostRounds; round++) {
-    const { plan, record } = found
-    if (plan.refusals.length > 0 && options.around !== true)
-      throw new AgentError('etcd-conflict', plan.refusals.join('\n'))
-    if (plan.phases.length === 0) {
-      if (record !== undefined) await settle(api, desired, options, { ...found, record }, gone)
-      return { changes, notes: plan.notes, refusals: plan.refusals }
-    }
-    const changed = (change: Change): void => {
+  // Of a change without an answer nobody knows whether it was made.
+  const orForget = (work: Promise<void>): Promise<void> =>
+    work.catch((error: unknown) => {
+      memory.known = undefined
+      throw error
+    })
+  const { notes, refusals } = await bringInStep<Change>(found.plan, {
+    lookAgain: async () => {
+      found = await examine(api, desired, { ...options, memory, fresh: false })
+      return found.plan
+    },
+    prepare: (plan) => orForget(remember(api, newLines(plan, found.record?.made ?? nothingMade))),
+    makeOne: (change) => orForget(makePaced(api, change, options.pace)),
+    changed: (change) => {
       changes++
       if (memory.known !== undefined) rememberChange(memory.known, change)
-      for (const line of goneLines(change)) gone.add(line)
+      if (change.do === 'delete-user') gone.add(recordLine('user', change.user))
+      if (change.do === 'delete-role') gone.add(recordLine('role', change.role))
       options.changed(change)
-    }
-    try {
-      await applyChanges(api, plan, record?.made ?? nothingMade, { ...options, changed })
-    } catch (error) {
-      // Of a change without an answer nobody knows whether it was made.
-      memory.known = undefined
-      // A user or role went away between the look and the change: look again.
-      if (!(error instanceof AgentError && error.code === 'etcd-contended')) throw error
-    }
-    found = await examine(api, desired, { ...options, memory, fresh: false })
-  }
-  throw new AgentError('etcd-contended', `still not in step after ${mostRounds} rounds`)
+    },
+    around: options.around,
+    reasons: { conflict: 'etcd-conflict', contended: 'etcd-contended' },
+    pool: options,
+  })
+  if (found.record !== undefined) await settle(api, desired, options, { ...found, record: found.record }, gone)
+  return { changes, notes, refusals }
+}
+
+/** What the record lacks of that which is about to be made: it is written first. */
+function newLines(plan: EtcdPlan, made: Made): string[] {
+  return changesOf(plan).flatMap((change) => {
+    if (change.do === 'add-user' && !made.users.has(change.user)) return [recordLine('user', change.user)]
+    return change.do === 'add-role' && !made.roles.has(change.role) ? [recordLine('role', change.role)] : []
+  })
+}
+
+const takingAway: ReadonlySet<Change['do']> = new Set(['unassign-role', 'revoke', 'delete-user', 'delete-role'])
+
+/** A role that nobody has is the one change for which etcd computes nothing. */
+async function makePaced(api: EtcdAuthApi, change: Change, pace: Pace | undefined): Promise<void> {
+  if (pace === undefined || change.do === 'add-role') await makeOne(api, change)
+  else await pace.change(api, () => makeOne(api, change), takingAway.has(change.do))
 }
 
 /** Cleans up and leaves the receipt. None of it is needed for what the caller wanted. */
@@ -141,7 +161,23 @@ async function settle(
   }
 }
 
-function goneLines(change: Change): string[] {
-  if (change.do === 'delete-user') return [recordLine('user', change.user)]
-  return change.do === 'delete-role' ? [recordLine('role', change.role)] : []
+async function makeOne(api: EtcdAuthApi, change: Change): Promise<void> {
+  switch (change.do) {
+    case 'add-role':
+      return await api.addRole(change.role)
+    case 'grant':
+      return await api.grant(change.role, change.grant)
+    case 'add-user':
+      return await api.addUser(change.user)
+    case 'assign-role':
+      return await api.assignRole(change.user, change.role)
+    case 'unassign-role':
+      return await api.unassignRole(change.user, change.role)
+    case 'revoke':
+      return await api.revoke(change.role, change.grant)
+    case 'delete-user':
+      return await api.deleteUser(change.user)
+    case 'delete-role':
+      return await api.deleteRole(change.role)
+  }
 }

@@ -3,8 +3,8 @@
  * replicas see the same: one that has seen the node come back takes the key away, and no other removes the node then.
  */
 import { isoTime } from '../../core/clock.ts'
+import { forEach, type PoolOptions } from '../engine/pool.ts'
 import type { EtcdAuthApi, StoredKey } from '../etcd/api.ts'
-import { forEach, type PoolOptions } from '../etcd/pool.ts'
 import { recordPrefix } from '../etcd/record.ts'
 
 const gonePrefix = `${recordPrefix}gone/`

@@ -1,9 +1,8 @@
 /** Owns one look at etcd and the nodes: what is gone is remembered, what is new is made, what is over is removed. */
 import type { EtcdAuthApi } from '../etcd/api.ts'
-import type { ApplyOptions } from '../etcd/apply.ts'
 import { type DesiredState, rolePrefix } from '../etcd/desired.ts'
 import type { Memory } from '../etcd/memory.ts'
-import { reconcile } from '../etcd/reconcile.ts'
+import { type ApplyOptions, reconcile } from '../etcd/reconcile.ts'
 import { readRecord } from '../etcd/record.ts'
 import { forgetGone, readGone, rememberGone } from './gone.ts'
 import { type NodesPlan, planNodes } from './grace.ts'

@@ -1,8 +1,19 @@
-/** Owns the single writes that a plan is made of: which there are, and what each sends where. */
-import type { Difference } from './differences.ts'
-import { type Fields, type Resource } from './setup.ts'
+/**
+ * Owns the single writes that a plan is made of: which there are, what each sends where, and comparing what is wanted at a path
+ * with what Vault shows of it: Vault fills in, trims and reorders. Pure.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import type { Plan } from '../engine/bring-in-step.ts'
+import type { Fields, Resource } from './setup.ts'
 
 export type Table = 'auth' | 'mounts'
+
+export interface Difference {
+  readonly field: string
+  /** Undefined: not there. */
+  readonly before: unknown
+  readonly after: unknown
+}
 
 export type Change =
   | { readonly do: 'enable'; readonly table: Table; readonly mount: string; readonly body: Fields }
@@ -20,16 +31,7 @@ export type Change =
       readonly differences: readonly Difference[]
     }
 
-export interface Plan {
-  /** In their order: each may need those before it. */
-  readonly changes: readonly Change[]
-  /** Why nothing may be changed at all; a sentence each. */
-  readonly refusals: readonly string[]
-  /** What is left alone, and what to do about it by hand. */
-  readonly notes: readonly string[]
-  /** The intermediate has a key and no certificate: its request is to be handed out. */
-  readonly waitsForCertificate: boolean
-}
+export type VaultPlan = Plan<Change>
 
 /** Where a change is written. */
 export function pathOf(change: Change): string {
@@ -53,4 +55,39 @@ export function bodyOf(change: Change): Fields {
   return change.do === 'tune'
     ? Object.fromEntries(change.differences.map(({ field, after }) => [field, after]))
     : change.body
+}
+
+/**
+ * @param held undefined: there is nothing at the path
+ * @param isIgnored fields that are not compared where Vault does not show them
+ */
+export function differences(
+  wanted: Fields,
+  held: Fields | undefined,
+  isIgnored: (field: string) => boolean,
+): Difference[] {
+  return Object.entries(wanted).flatMap(([field, after]) => {
+    const before = held?.[field]
+    if (held === undefined) return [{ field, before, after }]
+    if (before === undefined && isIgnored(field)) return []
+    return isSame(before, after) ? [] : [{ field, before, after }]
+  })
+}
+
+/** What Vault does not show is empty: a list, a text, a flag, a number. */
+function isSame(before: unknown, after: unknown): boolean {
+  if (isEmpty(after)) return isEmpty(before)
+  return isDeepStrictEqual(normal(before), normal(after))
+}
+
+export function isEmpty(value: unknown): boolean {
+  if (value === undefined || value === null || value === '' || value === false || value === 0) return true
+  return typeof value === 'object' && Object.keys(value).length === 0
+}
+
+/** All lists here are sets. */
+function normal(value: unknown): unknown {
+  if (typeof value === 'string') return value.trim()
+  if (Array.isArray(value)) return value.map((each) => JSON.stringify(normal(each))).toSorted()
+  return value
 }

@@ -1,14 +1,10 @@
 /** Owns how a change reads: to what it happens, and field by field what becomes of it. One source for plan, log and JSON. */
 import { createHash } from 'node:crypto'
-import type { Change } from './changes.ts'
-import { type Difference, isEmpty } from './differences.ts'
-import { type Resource } from './setup.ts'
+import type { ChangeText, Wording } from '../engine/bring-in-step.ts'
+import { type Change, type Difference, isEmpty, pathOf } from './changes.ts'
+import type { Resource } from './setup.ts'
 
-export interface ChangeText {
-  readonly sign: '+' | '~'
-  readonly subject: string
-  readonly lines: readonly { readonly sign: '+' | '~' | '-'; readonly text: string }[]
-}
+type Words = Pick<ChangeText, 'sign' | 'subject' | 'lines'>
 
 const kinds: Readonly<Record<Resource['kind'], string>> = {
   policy: 'policy',
@@ -19,6 +15,23 @@ const kinds: Readonly<Record<Resource['kind'], string>> = {
 }
 
 export function describeChange(change: Change): ChangeText {
+  const words = wordsOf(change)
+  const node = change.do === 'write' ? change.resource.node : undefined
+  return { ...words, node, subjectSign: words.sign, done: `${words.subject} (${pathOf(change)})` }
+}
+
+export const wording: Wording<Change> = {
+  describe: describeChange,
+  signs: ['+', '~'],
+  json: (changes) => ({ changes: changes.map(changeJson) }),
+}
+
+function changeJson(change: Change): object {
+  const { subject, lines } = wordsOf(change)
+  return { do: change.do, path: pathOf(change), subject, details: lines.map(({ sign, text }) => `${sign} ${text}`) }
+}
+
+function wordsOf(change: Change): Words {
   switch (change.do) {
     case 'enable': {
       const subject = change.table === 'auth' ? `auth method ${change.mount}/` : `secrets engine ${change.mount}/`
@@ -39,7 +52,7 @@ export function describeChange(change: Change): ChangeText {
   }
 }
 
-function describeWrite({ resource, isNew, differences }: Extract<Change, { do: 'write' }>): ChangeText {
+function describeWrite({ resource, isNew, differences }: Extract<Change, { do: 'write' }>): Words {
   const subject = `${kinds[resource.kind]} ${resource.name}`
   const sign = isNew ? '+' : '~'
   if (resource.kind === 'policy') {
@@ -57,16 +70,16 @@ function describeWrite({ resource, isNew, differences }: Extract<Change, { do: '
   }
 }
 
-function added(subject: string, body: Readonly<Record<string, unknown>>): ChangeText {
+function added(subject: string, body: Readonly<Record<string, unknown>>): Words {
   const lines = Object.entries(body).map(([field, after]) => addedLine({ field, before: undefined, after }))
   return { sign: '+', subject, lines }
 }
 
-function addedLine({ field, after }: Difference): ChangeText['lines'][number] {
+function addedLine({ field, after }: Difference): Words['lines'][number] {
   return { sign: '+', text: `${field}: ${shown(after)}` }
 }
 
-function changedLine({ field, before, after }: Difference): ChangeText['lines'][number] {
+function changedLine({ field, before, after }: Difference): Words['lines'][number] {
   return { sign: '~', text: `${field}: ${before === undefined ? 'nothing' : shown(before)} becomes ${shown(after)}` }
 }
 
@@ -90,7 +103,7 @@ function printable(text: string): string {
 }
 
 /** The lines that go and come; those that stay are left out. */
-function lineDiff(before: string, after: string): ChangeText['lines'] {
+function lineDiff(before: string, after: string): Words['lines'] {
   const [old, wanted] = [before, after].map((text) => text.split('\n').filter((line) => line.trim() !== ''))
   const gone = (old ?? []).filter((line) => wanted?.includes(line) !== true)
   const come = (wanted ?? []).filter((line) => old?.includes(line) !== true)

@@ -81,13 +81,15 @@ function approleLogins(setup: Setup, { mount, nodes }: ApproleAuth): Resource[] 
   return [...machines, ...others].flatMap(([name, signs]) => {
     const path = `auth/${mount}/role/${name}`
     const fields = { bind_secret_id: true, ...tokenFields(setup, signs) }
+    const node = nodes.includes(name) ? { node: name } : {}
     const roleId: Resource = {
       kind: 'role-id',
       name: `${mount}/${name}`,
       path: `${path}/role-id`,
       fields: { role_id: name },
+      ...node,
     }
-    return [loginRole(`${mount}/${name}`, path, fields), roleId]
+    return [{ ...loginRole(`${mount}/${name}`, path, fields), ...node }, roleId]
   })
 }
 

@@ -1,7 +1,6 @@
 /** Owns planning the two mounts: whether they are there, of the right type, and ours (docs/adr/0010). Pure. */
 import type { Mount } from './actual.ts'
-import type { Change, Table } from './changes.ts'
-import type { Difference } from './differences.ts'
+import type { Change, Difference, Table } from './changes.ts'
 import { ownerMark, ownerOf, type Setup } from './setup.ts'
 
 interface MountPlan {

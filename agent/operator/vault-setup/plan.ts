@@ -1,8 +1,7 @@
 /** Owns the difference between the setup and what Vault holds, as an ordered list of single writes. Pure. */
 import type { Actual } from './actual.ts'
 import { planCa } from './ca.ts'
-import type { Change, Plan } from './changes.ts'
-import { type Difference, differences } from './differences.ts'
+import { type Change, type Difference, differences, type VaultPlan } from './changes.ts'
 import { planMount } from './mounts.ts'
 import { isOwnPolicy } from './policy.ts'
 import { fillIn, resourcesOf, type Substitutes, signPath } from './resources.ts'
@@ -18,7 +17,7 @@ export interface PlanOptions {
 /** Stands in a plan for what Vault gives to a mount that is not there yet. */
 export const unknownAccessor = '(known after apply)'
 
-export function planSetup(setup: Setup, files: Substitutes['files'], actual: Actual, options: PlanOptions): Plan {
+export function planSetup(setup: Setup, files: Substitutes['files'], actual: Actual, options: PlanOptions): VaultPlan {
   const auth = planMount(setup, 'auth', actual.auth, options.adopt)
   const pki = planMount(setup, 'mounts', actual.pki, options.adopt)
   const ca = planCa(setup, files, actual)
@@ -26,7 +25,9 @@ export function planSetup(setup: Setup, files: Substitutes['files'], actual: Act
   const refusals = [...auth.refusals, ...pki.refusals, ...ca.refusals, ...written.refusals]
   const notes = [...notesOf(setup, actual), ...ca.notes, ...written.notes]
   const changes = [...auth.changes, ...pki.changes, ...ca.changes, ...written.changes]
-  return { changes: refusals.length > 0 ? [] : changes, refusals, notes, waitsForCertificate: ca.waits }
+  // One after the other: each may need those before it.
+  const phases = refusals.length > 0 ? [] : changes.map((change) => [change])
+  return { phases, refusals, notes, waitsFor: ca.waits ? 'the certificate of the CA' : undefined }
 }
 
 function planWrites(setup: Setup, substitutes: Substitutes, actual: Actual, options: PlanOptions) {

@@ -110,6 +110,8 @@ export function loginsOf({
 export type Fields = Readonly<Record<string, unknown>>
 
 export interface Resource {
+  /** The machine that it is for, if each has one. */
+  readonly node?: string
   readonly kind: 'policy' | 'pki-role' | 'auth-config' | 'login-role' | 'role-id'
   /** For people. */
   readonly name: string

@@ -1,6 +1,6 @@
 /** Owns the bare write rate: the changes of a plan as plain etcd3 calls, without plan, record or check. */
 import { Etcd3 } from 'etcd3'
-import type { Change, Plan } from '../../../agent/operator/etcd/plan.ts'
+import type { Change, EtcdPlan } from '../../../agent/operator/etcd/plan.ts'
 import type { EtcdIdentity } from '../../support/etcd-grpc.ts'
 import { rounded } from '../summary.ts'
 
@@ -8,7 +8,7 @@ const atOnce = 16
 
 export async function measureBareWrites(
   { endpoint, ca, cert, key }: Required<EtcdIdentity>,
-  plan: Plan,
+  plan: EtcdPlan,
 ): Promise<number> {
   const etcd = new Etcd3({
     hosts: endpoint,

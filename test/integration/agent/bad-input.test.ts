@@ -65,7 +65,7 @@ const cases: Readonly<Record<string, Case>> = {
       rmSync(tokenFile)
       mkdirSync(tokenFile)
     },
-    says: /^TOKEN is not a regular file\n {2}Mount it, or correct its path\.$/,
+    says: /^TOKEN is not a regular file but a directory\n {2}Mount it, or correct its path\.$/,
   },
   'the token file is huge': {
     spoil: ({ tokenFile }) => writeFileSync(tokenFile, 'a'.repeat(100_000)),

@@ -26,6 +26,12 @@ describe.skipIf(stackMissing !== undefined)(`doctor on a stack in order: ${stack
     expect(readdirSync(patient.directory)).toEqual([])
   })
 
+  it('with a VAULT_TOKEN that is set for other programs', async () => {
+    const patient = await createPatient(stack)
+    const env = { VAULT_TOKEN: 'hvs.of-somebody-else' }
+    expect((await runDoctor(patient, { args: ['--output', 'json'], env })).code).toBe(0)
+  })
+
   it('beside a running agent: the certificate and the phase of the CA rotation are named, and the files stay', async () => {
     const patient = await createPatient(stack)
     const agent = await startAgent(patient.environment)

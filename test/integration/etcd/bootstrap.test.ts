@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { etcdAuth } from '../../support/etcd-auth.ts'
 import { type EtcdIdentity, etcdGet, etcdPut } from '../../support/etcd-grpc.ts'
 import type { RealEtcd } from '../../support/real-etcd.ts'
-import { etcdVersions, type Operator, operatorFiles, startMembers, titleOf } from './rig.ts'
+import { etcdVersions, type Operator, operatorFiles, runProvision, startMembers, titleOf } from './rig.ts'
 
 const P = '/calico/resources/v3/projectcalico.org/'
 
@@ -68,9 +68,21 @@ for (const version of etcdVersions) {
       await etcd?.stop()
     })
 
+    it('takes what is set for etcdctl', async () => {
+      const { ETCD_ENDPOINTS = '', ETCD_CA_CERT_FILE, ETCD_CERT_FILE, ETCD_KEY_FILE } = operator.env
+      const env = {
+        ETCDCTL_ENDPOINTS: ETCD_ENDPOINTS.replaceAll('https://', ''),
+        ETCDCTL_CACERT: ETCD_CA_CERT_FILE,
+        ETCDCTL_CERT: ETCD_CERT_FILE,
+        ETCDCTL_KEY: ETCD_KEY_FILE,
+      }
+      expect(await runProvision(['plan'], { env })).toMatchObject({ code: 0, stderr: '' })
+    })
+
     it('plan says what is missing, and changes nothing', async () => {
-      const { code, stdout } = await provision('plan', '--output', 'json')
+      const { code, stdout } = await provision('plan', '--output', 'json', '--detailed-exitcode')
       expect(code).toBe(2)
+      expect((await provision('plan')).code).toBe(0)
       expect(JSON.parse(stdout)).toMatchObject({ inStep: false, authEnabled: false })
       expect(await etcdAuth(await etcd.client('admin')).users()).toEqual([])
     })

@@ -55,7 +55,7 @@ for (const version of etcdVersions) {
             (error: Error) => error.message,
           )
           if (end === 'done') {
-            if (call <= 30) throw new Error(`an apply with two nodes has more than ${call} calls`)
+            if (call <= 20) throw new Error(`an apply with two nodes has more than ${call} calls`)
             break
           }
           expect(end).toBe('killed')
@@ -90,7 +90,7 @@ for (const version of etcdVersions) {
           expect((await operator.provision(args, { killAt: `: ${line}` })).code).toBeNull()
         }
         expect((await operator.provision(args)).code).toBe(0)
-        expect((await operator.provision(['plan', ...args.slice(2)])).code).toBe(0)
+        expect((await operator.provision(['plan', '--detailed-exitcode', ...args.slice(2)])).code).toBe(0)
       } finally {
         operator.remove()
       }

@@ -98,7 +98,7 @@ for (const version of etcdVersions) {
       const env = { AGENT_CALICO_VERSION: 'v3.32.1', CALICO_IPV4POOL_CIDR: '10.244.0.0/16' }
       const withDefaults = (action: string, ...more: string[]) =>
         operator.provision([action, ...naming('node1,node11,node2'), '--defaults', ...more], { env })
-      const would = await withDefaults('plan')
+      const would = await withDefaults('plan', '--detailed-exitcode')
       expect([would.code, would.stdout]).toEqual([2, expect.stringContaining('Plan: 2 to add, 0 to change')])
       const made = await withDefaults('apply', '--yes')
       expect([made.code, made.stdout]).toEqual([0, expect.stringContaining('Done: 2 changes')])
@@ -141,7 +141,7 @@ for (const version of etcdVersions) {
       )
       expect(await put('calico-node:node2', `${P}nodes/node2`)).toBe('ok')
 
-      const plan = await provision('plan', '--prune', ...naming('node1,node11'))
+      const plan = await provision('plan', '--detailed-exitcode', '--prune', ...naming('node1,node11'))
       expect(plan.code).toBe(2)
       expect(plan.stdout).toContain('6 to take away')
       expect((await provision('apply', '--prune', '--yes', ...naming('node1,node11'))).code).toBe(0)
@@ -158,7 +158,7 @@ for (const version of etcdVersions) {
         ].toSorted(),
       )
       expect(await auth.roles()).toContain('calico-vault-agent/by-hand')
-      expect((await provision('plan', '--prune', ...naming('node1,node11'))).code).toBe(0)
+      expect((await provision('plan', '--detailed-exitcode', '--prune', ...naming('node1,node11'))).code).toBe(0)
     })
 
     it('repairs what somebody has changed', async () => {
@@ -171,7 +171,7 @@ for (const version of etcdVersions) {
       expect(stdout).toContain(
         '- role calico-vault-agent/calico-node:node1: revoke readwrite /* (its profile does not need it)',
       )
-      expect((await provision('plan', ...naming('node1,node11'))).code).toBe(0)
+      expect((await provision('plan', '--detailed-exitcode', ...naming('node1,node11'))).code).toBe(0)
       expect(await put('calico-node:node1', '/registry/a')).toBe(denied)
     })
 
@@ -191,7 +191,7 @@ for (const version of etcdVersions) {
         { code: 0, stderr: '' },
         { code: 0, stderr: '' },
       ])
-      expect((await provision('plan', '--prune', ...naming(nodes))).code).toBe(0)
+      expect((await provision('plan', '--detailed-exitcode', '--prune', ...naming(nodes))).code).toBe(0)
     })
   })
 }

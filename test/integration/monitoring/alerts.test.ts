@@ -152,9 +152,10 @@ describe.skipIf(!hasPromtool)(`the alerts${leftOut}`, () => {
   })
 
   it('tell of a clock that is wrong', async () => {
-    const { vault, recording, pass } = await simulateNode()
+    const { agent, vaultClock, recording, pass } = await simulateNode()
     await pass(10)
-    vault.faults.inject({ dateOffsetSeconds: 40 })
+    vaultClock.aheadMs = 40_000
+    agent.renewNow()
     await pass(80)
     await testRules({ series: alone(recording), firing: { 10: {}, 85: { CalicoVaultAgentClockSkew: 1 } } })
   })

@@ -45,7 +45,7 @@ describe.skipIf(!hasPromtool)(`the alerts of a fleet${leftOut}`, () => {
       series: fleet(5, 2),
       firing: { 40: { CalicoVaultAgentRenewalFailing: 2, CalicoVaultAgentVaultErrors: 1 } },
     })
-  })
+  }, 90_000)
 
   it('tell of an agent that cannot be scraped, and of a calico-node without one', async () => {
     const { recording, pass } = await simulateNode()

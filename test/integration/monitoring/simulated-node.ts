@@ -21,6 +21,8 @@ export interface SimulatedNode {
   readonly agent: AgentInProcess
   readonly recording: Recording
   readonly kubelet: { renewsToken: boolean }
+  /** How far Vault's clock goes before the node's. */
+  readonly vaultClock: { aheadMs: number }
   /** Lets minutes pass, each with a scrape at its end. */
   readonly pass: (minutes: number) => Promise<void>
   /** The recorded minute in which a moment of the metrics lies. */
@@ -40,7 +42,8 @@ const tokenSeconds = 600
 export async function simulateNode({ env = {}, prepare }: SimulatedNodeOptions = {}): Promise<SimulatedNode> {
   const clock = createFakeClock(startMs)
   const now = (): number => clock.now()
-  const vault = await startDevVault({ now })
+  const vaultClock = { aheadMs: 0 }
+  const vault = await startDevVault({ now: () => clock.now() + vaultClock.aheadMs })
   onTestFinished(() => vault.stop())
   const accounts = createServiceAccountIssuer({ now })
   const { issuer, publicKeyPem } = accounts
@@ -76,6 +79,7 @@ export async function simulateNode({ env = {}, prepare }: SimulatedNodeOptions =
     agent,
     recording,
     kubelet,
+    vaultClock,
     async pass(minutes) {
       for (let minute = 0; minute < minutes; minute++) {
         recording.add(await agent.scrape())

@@ -1,6 +1,8 @@
 /** Plan, apply and plan again: nothing is left to do, whatever was there before, and however often or in parallel it is done. */
 import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, it } from 'vitest'
+import { runCommand } from '../../support/command.ts'
 import { createOperator, describeSetup, jwtYaml, planOf, type Rig } from './rig.ts'
 
 const ended = (code: number, stdout = '') => ({ code, stderr: '', stdout: expect.stringContaining(stdout) as string })
@@ -24,12 +26,21 @@ describeSetup('setup-vault apply', (rig) => {
       )
       writeFileSync(`${operator.directory}/ca.pem`, vault.caPem)
       writeFileSync(`${operator.directory}/reviewer`, accounts.token())
-      expect(await operator.run('plan')).toEqual(ended(2, '+ secrets engine'))
+      expect(await operator.run('plan', '--detailed-exitcode')).toEqual(ended(2, '+ secrets engine'))
       expect(await operator.run('apply', '--yes')).toEqual(ended(0, 'Done: '))
       expect(await operator.run('plan')).toEqual(ended(0, 'In step: nothing to do.'))
       expect(await operator.run('apply', '--yes')).toEqual(ended(0, 'Done: 0 changes.'))
     },
   )
+
+  it('with what is set for bao, and the token of a login', async () => {
+    const { env, file, directory } = createOperator(rig(), jwtYaml('tools', rig()))
+    writeFileSync(join(directory, '.vault-token'), `${env['VAULT_TOKEN']}\n`)
+    const tools = { BAO_ADDR: env['VAULT_ADDR'], BAO_CACERT: env['VAULT_CACERT'], HOME: directory }
+    expect(await runCommand(['setup-vault', 'plan', '--file', file], { env: tools })).toEqual(ended(0, '+ auth method'))
+    const wrong = { ...tools, BAO_TOKEN: 'hvs.wrong' }
+    expect((await runCommand(['setup-vault', 'plan', '--file', file], { env: wrong })).code).toBe(69)
+  })
 
   it('as the bundle that is shipped', async () => {
     const operator = createOperator(rig(), jwtYaml('bundle', rig()))

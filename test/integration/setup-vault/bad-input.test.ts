@@ -20,31 +20,36 @@ async function runOn(text: string, args: readonly string[], env: Readonly<Record
 describe('without Vault', () => {
   it.each([
     [[], 'setup-vault needs one of plan, apply, export'],
-    [['destroy'], 'setup-vault needs one of plan, apply, export'],
-    [['plan', 'now'], 'setup-vault plan takes no now'],
-    [['plan', '--yes'], '--yes has no meaning for setup-vault plan'],
-    [['export', '--adopt'], '--adopt has no meaning for setup-vault export'],
-    [['plan', '--format', 'hcl'], '--format has no meaning for setup-vault plan'],
+    [['destroy'], "unknown command 'destroy'"],
+    [['plan', 'now'], "too many arguments for 'plan'. Expected 0 arguments but got 1."],
+    [['plan', '--yes'], "unknown option '--yes'"],
+    [['export', '--adopt'], "unknown option '--adopt'"],
+    [['plan', '--format', 'hcl'], "unknown option '--format'"],
     [
       ['export', '--format', 'pulumi'],
-      '--format is shell or terraform or hcl or json or env or operator, not "pulumi"',
+      "option '--format <format>' argument 'pulumi' is invalid. Allowed choices are shell, terraform, hcl, json, env, operator.",
     ],
-    [['plan', '--output', 'yaml'], '--output is text or json, not "yaml"'],
+    [
+      ['plan', '--output', 'yaml'],
+      "option '-o, --output <format>' argument 'yaml' is invalid. Allowed choices are text, json.",
+    ],
     [['plan', '--file', ''], '--file is empty'],
-    [['plan', '--fil', 'x'], "setup-vault: Unknown option '--fil'"],
+    [['plan', '--fil', 'x'], "unknown option '--fil' (Did you mean --file?)"],
     [['apply'], 'setup-vault apply needs --yes outside a terminal'],
   ])('%j', async (args, message) => {
     const { code, stderr } = await runCommand(['setup-vault', ...args], {})
+    const [action = ''] = args
+    const command = ['plan', 'apply', 'export'].includes(action) ? `setup-vault ${action}` : 'setup-vault'
     expect({ code, stderr }).toEqual({
       code: 64,
-      stderr: `calico-vault-agent: ${message}; see calico-vault-agent --help\n`,
+      stderr: `calico-vault-agent: ${message}; see calico-vault-agent ${command} --help\n`,
     })
   })
 
   it('no file', async () => {
     const { code, stderr } = await runCommand(['setup-vault', 'plan', '--file', '/nowhere.yaml'], {})
     expect(code).toBe(78)
-    expect(stderr).toContain("--file: ENOENT: no such file or directory, open '/nowhere.yaml'; docs/vault.md shows one")
+    expect(stderr).toContain("--file: ENOENT: no such file or directory, stat '/nowhere.yaml'; docs/vault.md shows one")
   })
 
   it('a file with mistakes: line and column of each', async () => {
@@ -71,7 +76,7 @@ describe('without Vault', () => {
   it('files that are named and are not there, or hold something else', async () => {
     const env = { VAULT_ADDR: 'https://127.0.0.1:1', VAULT_TOKEN: 'x' }
     expect((await runOn(good, ['plan'], env)).stderr).toContain(
-      "setup.yaml: sa.pub: ENOENT: no such file or directory, open './sa.pub'",
+      "setup.yaml: sa.pub: ENOENT: no such file or directory, stat './sa.pub'",
     )
     const directory = tempDir()
     writeFileSync(join(directory, 'sa.pub'), '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n')

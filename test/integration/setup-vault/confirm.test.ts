@@ -12,14 +12,14 @@ describeSetup('apply on a terminal', (rig) => {
       const operator = createOperator(rig(), jwtYaml('terminal', rig()))
       const apply = async (answer: string): Promise<string> =>
         await runOnTerminal(['setup-vault', 'apply', '--file', operator.file], operator.env, answer)
-      for (const answer of ['', 'y', 'no']) {
+      for (const answer of ['\n', 'y\n', 'no\n']) {
         const text = await apply(answer)
         expect(text).toContain('\u001b[32m+\u001b[0m auth method jwt-terminal/')
-        expect(text).toMatch(/Nothing was changed\.\s+exit 0$/)
+        expect(text).toMatch(/Nothing was changed\.\s+exit 1$/)
       }
       expect((await planOf(operator)).changes).toHaveLength(15)
-      expect(await apply('yes')).toContain('Done: 15 changes.')
-      expect(await apply('no')).not.toContain('is a yes:')
+      expect(await apply('yes\n')).toContain('Done: 15 changes.')
+      expect(await apply('no\n')).not.toContain('is a yes:')
     },
   )
 })

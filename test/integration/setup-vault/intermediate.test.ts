@@ -38,7 +38,7 @@ describeSetup(
       const operator = createOperator(rig(), yaml('inter', ''))
       const first = await operator.run('apply', '--yes')
       expect(first).toMatchObject({ code: 0, stderr: '', stdout: expect.stringMatching(requestPattern) as string })
-      const waiting = await operator.run('plan')
+      const waiting = await operator.run('plan', '--detailed-exitcode')
       expect(waiting).toMatchObject({
         code: 2,
         stdout: expect.stringContaining('In step, but for the certificate of the CA.'),

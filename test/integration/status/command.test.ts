@@ -127,21 +127,24 @@ describe('status', () => {
       expect([version, targets[0]?.happenings]).toEqual([undefined, []])
     })
 
-    it('--watch goes on until it is told to stop', async () => {
+    it.each([
+      ['SIGTERM', { code: 0, signal: null }],
+      ['SIGINT', { code: null, signal: 'SIGINT' }],
+    ] as const)('--watch goes on until %s', async (signal, ended) => {
       const { environment, start } = await onNode()
       const agent = start()
       await agent.nextLine(({ event }) => event === 'published')
       const watching = spawnAgent(environment, { args: ['status', '--watch', '--output', 'json'] })
       await watching.nextLine((line) => 'targets' in line)
       await watching.nextLine((line) => 'targets' in line)
-      watching.signal('SIGINT')
-      expect(await watching.ended).toEqual({ code: 0, signal: null })
+      watching.signal(signal)
+      expect(await watching.ended).toEqual(ended)
     })
 
     it('refuses what it does not know', async () => {
       const { environment } = await onNode()
       const { code, stderr: text } = await runStatus(environment, '--output', 'xml')
-      expect([code, text]).toEqual([64, expect.stringContaining('--output is text or json')])
+      expect([code, text]).toEqual([64, expect.stringContaining('Allowed choices are text, json')])
     })
   })
 })

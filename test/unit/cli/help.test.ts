@@ -1,21 +1,47 @@
+import type { Command } from 'commander'
 import { describe, expect, test } from 'vitest'
+import { createProgram, parseCommandLine } from '../../../agent/cli/command-line.ts'
 import { exitCodes } from '../../../agent/cli/exit-codes.ts'
-import { commandHelp, generalHelp } from '../../../agent/cli/help.ts'
 import { type Variable, variables } from '../../../agent/config/variables.ts'
 
-const lines = generalHelp().split('\n')
+function helpOf(...words: string[]): string {
+  const task = parseCommandLine([...words, '--help'])
+  return task.command === 'print' ? task.text : ''
+}
+
+/** Such as `provision plan`. */
+function pathsOf(command: Command, path: readonly string[]): string[][] {
+  return command.commands.flatMap((each) => {
+    const below = [...path, each.name()]
+    return [below, ...pathsOf(each, below)]
+  })
+}
+
+const general = helpOf()
+const lines = general.split('\n')
+const paths = pathsOf(
+  createProgram(() => {}),
+  [],
+)
+
+/** What was wrapped, on one line again. */
+const joined = general.replaceAll(/\n {8,}/g, ' ').split('\n')
 
 describe('the general help', () => {
   test.each(Object.entries<Variable>(variables))('names %s once, with meaning and default', (name, variable) => {
-    const found = lines.filter((line) => line.startsWith(`  ${name} `))
+    const found = joined.filter((line) => line.startsWith(`  ${name} `))
     expect(found).toHaveLength(1)
     expect(found[0]).toContain(` ${variable.meaning}`)
     const shown = variable.defaultText ?? variable.default
     expect(found[0]?.endsWith(shown === undefined || shown === '' ? variable.meaning : ` [${shown}]`)).toBe(true)
   })
 
-  test.each(Object.entries(commandHelp))('names the command %s with its summary', (name, { summary }) => {
-    expect(lines).toContain(`  ${name.padEnd(12)}${summary}`)
+  test('names every command with its summary', () => {
+    for (const command of createProgram(() => {}).commands) {
+      expect(command.summary()).not.toBe('')
+      const found = joined.filter((line) => line.startsWith(`  ${command.name()} `))
+      expect(found.map((line) => line.endsWith(command.summary()))).toEqual([true])
+    }
   })
 
   test('groups the variables, and no group is empty', () => {
@@ -36,36 +62,34 @@ describe('the general help', () => {
   })
 
   test('says every exit code', () => {
-    const text = lines.find((line) => line.startsWith('Exit codes:')) ?? ''
+    const text = general.slice(general.indexOf('Exit codes:'))
     for (const code of Object.values(exitCodes)) expect(text).toMatch(new RegExp(`\\b${code}\\b`))
   })
-
-  test('fits a terminal', () => {
-    expect(lines.filter((line) => line.length > 150)).toEqual([])
-  })
 })
 
-describe('the examples', () => {
-  const texts = {
-    general: generalHelp(),
-    ...Object.fromEntries(Object.entries(commandHelp).map(([name, { text }]) => [name, text])),
-  }
+describe.each([[], ...paths].map((path) => [path.join(' '), path] as const))('the help of %j', (name, path) => {
+  const text = helpOf(...path)
 
-  test.each(Object.entries(texts))('of %s are commands with flags and variables that exist', (_name, text) => {
+  test('begins with its usage', () => {
+    expect(text).toMatch(new RegExp(`^Usage: calico-vault-agent ${name}`))
+  })
+
+  test('is the same by `help`, where a command is one word', () => {
+    if (path.length === 1) expect(parseCommandLine(['help', ...path])).toEqual({ command: 'print', text })
+  })
+
+  test('fits 80 columns; only one long word may stand out', () => {
+    const long = text.split('\n').filter((line) => line.length > 80)
+    expect(long.filter((line) => line.trim().includes(' '))).toEqual([])
+  })
+
+  test('has examples that are commands with flags and variables that exist', () => {
     const section = /^Examples:\n((?: {2}.*\n?)+)/m.exec(text)?.[1] ?? ''
-    const commands = section.split('\n').filter((line) => line.includes('calico-vault-agent'))
-    expect(commands.length).toBeGreaterThan(0)
-    for (const line of commands) {
-      const [, settings = '', name = 'run', rest = ''] =
-        /^ {2}(.*?)calico-vault-agent(?: (\w\S*))?(.*)$/.exec(line) ?? []
+    const commands = section.replaceAll(/\\\n +/g, '').split('\n')
+    for (const line of commands.filter((each) => each.includes('calico-vault-agent') && !each.includes('kubectl'))) {
+      const [, settings = '', rest = ''] = /^ {2}(.*?)calico-vault-agent(.*?)( [>|].*)?$/.exec(line) ?? []
       for (const [, variable = ''] of settings.matchAll(/([A-Z_]+)=\S+ /g)) expect(variables).toHaveProperty(variable)
-      const help = Object.entries(commandHelp).find(([each]) => each === name)?.[1].text
-      expect(help).toBeDefined()
-      for (const [flag] of rest.matchAll(/--[\w-]+/g)) expect(help).toMatch(new RegExp(`^ {2}${flag} `, 'm'))
+      expect(parseCommandLine(rest.split(' ').filter((word) => word !== ''))).not.toMatchObject({ command: 'print' })
     }
   })
-})
-
-test.each(Object.entries(commandHelp))('the help of %s begins with its usage', (name, { text }) => {
-  expect(text).toMatch(new RegExp(`^Usage: calico-vault-agent .*${name}`))
 })

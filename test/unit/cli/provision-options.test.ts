@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest'
+import { parseCommandLine } from '../../../agent/cli/command-line.ts'
 import { UsageError } from '../../../agent/cli/failure.ts'
-import { checkComponents, parseProvisionOptions } from '../../../agent/cli/provision-options.ts'
+import { checkComponents } from '../../../agent/cli/provision-options.ts'
+
+function parseProvisionOptions(argv: readonly string[]): unknown {
+  const task = parseCommandLine(['provision', ...argv])
+  return task.command === 'provision' ? task.options : task
+}
 
 describe('good arguments', () => {
   it('have defaults', () => {
@@ -13,6 +19,7 @@ describe('good arguments', () => {
       profilesFile: undefined,
       prune: false,
       yes: false,
+      detailedExitcode: false,
       enableAuth: false,
       strict: false,
       defaults: false,
@@ -25,7 +32,7 @@ describe('good arguments', () => {
 
   it('are read in any order', () => {
     const argv =
-      '--output=json apply --naming node --nodes n2,n1,n2 --nodes-file - --components felix --prune --yes --enable-auth'
+      'apply --output=json --naming node --nodes n2,n1,n2 --nodes-file - --components felix --prune --yes --enable-auth'
     expect(parseProvisionOptions(argv.split(' '))).toMatchObject({
       action: 'apply',
       components: ['felix'],
@@ -43,27 +50,27 @@ describe('good arguments', () => {
 describe('bad arguments', () => {
   it.each([
     ['', 'provision needs one of plan, apply, export'],
-    ['follow', 'provision needs one of plan, apply, export, watch'],
-    ['plan apply', 'provision plan takes no apply'],
-    ['plan --all', "provision: Unknown option '--all'"],
-    ['plan --components', "provision: Option '--components <value>' argument missing"],
+    ['follow', "unknown command 'follow'"],
+    ['plan apply', "too many arguments for 'plan'"],
+    ['plan --all', "unknown option '--all'"],
+    ['plan --components', "option '--components <names>' argument missing"],
     ['plan --components a,,b', '--components has an empty name in "a,,b"'],
-    ['plan --naming nodes', '--naming is component or node, not "nodes"'],
-    ['plan --output yaml', '--output is text or json, not "yaml"'],
+    ['plan --naming nodes', "argument 'nodes' is invalid. Allowed choices are component, node."],
+    ['plan --output yaml', "argument 'yaml' is invalid. Allowed choices are text, json."],
     ['plan --naming node', '--naming node needs --nodes or --nodes-file'],
     ['plan --nodes a', '--nodes and --nodes-file need --naming node'],
     ['plan --naming node --nodes a/b', '--nodes: "a/b" is not the name of a node'],
     ['plan --naming node --nodes a,A', '--nodes: A and a differ only in case'],
-    ['plan --yes', '--yes has no meaning for provision plan'],
-    ['plan --enable-auth', '--enable-auth has no meaning for provision plan'],
-    ['export --prune', '--prune has no meaning for provision export'],
-    ['export --output json', '--output has no meaning for provision export'],
+    ['plan --yes', "unknown option '--yes'"],
+    ['plan --enable-auth', "unknown option '--enable-auth'"],
+    ['export --prune', "unknown option '--prune'"],
+    ['export --output json', "unknown option '--output'"],
     ['plan --profiles=', '--profiles is empty'],
     ['plan --strict', '--strict needs --naming node'],
-    ['export --defaults', '--defaults has no meaning for provision export'],
-    ['watch --defaults', '--defaults has no meaning for provision watch'],
-    ['plan --prune=yes', 'does not take an argument'],
-    ['plan --max-busy 5', '--max-busy has no meaning for provision plan'],
+    ['export --defaults', "unknown option '--defaults'"],
+    ['watch --defaults', "unknown option '--defaults'"],
+    ['plan --prune=yes', "unknown option '--prune=yes'"],
+    ['plan --max-busy 5', "unknown option '--max-busy'"],
     ['apply --max-busy 0', '--max-busy is a share of etcd\'s time from 0.1% to 100%, not "0"'],
     ['apply --max-busy 101%', 'from 0.1% to 100%, not "101%"'],
     ['apply --max-busy 5s', 'from 0.1% to 100%, not "5s"'],

@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { parseProvisionOptions } from '../../../agent/cli/provision-options.ts'
+import { parseCommandLine } from '../../../agent/cli/command-line.ts'
+
+function parseProvisionOptions(argv: readonly string[]): unknown {
+  const task = parseCommandLine(['provision', ...argv])
+  return task.command === 'provision' ? task.options : task
+}
 
 describe('the arguments of provision watch', () => {
   it('have defaults', () => {
@@ -15,9 +20,9 @@ describe('the arguments of provision watch', () => {
 
   it.each([
     [['watch', '--naming', 'component'], 'provision watch is for --naming node'],
-    [['watch', '--nodes', 'a'], '--nodes has no meaning for provision watch'],
-    [['watch', '--prune'], '--prune has no meaning for provision watch'],
-    [['plan', '--grace', '1h'], '--grace has no meaning for provision plan'],
+    [['watch', '--nodes', 'a'], "unknown option '--nodes'"],
+    [['watch', '--prune'], "unknown option '--prune'"],
+    [['plan', '--grace', '1h'], "unknown option '--grace'"],
     [['watch', '--grace', '0s'], '--grace is a duration from 1s to 744h, not "0s"'],
     [['watch', '--grace', '5y'], '--grace is a duration from 1s to 744h, not "5y"'],
     [['watch', '--resync', ''], '--resync is a duration from 1s to 744h, not ""'],

@@ -83,7 +83,7 @@ export const machineMisconfigurations: readonly Misconfiguration[] = [
     },
     check: 'directory',
     reason: 'directory-occupied',
-    saw: /etcd-key is neither a file nor a link/,
+    saw: /etcd-key is not a file but a directory/,
     advice: /Move it away/,
   },
   {

@@ -74,7 +74,7 @@ export const vaultMisconfigurations: readonly Misconfiguration[] = [
     },
     check: 'clock',
     reason: 'not-yet-valid',
-    saw: /2h ahead/,
+    saw: /(2h|1h 59m.*) ahead/,
     advice: /NTP/,
   },
   {

@@ -1,9 +1,9 @@
 /** The small parts: names of nodes, the pool of calls, errors of etcd3, the record. */
 import { describe, expect, it } from 'vitest'
 import { AgentError } from '../../../../agent/core/errors.ts'
+import { forEach } from '../../../../agent/operator/engine/pool.ts'
 import { translateEtcdError } from '../../../../agent/operator/etcd/failure.ts'
 import { longNameWarning, parseNodeNames } from '../../../../agent/operator/etcd/nodes.ts'
-import { forEach } from '../../../../agent/operator/etcd/pool.ts'
 import {
   readReceipt,
   readRecord,

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { AgentError } from '../../../../agent/core/errors.ts'
+import { changesOf } from '../../../../agent/operator/engine/bring-in-step.ts'
 import { applySetup, examineSetup } from '../../../../agent/operator/vault-setup/apply.ts'
 import type { Change } from '../../../../agent/operator/vault-setup/changes.ts'
 import { describeChange } from '../../../../agent/operator/vault-setup/describe.ts'
@@ -97,7 +98,7 @@ describe('any state and any setup', () => {
         const model = modelOf(given)
         const { setup } = given
         const plan = await examineSetup(model, setup, files, options(adopt))
-        for (const change of plan.changes) expect(describeChange(change).subject).not.toBe('')
+        for (const change of changesOf(plan)) expect(describeChange(change).subject).not.toBe('')
         const before = snapshot(model)
         if (plan.refusals.length > 0) {
           const refused: unknown = await applySetup(model, setup, files, options(adopt)).catch(
@@ -115,9 +116,9 @@ describe('any state and any setup', () => {
           files,
           options(adopt, (change) => done.push(change)),
         )
-        expect(done).toHaveLength(plan.changes.length)
+        expect(done).toHaveLength(changesOf(plan).length)
         const after = await examineSetup(model, setup, files, options(adopt))
-        expect({ changes: after.changes, refusals: after.refusals }).toEqual({ changes: [], refusals: [] })
+        expect({ changes: changesOf(after), refusals: after.refusals }).toEqual({ changes: [], refusals: [] })
         // From now on all of it is ours: nothing needs --adopt any more.
         expect((await examineSetup(model, setup, files, options(false))).refusals).toEqual([])
         const { length } = model.writes
@@ -176,7 +177,7 @@ describe('killed at any write', () => {
         const model = createVaultModel()
         await applySetup(dyingAtWrite(model, at, when), setup, files, options(false)).catch(() => {})
         await applySetup(model, setup, files, options(false))
-        expect((await examineSetup(model, setup, files, options(false))).changes).toEqual([])
+        expect(changesOf(await examineSetup(model, setup, files, options(false)))).toEqual([])
       }
     }
   })
@@ -198,7 +199,7 @@ describe('two at once', () => {
         },
       }
       await applySetup(interrupted, setup, files, options(false))
-      expect((await examineSetup(model, setup, files, options(false))).changes).toEqual([])
+      expect(changesOf(await examineSetup(model, setup, files, options(false)))).toEqual([])
     }
   })
 

@@ -1,4 +1,4 @@
-/** Owns doing many calls with bounded concurrency, and fewer at once where etcd is slow. */
+/** Owns doing many calls with bounded concurrency, and fewer at once if the server is slow. */
 
 const most = 16
 /**

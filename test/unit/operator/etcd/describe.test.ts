@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { changeLine, planJson, planText } from '../../../agent/cli/provision-output.ts'
-import { painter } from '../../../agent/cli/terminal.ts'
-import { prefixRange } from '../../../agent/operator/etcd/grants.ts'
-import type { Plan } from '../../../agent/operator/etcd/plan.ts'
+import { changeLine, planJson as jsonOf, planText as textOf } from '../../../../agent/cli/plan-command.ts'
+import { painter } from '../../../../agent/cli/terminal.ts'
+import { describeChange, lookOf, wording } from '../../../../agent/operator/etcd/describe.ts'
+import { prefixRange } from '../../../../agent/operator/etcd/grants.ts'
+import type { EtcdPlan } from '../../../../agent/operator/etcd/plan.ts'
 
 const grant = { access: 'read' as const, ...prefixRange('/calico/') }
-const plan: Plan = {
+const plan: EtcdPlan = {
   phases: [
     [{ do: 'add-role', role: 'r1' }],
     [
@@ -22,10 +23,13 @@ const plan: Plan = {
   notes: ['a note'],
 }
 const plain = painter(false, {})
+type Found = Parameters<typeof lookOf>[0]
+const planText = (found: Found): string => textOf(wording, lookOf(found), plain)
+const planJson = (found: Found): object => jsonOf(wording, lookOf(found))
 
 describe('a plan', () => {
   it('as text: each user and role once, what happens to it, and the count', () => {
-    expect(planText({ plan, warnings: ['a warning'], defaults: [], authEnabled: true }, plain)).toBe(`+ role r1
+    expect(planText({ plan, warnings: ['a warning'], defaults: [], authEnabled: true })).toBe(`+ role r1
     + grant read /calico/*
 ~ role r2
     ~ readwrite becomes read /calico/* (its profile needs just that)
@@ -58,12 +62,10 @@ Plan: 4 to add, 1 to change, 3 to take away.
 
   it('that is empty, or refused', () => {
     const empty = { phases: [], refusals: [], notes: [] }
-    expect(planText({ plan: empty, warnings: [], defaults: [], authEnabled: true }, plain)).toBe(
-      'In step: nothing to do.\n',
+    expect(planText({ plan: empty, warnings: [], defaults: [], authEnabled: true })).toBe('In step: nothing to do.\n')
+    expect(planText({ plan: { ...empty, refusals: ['no'] }, warnings: [], defaults: [], authEnabled: true })).toBe(
+      'Refused: no.\nNothing can be applied before that is solved.\n',
     )
-    expect(
-      planText({ plan: { ...empty, refusals: ['no'] }, warnings: [], defaults: [], authEnabled: true }, plain),
-    ).toBe('Refused: no.\nNothing can be applied before that is solved.\n')
   })
 
   it('with what a fresh datastore gets', () => {
@@ -71,28 +73,19 @@ Plan: 4 to add, 1 to change, 3 to take away.
     const defaults = [{ kind: 'BGPConfiguration', name: 'default', spec: {} }] as const
     const look = { plan: empty, warnings: [], authEnabled: true, defaults }
     const key = '/calico/resources/v3/projectcalico.org/bgpconfigurations/default'
-    expect(planText(look, plain)).toBe(
+    expect(planText(look)).toBe(
       `+ key ${key}: make the BGPConfiguration {} (calico-node cannot)\n\nPlan: 1 to add, 0 to change, 0 to take away.\n`,
     )
     expect(planJson(look)).toMatchObject({ inStep: false, changes: [], defaults: [{ key, spec: {} }] })
   })
 
   it('says that authentication is off', () => {
-    expect(planText({ plan, warnings: [], defaults: [], authEnabled: false }, plain)).toContain('authentication is off')
-  })
-})
-
-describe('colour', () => {
-  it('is for terminals, unless NO_COLOR or a dumb one', () => {
-    expect(painter(true, {})('x', '+')).toBe('\x1b[32mx\x1b[0m')
-    expect(painter(true, { NO_COLOR: '1' })('x', '+')).toBe('x')
-    expect(painter(true, { TERM: 'dumb' })('x', '+')).toBe('x')
-    expect(painter(false, {})('x', '-')).toBe('x')
+    expect(planText({ plan, warnings: [], defaults: [], authEnabled: false })).toContain('authentication is off')
   })
 })
 
 it('a change that was made is one line: to whom, what, why', () => {
-  expect(changeLine({ do: 'unassign-role', user: 'u1', role: 'r1' }, plain)).toBe(
+  expect(changeLine(describeChange({ do: 'unassign-role', user: 'u1', role: 'r1' }), plain)).toBe(
     '- user u1: take away the role r1 (the user is not to have it)\n',
   )
 })

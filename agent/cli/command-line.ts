@@ -1,0 +1,162 @@
+/** Owns the command line: every command with its options and its help, read by commander. Nothing is done here. */
+import { Command, CommanderError } from 'commander'
+import { parseDuration } from '../core/duration.ts'
+import { version } from '../core/version.ts'
+import { candidates, completionScript, shells } from './completion.ts'
+import { type DoctorOptions, readDoctorOptions } from './doctor-options.ts'
+import { UsageError } from './failure.ts'
+import { commandHelp, type HelpName, variablesHelp } from './help.ts'
+import { outputOption } from './plan-options.ts'
+import { addProvision, type ProvisionOptions } from './provision-options.ts'
+import { addSetupVault, type SetupVaultOptions } from './setup-vault-options.ts'
+
+export interface StatusOptions {
+  readonly watch: boolean
+  readonly output: 'text' | 'json'
+}
+
+/** What is to be done. */
+export type Task =
+  | { readonly command: 'print'; readonly text: string }
+  | { readonly command: 'run' }
+  | { readonly command: 'init' | 'started'; readonly waitMs: number }
+  | { readonly command: 'status'; readonly options: StatusOptions }
+  | { readonly command: 'doctor'; readonly options: DoctorOptions }
+  | { readonly command: 'provision'; readonly options: ProvisionOptions }
+  | { readonly command: 'setup-vault'; readonly options: SetupVaultOptions }
+
+const name = 'calico-vault-agent'
+const columns = 80
+/** Groups: commands that do nothing by themselves. */
+const groups: readonly HelpName[] = ['provision', 'setup-vault']
+
+/** @throws UsageError */
+export function parseCommandLine(argv: readonly string[]): Task {
+  if (argv[0] === 'complete') return { command: 'print', text: complete(argv.slice(argv[1] === '--' ? 2 : 1)) }
+  const tasks: Task[] = []
+  let text = ''
+  const program = createProgram((task) => tasks.push(task))
+  forEachCommand(program, (command) => {
+    command.configureOutput({
+      writeOut: (part) => void (text += part),
+      writeErr: () => {},
+      getOutHelpWidth: () => columns,
+    })
+    command.exitOverride().showHelpAfterError(false)
+  })
+  try {
+    program.parse(argv.length === 0 ? ['run'] : argv, { from: 'user' })
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    if (error.exitCode === 0) return { command: 'print', text }
+    throw new UsageError(messageOf(error, argv))
+  }
+  const [task] = tasks
+  if (task === undefined) throw new Error('commander has called no action')
+  return task
+}
+
+/** One candidate a line. Asked for by the scripts of the shells. */
+function complete(words: readonly string[]): string {
+  return candidates(
+    createProgram(() => {}),
+    words,
+  )
+    .map((word) => `${word}\n`)
+    .join('')
+}
+
+/** The words in front of the options that name a command, for `see … --help`. */
+export function commandOf(argv: readonly string[]): string {
+  let command = createProgram(() => {})
+  const words: string[] = []
+  for (const word of argv) {
+    const next = command.commands.find((each) => each.name() === word)
+    if (next === undefined) break
+    words.push(word)
+    command = next
+  }
+  return words.join(' ')
+}
+
+function messageOf({ code, message }: CommanderError, argv: readonly string[]): string {
+  if (code !== 'commander.help') return message.replace(/^error: /, '').replaceAll('\n', ' ')
+  const group = createProgram(() => {}).commands.find(
+    (each) => groups.includes(each.name() as HelpName) && argv[0] === each.name(),
+  )
+  const actions = group?.commands.map((each) => each.name()).join(', ')
+  return group === undefined ? 'a command is missing' : `${group.name()} needs one of ${actions}`
+}
+
+function forEachCommand(command: Command, work: (command: Command) => void): void {
+  work(command)
+  for (const each of command.commands) forEachCommand(each, work)
+}
+
+export function createProgram(done: (task: Task) => void): Command {
+  const program = new Command(name)
+  const versionText = `${name} ${version} (node ${process.versions.node})`
+  program
+    .description(
+      'Gives every Calico component on every node its own short-lived etcd certificate, signed by Vault or OpenBao. Without a command: run.',
+    )
+    .version(versionText, '--version', 'the version')
+    .helpOption('-h, --help', 'this text, or that of a command')
+    .helpCommand('help [command]', 'the help of a command')
+    .addHelpText('after', () => variablesHelp(columns))
+  const add = (parent: Command, path: HelpName): Command => {
+    const { summary, description = sentence(summary), after } = commandHelp[path]
+    const command = parent.command(path.split(' ').at(-1) ?? path)
+    return command
+      .summary(summary)
+      .description(description)
+      .addHelpText('after', after === '' ? '' : `\n${after}`)
+  }
+  add(program, 'run').action(() => done({ command: 'run' }))
+  add(program, 'init')
+    .option('--wait <duration>', 'how long to try, such as 30s or 5m', '60s')
+    .action(({ wait }: { wait: string }) => done({ command: 'init', waitMs: waitOf(wait) }))
+  add(program, 'started')
+    .option('--wait <duration>', 'how long to wait; as a startup probe, less than its timeoutSeconds', '60s')
+    .action(({ wait }: { wait: string }) => done({ command: 'started', waitMs: waitOf(wait) }))
+  add(program, 'status')
+    .option('--watch', 'again every two seconds, until Ctrl-C', false)
+    .addOption(outputOption())
+    .action((options: StatusOptions) => done({ command: 'status', options }))
+  add(program, 'doctor')
+    .option('--no-sign', 'have no certificate signed; etcd is then asked with the published one')
+    .option('--consumer <uid[:gid]>', "who reads the files, unless it is the user of Calico's own image")
+    .addOption(outputOption())
+    .action((raw) => done({ command: 'doctor', options: readDoctorOptions(raw) }))
+  const provision = add(program, 'provision')
+  addProvision(
+    (action) => add(provision, `provision ${action}`),
+    (options) => done({ command: 'provision', options }),
+  )
+  const setup = add(program, 'setup-vault')
+  addSetupVault(
+    (action) => add(setup, `setup-vault ${action}`),
+    (options) => done({ command: 'setup-vault', options }),
+  )
+  program
+    .command('completion')
+    .summary('completion of commands and options, for a shell')
+    .description('Prints a script for a shell: source <(calico-vault-agent completion bash)')
+    .argument('<shell>', shells.join(', '))
+    .action((shell: string) => done({ command: 'print', text: completionScript(shell) }))
+  program
+    .command('version')
+    .summary('the version')
+    .action(() => done({ command: 'print', text: `${versionText}\n` }))
+  return program
+}
+
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`
+}
+
+function waitOf(text: string): number {
+  const waitMs = parseDuration(text)
+  if (waitMs === undefined) throw new UsageError('--wait takes one duration such as 30s')
+  return waitMs
+}
