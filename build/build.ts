@@ -38,6 +38,7 @@ const commands = {
 const separate: readonly (readonly [module: RegExp, bundle: string])[] = [
   [/\/background\.ts$/, './background.js'],
   [/\/probe\/probe\.ts$/, './probe.js'],
+  [/\/proxy\.ts$/, './proxy.js'],
   [/\/cli\/commands\.ts$/, './commands.mjs'],
   [/\/cli\/provision\.ts$/, './provision.mjs'],
   [/\/cli\/setup-vault\.ts$/, './setup-vault.mjs'],
@@ -71,6 +72,7 @@ const bundles = await Promise.all([
   }),
   build({ ...common, entryPoints: { 'status-page': 'agent/sidecar/status/status-page.ts' }, outdir }),
   build({ ...common, entryPoints: { probe: 'agent/sidecar/gate/probe/probe.ts' }, outdir }),
+  build({ ...common, entryPoints: { proxy: 'agent/vault/proxy.ts' }, outdir }),
   build({
     ...common,
     entryPoints: {

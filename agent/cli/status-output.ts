@@ -11,9 +11,10 @@ const colours = { good: '+', late: '!', expired: '-', missing: '-' } as const
 /** Those of the time-line that are shown; `--output json` has all. */
 const shownHappenings = 5
 
-export function statusText({ node, atMs, version, targets }: Status, paint: Paint): string {
+export function statusText({ node, atMs, version, vaultAddress, targets }: Status, paint: Paint): string {
   const agent = version === undefined ? 'no agent answers: from disk alone' : `agent ${version}`
-  const head = `${paint(node, 'bold')} at ${iso(atMs)} (${agent})`
+  const vault = vaultAddress === undefined ? '' : `; Vault answers at ${vaultAddress}`
+  const head = `${paint(node, 'bold')} at ${iso(atMs)} (${agent}${vault})`
   return `${[head, ...targets.map((target) => targetText(target, atMs, paint))].join('\n\n')}\n`
 }
 

@@ -20,7 +20,12 @@ export async function status({ watch, output }: StatusOptions): Promise<number> 
     const config = parseConfig(process.env, hostname())
     const look = async (): Promise<Status> => {
       const live = await askAgent(config)
-      return readStatus(config, live?.version, live?.of ?? (() => []), systemClock.now())
+      return readStatus(
+        config,
+        { version: live?.version, vaultAddress: live?.vaultAddress },
+        live?.of ?? (() => []),
+        systemClock.now(),
+      )
     }
     const paint = painter(process.stdout.isTTY, process.env)
     const isScreen = watch && output === 'text' && process.stdout.isTTY

@@ -25,6 +25,12 @@ export class EnvironmentReader {
     return value === '' ? undefined : value
   }
 
+  /** Of a variable that other programs read too, in upper case or in lower case. */
+  optionalOfSystem(name: VariableName): string | undefined {
+    const value = this.optional(name) ?? this.#env[name.toLowerCase()]?.trim()
+    return value === '' ? undefined : value
+  }
+
   isSet(name: VariableName): boolean {
     return this.optional(name) !== undefined
   }

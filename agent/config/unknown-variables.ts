@@ -6,7 +6,6 @@ import { choices, type Variable, type VariableName, variables } from './variable
 /** Variables of Vault's CLI whose silent absence of effect would be dangerous. */
 export const refusedVariables: Readonly<Record<string, string>> = {
   VAULT_SKIP_VERIFY: 'is refused: Vault is always verified; name its CA in VAULT_CACERT',
-  VAULT_CAPATH: 'is not supported; name one file with all CA certificates in VAULT_CACERT',
   VAULT_AGENT_ADDR: 'is not supported; name the address in VAULT_ADDR',
 }
 

@@ -4,6 +4,7 @@
  */
 
 import { calicoVariables } from './calico-variables.ts'
+import { vaultVariables } from './vault-variables.ts'
 
 /** Sections of `--help` and docs/configuration.md, in the order in which a reader needs them. */
 const groupTitles = ['Vault', 'Login', 'Certificate', 'Files', 'etcd', 'Operation'] as const
@@ -30,25 +31,7 @@ export interface Variable {
 const vaultSources = ['pki', 'kv'] as const
 
 export const variables = {
-  VAULT_ADDR: {
-    group: 'Vault',
-    meaning: 'URL of Vault or OpenBao; https, or http to loopback. Required but with AGENT_SOURCE=file',
-  },
-  VAULT_CACERT: {
-    group: 'Vault',
-    meaning: 'file with the CA certificates that Vault is verified with; read again when it changes',
-  },
-  VAULT_CACERT_BYTES: { group: 'Vault', meaning: 'the same as PEM text; wins over VAULT_CACERT' },
-  VAULT_CLIENT_CERT: { group: 'Vault', meaning: 'client certificate for TLS to Vault; read again when it changes' },
-  VAULT_CLIENT_KEY: { group: 'Vault', meaning: 'its private key' },
-  VAULT_TLS_SERVER_NAME: { group: 'Vault', meaning: "name that Vault's certificate is verified for" },
-  VAULT_NAMESPACE: { group: 'Vault', meaning: 'namespace (Vault Enterprise, OpenBao)' },
-  VAULT_CLIENT_TIMEOUT: { group: 'Vault', default: '60s', meaning: 'deadline of one request' },
-  VAULT_TOKEN: {
-    group: 'Vault',
-    meaning: "the token, where AGENT_AUTH_METHOD=token; setup-vault: an administrator's",
-    onlyFor: { AGENT_AUTH_METHOD: ['token'] },
-  },
+  ...vaultVariables,
   AGENT_AUTH_METHOD: {
     group: 'Login',
     default: 'kubernetes',

@@ -2,20 +2,27 @@
 import { ConfigError } from '../core/errors.ts'
 import type { Secret } from '../core/secret.ts'
 import { readVaultToken } from './auth.ts'
+import { type Proxies, readProxies } from './proxy.ts'
 import { type Environment, EnvironmentReader, quote } from './reader.ts'
 import { refuseUnknown } from './unknown-variables.ts'
 
 /** Address and TLS material. Files are named, not read: vault/tls-files.ts reads them before each new connection. */
 export interface VaultAddress {
-  /** Scheme, host and port, without a trailing slash. */
-  readonly origin: string
+  /** Scheme, host and port of each without a trailing slash, or `unix://` and a path; none only in a configuration that is refused. */
+  readonly origins: readonly string[]
   readonly namespace: string | undefined
   readonly caFile: string | undefined
   readonly caPem: string | undefined
+  /** Whose files hold CA certificates. */
+  readonly caDirectory: string | undefined
   readonly clientCertFile: string | undefined
   readonly clientKeyFile: string | undefined
   readonly serverName: string | undefined
   readonly timeoutMs: number
+  /** Undefined if Vault is reached directly. */
+  readonly proxies: Proxies | undefined
+  /** Whether a standby's redirect is followed. */
+  readonly redirects: boolean
 }
 
 export function readVaultAddress(reader: EnvironmentReader): VaultAddress {
@@ -23,6 +30,8 @@ export function readVaultAddress(reader: EnvironmentReader): VaultAddress {
   if (caPem !== undefined && !caPem.includes('-----BEGIN CERTIFICATE-----')) {
     reader.problem('VAULT_CACERT_BYTES', 'holds no PEM certificate; set VAULT_CACERT to name a file')
   }
+  const caFile = caPem === undefined ? reader.absolutePath('VAULT_CACERT') : undefined
+  const caDirectory = reader.absolutePath('VAULT_CAPATH')
   const clientCertFile = reader.absolutePath('VAULT_CLIENT_CERT')
   const clientKeyFile = reader.absolutePath('VAULT_CLIENT_KEY')
   if (reader.isSet('VAULT_CLIENT_CERT') !== reader.isSet('VAULT_CLIENT_KEY')) {
@@ -37,24 +46,53 @@ export function readVaultAddress(reader: EnvironmentReader): VaultAddress {
     reader.problem('VAULT_TLS_SERVER_NAME', `is ${quote(serverName)}; it must be a host name, without scheme and port`)
   }
   return {
-    origin: readOrigin(reader),
+    origins: readOrigins(reader),
     namespace: namespace?.replace(/^\/+|\/+$/g, '') || undefined,
-    caFile: caPem === undefined ? reader.absolutePath('VAULT_CACERT') : undefined,
+    caFile,
     caPem,
+    caDirectory: caPem === undefined && caFile === undefined ? caDirectory : undefined,
     clientCertFile,
     clientKeyFile,
     serverName,
     timeoutMs: reader.durationMs('VAULT_CLIENT_TIMEOUT', 100, 600_000),
+    proxies: readProxies(reader),
+    redirects: !readDisabled(reader, 'VAULT_DISABLE_REDIRECTS'),
   }
 }
 
-function readOrigin(reader: EnvironmentReader): string {
+/** As Go's strconv.ParseBool reads it, which Vault's CLI does. */
+function readDisabled(reader: EnvironmentReader, name: 'VAULT_DISABLE_REDIRECTS'): boolean {
+  const value = reader.text(name)
+  if (/^(1|t|true)$/i.test(value)) return true
+  if (!/^(0|f|false)$/i.test(value)) reader.problem(name, `is ${quote(value)}; it must be true or false`)
+  return false
+}
+
+/** Each is asked within one deadline. */
+const mostAddresses = 8
+
+function readOrigins(reader: EnvironmentReader): readonly string[] {
   const plainAllowed = reader.choice('AGENT_ALLOW_PLAIN_HTTP', ['false', 'true']) === 'true'
   const text = reader.optional('VAULT_ADDR')
   if (text === undefined) {
     reader.problem('VAULT_ADDR', 'is required: the URL of Vault, such as https://vault.example.org:8200')
-    return ''
+    return []
   }
+  const addresses = text.split(',').map((each) => each.trim())
+  const origins = addresses.map((each) => readOrigin(reader, each, plainAllowed))
+  const twice = origins.find((each, index) => each !== '' && origins.indexOf(each) !== index)
+  if (twice !== undefined) reader.problem('VAULT_ADDR', `names ${twice} twice`)
+  if (origins.length > mostAddresses) {
+    reader.problem(
+      'VAULT_ADDR',
+      `names ${origins.length} addresses; at most ${mostAddresses} can be tried in one deadline`,
+    )
+  }
+  return origins
+}
+
+function readOrigin(reader: EnvironmentReader, text: string, plainAllowed: boolean): string {
+  if (text.startsWith('unix://')) return readSocket(reader, text)
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url === undefined || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
     reader.problem('VAULT_ADDR', `is ${quote(text)}; it must be a URL such as https://vault.example.org:8200`)
@@ -67,6 +105,17 @@ function readOrigin(reader: EnvironmentReader): string {
     reader.problem('VAULT_ADDR', 'uses http; tokens and keys need https (AGENT_ALLOW_PLAIN_HTTP=true for tests)')
   }
   return url.origin
+}
+
+/** Of Vault Agent or Vault Proxy beside us: `unix://` and the absolute path, as Vault's CLI has it. */
+function readSocket(reader: EnvironmentReader, text: string): string {
+  const path = text.slice('unix://'.length)
+  if (/^\/[^\0]*[^\0/]$/.test(path) && !path.split('/').includes('..')) return text
+  reader.problem(
+    'VAULT_ADDR',
+    `is ${quote(text)}; a socket must be an absolute path, such as unix:///run/vault/agent.sock`,
+  )
+  return ''
 }
 
 function isLoopback(host: string): boolean {

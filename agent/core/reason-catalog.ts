@@ -116,6 +116,10 @@ export const reasons = {
     "Vault's TLS certificate is not accepted, or Vault refuses ours",
     'Check VAULT_CACERT, VAULT_TLS_SERVER_NAME and the client certificate.',
   ),
+  'vault-proxy': outage(
+    'the proxy on the way to Vault fails or refuses',
+    'Check HTTPS_PROXY or VAULT_PROXY_ADDR with its user and password, and NO_PROXY.',
+  ),
   'vault-timeout': outage('Vault did not answer in time', 'Check the load of Vault, or raise VAULT_CLIENT_TIMEOUT.'),
   'vault-connection-lost': outage(
     'the connection to Vault ended in the middle of a request',
@@ -138,7 +142,7 @@ export const reasons = {
   'vault-answer-too-large': outage('the answer is larger than 1 MiB', 'Check that VAULT_ADDR names Vault itself.'),
   'vault-redirect': outage(
     'Vault answered with a redirect that is not followed',
-    'Point VAULT_ADDR at the active node or at a load balancer that forwards to it.',
+    'The message says why. Point VAULT_ADDR at the active node or at a load balancer that forwards to it.',
   ),
   'vault-login-refused': refused(
     'Vault refused the login',

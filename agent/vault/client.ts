@@ -73,9 +73,10 @@ export interface VaultCalls {
   readonly post: (operation: Operation, path: string, data: object, headers: Credentials) => Promise<unknown>
 }
 
-export function createVaultCalls(transport: Transport, origin: string, namespace: string | undefined): VaultCalls {
+export function createVaultCalls(transport: Transport, namespace: string | undefined): VaultCalls {
   const vault = nodeVault({
-    endpoint: origin,
+    // Of what it makes of it only the path is used: the transport knows the addresses.
+    endpoint: 'https://vault',
     // Its own debug output prints requests with their tokens.
     debug: () => {},
     // The seam under which node-vault expects the `request-promise` library: options in, full response out.
@@ -91,8 +92,8 @@ export function createVaultCalls(transport: Transport, origin: string, namespace
   }
 }
 
-export function createVaultApi(transport: Transport, origin: string, namespace: string | undefined): VaultApi {
-  const { get, post } = createVaultCalls(transport, origin, namespace)
+export function createVaultApi(transport: Transport, namespace: string | undefined): VaultApi {
+  const { get, post } = createVaultCalls(transport, namespace)
   return {
     async login(mount, parameters) {
       const path = `auth/${mount}/login`

@@ -17,6 +17,8 @@ export interface Answer {
 
 const systemReasons: Readonly<Record<string, ReasonCode>> = {
   ENOTFOUND: 'vault-name-unresolved',
+  // proxy.ts
+  ERR_PROXY: 'vault-proxy',
   UND_ERR_CONNECT_TIMEOUT: 'vault-timeout',
   ETIMEDOUT: 'vault-timeout',
   UND_ERR_HEADERS_TIMEOUT: 'vault-timeout',
@@ -62,10 +64,10 @@ function otherSystemReason(code: string): ReasonCode | undefined {
   return /^E[A-Z0-9]+$/.test(code) ? 'vault-unreachable' : undefined
 }
 
-/** An answer other than 200 and 204. */
-export function translateAnswer(answer: Answer, operation: Operation, where: string): AgentError {
+/** An answer other than 200 and 204. @param remark what we say of it, if it says nothing itself */
+export function translateAnswer(answer: Answer, operation: Operation, where: string, remark = ''): AgentError {
   const code = answerReason(answer, operation)
-  const errors = errorTexts(answer.body) || emptyTexts(answer.body)
+  const errors = errorTexts(answer.body) || emptyTexts(answer.body) || remark
   const detail = `${where}: ${answer.status}${errors === '' ? '' : ` ${errors}`}`
   if (code === 'issuer-too-young') return new AgentError(code, detail, { retryAfterMs: youngIssuerMs })
   // Counted from the server's own date: our clock may be wrong.
@@ -83,6 +85,8 @@ function answerReason({ status, body, headers }: Answer, operation: Operation): 
   if (status === 412 || status === 472 || status === 473) return 'vault-standby'
   if (status === 501) return 'vault-sealed'
   if (status === 503) return /sealed|not initialized/i.test(errorTexts(body)) ? 'vault-sealed' : 'vault-standby'
+  // A standby that has not heard of a leader yet: https://github.com/hashicorp/vault/blob/main/sdk/helper/consts/error.go
+  if (status === 500 && /active cluster node not found/.test(errorTexts(body))) return 'vault-standby'
   // An approle login with a wrong secret id is a 500 on Vault 1.13 and a 400 elsewhere.
   if (status >= 500)
     return isLogin && /invalid (secret|role)/.test(errorTexts(body)) ? 'vault-login-refused' : 'vault-server-error'

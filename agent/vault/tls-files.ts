@@ -1,5 +1,7 @@
 /** Owns the TLS material for Vault: read from the configured files before each new connection, so that a changed file counts. */
 import { createPrivateKey } from 'node:crypto'
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import type { VaultAddress } from '../config/vault.ts'
 import { AgentError, messageOf } from '../core/errors.ts'
 import { readSmallFile, systemFiles } from '../core/files.ts'
@@ -15,7 +17,7 @@ export interface TlsMaterial {
 
 /** @throws AgentError `file-invalid` that names the variable and the file */
 export function readTlsMaterial(address: VaultAddress): TlsMaterial {
-  const ca = address.caPem ?? readPem('VAULT_CACERT', address.caFile)
+  const ca = address.caPem ?? readPem('VAULT_CACERT', address.caFile) ?? readDirectory(address.caDirectory)
   const cert = readPem('VAULT_CLIENT_CERT', address.clientCertFile)
   const key = readPem('VAULT_CLIENT_KEY', address.clientKeyFile)
   const authorities = parsed('VAULT_CACERT', ca, parseCertificates)
@@ -35,6 +37,19 @@ function parsed<Value>(name: string, pem: string | undefined, parse: (pem: strin
     return pem === undefined ? undefined : parse(pem)
   } catch (cause) {
     throw new AgentError('file-invalid', `${name}: ${messageOf(cause)}`, { cause })
+  }
+}
+
+/** Every file of the directory, as Vault's CLI reads it; hidden ones are the links of a mounted ConfigMap. */
+function readDirectory(directory: string | undefined): string | undefined {
+  if (directory === undefined) return undefined
+  try {
+    const names = readdirSync(directory).filter((name) => !name.startsWith('.'))
+    const texts = names.toSorted().map((name) => readSmallFile(systemFiles, join(directory, name)))
+    if (texts.length === 0) throw new Error(`${directory} is empty`)
+    return texts.join('\n')
+  } catch (cause) {
+    throw new AgentError('file-invalid', `VAULT_CAPATH: ${messageOf(cause)}`, { cause })
   }
 }
 

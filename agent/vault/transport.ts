@@ -1,16 +1,17 @@
 /**
- * Owns HTTP to Vault: one undici client at a time, a deadline for each request, at most 1 MiB of answer, one redirect that
- * stays on the same origin, and every failure as an AgentError. It is open only while somebody holds it: between two
- * rotations no socket and no buffer is kept, and the next one reads the TLS files again.
+ * Owns HTTP to Vault, at whichever of its addresses answers: a deadline for each request, at most 1 MiB of answer, one redirect to a host that is verified likewise,
+ * and every failure as an AgentError. It is open only while somebody holds it: between two rotations no socket and no buffer
+ * is kept, and the next one reads the TLS files again.
  */
-import type { SecureContextOptions } from 'node:tls'
-import { Client } from 'undici'
 import type { VaultAddress } from '../config/vault.ts'
 import type { Clock } from '../core/clock.ts'
 import { AgentError } from '../core/errors.ts'
+import { joined, mayHelpElsewhere, orderFrom } from './addresses.ts'
+import { createConnections } from './connections.ts'
 import { type Answer, translateAnswer, translateConnectionError } from './failure.ts'
+import { type Place, planRedirect } from './redirect.ts'
 import type { SkewMeter } from './skew.ts'
-import { readTlsMaterial, type TlsMaterial } from './tls-files.ts'
+import type { TlsMaterial } from './tls-files.ts'
 import type { Operation, VaultListener } from './vault-event.ts'
 
 export interface VaultRequest {
@@ -33,6 +34,8 @@ export interface Transport {
 
 export interface TransportOptions {
   readonly address: VaultAddress
+  /** Of its origins, the one to begin with. Default: the first. */
+  readonly first?: string | undefined
   readonly clock: Clock
   readonly skew: SkewMeter
   readonly emit: VaultListener
@@ -40,50 +43,102 @@ export interface TransportOptions {
   readonly beforeConnect?: ((material: TlsMaterial) => void) | undefined
 }
 
-const maxAnswerBytes = 1024 * 1024
-
-export function createTransport({ address, clock, skew, emit, beforeConnect }: TransportOptions): Transport {
-  let client: Client | undefined
+export function createTransport({ address, first, clock, skew, emit, beforeConnect }: TransportOptions): Transport {
+  const connections = createConnections(address, beforeConnect)
+  /** Of its origins, the one that has answered last. */
+  let current = first ?? address.origins[0] ?? ''
+  /** Whether it is known to answer. */
+  let isTold = false
+  /** What Vault Enterprise has written for us while the connection is held: other nodes of it must have seen as much. */
+  let index: string | undefined
   let holders = 0
   /** The next attempt gets a new connection, and reads the TLS files again. */
   let isFailed = false
   let destroyed = false
 
-  function open(): Client {
-    const material = readTlsMaterial(address)
-    beforeConnect?.(material)
-    return new Client(address.origin, {
-      allowH2: false,
-      maxResponseSize: maxAnswerBytes,
-      // The deadline below is the real one; these are only coarse.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      connect: { timeout: address.timeoutMs, ...tlsOptions(material) },
-    })
-  }
-
-  async function send(request: VaultRequest, path: string, where: string): Promise<Answer> {
+  async function send(
+    request: VaultRequest,
+    { origin, path }: Place,
+    where: string,
+    signal: AbortSignal,
+  ): Promise<Answer> {
     if (destroyed) throw new AgentError('vault-connection-lost', `${where}: the agent is stopping`)
-    client ??= open()
-    const { statusCode, headers, body } = await client.request({
+    const { statusCode, headers, body } = await connections.to(origin).request({
       method: request.method,
       path,
-      headers: { ...request.headers, ...(request.json === undefined ? {} : { 'content-type': 'application/json' }) },
+      headers: {
+        ...request.headers,
+        ...(index === undefined ? {} : { 'X-Vault-Index': index }),
+        ...(request.json === undefined ? {} : { 'content-type': 'application/json' }),
+      },
       body: request.json === undefined ? null : JSON.stringify(request.json),
-      signal: AbortSignal.timeout(address.timeoutMs),
+      signal,
     })
     // Told again with each answer: our own clock may have been set since.
     const skewMs = skew.measured()
     if (skewMs !== undefined) emit({ type: 'clock-skew', skewMs })
+    if (isIndex(headers['x-vault-index'])) index = headers['x-vault-index']
     return { status: statusCode, headers, body: parseBody(await body.text(), statusCode, where) }
   }
 
-  async function exchange(request: VaultRequest, where: string): Promise<Answer> {
-    let answer = await send(request, request.path, where)
-    const redirected = sameOriginPath(answer, address.origin)
-    if (redirected !== undefined) answer = await send(request, redirected, where)
-    if (answer.status === 200 || answer.status === 204) return answer
-    throw translateAnswer(answer, request.operation, where)
+  /** A performance standby that has not seen yet what was written before says 412: a moment later it has. */
+  async function sendConsistently(
+    request: VaultRequest,
+    place: Place,
+    where: string,
+    signal: AbortSignal,
+  ): Promise<Answer> {
+    const answer = await send(request, place, where, signal)
+    if (answer.status !== 412) return answer
+    const { retryAfterMs = behindMs } = translateAnswer(answer, request.operation, where)
+    if (retryAfterMs >= address.timeoutMs) return answer
+    await clock.sleep(retryAfterMs, signal)
+    return await send(request, place, where, signal)
+  }
+
+  async function exchange(request: VaultRequest, origin: string, timeoutMs: number): Promise<Answer> {
+    const signal = AbortSignal.timeout(timeoutMs)
+    const place = { origin, path: request.path }
+    let where = `${request.method} ${origin}${request.path}`
+    try {
+      let answer = await sendConsistently(request, place, where, signal)
+      const redirect = planRedirect(answer, place, address)
+      if (typeof redirect === 'object') {
+        if (redirect.origin !== origin) where += `, redirected to ${redirect.origin}`
+        answer = await send(request, redirect, where, signal)
+      }
+      if (answer.status === 200 || answer.status === 204) return answer
+      throw translateAnswer(answer, request.operation, where, typeof redirect === 'string' ? redirect : undefined)
+    } catch (error) {
+      throw translateConnectionError(error, where, timeoutMs)
+    }
+  }
+
+  /** At the address that answered last; at the next one if that is no use. All of them share the deadline. */
+  async function ask(request: VaultRequest): Promise<Answer> {
+    const startedAt = clock.monotonic()
+    const failures: AgentError[] = []
+    const order = orderFrom(address.origins, current)
+    for (const [tried, origin] of order.entries()) {
+      const leftMs = address.timeoutMs - (tried === 0 ? 0 : clock.monotonic() - startedAt)
+      try {
+        const answer = await exchange(request, origin, Math.max(1, Math.ceil(leftMs / (order.length - tried))))
+        answered(origin, failures)
+        return answer
+      } catch (error) {
+        if (!mayHelpElsewhere(error) || destroyed) throw error
+        failures.push(error)
+      }
+    }
+    throw joined(failures)
+  }
+
+  function answered(origin: string, failures: readonly AgentError[]): void {
+    if (address.origins.length < 2 || (isTold && origin === current)) return
+    const instead = failures.map(({ code, message }) => ({ reason: code, detail: message }))
+    emit({ type: 'vault-address', address: origin, instead })
+    current = origin
+    isTold = true
   }
 
   function hold(): () => void {
@@ -102,9 +157,8 @@ export function createTransport({ address, clock, skew, emit, beforeConnect }: T
   }
 
   function disconnect(): void {
-    // Not close(): that would wait for requests that nobody waits for any more.
-    client?.destroy().catch(() => {})
-    client = undefined
+    connections.destroy()
+    index = undefined
     isFailed = false
   }
 
@@ -117,7 +171,6 @@ export function createTransport({ address, clock, skew, emit, beforeConnect }: T
     async request(request) {
       const release = hold()
       const startedAt = clock.monotonic()
-      const where = `${request.method} ${address.origin}${request.path}`
       const finished = (outcome: string): void => {
         emit({
           type: 'vault-request',
@@ -127,19 +180,26 @@ export function createTransport({ address, clock, skew, emit, beforeConnect }: T
         })
       }
       try {
-        const answer = await exchange(request, where)
+        const answer = await ask(request)
         finished('ok')
         return answer
       } catch (error) {
         isFailed = true
-        const translated = translateConnectionError(error, where, address.timeoutMs)
-        finished(translated instanceof AgentError ? translated.code : 'bug')
-        throw translated
+        finished(error instanceof AgentError ? error.code : 'bug')
+        throw error
       } finally {
         release()
       }
     },
   }
+}
+
+/** As Vault's own client waits: https://github.com/hashicorp/vault/blob/main/api/client.go, DefaultRetryPolicy. */
+const behindMs = 200
+
+/** It becomes a header. */
+function isIndex(value: unknown): value is string {
+  return typeof value === 'string' && /^[\x21-\x7e]{1,1000}$/.test(value)
 }
 
 /** Makes a call with one connection for all of its requests. */
@@ -153,32 +213,6 @@ export async function holding<Result>(
   } finally {
     release()
   }
-}
-
-/** What node:tls is told: nothing where nothing is configured, so that its own defaults hold. */
-export function tlsOptions({
-  ca,
-  cert,
-  key,
-  servername,
-}: TlsMaterial): SecureContextOptions & { servername?: string; rejectUnauthorized: true } {
-  return {
-    minVersion: 'TLSv1.2',
-    // Said here, NODE_TLS_REJECT_UNAUTHORIZED is not asked.
-    rejectUnauthorized: true,
-    ...(ca === undefined ? {} : { ca }),
-    ...(cert === undefined ? {} : { cert }),
-    ...(key === undefined ? {} : { key }),
-    ...(servername === undefined ? {} : { servername }),
-  }
-}
-
-/** The path of a 307 that stays on the origin; undefined for every other answer. */
-function sameOriginPath(answer: Answer, origin: string): string | undefined {
-  const location = answer.headers['location']
-  if (answer.status !== 307 || typeof location !== 'string' || !URL.canParse(location, origin)) return undefined
-  const url = new URL(location, origin)
-  return url.origin === origin ? url.pathname + url.search : undefined
 }
 
 /** Vault answers in JSON, also when it refuses; what stands before it may use plain text. Of a web page only the status counts. */

@@ -1,4 +1,5 @@
 /** What the way to Vault tells about itself; log and metrics listen (sidecar/observe/events.ts). */
+import type { ReasonCode } from '../core/reason-catalog.ts'
 
 /** What a request to Vault is for: the label of the request metrics. */
 export const operations = ['login', 'sign', 'issuers', 'issuer', 'secret', 'token', 'health', 'setup'] as const
@@ -7,6 +8,8 @@ export type Operation = (typeof operations)[number]
 /** Times are milliseconds since the epoch. */
 export type VaultEvent =
   | { type: 'vault-request'; operation: Operation; outcome: string; durationMs: number }
+  /** Of several addresses, another one answers than before, or the first one; `instead`: what was wrong with those tried before it. */
+  | { type: 'vault-address'; address: string; instead: readonly { reason: ReasonCode; detail: string }[] }
   | { type: 'clock-skew'; skewMs: number }
   | { type: 'credential'; expiresAtMs: number | undefined }
   | { type: 'login'; method: string; mount: string; expiresAtMs: number | undefined }

@@ -23,6 +23,14 @@ describe('the bundles', () => {
     expect(strange).toEqual([])
   })
 
+  it('leave what few need out of the way to the first certificate', () => {
+    const inputs = Object.keys(contents.outputs['dist.new/cli.js']?.inputs ?? {})
+    expect(inputs).toContain('agent/vault/connections.ts')
+    expect(
+      inputs.filter((path) => /vault\/proxy\.ts$|probe\/probe\.ts$|background\.ts$|operator\/doctor\//.test(path)),
+    ).toEqual([])
+  })
+
   it('hold runtime dependencies only, at the locked versions', () => {
     for (const component of sbom.components) {
       const locked = Object.entries(lock.packages).filter(([path]) =>

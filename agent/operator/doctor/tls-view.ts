@@ -1,10 +1,13 @@
 /** Owns looking at a TLS server: whether it is accepted as the agent would, and the chain that it shows either way. */
 import type { X509Certificate } from 'node:crypto'
+import type { Socket } from 'node:net'
 import { connect, type TLSSocket } from 'node:tls'
+import type { Proxies } from '../../config/proxy.ts'
 import { AgentError } from '../../core/errors.ts'
+import { tlsOptions } from '../../vault/connections.ts'
 import { translateConnectionError } from '../../vault/failure.ts'
+import { openWay } from '../../vault/proxy.ts'
 import type { TlsMaterial } from '../../vault/tls-files.ts'
-import { tlsOptions } from '../../vault/transport.ts'
 
 export interface ServerView {
   readonly protocol: string
@@ -15,26 +18,41 @@ export interface ServerView {
 }
 
 /** @throws AgentError where there is no TLS server at all */
-export async function lookAtServer(origin: string, material: TlsMaterial, timeoutMs: number): Promise<ServerView> {
+export async function lookAtServer(
+  origin: string,
+  material: TlsMaterial,
+  timeoutMs: number,
+  proxies?: Proxies,
+): Promise<ServerView> {
+  const tls = tlsOptions(material)
+  const open = () => proxies && openWay(new URL(origin), { proxies, tls, timeoutMs })
   try {
-    return await handshake(origin, material, timeoutMs, true)
+    return await handshake(origin, material, timeoutMs, true, await open())
   } catch (error) {
     const failure = translateConnectionError(error, origin, timeoutMs)
     if (!(failure instanceof AgentError) || failure.code !== 'vault-tls') throw failure
     const bare = { ca: undefined, cert: undefined, key: undefined, servername: material.servername }
     // Only to show what stands there: nothing is sent over it, and no certificate of ours.
-    const shown = await handshake(origin, bare, timeoutMs, false).catch(() => undefined)
+    const shown = await handshake(origin, bare, timeoutMs, false, await open()).catch(() => undefined)
     return { protocol: '', chain: shown?.chain ?? [], failure }
   }
 }
 
-function handshake(origin: string, material: TlsMaterial, timeoutMs: number, isVerified: boolean): Promise<ServerView> {
+/** @param way a connection through a proxy; otherwise one is made */
+function handshake(
+  origin: string,
+  material: TlsMaterial,
+  timeoutMs: number,
+  isVerified: boolean,
+  way: Socket | undefined,
+): Promise<ServerView> {
   const { hostname, port } = new URL(origin)
   const host = hostname.replace(/^\[|\]$/g, '')
   return new Promise((resolve, reject) => {
     const socket = connect({
       host,
       port: Number(port || 443),
+      ...(way === undefined ? {} : { socket: way }),
       ...tlsOptions(material),
       // Undici names the server by default, node:tls only where it is told to.
       servername: material.servername ?? (/^[\d.]+$|:/.test(host) ? '' : host),

@@ -8,17 +8,19 @@ export interface SealStatus {
   readonly sealed: boolean
   readonly version: string
   readonly cluster: string | undefined
+  readonly clusterId: string | undefined
 }
 
 /** `sys/seal-status`, which a sealed Vault answers too. */
 export function readSealStatus(body: unknown, where: string): SealStatus {
-  const { initialized, sealed, version, cluster_name: cluster } = fields(body, where)
+  const { initialized, sealed, version, cluster_name: cluster, cluster_id: clusterId } = fields(body, where)
   if (typeof sealed !== 'boolean' || typeof initialized !== 'boolean') throw bad(where, 'sealed is not a boolean')
   return {
     initialized,
     sealed,
     version: typeof version === 'string' ? version : 'unknown',
     cluster: typeof cluster === 'string' ? cluster : undefined,
+    clusterId: typeof clusterId === 'string' ? clusterId : undefined,
   }
 }
 

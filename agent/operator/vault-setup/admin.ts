@@ -21,7 +21,7 @@ export function openVaultAdmin({ vault, token }: SetupVaultConfig): OpenVaultAdm
     skew: createSkewMeter(systemClock, () => {}),
     emit: () => {},
   })
-  const calls = createVaultCalls(transport, vault.origin, vault.namespace)
+  const calls = createVaultCalls(transport, vault.namespace)
   // One connection for all requests of the command.
   const release = transport.hold()
   const headers = tokenHeader(token)

@@ -35,6 +35,12 @@ export function describe(event: AgentEvent, nowMs: number): LogLine | undefined 
       const { operation, outcome, durationMs } = event
       return line('debug', `vault ${operation}: ${outcome}`, { operation, outcome, durationMs: rounded(durationMs) })
     }
+    case 'vault-address': {
+      const { address, instead } = event
+      if (instead.length === 0) return line('info', `Vault answers at ${address}`, { address })
+      const failures = instead.map(({ reason, detail }) => `${detail} (${reason})`)
+      return line('warn', `Vault answers at ${address}, not at the address before it`, { address, failures })
+    }
     case 'login': {
       const { method, mount, expiresAtMs } = event
       return line('debug', `logged in to Vault by ${method}`, { method, mount, tokenExpires: iso(expiresAtMs) })

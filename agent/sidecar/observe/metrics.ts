@@ -172,6 +172,7 @@ export function createMetrics({ components, version, clock, credentialExpiryMs, 
       case 'ca-refresh-failed':
         return caFailures.inc({ component: event.component, reason: event.reason })
       case 'vault-request':
+      case 'vault-address':
       case 'login':
       case 'token':
       case 'credential':

@@ -24,6 +24,8 @@ export interface Timeline {
   readonly listener: Listener
   /** Newest first. */
   of(component: string): readonly Happening[]
+  /** Where Vault answers, if it has several addresses and one has answered. */
+  vaultAddress(): string | undefined
 }
 
 const mostKept = 20
@@ -50,7 +52,10 @@ export function createTimeline(targets: readonly Pick<TargetName, 'component'>[]
     }
   }
 
+  let vaultAddress: string | undefined
+
   return {
+    vaultAddress: () => vaultAddress,
     of: (component) => happenings.get(component) ?? [],
     listener: (event) => {
       if (event.type === 'found' || event.type === 'published') {
@@ -61,6 +66,8 @@ export function createTimeline(targets: readonly Pick<TargetName, 'component'>[]
       } else if (event.type === 'renewal-failed') {
         const { component, reason, detail, retryAtMs } = event
         add(component, { what: 'renewal-failed', reason, detail, retryAtMs })
+      } else if (event.type === 'vault-address') {
+        vaultAddress = event.address
       } else if (event.type === 'recovered') {
         add(event.component, { what: 'recovered' })
       } else if (event.type === 'probed' && event.verdict === 'unverified' && event.outcome !== 'accepted') {

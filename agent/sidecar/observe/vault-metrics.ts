@@ -5,7 +5,10 @@ import type { AgentEvent } from './events.ts'
 
 const prefix = 'calico_vault_agent_'
 
-type VaultEvent = Extract<AgentEvent, { type: 'vault-request' | 'login' | 'token' | 'credential' | 'clock-skew' }>
+type VaultEvent = Extract<
+  AgentEvent,
+  { type: 'vault-request' | 'vault-address' | 'login' | 'token' | 'credential' | 'clock-skew' }
+>
 
 /**
  * @param credentialExpiryMs reads the end of the service-account token from its file; undefined where it does not say. A file that
@@ -28,6 +31,13 @@ export function createVaultMetrics(
     buckets: [0.005, 0.02, 0.1, 0.5, 2, 10],
     registers,
   })
+  const answering = new Gauge({
+    name: `${prefix}vault_address_info`,
+    help: 'Always 1, for the address of Vault that answered last; no series unless VAULT_ADDR names several.',
+    labelNames: ['address'],
+    registers,
+  })
+  const failovers = counter('vault_failovers_total', 'Changes to another address of Vault, by the reason.', ['reason'])
   const logins = counter('vault_logins_total', 'Successful logins to Vault.', ['method'])
   const tokenExpiry = gauge('vault_token_expiry_timestamp_seconds', 'End of the Vault token; 0 where it never ends.')
   const credentialExpiry = new Gauge({
@@ -56,6 +66,11 @@ export function createVaultMetrics(
       case 'vault-request':
         count(event.operation, event.outcome)
         return requestSeconds.observe({ operation: event.operation }, event.durationMs / 1000)
+      case 'vault-address':
+        answering.reset()
+        answering.set({ address: event.address }, 1)
+        for (const { reason } of event.instead) failovers.inc({ reason })
+        return undefined
       case 'login':
         logins.inc({ method: event.method })
         return tokenExpiry.set((event.expiresAtMs ?? 0) / 1000)

@@ -3,6 +3,7 @@
 import type { Config } from '../../config/config.ts'
 import { usesNodeUid } from '../../config/template.ts'
 import type { Clock } from '../../core/clock.ts'
+import { firstFor } from '../../vault/addresses.ts'
 import { createVaultApi } from '../../vault/client.ts'
 import { readNodeUid } from '../../vault/credentials.ts'
 import { createSession, type Session } from '../../vault/session.ts'
@@ -39,8 +40,9 @@ export function openSource({ config, clock, skew, emit, beforeConnect }: SourceO
     return { source: createFileSource(chosen), vault: undefined, maintain: undefined, close: () => {} }
   }
   if (vault === undefined || auth === undefined) throw new Error(`the source ${chosen.kind} needs Vault`)
-  const transport = createTransport({ address: vault, clock, skew, emit, beforeConnect })
-  const api = createVaultApi(transport, vault.origin, vault.namespace)
+  const first = firstFor(vault.origins, config.cluster, node)
+  const transport = createTransport({ address: vault, first, clock, skew, emit, beforeConnect })
+  const api = createVaultApi(transport, vault.namespace)
   const session = createSession({ auth, node, inline, api, clock, skew, emit })
   const access = { api, session, transport }
   const pathOf = (component: string): string => {

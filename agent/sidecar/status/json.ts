@@ -6,8 +6,8 @@ import { reasons } from '../../core/reason-catalog.ts'
 import type { Happening } from '../observe/timeline.ts'
 import type { Status, TargetStatus } from './status.ts'
 
-export function statusJson({ node, atMs, version, targets }: Status): object {
-  return { node, at: iso(atMs), version, targets: targets.map((target) => targetJson(target, atMs)) }
+export function statusJson({ node, atMs, version, vaultAddress, targets }: Status): object {
+  return { node, at: iso(atMs), version, vaultAddress, targets: targets.map((target) => targetJson(target, atMs)) }
 }
 
 function targetJson({ certificate, ca, failure, happenings, ...target }: TargetStatus, nowMs: number): object {

@@ -7,6 +7,7 @@ import type { Happening } from '../observe/timeline.ts'
 
 export interface Live {
   readonly version: string | undefined
+  readonly vaultAddress: string | undefined
   readonly of: (component: string) => readonly Happening[]
 }
 
@@ -32,7 +33,7 @@ export async function askAgent({ listen, targets }: Pick<Config, 'listen' | 'tar
     // Whatever it is: it is not the agent, or not any more.
     return undefined
   }
-  const { version, targets: told } = fields(body)
+  const { version, vaultAddress, targets: told } = fields(body)
   const found = new Map<string, readonly Happening[]>()
   for (const each of Array.isArray(told) ? told.map(fields) : []) {
     const target = targets.find(
@@ -41,7 +42,8 @@ export async function askAgent({ listen, targets }: Pick<Config, 'listen' | 'tar
     if (target !== undefined) found.set(target.component, readHappenings(each['happenings']))
   }
   if (found.size === 0) return undefined
-  return { version: typeof version === 'string' ? version : undefined, of: (component) => found.get(component) ?? [] }
+  const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
+  return { version: text(version), vaultAddress: text(vaultAddress), of: (component) => found.get(component) ?? [] }
 }
 
 function readHappenings(value: unknown): Happening[] {

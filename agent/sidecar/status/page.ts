@@ -27,7 +27,7 @@ export function statusPage(status: Status): StatusAnswer {
   }
 }
 
-function page({ node, version, atMs, targets }: Status): Html {
+function page({ node, version, vaultAddress, atMs, targets }: Status): Html {
   return html`<html lang="en">
 <head>
 <meta charset="utf-8">
@@ -41,6 +41,7 @@ function page({ node, version, atMs, targets }: Status): Html {
 <p class="product">calico-vault-agent ${version ?? ''}</p>
 <h1>${node}</h1>
 <p>as of ${moment(atMs)} (UTC). <a href="/">Reload</a></p>
+${vaultAddress === undefined ? '' : html`<p>Vault answers at ${vaultAddress}</p>`}
 </header>
 <main>
 ${targets.map((target) => section(target, atMs))}

@@ -17,7 +17,12 @@ export interface StatusSubject {
 }
 
 export function answerStatus(path: '/' | '/status', { config, version, timeline, clock }: StatusSubject): StatusAnswer {
-  const status = readStatus(config, version, (component) => timeline.of(component), clock.now())
+  const status = readStatus(
+    config,
+    { version, vaultAddress: timeline.vaultAddress() },
+    (component) => timeline.of(component),
+    clock.now(),
+  )
   if (path === '/') return statusPage(status)
   const text = `${JSON.stringify(statusJson(status))}\n`
   return { contentType: 'application/json', text, headers: {} }

@@ -17,6 +17,8 @@ export interface Status {
   readonly atMs: number
   /** Of the agent that runs; undefined where none answers. */
   readonly version: string | undefined
+  /** Where Vault answered last, if it has several addresses and the agent has asked one. */
+  readonly vaultAddress: string | undefined
   readonly targets: readonly TargetStatus[]
 }
 
@@ -59,7 +61,7 @@ export type StatusConfig = Pick<Config, 'node' | 'cluster' | 'targets' | 'files'
 /** @param happened what the running agent tells, by component */
 export function readStatus(
   config: StatusConfig,
-  version: string | undefined,
+  { version, vaultAddress }: Pick<Status, 'version' | 'vaultAddress'>,
   happened: (component: string) => readonly Happening[],
   nowMs: number,
 ): Status {
@@ -67,7 +69,7 @@ export function readStatus(
     const happenings = happened(target.component)
     return { ...readTarget(config, target, happenings, nowMs), happenings }
   })
-  return { node: config.node, atMs: nowMs, version, targets }
+  return { node: config.node, atMs: nowMs, version, vaultAddress, targets }
 }
 
 function readTarget(

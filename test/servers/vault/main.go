@@ -3,6 +3,7 @@
 // It serves TLS on 127.0.0.1, is initialized with one unseal share and unsealed, has no mounts beyond Vault's own,
 // and when ready prints one JSON line {"address","rootToken","unsealKey"} on standard output. It stops on SIGTERM
 // and when standard input closes, so that a killed test leaves no orphan. SIGUSR1 makes its storage slow, SIGUSR2 ends that.
+// With --raft it is one member of a cluster instead (raft.go): it starts sealed, and is initialized, joined and unsealed by API.
 package main
 
 import (
@@ -43,6 +44,7 @@ import (
 
 type options struct {
 	tlsCert, tlsKey, listen, logLevel string
+	raft                              member
 }
 
 // credentials are what a test needs besides the address.
@@ -63,6 +65,10 @@ func parseOptions() options {
 	flag.StringVar(&o.tlsKey, "tls-key", "", "server key file (required)")
 	flag.StringVar(&o.listen, "listen", "127.0.0.1:0", "address")
 	flag.StringVar(&o.logLevel, "log-level", "off", "trace, debug, info, warn, error, off")
+	flag.StringVar(&o.raft.directory, "raft", "", "directory of integrated storage; makes this a member of a cluster")
+	flag.StringVar(&o.raft.id, "node-id", "", "raft: name of the member")
+	flag.StringVar(&o.raft.clusterListen, "cluster-listen", "", "raft: address for the other members")
+	flag.BoolVar(&o.raft.redirects, "redirects", false, "raft: a standby redirects (307) instead of forwarding")
 	flag.Parse()
 	return o
 }
@@ -79,7 +85,16 @@ func run(o options) error {
 		return err
 	}
 	address := "https://" + listener.Addr().String()
-	core, err := newCore(logger, address)
+	config := newCoreConfig(logger, address)
+	if o.raft.directory == "" {
+		err = useMemory(config, logger)
+	} else {
+		err = o.raft.useRaft(config, logger)
+	}
+	if err != nil {
+		return err
+	}
+	core, err := vault.NewCore(config)
 	if err != nil {
 		return err
 	}
@@ -89,6 +104,11 @@ func run(o options) error {
 		Core:           core,
 		ListenerConfig: &configutil.Listener{Type: "tcp", Address: listener.Addr().String()},
 	})
+	if o.raft.directory != "" {
+		if handler, err = o.raft.serveCluster(core, handler); err != nil {
+			return err
+		}
+	}
 	// Time limits and error log as in Vault's own "server" command.
 	server := &http.Server{
 		Handler:           handler,
@@ -100,9 +120,11 @@ func run(o options) error {
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 
-	made, err := initialize(core)
-	if err != nil {
-		return err
+	var made credentials
+	if o.raft.directory == "" {
+		if made, err = initialize(core); err != nil {
+			return err
+		}
 	}
 	if err := json.NewEncoder(os.Stdout).Encode(map[string]string{
 		"address":   address,
@@ -136,13 +158,18 @@ func listenTLS(o options) (net.Listener, error) {
 	})
 }
 
-func newCore(logger hclog.Logger, address string) (*vault.Core, error) {
+func useMemory(config *vault.CoreConfig, logger hclog.Logger) error {
 	inmemory, err := inmem.NewTransactionalInmem(nil, logger)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	storage := physical.NewTransactionalLatencyInjector(inmemory, 0, 0, logger)
 	slowOnSignal(storage)
+	config.Physical, config.StorageType = storage, "inmem"
+	return nil
+}
+
+func newCoreConfig(logger hclog.Logger, address string) *vault.CoreConfig {
 	credentialBackends := map[string]logical.Factory{
 		"approle":    approle.Factory,
 		"cert":       cert.Factory,
@@ -153,9 +180,7 @@ func newCore(logger hclog.Logger, address string) (*vault.Core, error) {
 		"kv":  kv.Factory,
 		"pki": pki.Factory,
 	}
-	return vault.NewCore(&vault.CoreConfig{
-		Physical:           storage,
-		StorageType:        "inmem",
+	return &vault.CoreConfig{
 		DisableMlock:       true,
 		Logger:             logger,
 		RedirectAddr:       address,
@@ -169,7 +194,7 @@ func newCore(logger hclog.Logger, address string) (*vault.Core, error) {
 			consts.PluginTypeCredential: credentialBackends,
 			consts.PluginTypeSecrets:    logicalBackends,
 		},
-	})
+	}
 }
 
 const slowStorage = 5 * time.Second

@@ -9,13 +9,16 @@ import { parse, problemsOf, smallest } from './environment.ts'
 const defaults: Config = {
   source: { kind: 'pki' },
   vault: {
-    origin: 'https://vault.example.org:8200',
+    origins: ['https://vault.example.org:8200'],
     namespace: undefined,
     caFile: undefined,
     caPem: undefined,
     clientCertFile: undefined,
     clientKeyFile: undefined,
     serverName: undefined,
+    redirects: true,
+    caDirectory: undefined,
+    proxies: undefined,
     timeoutMs: 60_000,
   },
   auth: {
@@ -99,22 +102,6 @@ describe('values', () => {
       AGENT_PKI_ROLE: '{cluster}-{component}',
     })
     expect(targets[0]).toMatchObject({ commonName: 'prod/calico-node:node1:{node_uid}', pkiRole: 'prod-calico-node' })
-  })
-
-  test.each([
-    ['http://127.0.0.1:8200', 'http://127.0.0.1:8200'],
-    ['http://127.8.9.10', 'http://127.8.9.10'],
-    ['http://localhost:8200/', 'http://localhost:8200'],
-    ['http://[::1]:8200', 'http://[::1]:8200'],
-    ['https://VAULT.example.org:443', 'https://vault.example.org'],
-  ])('VAULT_ADDR=%s', (address, origin) => {
-    expect(parse({ VAULT_ADDR: address }).vault?.origin).toBe(origin)
-  })
-
-  test('http to another host needs AGENT_ALLOW_PLAIN_HTTP=true', () => {
-    const address = { VAULT_ADDR: 'http://vault:8200' }
-    expect(problemsOf(address)).toHaveLength(1)
-    expect(parse({ ...address, AGENT_ALLOW_PLAIN_HTTP: 'true' }).vault?.origin).toBe('http://vault:8200')
   })
 
   test.each([

@@ -9,6 +9,7 @@ const names = Object.keys(variables)
 /** The defaults that were decided, for every variable that has a constant one. */
 const documented = {
   VAULT_CLIENT_TIMEOUT: '60s',
+  VAULT_DISABLE_REDIRECTS: 'false',
   AGENT_AUTH_METHOD: 'kubernetes',
   AGENT_AUTH_TOKEN_FILE: '/var/run/secrets/kubernetes.io/serviceaccount/token',
   AGENT_COMPONENT: 'calico-node',

@@ -4,6 +4,7 @@ import type { Environment } from '../../../agent/config/reader.ts'
 import { variables } from '../../../agent/config/variables.ts'
 import { problemsOf } from './environment.ts'
 import { wrongSources } from './wrong-sources.ts'
+import { wrongVault } from './wrong-vault.ts'
 
 const approle: Environment = { AGENT_AUTH_METHOD: 'approle', AGENT_AUTH_ROLE_ID_FILE: '/r/role-id' }
 const staticToken: Environment = { AGENT_AUTH_METHOD: 'token', VAULT_TOKEN: 'hvs.abc' }
@@ -13,27 +14,7 @@ const twoTargets = 'calico-node=/calico-secrets,calico-cni=/calico-secrets-cni'
 
 /** The variable that the message starts with, the environment, and the rest of the message. */
 const cases: readonly (readonly [keyof typeof variables, Environment, RegExp | string])[] = [
-  ['VAULT_ADDR', { VAULT_ADDR: undefined }, /^is required: the URL of Vault, such as https:/],
-  [
-    'VAULT_ADDR',
-    { VAULT_ADDR: 'vault:8200' },
-    'is "vault:8200"; it must be a URL such as https://vault.example.org:8200',
-  ],
-  ['VAULT_ADDR', { VAULT_ADDR: 'ftp://vault:8200' }, /it must be a URL such as https:/],
-  ['VAULT_ADDR', { VAULT_ADDR: 'https://' }, /it must be a URL such as https:/],
-  ['VAULT_ADDR', { VAULT_ADDR: 'https://vault:8200/v1' }, /^must hold only scheme, host and port/],
-  ['VAULT_ADDR', { VAULT_ADDR: 'https://vault:8200?a=b' }, /^must hold only scheme, host and port/],
-  ['VAULT_ADDR', { VAULT_ADDR: 'https://vault:8200#a' }, /^must hold only scheme, host and port/],
-  [
-    'VAULT_ADDR',
-    { VAULT_ADDR: 'http://vault:8200' },
-    /^uses http; tokens and keys need https \(AGENT_ALLOW_PLAIN_HTTP/,
-  ],
-  ['VAULT_ADDR', { VAULT_ADDR: 'http://127.0.0.1.example.org:8200' }, /^uses http/],
-  ['VAULT_ADDR', { VAULT_ADDR: 'http://localhost.example.org:8200' }, /^uses http/],
-  ['AGENT_ALLOW_PLAIN_HTTP', { AGENT_ALLOW_PLAIN_HTTP: 'yes' }, 'is "yes"; it must be one of false, true'],
-  ['VAULT_CACERT', { VAULT_CACERT: 'ca.pem' }, 'is "ca.pem"; it must be an absolute path'],
-  ['VAULT_CACERT_BYTES', { VAULT_CACERT_BYTES: '/etc/ca.pem' }, /^holds no PEM certificate; set VAULT_CACERT to name/],
+  ...wrongVault,
   ['VAULT_CLIENT_CERT', { VAULT_CLIENT_CERT: '/tls/tls.crt' }, /^and VAULT_CLIENT_KEY belong together/],
   ['VAULT_CLIENT_CERT', { VAULT_CLIENT_KEY: '/tls/tls.key' }, /^and VAULT_CLIENT_KEY belong together/],
   ['VAULT_CLIENT_CERT', { ...clientCertificate, VAULT_CLIENT_CERT: 'tls.crt' }, /it must be an absolute path$/],
@@ -207,6 +188,8 @@ test('the cases leave no variable out', () => {
   const covered = new Set<string>(cases.map(([name]) => name))
   // Those of `provision` are not the agent's: watch.test.ts here, and the tests of the commands.
   const others = Object.entries(variables).filter(([, { meaning }]) => meaning.startsWith('provision'))
+  // Whatever it holds: what matches nobody is no mistake.
+  covered.add('NO_PROXY')
   for (const [name] of others) covered.add(name)
   expect(Object.keys(variables).filter((name) => !covered.has(name))).toEqual([])
 })

@@ -19,10 +19,15 @@ const ways = {
   vault: `
     const { createTransport } = await import('./agent/vault/transport.ts')
     const { systemClock } = await import('./agent/core/clock.ts')
-    const address = { origin, caPem: other.certificatePem, timeoutMs: 5000 }
+    const address = { origins: [origin], caPem: other.certificatePem, timeoutMs: 5000 }
     const skew = { measured: () => undefined }
     const transport = createTransport({ address, clock: systemClock, skew, emit: () => {} })
     await transport.request({ operation: 'health', method: 'GET', path: '/v1/sys/health', headers: {} })`,
+  'vault through a proxy': `
+    const { connectThrough } = await import('./agent/vault/proxy.ts')
+    const proxy = { origin, authorization: undefined }
+    const tls = { ca: other.certificatePem, rejectUnauthorized: true }
+    await connectThrough('https://vault.test', { proxies: { https: proxy }, tls, timeoutMs: 5000 })`,
   kubernetes: `
     const { openKube } = await import('./agent/operator/kubernetes/api.ts')
     const { writeFileSync } = await import('node:fs')

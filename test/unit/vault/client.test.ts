@@ -9,7 +9,6 @@ import { createCa } from '../../support/certificates.ts'
 import { withDamagedKey, withUnknownAlgorithm } from '../../support/damaged.ts'
 
 const ca = await createCa()
-const origin = 'https://vault.example.org:8200'
 
 afterEach(() => {
   vi.unstubAllEnvs()
@@ -23,7 +22,7 @@ function apiWith(bodies: readonly unknown[], namespace?: string): { api: VaultAp
     const body = bodies[sent.length - 1]
     return body instanceof Error ? Promise.reject(body) : Promise.resolve({ status: 200, headers: {}, body })
   }
-  return { api: createVaultApi({ request, hold: () => () => {}, destroy: () => {} }, origin, namespace), sent }
+  return { api: createVaultApi({ request, hold: () => () => {}, destroy: () => {} }, namespace), sent }
 }
 
 const issuerBody = { data: { certificate: ca.certificatePem.trim() } }
@@ -182,7 +181,7 @@ test('DEBUG=node-vault prints nothing', () => {
     import { createVaultApi } from './agent/vault/client.ts'
     const body = { auth: { client_token: 'hvs.CANARY', lease_duration: 1 } }
     const request = () => Promise.resolve({ status: 200, headers: {}, body })
-    await createVaultApi({ request }, 'https://v:1', 'CANARY').login('jwt', { jwt: 'CANARY' })
+    await createVaultApi({ request }, 'CANARY').login('jwt', { jwt: 'CANARY' })
     process.stdout.write('done')`
   const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module-typescript', '--eval', script], {
     env: { ...process.env, DEBUG: '*,node-vault' },

@@ -115,6 +115,7 @@ describe('an answer that says no', () => {
     ['sign', 502, undefined, 'vault-server-error'],
     ['sign', 503, 'Vault is sealed', 'vault-sealed'],
     ['sign', 503, undefined, 'vault-standby'],
+    ['login', 500, 'local node not active but active cluster node not found', 'vault-standby'],
     ['health', 429, undefined, 'vault-standby'],
     ['health', 472, undefined, 'vault-standby'],
     ['sign', 301, undefined, 'vault-redirect'],

@@ -17,7 +17,7 @@ let address: VaultAddress
 beforeEach(() => {
   const path = tempDir()
   address = {
-    origin: 'https://127.0.0.1:8200',
+    origins: ['https://127.0.0.1:8200'],
     namespace: undefined,
     caFile: join(path, 'ca'),
     caPem: undefined,
@@ -25,6 +25,9 @@ beforeEach(() => {
     clientKeyFile: join(path, 'key'),
     serverName: 'vault.example.org',
     timeoutMs: 1000,
+    redirects: true,
+    caDirectory: undefined,
+    proxies: undefined,
   }
   writeFileSync(join(path, 'ca'), ca.certificatePem)
   writeFileSync(join(path, 'cert'), client.certificatePem)

@@ -2,6 +2,7 @@
  * Owns the set-up of the transport's tests: a server with a good certificate, a transport that trusts it, and canary secrets in
  * the request that must not appear in any error.
  */
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { inspect } from 'node:util'
 import { onTestFinished } from 'vitest'
 import type { VaultAddress } from '../../../agent/config/vault.ts'
@@ -42,19 +43,22 @@ export interface TransportRig {
   readonly events: AgentEvent[]
 }
 
-/** A transport to the origin that gives up after ten seconds, unless the test says otherwise. */
+/** A transport to the origin (or those of `address`) that gives up after ten seconds, unless the test says otherwise. */
 export function transportTo(origin: string, address: Partial<VaultAddress> = {}): TransportRig {
   const events: AgentEvent[] = []
   const transport = createTransport({
     address: {
-      origin,
+      origins: [origin],
       namespace: undefined,
       caFile: undefined,
-      caPem: address.caFile === undefined ? testCa.certificatePem : undefined,
+      caPem: (address.caFile ?? address.caDirectory) === undefined ? testCa.certificatePem : undefined,
       clientCertFile: undefined,
       clientKeyFile: undefined,
       serverName: undefined,
       timeoutMs: 10_000,
+      redirects: true,
+      caDirectory: undefined,
+      proxies: undefined,
       ...address,
     },
     clock: systemClock,
@@ -99,4 +103,16 @@ export async function failureOf({ transport, events }: TransportRig, request = s
 
 function causes(error: unknown): string[] {
   return error instanceof Error ? [error.message, String(error), ...causes(error.cause)] : []
+}
+
+/** TCP alone: what is sent there is taken, and never answered. */
+export async function serveSilence(): Promise<Pick<FaultServer, 'origin'>> {
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => void sockets.add(socket.resume()))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  return { origin: `https://127.0.0.1:${(server.address() as AddressInfo).port}` }
 }

@@ -1,8 +1,12 @@
 import { renameSync, writeFileSync } from 'node:fs'
+import { createServer as createHttpServer } from 'node:http'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { TLSSocket } from 'node:tls'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { createCa } from '../../support/certificates.ts'
 import { answerJson, type FaultServerOptions } from '../../support/http-fault-server.ts'
 import { tempDir } from '../../support/temp-dir.ts'
@@ -124,4 +128,69 @@ test('the client certificate and its key are read again for the next connection'
     await transport.request(signRequest)
   }
   expect(names).toEqual(['CN=first', 'CN=second'])
+})
+
+test('a server that only speaks TLS 1.3', async () => {
+  const server = await serve(ok, { tls: { ...serverTls, minVersion: 'TLSv1.3' } })
+  await expect(transportTo(server.origin).transport.request(signRequest)).resolves.toMatchObject({ status: 200 })
+})
+
+test.each(['TLSv1.2', 'TLSv1.3'] as const)('a client certificate over %s', async (version) => {
+  const directory = tempDir()
+  const [clientCertFile, clientKeyFile] = [join(directory, 'client.pem'), join(directory, 'client.key')]
+  const client = await testCa.issue({ commonName: 'node1' })
+  writeFileSync(clientCertFile, client.certificatePem)
+  writeFileSync(clientKeyFile, client.privateKeyPem)
+  const tls = { ...serverTls, ca: testCa.certificatePem, requestCert: true, minVersion: version, maxVersion: version }
+  const server = await serve(ok, { tls })
+  const { transport } = transportTo(server.origin, { clientCertFile, clientKeyFile })
+  await expect(transport.request(signRequest)).resolves.toMatchObject({ status: 200 })
+})
+
+test('every file of VAULT_CAPATH counts, and is read again for the next connection', async () => {
+  const directory = tempDir()
+  writeFileSync(join(directory, 'other.pem'), (await createCa({ commonName: 'Another CA' })).certificatePem)
+  const server = await serve(ok)
+  const rig = transportTo(server.origin, { caPem: undefined, caDirectory: directory })
+  expect((await failureOf(rig)).code).toBe('vault-tls')
+  writeFileSync(join(directory, 'vault.pem'), testCa.certificatePem)
+  await setImmediate()
+  await expect(rig.transport.request(signRequest)).resolves.toMatchObject({ status: 200 })
+})
+
+test('VAULT_CAPATH without a file', async () => {
+  const error = await failureOf(transportTo('https://127.0.0.1:1', { caPem: undefined, caDirectory: tempDir() }))
+  expect(error.code).toBe('file-invalid')
+  expect(error.message).toMatch(/^VAULT_CAPATH: .* is empty$/)
+})
+
+const hasIpv6 = Object.values(networkInterfaces()).some((each) => each?.some(({ address }) => address === '::1'))
+test.skipIf(!hasIpv6)('an IPv6 address', async () => {
+  const { certificatePem: cert, privateKeyPem: key } = await testCa.issue({ server: true, ipAddresses: ['::1'] })
+  const server = createServer({ cert, key }, (_request, response) => response.end('{"data":{}}'))
+  await new Promise<void>((resolve) => server.listen(0, '::1', resolve))
+  onTestFinished(() => void server.close())
+  const origin = `https://[::1]:${(server.address() as AddressInfo).port}`
+  await expect(transportTo(origin).transport.request(signRequest)).resolves.toMatchObject({ status: 200 })
+})
+
+test('a socket, as of Vault Agent beside us', async () => {
+  const path = join(tempDir(), 'vault.sock')
+  const asked: unknown[] = []
+  const server = createHttpServer(({ url, headers }, response) => {
+    asked.push([url, headers['x-vault-token']])
+    response.end('{"data":{}}')
+  })
+  await new Promise<void>((resolve) => server.listen(path, resolve))
+  onTestFinished(() => void server.close())
+  const rig = transportTo(`unix://${path}`)
+  await expect(rig.transport.request(signRequest)).resolves.toMatchObject({ status: 200 })
+  expect(asked).toEqual([[signRequest.path, signRequest.headers['X-Vault-Token']]])
+})
+
+test('a socket that is not there', async () => {
+  const path = join(tempDir(), 'vault.sock')
+  const error = await failureOf(transportTo(`unix://${path}`))
+  expect(error.code).toBe('vault-unreachable')
+  expect(error.message).toContain(path)
 })

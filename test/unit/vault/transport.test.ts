@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import { createCa } from '../../support/certificates.ts'
 import { type Answering, answerJson, type Exchange } from '../../support/http-fault-server.ts'
-import { canaries, failureOf, serve, signRequest, transportTo } from './transport-rig.ts'
+import { canaries, failureOf, serve, signRequest, testCa, transportTo } from './transport-rig.ts'
 
 const ok = answerJson({ data: { answer: 42 } })
 
@@ -125,16 +126,19 @@ describe('a redirect', () => {
   })
 
   test.each([
-    ['another port', (other: string) => `${other}/v1/x`],
-    ['another host', (_: string, own: string) => own.replace('127.0.0.1', 'localhost')],
-    ['http', (_: string, own: string) => own.replace('https', 'http')],
-    ['another host without a scheme', (other: string) => `${other.replace('https:', '')}/v1/x`],
-    ['nowhere', () => 'http://[::bad'],
-  ])('to %s is not followed, and nothing is sent there', async (_name, target) => {
+    ['to a user', (other: string) => other.replace('//', '//user:CANARY@') + signRequest.path, /names a user/],
+    ['to http', (other: string) => other.replace('https', 'http') + signRequest.path, /both must be https/],
+    ['for another path', (other: string) => `${other}/v1/x`, /it is for another path/],
+    ['with another query', (other: string) => `${other}${signRequest.path}?to=x`, /it is for another path/],
+    ['without a scheme', (other: string) => `${other.replace('https:', '')}/v1/x`, /it is for another path/],
+    ['nowhere', () => 'http://[::bad', /it names no address/],
+    ['to a file', () => 'file:///etc/passwd', /both must be https/],
+  ])('to another host, %s, is not followed, and nothing is sent there', async (_name, target, why) => {
     const other = await serve(ok)
-    const server = await serve(redirect(() => target(other.origin, server.origin)))
+    const server = await serve(redirect(() => target(other.origin)))
     const error = await failureOf(transportTo(server.origin))
     expect(error.code).toBe('vault-redirect')
+    expect(error.message).toMatch(why)
     expect(other.connections()).toBe(0)
     expect(server.requests).toHaveLength(1)
     expect(server.connections()).toBe(1)
@@ -142,7 +146,78 @@ describe('a redirect', () => {
 
   test('without a location is not followed', async () => {
     const server = await serve(answerJson(undefined, 307))
-    expect((await failureOf(transportTo(server.origin))).code).toBe('vault-redirect')
+    expect((await failureOf(transportTo(server.origin))).message).toMatch(/307 it names no address$/)
+  })
+})
+
+describe('a redirect to the active node', () => {
+  const here = (origin: string): Answering => redirect(origin + signRequest.path)
+
+  test('is followed with credentials and body, and its answer counts', async () => {
+    const active = await serve(ok)
+    const standby = await serve(here(active.origin))
+    const { transport, events } = transportTo(standby.origin)
+    const answer = await transport.request(signRequest)
+    expect(answer.body).toEqual({ data: { answer: 42 } })
+    expect(active.requests[0]?.headers).toMatchObject({ 'x-vault-token': canaries.token })
+    expect(active.requests[0]).toMatchObject({ method: 'POST', path: signRequest.path })
+    expect(active.requests[0]?.body).toBe(standby.requests[0]?.body)
+    expect(events.filter(({ type }) => type === 'vault-request')).toHaveLength(1)
+    await Promise.all([active.idle(), standby.idle()])
+  })
+
+  test('is followed once: its own redirect is not', async () => {
+    const active = await serve(ok)
+    const second = await serve(here(active.origin))
+    const standby = await serve(here(second.origin))
+    const error = await failureOf(transportTo(standby.origin))
+    expect(error.code).toBe('vault-redirect')
+    expect(error.message).toContain(`redirected to ${second.origin}`)
+    expect(active.connections()).toBe(0)
+  })
+
+  test('of another CA gets nothing', async () => {
+    const otherCa = await createCa({ commonName: 'Another CA' })
+    const { certificatePem: cert, privateKeyPem: key } = await otherCa.issue({
+      server: true,
+      ipAddresses: ['127.0.0.1'],
+    })
+    const active = await serve(ok, { tls: { cert, key } })
+    const standby = await serve(here(active.origin))
+    const error = await failureOf(transportTo(standby.origin))
+    expect(error.code).toBe('vault-tls')
+    expect(error.message).toContain(`redirected to ${active.origin}`)
+    expect(active.requests).toEqual([])
+  })
+
+  test('that is not the name of its certificate gets nothing', async () => {
+    const { certificatePem: cert, privateKeyPem: key } = await testCa.issue({
+      server: true,
+      ipAddresses: ['127.0.0.1'],
+    })
+    const active = await serve(ok, { tls: { cert, key } })
+    const standby = await serve(here(active.origin.replace('127.0.0.1', 'localhost')))
+    const error = await failureOf(transportTo(standby.origin))
+    expect(error.code).toBe('vault-tls')
+    expect(error.message).toContain('localhost')
+    expect(active.requests).toEqual([])
+  })
+
+  test.each(['/v1/elsewhere', 'another host'])('is not followed with VAULT_DISABLE_REDIRECTS: %s', async (target) => {
+    const active = await serve(ok)
+    const standby = await serve(target.startsWith('/') ? redirect(target) : here(active.origin))
+    const error = await failureOf(transportTo(standby.origin, { redirects: false }))
+    expect(error.message).toMatch(/VAULT_DISABLE_REDIRECTS is set$/)
+    expect(standby.requests).toHaveLength(1)
+    expect(active.connections()).toBe(0)
+  })
+
+  test('shares the deadline of the request', async () => {
+    const active = await serve(() => {})
+    const standby = await serve(here(active.origin))
+    const error = await failureOf(transportTo(standby.origin, { timeoutMs: 150 }))
+    expect(error.code).toBe('vault-timeout')
+    expect(error.message).toContain(`redirected to ${active.origin}`)
   })
 })
 

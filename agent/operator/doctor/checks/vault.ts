@@ -4,8 +4,10 @@ import { isIP } from 'node:net'
 import { formatDuration } from '../../../core/duration.ts'
 import { describeName } from '../../../pki/certificate.ts'
 import { translateConnectionError } from '../../../vault/failure.ts'
+import { proxyFor } from '../../../vault/proxy.ts'
 import { readTlsMaterial } from '../../../vault/tls-files.ts'
-import { type Check, failure, ok, type Verdict, warning } from '../check.ts'
+import { createTransport } from '../../../vault/transport.ts'
+import { type Check, failure, ok, type Verdict, verdictOf, warning } from '../check.ts'
 import { lookAtServer, type ServerView } from '../tls-view.ts'
 import { readSealStatus, readServerTime, type SealStatus } from '../vault-answers.ts'
 
@@ -13,16 +15,21 @@ export const vaultName: Check = {
   id: 'vault-name',
   where: 'vault',
   title: 'the name of Vault resolves',
-  run: async ({ vault }) => {
-    const { origin, timeoutMs } = vault().address
-    const host = new URL(origin).hostname.replace(/^\[|\]$/g, '')
-    if (isIP(host) !== 0) return ok(`${host} is an address`)
-    try {
-      const addresses = await lookup(host, { all: true })
-      return ok(`${host} is ${addresses.map(({ address }) => address).join(', ')}`)
-    } catch (error) {
-      throw translateConnectionError(error, origin, timeoutMs)
-    }
+  run: ({ vault }) => {
+    const { origins, timeoutMs, proxies } = vault().address
+    return atEach(origins, async (origin) => {
+      if (origin.startsWith('unix:')) return ok(`${origin} is a socket of this machine`)
+      const proxy = proxies && proxyFor(origin, proxies)
+      if (proxy !== undefined) return ok(`the proxy ${proxy.origin} resolves it`)
+      const host = new URL(origin).hostname.replace(/^\[|\]$/g, '')
+      if (isIP(host) !== 0) return ok(`${host} is an address`)
+      try {
+        const addresses = await lookup(host, { all: true })
+        return ok(`${host} is ${addresses.map(({ address }) => address).join(', ')}`)
+      } catch (error) {
+        throw translateConnectionError(error, origin, timeoutMs)
+      }
+    })
   },
 }
 
@@ -31,13 +38,32 @@ export const vaultTls: Check = {
   where: 'vault',
   title: 'TLS to Vault',
   needs: ['vault-files', 'vault-name'],
-  run: async ({ vault, clock }) => {
+  run: ({ vault, clock }) => {
     const { address } = vault()
-    const { origin, timeoutMs } = address
-    if (origin.startsWith('http:')) return ok(`${origin} is plain HTTP, as configured`)
-    const view = await lookAtServer(origin, readTlsMaterial(address), timeoutMs)
-    return judgeServer(view, clock.now())
+    return atEach(address.origins, async (origin) => {
+      if (!origin.startsWith('https:')) return ok(`${origin} has no TLS, as configured`)
+      const view = await lookAtServer(origin, readTlsMaterial(address), address.timeoutMs, address.proxies)
+      return judgeServer(view, clock.now())
+    })
   },
+}
+
+/** The verdict of each address. The agent is content with one of them; an operator wants to know of the others. */
+async function atEach(origins: readonly string[], check: (origin: string) => Promise<Verdict>): Promise<Verdict> {
+  const verdicts = await Promise.all(origins.map((origin) => check(origin).catch(verdictOf)))
+  return joinVerdicts(origins.map((origin, index) => ({ origin, verdict: verdicts[index] ?? ok('') })))
+}
+
+export function joinVerdicts(all: readonly { readonly origin: string; readonly verdict: Verdict }[]): Verdict {
+  const verdicts = all.map(({ verdict }) => verdict)
+  const [only] = verdicts
+  if (verdicts.length === 1 && only !== undefined) return only
+  const saw = all.map(({ origin, verdict }) => `${origin}: ${verdict.saw}`).join('\n')
+  const worst =
+    verdicts.find(({ status }) => status === 'failure') ?? verdicts.find(({ status }) => status === 'warning')
+  if (worst === undefined) return ok(saw)
+  const isUsable = verdicts.some(({ status }) => status !== 'failure')
+  return { ...worst, saw, status: isUsable ? 'warning' : 'failure' }
 }
 
 /** What is left of a server's certificate below which somebody should look at its renewal. Fraction of its lifetime. */
@@ -66,11 +92,29 @@ export const vaultState: Check = {
   where: 'vault',
   title: 'Vault is initialized and unsealed',
   needs: ['vault-tls'],
-  run: async ({ vault }) => {
-    const { transport } = vault()
+  run: async ({ vault, clock, skew }) => {
+    const { address } = vault()
     const path = '/v1/sys/seal-status'
-    const { body } = await transport.request({ operation: 'health', method: 'GET', path, headers: {}, json: undefined })
-    return judgeSeal(readSealStatus(body, path))
+    const clusters = new Set<string>()
+    const verdict = await atEach(address.origins, async (origin) => {
+      const transport = createTransport({ address: { ...address, origins: [origin] }, clock, skew, emit: () => {} })
+      const { body } = await transport.request({
+        operation: 'health',
+        method: 'GET',
+        path,
+        headers: {},
+        json: undefined,
+      })
+      const status = readSealStatus(body, path)
+      if (status.clusterId !== undefined) clusters.add(status.clusterId)
+      return judgeSeal(status)
+    })
+    if (clusters.size < 2) return verdict
+    return failure(
+      verdict.saw,
+      'vault-bad-answer',
+      'VAULT_ADDR names different Vaults: let it name the nodes of one cluster.',
+    )
   },
 }
 

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { failure, ok } from '../../../../agent/operator/doctor/check.ts'
+import { failure, ok, type Verdict } from '../../../../agent/operator/doctor/check.ts'
 import { judgeClaims } from '../../../../agent/operator/doctor/checks/credential.ts'
 import { judgeDirectory, judgeMount, judgePublished } from '../../../../agent/operator/doctor/checks/directory.ts'
 import { judgeMembers } from '../../../../agent/operator/doctor/checks/etcd.ts'
 import { judgeCapabilities } from '../../../../agent/operator/doctor/checks/login.ts'
 import { judgeIssuers, withUnusable } from '../../../../agent/operator/doctor/checks/pki.ts'
 import { judgeReader } from '../../../../agent/operator/doctor/checks/readers.ts'
-import { judgeSeal, judgeServer, judgeSkew } from '../../../../agent/operator/doctor/checks/vault.ts'
+import { joinVerdicts, judgeSeal, judgeServer, judgeSkew } from '../../../../agent/operator/doctor/checks/vault.ts'
 import { parseCertificates } from '../../../../agent/pki/certificate.ts'
 import { createCa } from '../../../support/certificates.ts'
 import { bundleOf } from '../../pki/parsed.ts'
@@ -28,7 +28,7 @@ describe('clocks', () => {
 })
 
 describe('the seal', () => {
-  const state = { version: '1.21.4', cluster: 'vault-1' }
+  const state = { version: '1.21.4', cluster: 'vault-1', clusterId: undefined }
   it('unsealed', () => {
     expect(judgeSeal({ ...state, initialized: true, sealed: false }).status).toBe('ok')
   })
@@ -38,6 +38,27 @@ describe('the seal', () => {
   it('never initialized is told apart', () => {
     const { saw, advice } = judgeSeal({ ...state, initialized: false, sealed: true })
     expect([saw, advice]).toMatchObject([expect.stringContaining('not initialized'), expect.stringContaining('Init')])
+  })
+})
+
+describe('several addresses', () => {
+  const at = (...verdicts: Verdict[]) =>
+    joinVerdicts(verdicts.map((verdict, index) => ({ origin: `https://${index}`, verdict })))
+  it('one is told as it is', () => {
+    expect(at(ok('fine'))).toEqual(ok('fine'))
+  })
+  it('all are good', () => {
+    expect(at(ok('a'), ok('b'))).toEqual(ok('https://0: a\nhttps://1: b'))
+  })
+  it('one that is not is a warning with its reason, as the agent asks another', () => {
+    const found = at(ok('a'), failure('b', 'vault-sealed'))
+    expect(found).toMatchObject({ status: 'warning', code: 'vault-sealed', saw: 'https://0: a\nhttps://1: b' })
+  })
+  it('none that is good is a failure', () => {
+    expect(at(failure('a', 'vault-tls'), failure('b', 'vault-sealed'))).toMatchObject({
+      status: 'failure',
+      code: 'vault-tls',
+    })
   })
 })
 

@@ -12,6 +12,7 @@ const lines: Readonly<Record<AgentEvent['type'], readonly [Level, RegExp] | unde
   'listen-failed': ['error', /EADDRINUSE.*; trying again\. Free the port, or set AGENT_LISTEN$/],
   'long-name': ['warn', /70 bytes, more than the 64/],
   'vault-request': ['debug', /^vault sign: ok$/],
+  'vault-address': ['warn', /^Vault answers at https:\/\/vault-2:8200, not at the address before it$/],
   login: ['debug', /^logged in to Vault by jwt$/],
   token: ['debug', /^the Vault token is good$/],
   issued: ['info', /^calico-node: certificate issued \(renewal-due\)$/],

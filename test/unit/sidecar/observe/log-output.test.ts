@@ -10,7 +10,7 @@ import { tempDir } from '../../../support/temp-dir.ts'
 const script = `
   import { writeSync } from 'node:fs'
   import { createInterface } from 'node:readline'
-  import { createLog } from '../../../../agent/sidecar/observe/log.ts'
+  import { createLog } from './agent/sidecar/observe/log.ts'
   const log = createLog({ level: 'info', format: 'json' }, { now: Date.now })
   const bytes = 'x'.repeat(1000)
   for await (const line of createInterface({ input: process.stdin })) {
@@ -62,7 +62,7 @@ describe('the program goes on', () => {
     const limited = `trap '' XFSZ; ulimit -S -f 4; exec "$@"`
     const raising = `
       import { execFileSync } from 'node:child_process'
-      import { createLog } from '../../../../agent/sidecar/observe/log.ts'
+      import { createLog } from './agent/sidecar/observe/log.ts'
       const log = createLog({ level: 'info', format: 'json' }, { now: Date.now })
       for (let index = 0; index < 10; index++) log({ type: 'stopped', signal: 'x'.repeat(1000) })
       execFileSync('prlimit', ['--pid', String(process.pid), '--fsize=unlimited'])

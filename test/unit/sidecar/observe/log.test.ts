@@ -8,7 +8,7 @@ import { sampleEvents, sampleNow } from './sample-events.ts'
 /** What a process of its own prints for the events: the log writes to standard output. */
 function printed(level: Level, format: 'json' | 'pretty', events: readonly AgentEvent[]): string {
   const script = `
-    import { createLog } from '../../../../agent/sidecar/observe/log.ts'
+    import { createLog } from './agent/sidecar/observe/log.ts'
     const log = createLog(${JSON.stringify({ level, format })}, { now: () => ${sampleNow} })
     for (const event of JSON.parse(process.argv[1])) log(event)`
   const { stdout, stderr } = spawnSync(

@@ -33,6 +33,8 @@ const types: Readonly<Record<string, string>> = {
   vault_requests_total: 'counter',
   vault_request_failures_total: 'counter',
   vault_request_duration_seconds: 'histogram',
+  vault_address_info: 'gauge',
+  vault_failovers_total: 'counter',
   vault_logins_total: 'counter',
   vault_token_expiry_timestamp_seconds: 'gauge',
   service_account_token_expiry_timestamp_seconds: 'gauge',

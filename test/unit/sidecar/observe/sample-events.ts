@@ -36,6 +36,11 @@ export const sampleEvents: { readonly [Type in EventType]: Extract<AgentEvent, {
   'listen-failed': { type: 'listen-failed', detail: 'listen EADDRINUSE: address already in use 0.0.0.0:9879' },
   'long-name': { type: 'long-name', component, node: 'node1', commonName: 'n'.repeat(70), length: 70 },
   'vault-request': { type: 'vault-request', operation: 'sign', outcome: 'ok', durationMs: 12.3456 },
+  'vault-address': {
+    type: 'vault-address',
+    address: 'https://vault-2:8200',
+    instead: [{ reason: 'vault-sealed', detail: 'POST https://vault-1:8200/v1/pki/sign/calico-node: 503' }],
+  },
   'clock-skew': { type: 'clock-skew', skewMs: -2500 },
   credential: { type: 'credential', expiresAtMs: sampleNow + hourMs },
   login: { type: 'login', method: 'jwt', mount: 'jwt', expiresAtMs: sampleNow + 900_000 },

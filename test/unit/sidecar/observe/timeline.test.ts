@@ -50,6 +50,13 @@ describe('the time-line', () => {
     expect(found).toHaveLength(20)
   })
 
+  it('knows the address at which Vault answers now', () => {
+    const timeline = createTimeline([], createFakeClock())
+    expect(timeline.vaultAddress()).toBeUndefined()
+    for (const address of ['https://a', 'https://b']) timeline.listener({ type: 'vault-address', address, instead: [] })
+    expect(timeline.vaultAddress()).toBe('https://b')
+  })
+
   it('knows nothing of targets that are not its own', () => {
     const timeline = createTimeline([], createFakeClock())
     timeline.listener(published('renewal-due'))

@@ -44,6 +44,13 @@ test('Vault: requests by operation and outcome, logins, tokens, skew', async () 
   expect(await value('service_account_token_expiry_timestamp_seconds', '')).toBe(0)
 })
 
+test('Vault: the address that answers, and how often another one had to', async () => {
+  tell({ type: 'vault-address', address: 'https://vault-1:8200', instead: [] }, sampleEvents['vault-address'])
+  expect(await value('vault_address_info', '{address="https://vault-1:8200"}')).toBeUndefined()
+  expect(await value('vault_address_info', '{address="https://vault-2:8200"}')).toBe(1)
+  expect(await value('vault_failovers_total', '{reason="vault-sealed"}')).toBe(1)
+})
+
 test('the end of the service-account token is that of the file, whichever was used last', async () => {
   let expiryMs: number | undefined = sampleNow
   metrics = createMetrics({ components: [], version: '1', clock, credentialExpiryMs: () => expiryMs })

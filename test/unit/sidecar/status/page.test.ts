@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { assert, property, string } from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, test } from 'vitest'
 import { escaped, html } from '../../../../agent/sidecar/status/html.ts'
 import { statusJson } from '../../../../agent/sidecar/status/json.ts'
 import { statusPage } from '../../../../agent/sidecar/status/page.ts'
@@ -28,7 +28,12 @@ const statusOf = (change: Partial<TargetStatus>, atMs = 43_200_000): Status => (
   node: 'node1',
   atMs,
   version: '1',
+  vaultAddress: 'https://vault-2:8200',
   targets: [{ ...target, ...change }],
+})
+
+test('the address at which Vault answers is shown', () => {
+  expect(statusPage(statusOf({})).text).toContain('<p>Vault answers at https://vault-2:8200</p>')
 })
 
 describe('html', () => {
