@@ -9,7 +9,7 @@ export default defineConfig({
     pool: 'forks',
     // Most of a test against a real server is waiting for it. Without this, two cores get one worker.
     maxWorkers: availableParallelism() + 1,
-    testTimeout: 30_000,
+    testTimeout: 60_000,
     hookTimeout: 60_000,
   },
 })

@@ -30,10 +30,16 @@ export function createLoop(
           const waitMs = await step(stop)
           if (waitMs === undefined) return
           if (waitMs > 0) await clock.sleep(waitMs, alarm.signal)
+          else await turnOfEventLoop()
         }
       } finally {
         stop.removeEventListener('abort', wake)
       }
     },
   }
+}
+
+/** Timers, signals and requests come through, however many steps follow each other at once. */
+function turnOfEventLoop(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
 }

@@ -3,7 +3,7 @@
  * published. A phase holds for one node; the rotation goes on when every node is in the next one.
  */
 import type { X509Certificate } from 'node:crypto'
-import { findChain, isIssuedBy, isValidAt, validityOf } from './certificate.ts'
+import { findChain, issuedByWithin, isValidAt, validityOf } from './certificate.ts'
 
 interface Phase {
   /** What is so, as a clause. */
@@ -81,8 +81,9 @@ export function findCaPhase(view: CaView, nowMs: number): CaFinding {
 /** The issuer and what stands above it in the mount: an intermediate and its root are one line. */
 function lineOf(issuer: X509Certificate, issuers: readonly X509Certificate[]): X509Certificate[] {
   const line = new Set([issuer])
+  const issuedBy = issuedByWithin(true)
   for (const certificate of line) {
-    for (const each of issuers) if (isIssuedBy(certificate, each)) line.add(each)
+    for (const each of issuers) if (!line.has(each) && issuedBy(certificate, each)) line.add(each)
   }
   return [...line]
 }

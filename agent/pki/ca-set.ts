@@ -1,6 +1,14 @@
 /** Owns the CA set: which certificates stand in `etcd-ca`, and which must stay because a certificate in use needs them. */
 import type { X509Certificate } from 'node:crypto'
-import { commonName, describeName, findChain, isIssuedBy, isValidAt, type Validity, validityOf } from './certificate.ts'
+import {
+  commonName,
+  describeName,
+  findChain,
+  issuedByWithin,
+  isValidAt,
+  type Validity,
+  validityOf,
+} from './certificate.ts'
 
 /** What has been published and may still be in use: a leaf, and the CA set that it was published with. */
 export interface LiveCertificate {
@@ -36,8 +44,11 @@ export function neededCa(live: LiveCertificate, atMs: number): X509Certificate[]
   if (anchor === undefined) return []
   // The set may hold the issuer itself and also what stands above it: keep the whole path, for readers that want a root.
   const path = new Set([anchor])
+  // Beyond all reason, one too many is kept.
+  const issuedBy = issuedByWithin(true)
   for (const certificate of path) {
-    for (const each of live.ca) if (isValidAt(each, atMs) && isIssuedBy(certificate, each)) path.add(each)
+    for (const each of live.ca)
+      if (!path.has(each) && isValidAt(each, atMs) && issuedBy(certificate, each)) path.add(each)
   }
   return [...path]
 }

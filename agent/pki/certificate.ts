@@ -133,6 +133,24 @@ export function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate
 }
 
 /**
+ * Of one search. Go gives up after 100 of them (crypto/x509, maxChainSignatureChecks): a set that takes more is of no use to etcd or
+ * Calico, and must not keep this process busy for minutes.
+ */
+const mostSignatureChecks = 500
+
+/**
+ * isIssuedBy for a search among many.
+ * @param beyond what counts once there were too many signature checks and the names fit
+ */
+export function issuedByWithin(beyond: boolean): typeof isIssuedBy {
+  let left = mostSignatureChecks
+  return (certificate, issuer) => {
+    if (!issuer.ca || !certificate.checkIssued(issuer)) return false
+    return left-- > 0 ? certificate.verify(issuer.publicKey) : beyond
+  }
+}
+
+/**
  * The certificates from the leaf's issuer up to the first one that is in `anchors`; undefined where no such path is valid
  * at `atMs`. As in Go's x509 (which etcd and Calico use), any certificate of the pool ends a chain, self-signed or not.
  */
@@ -145,8 +163,9 @@ export function findChain(
   // Whether a path leads on from a certificate does not depend on the way to it: each is taken once, so that a loop of
   // cross-signed certificates ends, and soon.
   const untried = new Set(intermediates)
+  const issuedBy = issuedByWithin(false)
   const pathFrom = (certificate: X509Certificate): X509Certificate[] | undefined => {
-    const isIssuer = (each: X509Certificate): boolean => isValidAt(each, atMs) && isIssuedBy(certificate, each)
+    const isIssuer = (each: X509Certificate): boolean => isValidAt(each, atMs) && issuedBy(certificate, each)
     const anchor = anchors.find(isIssuer)
     if (anchor !== undefined) return [anchor]
     for (const next of untried) {

@@ -9,6 +9,7 @@ import { gateContext, type TargetContext } from './context.ts'
 import { tellUnusableCa } from './fallback.ts'
 import { judge } from './gate/gate.ts'
 import { adopt, publish } from './publication.ts'
+import { isContested } from './streak.ts'
 import type { Repair } from './target-state.ts'
 
 /** What cannot be read is of no use to anybody: it is replaced like a broken one. */
@@ -81,17 +82,21 @@ function takeOver(context: TargetContext): Finding {
 
 /** @throws AgentError; what is published stays */
 export async function repair(context: TargetContext, wanted: Repair): Promise<void> {
-  const { state, apply } = context
+  const { component, directory, state, apply, emit } = context
   const { published } = state()
   if (wanted.kind === 'ca-set') await refreshCaSet(context, undefined)
   else if (wanted.kind === 'rewrite' && published !== undefined) await publish(context, published.bundle, wanted.reason)
   else if (wanted.kind === 'replace') await replace(context, wanted.reason)
   apply({ type: 'repaired' })
+  if (!isContested(state().repairs)) return
+  const what = wanted.kind === 'ca-set' ? 'ca-set-changed' : wanted.reason
+  const detail = `${directory.path}: put back three times in a row (${what}); from now on every 30 s at most`
+  emit({ type: 'store-flaw', component, reason: 'repair-undone', detail })
 }
 
 /** From the node's cache, if that has one that is not due; else a new one is wanted. */
 async function replace(context: TargetContext, reason: ReasonCode): Promise<void> {
-  const { fallback, rules, now, apply } = context
+  const { fallback, rules, now, state, apply } = context
   const isNotDue = (bundle: Bundle): boolean => {
     const validity = workingTime(bundle, now())
     return rules.plan(validity, validity.notBeforeMs).renewAtMs > now()
@@ -99,7 +104,8 @@ async function replace(context: TargetContext, reason: ReasonCode): Promise<void
   const cached = await fallback.find('state', gateContext(context, []), [], isNotDue)
   if (cached === undefined) return apply({ type: 'renewal-wanted', reason })
   await publish(context, cached, 'restored-from-state')
-  apply({ type: 'renewal-unwanted' })
+  // What an operator has asked for is a new one.
+  if (state().request?.reason !== 'renewal-requested') apply({ type: 'renewal-unwanted' })
 }
 
 /** Takes the cached or the static certificate, as there is nothing that works. It starts the node, and ends no attempt. */

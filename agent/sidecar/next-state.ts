@@ -7,6 +7,7 @@ import { extendCaHistory } from './ca-history.ts'
 import { isProbeCode } from './gate/probe/outcome.ts'
 import { endsWait } from './inputs.ts'
 import { planPoll } from './schedule.ts'
+import { afterInspection, afterRepair, isEnoughInspected } from './streak.ts'
 import type { TargetEvent } from './target-event.ts'
 import type { PendingCertificate, Published, TargetRules, TargetState } from './target-state.ts'
 
@@ -24,10 +25,16 @@ export function nextState(state: TargetState, event: TargetEvent, now: Moment, r
       const inspected = { fingerprint: event.fingerprint, atMono: now.mono }
       // A start contacts Vault for nothing while the certificate on disk is good.
       const pollAtMono = state.pollAtMono ?? pollAt(published, now, rules)
-      return { ...state, inspected, repair: event.repair, pollAtMono }
+      const inspections = afterInspection(state.inspections, now.mono)
+      return { ...state, inspected, inspections, repair: event.repair, pollAtMono }
     }
     case 'repaired':
-      return { ...state, repair: undefined, pollAtMono: state.pollAtMono ?? pollAt(published, now, rules) }
+      return {
+        ...state,
+        repair: undefined,
+        repairs: afterRepair(state.repairs, now.mono),
+        pollAtMono: state.pollAtMono ?? pollAt(published, now, rules),
+      }
     case 'adopted':
       return adopted(state, event, now, rules)
     case 'lost':
@@ -80,8 +87,9 @@ type EventOf<Type extends TargetEvent['type']> = Extract<TargetEvent, { type: Ty
 
 /** Only a change of content counts, and it counts once: the next failure is compared with what it was itself about. */
 function looked(state: TargetState, { fingerprint, source, inputs }: EventOf<'looked'>, { mono }: Moment): TargetState {
-  const { inspected, failure, sourceFingerprint } = state
-  const isStill = inspected?.fingerprint === fingerprint && mono < inspected.atMono + inspectEveryMs
+  const { inspected, inspections, failure, sourceFingerprint } = state
+  const isSame = inspected?.fingerprint === fingerprint || isEnoughInspected(inspections, mono)
+  const isStill = inspected !== undefined && isSame && mono < inspected.atMono + inspectEveryMs
   const isMended = failure !== undefined && endsWait(failure.error.code, failure.inputs, inputs)
   const hasSourceChanged = sourceFingerprint !== undefined && sourceFingerprint !== source
   return {

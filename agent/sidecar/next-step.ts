@@ -2,6 +2,7 @@
 import type { Moment } from '../core/clock.ts'
 import { mendedBy } from './inputs.ts'
 import { deferAfterOutage } from './schedule.ts'
+import { repairInMs } from './streak.ts'
 import type { Failure, Step, TargetState } from './target-state.ts'
 
 /** The wall clock is read again at least this often: it may have been set, and timers stand still while a machine sleeps. */
@@ -11,12 +12,14 @@ const reprobeAfterMs = 300_000
 
 /** @param longestMs the longest wait; a simulation, whose clock never jumps, may take a longer one */
 export function planStep(state: TargetState, now: Moment, longestMs = longestWaitMs): Step {
-  const wait = (ms: number): Step => ({ do: 'wait', forMs: Math.min(ms, longestMs) })
-  const { published, request, failure, repair } = state
+  const { published, request, failure, repair, repairs } = state
+  // One that is due and still there is held up by a failure, which has its own wait.
+  const holdMs = (repair && repairInMs(repairs, now.mono)) || Number.POSITIVE_INFINITY
+  const wait = (ms: number): Step => ({ do: 'wait', forMs: Math.min(ms, holdMs, longestMs) })
   const isBlocked = failure !== undefined && failure.retryAtMono > now.mono
   if (!isBlocked || !holdsUpRepair(failure)) {
     if (state.inspected === undefined) return { do: 'inspect' }
-    if (repair !== undefined) return { do: 'repair', repair }
+    if (repair !== undefined && repairInMs(repairs, now.mono) === 0) return { do: 'repair', repair }
   }
   const works = (published?.validity.notAfterMs ?? 0) > now.earliestMs
   if (failure?.isFallbackTried === false && !works) return { do: 'fall-back' }

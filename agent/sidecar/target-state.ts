@@ -52,6 +52,12 @@ export interface Failure {
  */
 export type Repair = { readonly kind: 'rewrite' | 'replace'; readonly reason: ReasonCode } | { readonly kind: 'ca-set' }
 
+/** What was done again and again (streak.ts). */
+export interface Streak {
+  readonly count: number
+  readonly atMono: number
+}
+
 export interface TargetState {
   readonly published: Published | undefined
   readonly caHistory: CaHistory | undefined
@@ -59,7 +65,9 @@ export interface TargetState {
   readonly unverifiedSinceMono: number | undefined
   /** What stood in the directory when it was last inspected; undefined: it is to be inspected. */
   readonly inspected: { readonly fingerprint: string; readonly atMono: number } | undefined
+  readonly inspections: Streak | undefined
   readonly repair: Repair | undefined
+  readonly repairs: Streak | undefined
   readonly request: RenewalRequest | undefined
   readonly failure: Failure | undefined
   readonly pollAtMono: number | undefined
@@ -106,7 +114,9 @@ export const unknownTarget: TargetState = {
   caHistory: undefined,
   unverifiedSinceMono: undefined,
   inspected: undefined,
+  inspections: undefined,
   repair: undefined,
+  repairs: undefined,
   request: undefined,
   failure: undefined,
   pollAtMono: undefined,

@@ -16,16 +16,15 @@ const backdatingMs = 30_000
 /**
  * A certificate that Vault has just signed begins `not_before_duration` before that moment, and ends the asked lifetime after
  * it unless the role or the issuer allows less. If both ends, taken by Vault's defaults, name the same moment, it is the one.
- * Otherwise the role backdates by something else or the lifetime was cut: it was signed after its begin, and no later than
- * the later of both.
+ * Otherwise the role backdates by something else, or the lifetime was cut, or both, which nobody can tell apart: it was signed after
+ * its begin and before its end.
  * @param ttlSeconds what was asked for
  */
 export function signedEvidence({ notBeforeMs, notAfterMs }: Validity, ttlSeconds: number): Evidence {
   const byBegin = notBeforeMs + Math.min(backdatingMs, notAfterMs - notBeforeMs)
   const byEnd = notAfterMs - ttlSeconds * 1000
-  const latestMs = Math.max(byBegin, byEnd) + secondMs
-  if (Math.abs(byBegin - byEnd) > 2 * secondMs) return { earliestMs: notBeforeMs, latestMs }
-  return { earliestMs: Math.min(byBegin, byEnd), latestMs }
+  if (Math.abs(byBegin - byEnd) > 2 * secondMs) return { earliestMs: notBeforeMs, latestMs: notAfterMs }
+  return { earliestMs: Math.min(byBegin, byEnd), latestMs: Math.max(byBegin, byEnd) + secondMs }
 }
 
 /** When a token ends and how many seconds it has until then, as `auth/token/lookup-self` says both. */

@@ -65,7 +65,7 @@ describe('docs/install.md', () => {
     if (agent === undefined) throw new Error('no agent of the own image')
     const config = parseConfig(environmentOf(objects, agent), 'pod')
     expect(config).toMatchObject({ cluster: 'site', etcdCaFile: '/etcd-ca/etcd-ca.pem', auth: { method: 'jwt' } })
-    expect(config.vault).toMatchObject({ origin: 'https://vault.site:8200', caPem: '-----BEGIN CERTIFICATE-----' })
+    expect(config.vault).toMatchObject({ origins: ['https://vault.site:8200'], caPem: '-----BEGIN CERTIFICATE-----' })
     const endpoints = 'https://10.0.0.1:2379,https://10.0.0.2:2379'
     expect(object(objects, 'ConfigMap', /^calico-config$/).data?.['etcd_endpoints']).toBe(endpoints)
     expect(config.etcdProbe?.endpoints).toHaveLength(2)

@@ -17,7 +17,8 @@ import { kindOf } from '../../core/files.ts'
 export interface DirectoryLock {
   /**
    * Takes the right, or makes sure that it is still ours.
-   * @throws AgentError `directory-in-use`, or `directory-occupied` if something else stands in the place
+   * @throws AgentError `directory-in-use`, `directory-occupied` if something else stands in the place, or `directory-failed` if no
+   * descriptor is left
    */
   claim(): Promise<void>
   /** Why the right cannot be had from anybody: the file system knows no sockets, say. Writing goes on without it. */
@@ -72,9 +73,17 @@ export function createDirectoryLock(directory: string, flags = 0): DirectoryLock
     const name = join(directory, lockName)
     if (!standing.isSocket())
       throw new AgentError('directory-occupied', `${name} is not a socket but ${kindOf(standing)}`)
-    switch (await answerOf(path)) {
+    const answer = await answerOf(path)
+    if (answer instanceof Error) throw answer
+    switch (answer) {
       case 'nobody':
         return
+      case 'denied': {
+        const { uid, mode } = standing
+        const whose = `a socket of user ${uid} with mode ${(mode & 0o777).toString(8)}`
+        const todo = 'which this agent may not ask whether its process still runs; if none does, remove it'
+        throw new AgentError('directory-occupied', `${name} is ${whose}, ${todo}`)
+      }
       case 'another-kind':
         throw new AgentError('directory-occupied', `${name} is a socket of another kind`)
       case 'somebody':
@@ -107,7 +116,11 @@ export function createDirectoryLock(directory: string, flags = 0): DirectoryLock
         own = await take()
       } catch (error) {
         if (error instanceof AgentError) throw error
-        if (systemCode(error) === '') throw error
+        const code = systemCode(error)
+        if (code === '') throw error
+        // It passes, and says nothing of the file system: whether somebody has the directory is not known.
+        if (meaningOf(code) === 'failed')
+          throw new AgentError('directory-failed', `${directory}: ${messageOf(error)}`, { cause: error })
         failure = new AgentError('directory-unlocked', `${directory}: ${messageOf(error)}`, { cause: error })
       }
     },
@@ -150,20 +163,40 @@ function listen(path: string): Promise<Server> {
   })
 }
 
-/** Whether a process listens on the socket. One that is too busy to take us does. */
-function answerOf(path: string): Promise<'somebody' | 'nobody' | 'another-kind'> {
+type Meaning = 'somebody' | 'nobody' | 'another-kind' | 'denied' | 'failed'
+
+const meanings: Readonly<Record<string, Meaning>> = {
+  ECONNREFUSED: 'nobody',
+  ENOENT: 'nobody',
+  EPROTOTYPE: 'another-kind',
+  // An agent's own socket is open to all.
+  EACCES: 'denied',
+  EPERM: 'denied',
+  // No descriptor or memory is left here.
+  EMFILE: 'failed',
+  ENFILE: 'failed',
+  ENOBUFS: 'failed',
+  ENOMEM: 'failed',
+}
+
+/** What a connection that is not made says of the socket. A process that is too busy to take us has it. */
+export function meaningOf(code: string): Meaning {
+  return meanings[code] ?? 'somebody'
+}
+
+/** Whether a process listens on the socket; the error if nobody could ask. */
+function answerOf(path: string): Promise<Exclude<Meaning, 'failed'> | Error> {
   return new Promise((resolve) => {
     const socket = connect(path)
-    const answer = (result: 'somebody' | 'nobody' | 'another-kind'): void => {
+    const answer = (result: Exclude<Meaning, 'failed'> | Error): void => {
       socket.destroy()
       resolve(result)
     }
     socket.setTimeout(answerMs, () => answer('somebody'))
     socket.once('connect', () => answer('somebody'))
     socket.on('error', (error) => {
-      const code = systemCode(error)
-      if (code === 'EPROTOTYPE') return answer('another-kind')
-      answer(['ECONNREFUSED', 'ENOENT'].includes(code) ? 'nobody' : 'somebody')
+      const meaning = meaningOf(systemCode(error))
+      answer(meaning === 'failed' ? error : meaning)
     })
   })
 }

@@ -95,7 +95,7 @@ describe('a wrong configuration ends with its code and every problem', () => {
 })
 
 describe('init', () => {
-  test.each([['--wait', '200ms'], ['--wait=200ms']])(
+  test.each([['--wait', '3s'], ['--wait=3s']])(
     'ends as unavailable where there is no certificate in time: %s',
     async (...args) => {
       const directory = tempDir()

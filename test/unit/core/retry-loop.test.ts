@@ -53,6 +53,17 @@ describe('the loop', () => {
     expect(steps()).toBe(2)
   })
 
+  test('lets timers, signals and requests through between steps that follow each other at once', async () => {
+    const turn = { isOver: false }
+    // Ends by itself in any case: a loop that lets nothing through would never end.
+    const { running, steps } = stage([0], (step) => {
+      if (step === 0) setImmediate(() => void (turn.isOver = true))
+      if (turn.isOver || step === 1000) throw new Error('enough')
+    })
+    await expect(running).rejects.toThrow('enough')
+    expect(steps()).toBeLessThan(10)
+  })
+
   test('ends with a bug', async () => {
     const { running } = stage([0], () => {
       throw new TypeError('a bug')

@@ -1,5 +1,7 @@
 /** findChain of agent/pki/certificate.ts: every shape of a chain that a PKI mount can answer with. */
-import { beforeAll, describe, expect, test } from 'vitest'
+import { X509Certificate } from 'node:crypto'
+import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { neededCa } from '../../../agent/pki/ca-set.ts'
 import { findChain } from '../../../agent/pki/certificate.ts'
 import { createCa, type TestCa, type TestCertificate } from '../../support/certificates.ts'
 import { x509 } from './parsed.ts'
@@ -107,5 +109,36 @@ describe('cross-signed authorities', () => {
     const again: Certificate[] = []
     for (let count = 0; count < 12; count++) again.push(await createCa({ commonName: 'Again', sameKeyAs: first }))
     expect(chain(await first.issue(), again, [root])).toBeUndefined()
+  })
+})
+
+describe('many certificates of one name and key', () => {
+  test('are searched with a bounded number of signature checks', async () => {
+    const first = await createCa({ commonName: 'Again' })
+    const again: X509Certificate[] = []
+    for (let count = 0; count < 60; count++)
+      again.push(x509(await createCa({ commonName: 'Again', sameKeyAs: first, notBefore: new Date(now - 60 * hour) })))
+    const issued = x509(await first.issue())
+    const verify = vi.spyOn(X509Certificate.prototype, 'verify')
+    onTestFinished(() => verify.mockRestore())
+    const other = x509(root)
+    expect(findChain(issued, again, [other], now)).toBeUndefined()
+    // Each is an issuer of each, and all of them need it: 60 times 60.
+    expect(neededCa({ leaf: issued, intermediates: [], ca: again }, now)).toHaveLength(60)
+    expect(verify.mock.calls.length).toBeLessThanOrEqual(1100)
+  })
+
+  test('with signatures of other keys are given up as Go gives them up', async () => {
+    const [one, signer] = [await createCa({ commonName: 'Again' }), await createCa({ commonName: 'Again' })]
+    const issued = x509(await signer.issue())
+    const many = Array.from({ length: 700 }, () => x509(one))
+    const verify = vi.spyOn(X509Certificate.prototype, 'verify').mockReturnValue(false)
+    const named = vi.spyOn(X509Certificate.prototype, 'checkIssued').mockReturnValue(true)
+    onTestFinished(() => {
+      verify.mockRestore()
+      named.mockRestore()
+    })
+    expect(findChain(issued, many, many, now)).toBeUndefined()
+    expect(verify).toHaveBeenCalledTimes(500)
   })
 })

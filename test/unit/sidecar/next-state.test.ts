@@ -5,6 +5,7 @@
 
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import type { Moment } from '../../../agent/core/clock.ts'
 import { AgentError } from '../../../agent/core/errors.ts'
 import type { ReasonCode } from '../../../agent/core/reason-catalog.ts'
 import { planIssuance, planRecent } from '../../../agent/sidecar/budget.ts'
@@ -12,7 +13,7 @@ import { mendedBy } from '../../../agent/sidecar/inputs.ts'
 import { nextState } from '../../../agent/sidecar/next-state.ts'
 import { planStep } from '../../../agent/sidecar/next-step.ts'
 import type { TargetEvent } from '../../../agent/sidecar/target-event.ts'
-import { type TargetState, unknownTarget } from '../../../agent/sidecar/target-state.ts'
+import { type Failure, type Repair, type TargetState, unknownTarget } from '../../../agent/sidecar/target-state.ts'
 import { failures, first, hourMs, inputs, key, later, passing, rules, story, tell } from './stories.ts'
 
 describe('whatever happens', () => {
@@ -95,6 +96,16 @@ describe('whatever happens', () => {
   })
 })
 
+/** Nothing but the directory is of interest meanwhile. */
+const outage = ({ mono }: Moment): Failure => ({
+  error: new AgentError('vault-sealed', ''),
+  during: 'renew',
+  inputs: {},
+  backoff: { class: 'outage', failures: 9 },
+  retryAtMono: mono + hourMs,
+  isFallbackTried: true,
+})
+
 describe('an agent that does what it decides', () => {
   /** What becomes of a step that asks the source. */
   const outcomes = fc.array(
@@ -110,6 +121,61 @@ describe('an agent that does what it decides', () => {
     ),
     { minLength: 1, maxLength: 200 },
   )
+
+  const fights = fc.record({
+    repair: fc.constantFrom<Repair>(
+      { kind: 'rewrite', reason: 'attributes-changed' },
+      { kind: 'rewrite', reason: 'files-changed' },
+      { kind: 'replace', reason: 'malformed' },
+      { kind: 'ca-set' },
+    ),
+    afterMs: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 40_000 }), fc.integer({ min: 0, max: 400_000 })),
+  })
+
+  test('puts back what somebody undoes within 30 s, and no more than 130 times an hour', () => {
+    fc.assert(
+      fc.property(fc.array(fights, { minLength: 1, maxLength: 20 }), (script) => {
+        let [state, now] = [nextState(unknownTarget, { type: 'renewed', request: undefined, key }, first, rules), first]
+        const repairedMono: number[] = []
+        const undoneMono: number[] = []
+        for (let turn = 0; now.mono < first.mono + 2 * hourMs && turn < 2000; turn++) {
+          const { repair, afterMs } = script[turn % script.length] as (typeof script)[number]
+          const undone = nextState(state, { type: 'inspected', fingerprint: '', repair }, now, rules)
+          undoneMono.push(now.mono)
+          state = { ...undone, published: undefined, failure: outage(now), pollAtMono: undefined }
+          for (let step = planStep(state, now); step.do !== 'repair'; step = planStep(state, now)) {
+            expect(step).toMatchObject({ do: 'wait' })
+            now = later(now, { mono: step.do === 'wait' ? step.forMs : 0, jumpMs: 0 })
+          }
+          expect(now.mono - (undoneMono.at(-1) ?? 0)).toBeLessThanOrEqual(30_000)
+          state = nextState(state, { type: 'repaired' }, now, rules)
+          repairedMono.push(now.mono)
+          now = later(now, { mono: afterMs, jumpMs: 0 })
+        }
+        for (const at of repairedMono) {
+          const inHour = repairedMono.filter((each) => each > at - hourMs && each <= at)
+          expect(inHour.length).toBeLessThanOrEqual(130)
+        }
+      }),
+      { numRuns: 30 },
+    )
+  })
+
+  test('comes to its renewals and waits, however the directory looks at each look', () => {
+    let [state, now] = [unknownTarget, first]
+    let inspections = 0
+    for (let look = 0; look < 1000; look++) {
+      state = nextState(state, { type: 'looked', fingerprint: `${look}`, source: '', inputs: {} }, now, rules)
+      const step = planStep(state, now)
+      if (step.do !== 'inspect') break
+      inspections++
+      state = nextState(state, { type: 'inspected', fingerprint: `${look}`, repair: undefined }, now, rules)
+    }
+    expect(inspections).toBeLessThanOrEqual(10)
+    now = later(now, { mono: 30_000, jumpMs: 0 })
+    state = nextState(state, { type: 'looked', fingerprint: 'another', source: '', inputs: {} }, now, rules)
+    expect(planStep(state, now).do).toBe('inspect')
+  })
 
   test('has no more certificates made in an hour than twice the budget', () => {
     const limit = 4

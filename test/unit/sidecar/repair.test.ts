@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } 
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { AgentError } from '../../../agent/core/errors.ts'
+import { createTargetLoop } from '../../../agent/sidecar/target-loop.ts'
 import { publishedIn, snapshot } from './rotation-files.ts'
 import { hourMs, type Rig, rotationRig } from './rotation-rig.ts'
 
@@ -77,4 +78,25 @@ test('what is in order is not written again, however often it is looked at', asy
   await rig.clock.pass(15 * 60_000)
   expect(snapshot(rig.path)).toEqual(before)
   expect(rig.told('published')).toHaveLength(1)
+})
+
+test('a neighbour that undoes every repair at once is answered within 30 s each time, is told of once, and starves nobody', async () => {
+  const rig = await rotationRig()
+  const { emit } = rig.options
+  rig.loop = createTargetLoop({
+    ...rig.options,
+    emit: (event) => {
+      emit(event)
+      if (event.type === 'published') chmodSync(published(rig.path, 'etcd-key'), 0o644)
+    },
+  })
+  await rig.start()
+  await rig.clock.pass(10 * 60_000)
+  const repairs = rig.told('published').filter(({ reason }) => reason === 'attributes-changed').length
+  expect(repairs).toBeGreaterThan(15)
+  expect(repairs).toBeLessThan(25)
+  expect(rig.told('store-flaw')).toMatchObject([{ reason: 'repair-undone' }])
+  rig.loop.renewNow()
+  await rig.clock.nextSleep()
+  expect(rig.told('published').filter(({ reason }) => reason === 'renewal-requested')).toHaveLength(1)
 })

@@ -1,6 +1,8 @@
-import { rmSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { AgentError } from '../../../agent/core/errors.ts'
+import { createTargetLoop } from '../../../agent/sidecar/target-loop.ts'
 import { plant, publishedIn, snapshot } from './rotation-files.ts'
 import { hourMs, oldCa, rotationRig } from './rotation-rig.ts'
 
@@ -174,5 +176,36 @@ describe('the wall clock', () => {
     rig.clock.advance(1)
     await rig.clock.nextSleep()
     expect(rig.calls).toHaveLength(2)
+  })
+})
+
+describe('a renewal that is asked for', () => {
+  test.each(['issued', 'published'] as const)('while the first step still ends (%s) is done after it', async (when) => {
+    const rig = await rotationRig()
+    const { emit } = rig.options
+    let isAsked = false
+    rig.loop = createTargetLoop({
+      ...rig.options,
+      emit: (event) => {
+        emit(event)
+        if (event.type !== when || isAsked) return
+        isAsked = true
+        rig.loop.renewNow()
+      },
+    })
+    await rig.start()
+    expect(rig.told('published').map(({ reason }) => reason)).toEqual(['never-published', 'renewal-requested'])
+  })
+
+  test('while the cache is put in the place of a broken certificate is not answered by the cache', async () => {
+    const rig = await rotationRig({ withState: true })
+    await rig.start()
+    await rig.stop()
+    writeFileSync(join(rig.path, 'etcd-cert'), 'garbage')
+    rig.events.length = 0
+    rig.loop = createTargetLoop(rig.options)
+    rig.loop.renewNow()
+    await rig.start()
+    expect(rig.told('published').map(({ reason }) => reason)).toEqual(['restored-from-state', 'renewal-requested'])
   })
 })

@@ -64,6 +64,7 @@ describe('a system error', () => {
       'directory-unlocked',
       'generation-stuck',
       'attributes-ignored',
+      'repair-undone',
       'issuance-record',
     ]
     const reached = new Set<string>([...cases.map(([, reason]) => reason), ...own])
