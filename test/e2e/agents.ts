@@ -86,7 +86,9 @@ export function historyOf(node: Node): Line[] {
     .toSorted((a, b) => a.time.localeCompare(b.time))
 }
 
-/** Reads of etcd by calico-node that failed, on any node. */
-export function failedReads({ nodes }: Pick<Cluster, 'nodes'>): Line[] {
-  return nodes.flatMap((node) => historyOf(node).filter(({ event }) => event === 'failed'))
+/** What is told later counts from now on: the reads of etcd by calico-node that fail, on any node. */
+export function watchReads({ nodes }: Pick<Cluster, 'nodes'>): { failed(): Line[] } {
+  const since = Date.now()
+  const isNew = ({ event, time }: Line): boolean => event === 'failed' && Date.parse(time) >= since
+  return { failed: () => nodes.flatMap((node) => historyOf(node).filter(isNew)) }
 }

@@ -1,5 +1,6 @@
 /** The project on real nodes: a real cluster, the project's own image, Calico's own manifest, and a stand-in for Calico's programs. */
-import { afterAll, beforeAll, describe } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { watchReads } from './agents.ts'
 import { type Cluster, startCluster } from './cluster.ts'
 import { type Deployment, deploy } from './deploy.ts'
 import { describeMigration } from './scenarios/migration.ts'
@@ -15,9 +16,9 @@ const env = (name: string): string => {
   return value
 }
 const recommended: Deployment = { overlay: 'native-sidecar' }
-/** A renewal every 13 seconds or so, at a moment of each identity's own. */
-const rotating: Deployment = { ...recommended, settings: { AGENT_TTL: '20s' } }
-const rotations = Number(process.env['E2E_ROTATIONS'] ?? 4)
+/** A renewal every 13 seconds or so, at a moment of each identity's own, and as many more as are asked for. */
+const rotating: Deployment = { ...recommended, settings: { AGENT_TTL: '20s', AGENT_ISSUANCE_BUDGET: 'off' } }
+const rotations = Number(process.env['E2E_ROTATIONS'] ?? 200)
 
 const startedAt = performance.now()
 const say = (line: string): void =>
@@ -47,7 +48,7 @@ describe('on real nodes', () => {
 
   describeMigration(get)
   describe('the recommended form, a native sidecar', () => {
-    beforeAll(async () => await deploy(get(), recommended))
+    describeRollout(get, recommended)
     describeStart(get)
     describeRestarts(get)
     describeOutage(get, rotating)
@@ -55,8 +56,20 @@ describe('on real nodes', () => {
     describeOperation(get, rotating)
   })
   describe('init container and sidecar', () => {
-    beforeAll(async () => await deploy(get(), { ...rotating, components: ['init-and-sidecar'] }))
+    describeRollout(get, { ...rotating, components: ['init-and-sidecar'] })
     describeStart(get)
-    describeRotation(get, rotations)
+    // The same program in another place of the pod.
+    describeRotation(get, Math.ceil(rotations / 4))
   })
 })
+
+/** In a hook, so that it is done for whichever tests are run. */
+function describeRollout(cluster: () => Cluster, deployment: Deployment): void {
+  let failed: unknown[] | undefined
+  beforeAll(async () => {
+    const reads = watchReads(cluster())
+    await deploy(cluster(), deployment)
+    failed = reads.failed()
+  })
+  it('is rolled out, and no read is lost meanwhile', () => expect(failed).toEqual([]))
+}

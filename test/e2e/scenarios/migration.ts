@@ -1,7 +1,7 @@
 /** docs/migration.md, step by step there and back, under clients that never lose etcd. */
 import { beforeAll, describe, expect, it } from 'vitest'
 import { etcdAuth } from '../../support/etcd-auth.ts'
-import { failedReads, historyOf } from '../agents.ts'
+import { historyOf, watchReads } from '../agents.ts'
 import type { Cluster } from '../cluster.ts'
 import { deploy, plainCalico, rolledOut } from '../deploy.ts'
 import { until } from '../wait.ts'
@@ -35,6 +35,7 @@ export function describeMigration(cluster: () => Cluster): void {
     const there = ['Calico as it is', 'migration-1-beside', 'migration-2-switch', 'native-sidecar']
     const back = ['migration-2-switch', 'migration-1-beside', 'Calico as it is']
     it.each([...there, ...back])('%s', async (step) => {
+      const reads = watchReads(cluster())
       await steps[step]?.()
       const isSwitched = step === 'migration-2-switch' || step === 'native-sidecar'
       for (const node of cluster().nodes) {
@@ -44,7 +45,7 @@ export function describeMigration(cluster: () => Cluster): void {
           return last?.['commonName'] === expected
         })
       }
-      expect(failedReads(cluster())).toEqual([])
+      expect(reads.failed()).toEqual([])
     })
   })
 }

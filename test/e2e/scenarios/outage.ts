@@ -1,6 +1,6 @@
 /** Vault is away while pods are replaced, one by one and by a rollout. */
 import { describe, expect, it } from 'vitest'
-import { agentName, failedReads } from '../agents.ts'
+import { agentName, watchReads } from '../agents.ts'
 import type { Cluster } from '../cluster.ts'
 import { apply, type Deployment, rolledOut } from '../deploy.ts'
 import type { KubeObject } from '../kubectl.ts'
@@ -13,6 +13,7 @@ import { expectCertificates } from './restart.ts'
 export function describeOutage(cluster: () => Cluster, next: Deployment): void {
   describe('while Vault is away', () => {
     it('a pod that is replaced starts no consumer, although the old agent still answers at the port', async () => {
+      const reads = watchReads(cluster())
       const [node] = cluster().nodes
       if (node === undefined) throw new Error('there is no node')
       const old = await readyPod(cluster(), 'calico-node', node.name)
@@ -37,10 +38,11 @@ export function describeOutage(cluster: () => Cluster, next: Deployment): void {
       await cluster().vault.unseal()
       await readyPod(cluster(), 'calico-node', node.name)
       expectCertificates(node)
-      expect(failedReads(cluster())).toEqual([])
+      expect(reads.failed()).toEqual([])
     })
 
     it('a rollout stops at the first node, and goes on after', async () => {
+      const reads = watchReads(cluster())
       const pods = () =>
         Promise.all(cluster().nodes.map(({ name }) => podOf(cluster(), 'calico-node', name).catch(() => undefined)))
       const before = (await pods()).map((pod) => pod?.metadata.uid)
@@ -63,7 +65,7 @@ export function describeOutage(cluster: () => Cluster, next: Deployment): void {
       await rolledOut(cluster())
       const after = await pods()
       expect(after.filter((pod) => pod === undefined || isOld(pod.metadata.uid))).toEqual([])
-      expect(failedReads(cluster())).toEqual([])
+      expect(reads.failed()).toEqual([])
     })
   })
 }

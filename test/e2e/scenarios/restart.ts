@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { agentName, certificateOf, cgroupOf, failedReads, historyOf, hostCopyOf, pidOf, signatures } from '../agents.ts'
+import { agentName, certificateOf, cgroupOf, historyOf, hostCopyOf, pidOf, signatures, watchReads } from '../agents.ts'
 import type { Cluster } from '../cluster.ts'
 import type { KubeObject } from '../kubectl.ts'
 import type { Node } from '../node.ts'
@@ -39,6 +39,7 @@ export function describeRestarts(cluster: () => Cluster): void {
 
   describe('on a node', () => {
     it.each(Object.keys(ends))('an agent that %s is started again, and needs no new certificate', async (name) => {
+      const reads = watchReads(cluster())
       const node = first()
       const pod = await readyPod(cluster(), 'calico-node', node.name)
       const before = { serials: serialsOf(node, pod), signatures: signatures(cluster()), pid: pidOf(node, pod) }
@@ -59,10 +60,11 @@ export function describeRestarts(cluster: () => Cluster): void {
       expect(serialsOf(node, after)).toEqual(before.serials)
       expect(signatures(cluster())).toBe(before.signatures)
       expect(containerOf(after, 'calico-node').containerID).toBe(calico)
-      expect(failedReads(cluster())).toEqual([])
+      expect(reads.failed()).toEqual([])
     })
 
     it('a kubelet and a containerd that are killed leave the pods as they are', async () => {
+      const reads = watchReads(cluster())
       const node = first()
       const pod = await readyPod(cluster(), 'calico-node', node.name)
       const before = { serials: serialsOf(node, pod), signatures: signatures(cluster()), pid: pidOf(node, pod) }
@@ -81,7 +83,7 @@ export function describeRestarts(cluster: () => Cluster): void {
       expect({ serials: serialsOf(node, after), signatures: signatures(cluster()), pid: pidOf(node, after) }).toEqual(
         before,
       )
-      expect(failedReads(cluster())).toEqual([])
+      expect(reads.failed()).toEqual([])
     })
 
     it('a pod that is deleted comes again with certificates of its own, in the right order', async () => {
@@ -95,6 +97,7 @@ export function describeRestarts(cluster: () => Cluster): void {
     })
 
     it('a node that loses its power and boots has its certificates again, and the CNI plugin their copy', async () => {
+      const reads = watchReads(cluster())
       const node = first()
       const pod = await readyPod(cluster(), 'calico-node', node.name)
       const before = signatures(cluster())
@@ -114,7 +117,7 @@ export function describeRestarts(cluster: () => Cluster): void {
         return hostCopyOf(node).serialNumber === certificateOf(node, after, 'calico-cni').serialNumber
       })
       expectCertificates(node)
-      expect(failedReads(cluster())).toEqual([])
+      expect(reads.failed()).toEqual([])
     })
   })
 }
