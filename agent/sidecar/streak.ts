@@ -5,7 +5,7 @@
 import type { Streak } from './target-state.ts'
 
 /** The next repair waits this long after the first, the second one and so on, as if the repair had failed. */
-const repairWaitsMs = [0, 1000, 5000, 30_000]
+const repairWaitsMs = [0, 0, 0, 1000, 5000, 30_000]
 /** Repairs that are further apart have nothing to do with each other. */
 const repairsApartMs = 300_000
 /** From this one on, somebody is at work against us, and that is told. */
