@@ -37,6 +37,7 @@ const commands = {
 /** Modules that are bundles of their own, loaded when they are needed. */
 const separate: readonly (readonly [module: RegExp, bundle: string])[] = [
   [/\/background\.ts$/, './background.js'],
+  [/\/on-publish\/on-publish\.ts$/, './on-publish.js'],
   [/\/probe\/probe\.ts$/, './probe.js'],
   [/\/proxy\.ts$/, './proxy.js'],
   [/\/cli\/commands\.ts$/, './commands.mjs'],
@@ -71,6 +72,7 @@ const bundles = await Promise.all([
     plugins: [slimLibraries, apart],
   }),
   build({ ...common, entryPoints: { 'status-page': 'agent/sidecar/status/status-page.ts' }, outdir }),
+  build({ ...common, entryPoints: { 'on-publish': 'agent/sidecar/on-publish/on-publish.ts' }, outdir }),
   build({ ...common, entryPoints: { probe: 'agent/sidecar/gate/probe/probe.ts' }, outdir }),
   build({ ...common, entryPoints: { proxy: 'agent/vault/proxy.ts' }, outdir }),
   build({

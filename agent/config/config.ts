@@ -5,6 +5,7 @@ import type { KeyType } from '../pki/key.ts'
 import { type Auth, readAuth } from './auth.ts'
 import { type EtcdProbeConfig, readEtcdProbe } from './etcd-endpoints.ts'
 import { type HostCniConfig, readHostCni } from './host-cni.ts'
+import { type OnPublishConfig, readOnPublish } from './on-publish.ts'
 import { type Environment, EnvironmentReader, quote, refusedPathProblem } from './reader.ts'
 import { readSource, readSourceKind, type SourceConfig } from './source.ts'
 import { nameTargets, readTargets, refuseSharedDirectories, type Target } from './target.ts'
@@ -38,6 +39,8 @@ export interface Config {
   readonly bootstrapDirectory: string | undefined
   /** Undefined: the CNI plugin's copy is none of our business. */
   readonly hostCni: HostCniConfig | undefined
+  /** Undefined: nobody is told. */
+  readonly onPublish: OnPublishConfig | undefined
 }
 
 /**
@@ -88,6 +91,7 @@ export function parseConfig(env: Environment, hostName: string): Config {
     stateDirectory: reader.absolutePath('AGENT_STATE_DIR'),
     bootstrapDirectory: reader.absolutePath('AGENT_BOOTSTRAP_DIR'),
     hostCni: readHostCni(reader, targets),
+    onPublish: readOnPublish(reader),
   }
   refuseSharedDirectories(reader, targets, {
     state: config.stateDirectory,

@@ -210,6 +210,22 @@ export const variables = {
     meaning: 'kv: version of the engine, 1 or 2',
     onlyFor: { AGENT_SOURCE: ['kv'] },
   },
+  AGENT_ON_PUBLISH: {
+    group: 'Operation',
+    meaning: 'told after a publication: a program, `SIGHUP:/pid/file` or a loopback URL (docs/on-publish.md)',
+  },
+  AGENT_ON_PUBLISH_WHEN: {
+    group: 'Operation',
+    default: 'every',
+    meaning: '`every` publication, or `ca-only`: only if the CA set has changed',
+    needs: 'AGENT_ON_PUBLISH',
+  },
+  AGENT_ON_PUBLISH_TIMEOUT: {
+    group: 'Operation',
+    default: '30s',
+    meaning: 'how long it may take, 1s to 10m; then the program is killed with its children',
+    needs: 'AGENT_ON_PUBLISH',
+  },
   AGENT_LISTEN: { group: 'Operation', default: '0.0.0.0:9879', meaning: 'address of health and metrics; `off`' },
   AGENT_LOG_LEVEL: { group: 'Operation', default: 'info', meaning: 'debug, info, warn or error' },
   AGENT_LOG_FORMAT: { group: 'Operation', default: 'json', meaning: 'json or pretty' },

@@ -54,6 +54,9 @@ export function parseWatchConfig(given: Environment, hostName: string, fromKuber
     }
   }
   if (!usesAgent) refuseAgentVariables(reader)
+  else if (reader.isSet('AGENT_ON_PUBLISH')) {
+    reader.problem('AGENT_ON_PUBLISH', 'has no effect here: provision watch itself is the consumer of its certificate')
+  }
   const versions = attempt(() => parseCalicoVersionVariable(env)) ?? []
   attempt(() => parseEtcdEndpoints(env))
   // The agent makes these files later; those of somebody else must be there.

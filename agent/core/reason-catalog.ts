@@ -4,6 +4,7 @@
  */
 
 import type { Reason, RetryClass } from './reason.ts'
+import { consumerReasons } from './reasons/consumer.ts'
 import { etcdReasons } from './reasons/etcd.ts'
 import { kubeReasons } from './reasons/kubernetes.ts'
 import { sourceReasons } from './reasons/source.ts'
@@ -190,6 +191,7 @@ export const reasons = {
   ...sourceReasons,
   ...etcdReasons,
   ...kubeReasons,
+  ...consumerReasons,
   ...setupReasons,
   'nodes-invalid': {
     about: 'file',

@@ -16,6 +16,7 @@ export interface Reason {
     | 'kube'
     | 'setup'
     | 'source'
+    | 'consumer'
   readonly retry: RetryClass
   /** What happened, as a clause that follows the name of the thing. */
   readonly says: string

@@ -11,7 +11,7 @@ import { readTokenExpiryMs } from '../vault/credentials.ts'
 import { createHostCopy } from './host-copy.ts'
 import { credentialFiles } from './inputs.ts'
 import { readContainer } from './observe/container.ts'
-import type { EventHub } from './observe/events.ts'
+import type { AgentEvent, EventHub, Listener } from './observe/events.ts'
 import { createHealth } from './observe/health.ts'
 import { createLog } from './observe/log.ts'
 import { createMetrics } from './observe/metrics.ts'
@@ -45,7 +45,9 @@ export interface Background {
 
 export function startBackground(options: BackgroundOptions): Background {
   const { config, hub, clock, version, changed } = options
-  const server = observe({ agent: config, output: config, hub, clock, version })
+  const telling = tellConsumers(options)
+  const alsoTold = telling && { alsoTold: telling.listener }
+  const server = observe({ agent: config, output: config, hub, clock, version, ...alsoTold })
   const stopWatching = watchFiles(watched(config), {
     changed,
     failed: (detail) => hub.emit({ type: 'watch-failed', detail }),
@@ -54,6 +56,7 @@ export function startBackground(options: BackgroundOptions): Background {
   return {
     port: server?.port,
     close: () => {
+      telling?.stop()
       stopCopying()
       stopWatching()
       server?.close()
@@ -67,10 +70,20 @@ export interface ObserveOptions extends Pick<BackgroundOptions, 'hub' | 'clock' 
   readonly output: Pick<Config, 'listen' | 'log'>
   /** Set for `provision watch`. */
   readonly provision?: ProvisionMetricsOptions
+  /** Hears what the log hears, from the start on. */
+  readonly alsoTold?: Listener
 }
 
 /** Log, metrics, health and status of everything that the hub tells. */
-export function observe({ agent, output, provision, hub, clock, version }: ObserveOptions): ObserveServer | undefined {
+export function observe({
+  agent,
+  output,
+  provision,
+  hub,
+  clock,
+  version,
+  alsoTold,
+}: ObserveOptions): ObserveServer | undefined {
   const { listen } = output
   const targets = agent?.targets ?? []
   const auth = agent?.auth
@@ -90,6 +103,7 @@ export function observe({ agent, output, provision, hub, clock, version }: Obser
     health.listener(event)
     timeline.listener(event)
     log(event)
+    alsoTold?.(event)
   })
   const status =
     agent &&
@@ -135,6 +149,24 @@ export function keepHostCopy({
     stop.abort()
     stopWatching()
   }
+}
+
+/** With AGENT_ON_PUBLISH: tells whoever uses what is published, for as long as the agent runs. */
+function tellConsumers({ config: { onPublish, targets }, hub, clock, random }: BackgroundOptions) {
+  if (onPublish === undefined) return undefined
+  const stop = new AbortController()
+  const waiting: AgentEvent[] = []
+  let hear: Listener = (event) => void waiting.push(event)
+  const start = async (): Promise<void> => {
+    const { createOnPublish } = await import('./on-publish/on-publish.ts')
+    const { emit } = hub
+    const telling = createOnPublish({ config: onPublish, targets, environment: process.env, clock, random, emit })
+    hear = telling.listener
+    for (const event of waiting) hear(event)
+    await telling.run(stop.signal)
+  }
+  void start()
+  return { listener: (event: AgentEvent) => hear(event), stop: () => stop.abort() }
 }
 
 /** The log alone, for commands that end by themselves. */

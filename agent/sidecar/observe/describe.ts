@@ -98,6 +98,26 @@ export function describe(event: AgentEvent, nowMs: number): LogLine | undefined 
     }
     case 'host-copy-failed':
       return describeHostCopyFailed(event)
+    case 'on-publish-done': {
+      const { component, action, durationMs, output } = event
+      const message = `${component}: AGENT_ON_PUBLISH has told the consumers (${action})`
+      const said = output === '' ? {} : { output }
+      return line('info', message, { component, action, durationMs: rounded(durationMs), ...said })
+    }
+    case 'on-publish-failed': {
+      const { component, action, reason, detail, retryAtMs, repeated } = event
+      const { says, advice } = reasons[reason]
+      const retry = `next try in ${formatDuration(Math.max(0, retryAtMs - nowMs))}`
+      const message = `${component}: ${says}; the certificate is published all the same; ${retry}. ${advice}`
+      return line(repeated ? 'debug' : 'warn', message, {
+        component,
+        action,
+        reason,
+        error: detail,
+        runbook: runbookOf(reason),
+        retryAt: iso(retryAtMs),
+      })
+    }
     case 'watch-failed':
       return line(
         'warn',

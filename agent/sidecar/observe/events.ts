@@ -3,6 +3,7 @@
  * ever asks back. Times are milliseconds since the epoch.
  */
 
+import type { OnPublishAction } from '../../config/on-publish.ts'
 import type { ReasonCode } from '../../core/reason-catalog.ts'
 import type { CaUse } from '../../pki/ca-set.ts'
 import type { VaultEvent } from '../../vault/vault-event.ts'
@@ -94,6 +95,25 @@ export type AgentEvent =
       detail: string
       retryAtMs: number
       /** Whether it failed for the same reason the time before. */
+      repeated: boolean
+    }
+  | {
+      /** AGENT_ON_PUBLISH: the consumers have been told what was published. */
+      type: 'on-publish-done'
+      component: string
+      action: OnPublishAction['kind']
+      durationMs: number
+      /** What the program or the answer said. */
+      output: string
+    }
+  | {
+      type: 'on-publish-failed'
+      component: string
+      action: OnPublishAction['kind']
+      reason: ReasonCode
+      detail: string
+      retryAtMs: number
+      /** Whether it failed the time before too. */
       repeated: boolean
     }
   /** Something about the directory that endangers nothing now; told once. */

@@ -164,6 +164,8 @@ export function createMetrics({ components, version, clock, credentialExpiryMs, 
         return unproven.set({ component: event.component }, event.verdict === 'unverified' ? 1 : 0)
       case 'issuance-budget':
       case 'store-flaw':
+      case 'on-publish-done':
+      case 'on-publish-failed':
       case 'host-copied':
       case 'host-copy-failed':
         return toldByStore(event)

@@ -1,9 +1,20 @@
-/** Owns the metrics of what is kept on disk beside the certificate: the issuance budget, flaws, the CNI plugin's copy. */
+/** Owns the metrics of what is beside the certificate: the issuance budget, flaws, the CNI plugin's copy, AGENT_ON_PUBLISH. */
 import { Counter, Gauge, type Registry } from 'prom-client'
 import type { Clock } from '../../core/clock.ts'
 import type { AgentEvent } from './events.ts'
 
-type StoreEvent = Extract<AgentEvent, { type: 'issuance-budget' | 'store-flaw' | 'host-copied' | 'host-copy-failed' }>
+type StoreEvent = Extract<
+  AgentEvent,
+  {
+    type:
+      | 'issuance-budget'
+      | 'store-flaw'
+      | 'host-copied'
+      | 'host-copy-failed'
+      | 'on-publish-done'
+      | 'on-publish-failed'
+  }
+>
 
 const prefix = 'calico_vault_agent_'
 
@@ -44,6 +55,16 @@ export function createStoreMetrics(registers: Registry[], clock: Clock): (event:
     'reason',
   ])
 
+  const telling = gauge(
+    'on_publish_failing',
+    '1 while consumers could not be told of what was published, 0 once they have been; only with AGENT_ON_PUBLISH.',
+  )
+  const told = counter('on_publish_total', 'Times that consumers were told of what was published.', ['component'])
+  const notTold = counter('on_publish_failures_total', 'Times that consumers could not be told, by reason.', [
+    'component',
+    'reason',
+  ])
+
   return (event) => {
     const { component } = event
     switch (event.type) {
@@ -61,6 +82,15 @@ export function createStoreMetrics(registers: Registry[], clock: Clock): (event:
       case 'host-copy-failed':
         failures.inc({ component, reason: event.reason })
         inStep.set({ component }, 0)
+        break
+      case 'on-publish-done':
+        told.inc({ component })
+        telling.set({ component }, 0)
+        break
+      case 'on-publish-failed':
+        told.inc({ component }, 0)
+        notTold.inc({ component, reason: event.reason })
+        telling.set({ component }, 1)
     }
   }
 }

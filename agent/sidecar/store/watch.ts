@@ -10,6 +10,7 @@ import { type ChokidarOptions, type FSWatcher, watch } from 'chokidar'
 import { messageOf } from '../../core/errors.ts'
 import { lockName } from './directory-lock.ts'
 import { recordName } from './issuance-record.ts'
+import { toldName } from './told-record.ts'
 
 export interface Watched {
   readonly files: readonly string[]
@@ -168,7 +169,7 @@ function realDirectory(path: string): string {
 }
 
 /** What the agent itself writes beside what it publishes: noticing it would wake the agent by its own work. */
-const ownNames = [recordName, lockName]
+const ownNames = [recordName, lockName, toldName]
 
 /** In a directory that is shared with others (/etc, say), only our files and the kubelet's links count. */
 function isIgnored(path: string, interesting: ReadonlyMap<string, Set<string> | undefined>): boolean {

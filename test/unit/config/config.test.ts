@@ -50,6 +50,7 @@ const defaults: Config = {
   stateDirectory: undefined,
   bootstrapDirectory: undefined,
   hostCni: undefined,
+  onPublish: undefined,
 }
 
 describe('defaults', () => {
@@ -147,6 +148,17 @@ describe('values', () => {
     expect(parse({ AGENT_HOST_CNI_DIR: '/host', AGENT_HOST_CNI_COMPONENT: 'calico-node' }).hostCni?.component).toBe(
       'calico-node',
     )
+  })
+
+  test('nobody is told of a publication unless somebody is named', () => {
+    expect(parse({}).onPublish).toBeUndefined()
+    expect(parse({ AGENT_ON_PUBLISH: 'SIGHUP:/run/felix.pid' }).onPublish).toEqual({
+      action: { kind: 'signal', signal: 'SIGHUP', pidFile: '/run/felix.pid' },
+      when: 'every',
+      timeoutMs: 30_000,
+    })
+    const given = { AGENT_ON_PUBLISH: '/bin/true', AGENT_ON_PUBLISH_WHEN: 'ca-only', AGENT_ON_PUBLISH_TIMEOUT: '2m' }
+    expect(parse(given).onPublish).toMatchObject({ when: 'ca-only', timeoutMs: 120_000 })
   })
 
   test.each([

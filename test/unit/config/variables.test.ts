@@ -29,6 +29,8 @@ const documented = {
   AGENT_KEY_REUSE: '0',
   AGENT_ETCD_PROBE: 'off',
   AGENT_FILE_MODE: '0400',
+  AGENT_ON_PUBLISH_WHEN: 'every',
+  AGENT_ON_PUBLISH_TIMEOUT: '30s',
   AGENT_LISTEN: '0.0.0.0:9879',
   AGENT_INLINE_AUTH: 'off',
   AGENT_LOG_LEVEL: 'info',

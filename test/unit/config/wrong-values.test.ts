@@ -174,6 +174,19 @@ const cases: readonly (readonly [keyof typeof variables, Environment, RegExp | s
     'is "calico-cni", which is no target of this agent (calico-node)',
   ],
   ['AGENT_HOST_CNI_COMPONENT', { AGENT_HOST_CNI_COMPONENT: 'calico-node' }, 'has no effect without AGENT_HOST_CNI_DIR'],
+  ['AGENT_ON_PUBLISH', { AGENT_ON_PUBLISH: 'systemctl restart felix' }, /"systemctl"; it must be an absolute path$/],
+  [
+    'AGENT_ON_PUBLISH',
+    { AGENT_ON_PUBLISH: 'https://127.0.0.1/x' },
+    /must be http on 127\.0\.0\.1, \[::1\] or localhost/,
+  ],
+  ['AGENT_ON_PUBLISH', { AGENT_ON_PUBLISH: 'SIGKILL:/run/x.pid' }, /the signal "SIGKILL"; it must be one of SIGHUP, /],
+  ['AGENT_ON_PUBLISH_WHEN', { AGENT_ON_PUBLISH_WHEN: 'ca-only' }, 'has no effect without AGENT_ON_PUBLISH'],
+  [
+    'AGENT_ON_PUBLISH_TIMEOUT',
+    { AGENT_ON_PUBLISH: '/bin/true', AGENT_ON_PUBLISH_TIMEOUT: '1h' },
+    /must be a duration such as 24h, 90s or seconds, from 1s to /,
+  ],
   ...wrongSources,
 ]
 

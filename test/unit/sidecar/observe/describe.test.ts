@@ -38,6 +38,11 @@ const lines: Readonly<Record<AgentEvent['type'], readonly [Level, RegExp] | unde
     'warn',
     /^calico-node: the CNI plugin's copy is not in step: the file system is read-only; .* Mount/,
   ],
+  'on-publish-done': ['info', /^calico-node: AGENT_ON_PUBLISH has told the consumers \(program\)$/],
+  'on-publish-failed': [
+    'warn',
+    /^calico-node: AGENT_ON_PUBLISH failed, .*; the certificate is published all the same; next try in 2s\. Read/,
+  ],
   'watch-failed': ['warn', /ENOSPC: inotify; they are looked at every 30 s/],
   stopped: ['info', /^stopped by SIGTERM$/],
   'provision-source-reached': ['info', /^3 nodes, told by Kubernetes at https:/],

@@ -1,0 +1,60 @@
+/** The decision whom to tell of what, and when: pure. */
+
+import type { OnPublishConfig } from '../../config/on-publish.ts'
+import type { BackoffState } from '../../core/backoff.ts'
+import type { ReasonCode } from '../../core/reason-catalog.ts'
+import type { Told } from '../store/told-record.ts'
+
+/** What stands in the directory of one target. */
+export interface Latest extends Told {
+  readonly reason: ReasonCode | 'found'
+  readonly notAfterMs: number
+}
+
+export interface Failure {
+  readonly reason: ReasonCode
+  readonly backoff: BackoffState
+  readonly retryAtMono: number
+}
+
+export interface TargetNotice {
+  readonly latest: Latest
+  /** What the consumers were told last; undefined if nothing is known. */
+  readonly told: Told | undefined
+  readonly failure: Failure | undefined
+}
+
+export type Plan = { readonly do: 'tell'; readonly component: string } | { readonly do: 'wait'; readonly forMs: number }
+
+/**
+ * What is published again unchanged is no news. What was found at a start, with nothing known of it, is none either: consumers
+ * start after the first certificate. `ca-only` tells of another CA set than the one before; the first one is read by everybody.
+ */
+export function isNews(
+  { latest, told }: Pick<TargetNotice, 'latest' | 'told'>,
+  when: OnPublishConfig['when'],
+): boolean {
+  if (when === 'ca-only') return hasNewCa({ latest, told })
+  if (told === undefined) return latest.reason !== 'found'
+  return told.serialNumber !== latest.serialNumber || told.ca !== latest.ca
+}
+
+export function hasNewCa({ latest, told }: Pick<TargetNotice, 'latest' | 'told'>): boolean {
+  return told !== undefined && told.ca !== latest.ca
+}
+
+/** One at a time: the operator's program need not expect a second one beside it. */
+export function planNotice(
+  targets: ReadonlyMap<string, TargetNotice>,
+  when: OnPublishConfig['when'],
+  nowMono: number,
+): Plan {
+  let forMs = Number.POSITIVE_INFINITY
+  for (const [component, target] of targets) {
+    if (!isNews(target, when)) continue
+    const inMs = (target.failure?.retryAtMono ?? nowMono) - nowMono
+    if (inMs <= 0) return { do: 'tell', component }
+    forMs = Math.min(forMs, inMs)
+  }
+  return { do: 'wait', forMs }
+}

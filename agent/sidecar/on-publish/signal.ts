@@ -1,0 +1,48 @@
+/** Owns signalling the process whose number stands in a pid file. */
+import { AgentError, messageOf, systemCode } from '../../core/errors.ts'
+import { readSmallFile, systemFiles, UnfitFileError } from '../../core/files.ts'
+
+const mostBytes = 64
+
+/** @throws AgentError if nobody was signalled */
+export function signalProcess(signal: NodeJS.Signals, pidFile: string): string {
+  const pid = readPid(pidFile)
+  try {
+    process.kill(pid, signal)
+  } catch (cause) {
+    throw failed(`${pidFile} names process ${pid}: ${whyNot(cause)}`, cause)
+  }
+  return `${signal} to process ${pid}`
+}
+
+function readPid(pidFile: string): number {
+  const text = readText(pidFile)
+  const pid = /^\s*\d{1,9}\s*$/.test(text) ? Number(text) : 0
+  // 0 is our own process group, and a file that names ourselves is a mistake that would end us.
+  if (pid === 0 || pid === process.pid) throw failed(`${pidFile} holds no process id of a consumer`)
+  return pid
+}
+
+function readText(pidFile: string): string {
+  try {
+    return readSmallFile(systemFiles, pidFile, mostBytes)
+  } catch (cause) {
+    if (systemCode(cause) === '' && !(cause instanceof UnfitFileError)) throw cause
+    throw failed(`${pidFile}: ${messageOf(cause)}`, cause)
+  }
+}
+
+function whyNot(cause: unknown): string {
+  switch (systemCode(cause)) {
+    case 'ESRCH':
+      return 'no such process runs'
+    case 'EPERM':
+      return 'it belongs to another user, and the agent may not signal it'
+    default:
+      return messageOf(cause)
+  }
+}
+
+function failed(detail: string, cause?: unknown): AgentError {
+  return new AgentError('on-publish-failed', detail, { cause })
+}
