@@ -152,7 +152,12 @@ export function keepHostCopy({
 }
 
 /** With AGENT_ON_PUBLISH: tells whoever uses what is published, for as long as the agent runs. */
-function tellConsumers({ config: { onPublish, targets }, hub, clock, random }: BackgroundOptions) {
+export function tellConsumers({
+  config: { onPublish, targets },
+  hub,
+  clock,
+  random,
+}: Pick<BackgroundOptions, 'config' | 'hub' | 'clock' | 'random'>) {
   if (onPublish === undefined) return undefined
   const stop = new AbortController()
   const waiting: AgentEvent[] = []

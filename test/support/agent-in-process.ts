@@ -5,7 +5,7 @@
 import { onTestFinished } from 'vitest'
 import { type Config, parseConfig } from '../../agent/config/config.ts'
 import { type Clock, systemClock } from '../../agent/core/clock.ts'
-import { keepHostCopy, watched } from '../../agent/sidecar/background.ts'
+import { keepHostCopy, tellConsumers, watched } from '../../agent/sidecar/background.ts'
 import { describe as describeEvent } from '../../agent/sidecar/observe/describe.ts'
 import { type AgentEvent, createEventHub } from '../../agent/sidecar/observe/events.ts'
 import { createHealth, type ProbeAnswer } from '../../agent/sidecar/observe/health.ts'
@@ -77,6 +77,8 @@ export async function startAgent(
   const agent = createAgent({ config, clock, random: () => 0.5, emit: hub.emit })
   const published = (component: string) => agent.published(component)
   const stopCopying = keepHostCopy({ config, hub, clock, published, random: () => 0.5 })
+  const telling = tellConsumers({ config, hub, clock, random: () => 0.5 })
+  if (telling !== undefined) hub.attach(telling.listener)
   const stopWatching = watch ? await watchAll(config, agent) : () => {}
   const stopping = new AbortController()
   const running = agent.run(stopping.signal)
@@ -85,6 +87,7 @@ export async function startAgent(
   const stop = async (): Promise<void> => {
     stopWatching()
     stopCopying()
+    telling?.stop()
     stopping.abort()
     await running
   }

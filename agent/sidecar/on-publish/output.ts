@@ -2,8 +2,8 @@
 import { oneLine } from '../../core/text.ts'
 
 export interface Output {
-  add(chunk: Buffer): void
-  text(): string
+  readonly add: (chunk: Buffer) => void
+  readonly text: () => string
 }
 
 const mostBytes = 2048

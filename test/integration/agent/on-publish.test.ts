@@ -5,7 +5,7 @@ import { createReadStream, existsSync, readdirSync, readFileSync, rmSync, writeF
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { buffer } from 'node:stream/consumers'
+import { buffer, json } from 'node:stream/consumers'
 import { expect, it, onTestFinished } from 'vitest'
 import { type AgentProcess, type LoggedLine, spawnAgent } from '../../support/agent-process.ts'
 import { startDevVault } from '../../support/dev-vault/dev-vault.ts'
@@ -89,11 +89,10 @@ withLab(startDevVault, {}, (lab) => {
 
   it('calls a URL, and again if the answer is no', async () => {
     const bodies: unknown[] = []
-    const server = createServer((request, response) => {
-      void buffer(request).then((body) => {
-        bodies.push({ method: request.method, path: request.url, ...(JSON.parse(body.toString()) as object) })
-        response.writeHead(bodies.length === 1 ? 503 : 204).end(bodies.length === 1 ? 'not now' : undefined)
-      })
+    const server = createServer(async (request, response) => {
+      const { method, url: path } = request
+      bodies.push({ method, path, ...((await json(request)) as object) })
+      response.writeHead(bodies.length === 1 ? 503 : 204).end(bodies.length === 1 ? 'not now' : undefined)
     }).listen(0, '127.0.0.1')
     onTestFinished(() => void server.close())
     await once(server, 'listening')

@@ -121,6 +121,13 @@ describe.skipIf(!hasPromtool)(`the alerts${leftOut}`, () => {
     await testRules({ series: alone(recording), firing })
   })
 
+  it('tell of consumers that do not learn of a publication', async () => {
+    const { agent, recording, pass } = await simulateNode({ env: { AGENT_ON_PUBLISH: 'SIGHUP:/no/such/pid-file' } })
+    await agent.nextEvent('on-publish-failed')
+    await pass(20)
+    await testRules({ series: alone(recording), firing: { 10: {}, 18: { CalicoVaultAgentConsumersNotTold: 1 } } })
+  })
+
   it('tell of a target that has certificates made again and again', async () => {
     const { agent, recording, pass } = await simulateNode({ env: { AGENT_ISSUANCE_BUDGET: '3' } })
     for (let renewal = 0; renewal < 2; renewal++) {

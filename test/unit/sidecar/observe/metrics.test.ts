@@ -223,29 +223,6 @@ test('the budget fills up again by itself', async () => {
   expect(await value('issuance_budget_remaining')).toBe(0)
 })
 
-test("the CNI plugin's copy: in step or not, since when it would not work, and why", async () => {
-  expect(await value('host_copy_in_step')).toBeUndefined()
-  tell(sampleEvents['host-copied'])
-  expect(await value('host_copy_in_step')).toBe(1)
-  expect(await value('host_copy_writes_total')).toBe(1)
-  tell({ ...sampleEvents['host-copied'], written: false }, sampleEvents['host-copy-failed'])
-  expect(await value('host_copy_in_step')).toBe(0)
-  expect(await value('host_copy_writes_total')).toBe(1)
-  expect(await value('host_copy_not_after_timestamp_seconds')).toBe(sampleNow / 1000 + 86_400)
-  expect(await value('host_copy_failures_total', '{component="calico-node",reason="directory-read-only"}')).toBe(1)
-})
-
-test('consumers that could not be told of a publication, until they have been', async () => {
-  expect(await value('on_publish_failing')).toBeUndefined()
-  tell(sampleEvents['on-publish-failed'])
-  expect(await value('on_publish_failing')).toBe(1)
-  expect(await value('on_publish_total')).toBe(0)
-  expect(await value('on_publish_failures_total', '{component="calico-node",reason="on-publish-failed"}')).toBe(1)
-  tell(sampleEvents['on-publish-done'])
-  expect(await value('on_publish_failing')).toBe(0)
-  expect(await value('on_publish_total')).toBe(1)
-})
-
 test('two agents in one process do not share their numbers', async () => {
   tell(sampleEvents.published)
   const other = createMetrics({ components: ['calico-node'], version: '1', clock })
