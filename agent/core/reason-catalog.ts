@@ -19,16 +19,16 @@ const refused = (says: string, advice: string): Reason => ({ about: 'vault', ret
 const auth = (says: string, advice: string): Reason => ({ about: 'auth', retry: 'local', says, advice })
 
 export const reasons = {
-  'never-published': renewal('no certificate is in the directory yet'),
-  'renewal-due': renewal('the renewal slot of this certificate has come'),
-  'renewal-requested': renewal('a renewal was asked for (SIGHUP)'),
+  'never-published': renewal('first certificate'),
+  'renewal-due': renewal('scheduled renewal'),
+  'renewal-requested': renewal('requested (SIGHUP)'),
   'issuer-removed': renewal('the issuer of the published certificate is no longer in the PKI mount'),
-  'source-changed': renewal('the source has another certificate'),
-  'ca-set-changed': renewal('the set of CA certificates has changed'),
-  'files-changed': renewal('the published files were changed or removed by somebody else'),
-  'attributes-changed': renewal('mode or owner of the published files is not the configured one'),
-  'restored-from-state': renewal('the certificate was taken from AGENT_STATE_DIR'),
-  'restored-from-bootstrap': renewal('the certificate was taken from AGENT_BOOTSTRAP_DIR'),
+  'source-changed': renewal('new certificate in the source'),
+  'ca-set-changed': renewal('the CA set has changed'),
+  'files-changed': renewal('somebody changed or removed the published files'),
+  'attributes-changed': renewal('mode or owner of the published files had changed'),
+  'restored-from-state': renewal('taken from AGENT_STATE_DIR'),
+  'restored-from-bootstrap': renewal('taken from AGENT_BOOTSTRAP_DIR'),
 
   malformed: gate(
     'the certificate, key or CA set cannot be parsed',

@@ -2,11 +2,15 @@
 import type { Clock } from '../../core/clock.ts'
 import type { ReasonCode } from '../../core/reason-catalog.ts'
 import type { Listener, TargetName } from './events.ts'
+import { seeVault, unseenVault, type VaultSight } from './vault-sight.ts'
 
 export interface Happening {
   readonly atMs: number
-  /** `kept`: an attempt failed, and what was published stayed. `unproven`: it was published although etcd had not accepted it. */
-  readonly what: 'found' | 'published' | 'renewal-failed' | 'unproven' | 'recovered'
+  /**
+   * `renewal-failed`: what was published stayed. `look-failed`: the source could not be checked for CA changes, or its set was
+   * refused. `unproven`: it was published although etcd had not accepted it.
+   */
+  readonly what: 'found' | 'published' | 'renewal-failed' | 'look-failed' | 'unproven' | 'recovered'
   readonly reason?: ReasonCode
   /** Of a certificate that was published: it came from a cache or a static Secret, so what failed before still fails. */
   readonly isFallback?: boolean
@@ -26,6 +30,15 @@ export interface Timeline {
   of(component: string): readonly Happening[]
   /** Where Vault answers, if it has several addresses and one has answered. */
   vaultAddress(): string | undefined
+  vault(): VaultSight
+  /** Why the consumers of what is published could not be told (AGENT_ON_PUBLISH); undefined if they could. */
+  notTold(component: string): NotTold | undefined
+}
+
+export interface NotTold {
+  readonly reason: ReasonCode
+  readonly detail: string
+  readonly retryAtMs: number
 }
 
 const mostKept = 20
@@ -41,8 +54,8 @@ export function createTimeline(targets: readonly Pick<TargetName, 'component'>[]
     // An outage of days is one line, and pushes nothing else out.
     if (
       last !== undefined &&
-      happening.what === 'renewal-failed' &&
-      last.what === 'renewal-failed' &&
+      (happening.what === 'renewal-failed' || happening.what === 'look-failed') &&
+      last.what === happening.what &&
       last.reason === happening.reason
     ) {
       list[0] = { ...happening, atMs, times: (last.times ?? 1) + 1, firstAtMs: last.firstAtMs ?? last.atMs }
@@ -53,11 +66,16 @@ export function createTimeline(targets: readonly Pick<TargetName, 'component'>[]
   }
 
   let vaultAddress: string | undefined
+  let vault = unseenVault
+  const notTold = new Map<string, NotTold>()
 
   return {
     vaultAddress: () => vaultAddress,
+    vault: () => vault,
+    notTold: (component) => notTold.get(component),
     of: (component) => happenings.get(component) ?? [],
     listener: (event) => {
+      vault = seeVault(vault, event, clock)
       if (event.type === 'found' || event.type === 'published') {
         const { reason, isFallback = false } = event.type === 'published' ? event : {}
         const origin = { ...(reason && { reason }), ...(isFallback && { isFallback }) }
@@ -66,6 +84,13 @@ export function createTimeline(targets: readonly Pick<TargetName, 'component'>[]
       } else if (event.type === 'renewal-failed') {
         const { component, reason, detail, retryAtMs } = event
         add(component, { what: 'renewal-failed', reason, detail, retryAtMs })
+      } else if (event.type === 'ca-refresh-failed') {
+        add(event.component, { what: 'look-failed', reason: event.reason, detail: event.detail })
+      } else if (event.type === 'on-publish-failed') {
+        const { component, reason, detail, retryAtMs } = event
+        notTold.set(component, { reason, detail, retryAtMs })
+      } else if (event.type === 'on-publish-done') {
+        notTold.delete(event.component)
       } else if (event.type === 'vault-address') {
         vaultAddress = event.address
       } else if (event.type === 'recovered') {
@@ -82,7 +107,7 @@ export function lastingFailure(happenings: readonly Happening[]): Happening | un
   for (const each of happenings) {
     if (each.what === 'renewal-failed') return each
     const isCached = each.what === 'published' && each.isFallback === true
-    if (!isCached && each.what !== 'unproven') return undefined
+    if (!isCached && each.what !== 'unproven' && each.what !== 'look-failed') return undefined
   }
   return undefined
 }

@@ -2,15 +2,30 @@
 
 import { isoTime } from '../../core/clock.ts'
 import { runbookOf } from '../../core/reason.ts'
-import { reasons } from '../../core/reason-catalog.ts'
+import { type ReasonCode, reasons } from '../../core/reason-catalog.ts'
 import type { Happening } from '../observe/timeline.ts'
+import type { VaultSight } from '../observe/vault-sight.ts'
 import type { Status, TargetStatus } from './status.ts'
 
-export function statusJson({ node, atMs, version, vaultAddress, targets }: Status): object {
-  return { node, at: iso(atMs), version, vaultAddress, targets: targets.map((target) => targetJson(target, atMs)) }
+export function statusJson({ node, atMs, version, vaultAddress, vault, targets }: Status): object {
+  return {
+    node,
+    at: iso(atMs),
+    version,
+    vaultAddress,
+    vault: vault && vaultJson(vault),
+    targets: targets.map((target) => targetJson(target, atMs)),
+  }
 }
 
-function targetJson({ certificate, ca, failure, happenings, ...target }: TargetStatus, nowMs: number): object {
+function vaultJson({ answered, failure }: VaultSight): object {
+  return {
+    answered: answered && { at: iso(answered.atMs), operation: answered.operation },
+    failure: failure && { at: iso(failure.atMs), firstAt: iso(failure.firstAtMs), ...explained(failure.reason) },
+  }
+}
+
+function targetJson({ certificate, ca, failure, notTold, happenings, ...target }: TargetStatus, nowMs: number): object {
   return {
     ...target,
     certificate: certificate && {
@@ -26,6 +41,11 @@ function targetJson({ certificate, ca, failure, happenings, ...target }: TargetS
     },
     ca: ca.map(({ notAfterMs, ...each }) => ({ ...each, notAfter: iso(notAfterMs) })),
     failure: failure && happeningJson(failure),
+    notTold: notTold && {
+      retryAt: iso(notTold.retryAtMs),
+      detail: notTold.detail,
+      ...explained(notTold.reason),
+    },
     happenings: happenings.map(happeningJson),
   }
 }
@@ -37,10 +57,13 @@ function happeningJson({ atMs, firstAtMs, retryAtMs, renewAtMs, reason, ...rest 
     retryAt: retryAtMs && iso(retryAtMs),
     renewAt: renewAtMs && iso(renewAtMs),
     ...rest,
-    ...(reason === undefined
-      ? {}
-      : { reason, says: reasons[reason].says, advice: reasons[reason].advice, runbook: runbookOf(reason) }),
+    ...(reason === undefined ? {} : explained(reason)),
   }
+}
+
+function explained(reason: ReasonCode): object {
+  const { says, advice } = reasons[reason]
+  return { reason, says, advice, runbook: runbookOf(reason) }
 }
 
 function iso(ms: number): string {

@@ -13,7 +13,7 @@ export interface Live {
 
 const timeoutMs = 1000
 const maxBytes = 1024 * 1024
-const whats = ['found', 'published', 'renewal-failed', 'unproven', 'recovered'] as const
+const whats = ['found', 'published', 'renewal-failed', 'look-failed', 'unproven', 'recovered'] as const
 
 type Fields = Readonly<Record<string, unknown>>
 

@@ -17,12 +17,14 @@ export interface StatusSubject {
 }
 
 export function answerStatus(path: '/' | '/status', { config, version, timeline, clock }: StatusSubject): StatusAnswer {
-  const status = readStatus(
-    config,
-    { version, vaultAddress: timeline.vaultAddress() },
-    (component) => timeline.of(component),
-    clock.now(),
-  )
+  const live = {
+    version,
+    vaultAddress: timeline.vaultAddress(),
+    vault: config.source.kind === 'file' ? undefined : timeline.vault(),
+  }
+  const read = readStatus(config, live, (component) => timeline.of(component), clock.now())
+  const targets = read.targets.map((target) => ({ ...target, notTold: timeline.notTold(target.component) }))
+  const status = { ...read, targets }
   if (path === '/') return statusPage(status)
   const text = `${JSON.stringify(statusJson(status))}\n`
   return { contentType: 'application/json', text, headers: {} }

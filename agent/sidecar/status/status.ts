@@ -8,7 +8,8 @@ import { AgentError } from '../../core/errors.ts'
 import type { Bundle } from '../../pki/bundle.ts'
 import { workingTime } from '../../pki/ca-set.ts'
 import { commonName, describeName, findChain, validityOf } from '../../pki/certificate.ts'
-import { type Happening, lastingFailure } from '../observe/timeline.ts'
+import { type Happening, lastingFailure, type NotTold } from '../observe/timeline.ts'
+import type { VaultSight } from '../observe/vault-sight.ts'
 import { createPlanner } from '../schedule.ts'
 import { openSecretDir } from '../store/secret-dir.ts'
 
@@ -19,6 +20,8 @@ export interface Status {
   readonly version: string | undefined
   /** Where Vault answered last, if it has several addresses and the agent has asked one. */
   readonly vaultAddress: string | undefined
+  /** What the running agent has seen of Vault; undefined without one, and where certificates come from elsewhere. */
+  readonly vault?: VaultSight | undefined
   readonly targets: readonly TargetStatus[]
 }
 
@@ -34,6 +37,8 @@ export interface TargetStatus {
   /** Newest first; empty where no agent answers. */
   readonly happenings: readonly Happening[]
   readonly failure: Happening | undefined
+  /** Why its consumers could not be told of it (AGENT_ON_PUBLISH). */
+  readonly notTold?: NotTold | undefined
 }
 
 export interface CertificateStatus {
@@ -61,7 +66,7 @@ export type StatusConfig = Pick<Config, 'node' | 'cluster' | 'targets' | 'files'
 /** @param happened what the running agent tells, by component */
 export function readStatus(
   config: StatusConfig,
-  { version, vaultAddress }: Pick<Status, 'version' | 'vaultAddress'>,
+  { version, vaultAddress, vault }: Pick<Status, 'version' | 'vaultAddress' | 'vault'>,
   happened: (component: string) => readonly Happening[],
   nowMs: number,
 ): Status {
@@ -69,7 +74,7 @@ export function readStatus(
     const happenings = happened(target.component)
     return { ...readTarget(config, target, happenings, nowMs), happenings }
   })
-  return { node: config.node, atMs: nowMs, version, vaultAddress, targets }
+  return { node: config.node, atMs: nowMs, version, vaultAddress, vault, targets }
 }
 
 function readTarget(

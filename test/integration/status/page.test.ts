@@ -13,8 +13,9 @@ import { createTestNode, withLab } from '../agent/lab.ts'
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const components = ['calico-node', 'calico-cni']
 const schemes = ['light', 'dark'] as const
-/** A desktop, a telephone, and what is left of a desktop that is zoomed to 400 % (WCAG 1.4.10). */
+/** A large screen, a desktop, a telephone, and what is left of a desktop that is zoomed to 400 % (WCAG 1.4.10). */
 const sizes = [
+  { width: 1600, height: 1000 },
   { width: 1280, height: 900 },
   { width: 390, height: 844 },
   { width: 320, height: 640 },
@@ -30,11 +31,11 @@ describe.skipIf(browserMissing !== undefined)(`the status page in Chromium${left
   afterAll(() => browser?.close())
 
   withLab(startDevVault, {}, (lab) => {
-    async function startAgent(): Promise<AgentProcess> {
-      const { root, environment } = createTestNode(lab(), { env: { AGENT_DIR: undefined } })
+    async function startAgent(env: Readonly<Record<string, string>> = {}): Promise<AgentProcess> {
+      const { root, environment } = createTestNode(lab(), { env: { AGENT_DIR: undefined, ...env } })
       for (const component of components) mkdirSync(join(root, component))
       const targets = components.map((component) => `${component}=${join(root, component)}`).join(',')
-      const agent = spawnAgent({ ...environment, AGENT_TARGETS: targets }, { bundle: true })
+      const agent = spawnAgent({ ...environment, AGENT_TARGETS: targets }, { bundle: true, patienceMs: 30_000 })
       await agent.ask('/startupz')
       return agent
     }
@@ -84,17 +85,22 @@ describe.skipIf(browserMissing !== undefined)(`the status page in Chromium${left
       const agent = await startAgent()
       await renew(agent, 'published')
       const { page, requests, complaints } = await open(agent)
-      expect(await page.title()).toMatch(/^node1: good/)
+      expect(await page.title()).toMatch(/^node1: Both certificates are good/)
+      const summary = page.getByRole('region', { name: 'Both certificates are good' })
+      expect(await summary.innerText()).toMatch(
+        /2 good.*calico-node.*Valid for.*; renews in.*Vault answered .*, asked for/s,
+      )
+      expect(await page.getByRole('region', { name: /^What fails/ }).count()).toBe(0)
       for (const component of components) {
         const section = page.getByRole('region', { name: component, exact: true })
         const text = await section.innerText()
         expect(text).toContain('Good')
         expect(text).toContain(`${component}:node1`)
-        expect(text).toMatch(/of runway, renews in \d+/)
+        expect(text).toMatch(/Valid for \d.*; renews in \d+/)
         expect(text).toMatch(/Calico etcd clients/)
         expect(await section.getByRole('listitem').allInnerTexts()).toMatchObject([
-          expect.stringContaining('a renewal was asked for'),
-          expect.stringContaining('no certificate is in the directory yet'),
+          expect.stringContaining('Published: requested (SIGHUP)'),
+          expect.stringContaining('Published: first certificate'),
         ])
       }
       await expectReadable(page)
@@ -114,13 +120,36 @@ describe.skipIf(browserMissing !== undefined)(`the status page in Chromium${left
       const section = page.getByRole('region', { name: 'calico-node', exact: true })
       const text = await section.innerText()
       expect(text).toContain('Good, but not renewing')
-      expect(text).toContain('The last attempt failed: Vault is sealed or not initialized')
-      expect(text).toContain('Unseal Vault.')
-      expect(text).toContain('vault-sealed')
+      const todo = page.getByRole('region', { name: 'What fails, and what to do' })
+      expect(await todo.getByRole('heading', { level: 3 }).allInnerTexts()).toEqual([
+        'Vault is sealed or not initialized',
+      ])
+      const problem = await todo.innerText()
+      for (const part of ['Unseal Vault.', 'vault-sealed', 'next try in', '503']) expect(problem).toContain(part)
+      const order = await page.getByRole('heading', { level: 2 }).allInnerTexts()
+      expect(order.slice(0, 2)).toEqual(['calico-node: good, but not renewing', 'What fails, and what to do'])
       await expectReadable(page)
       expect(complaints).toEqual([])
       const { STATUS_PAGE_SCREENSHOT: path } = process.env
       if (path !== undefined) await screenshot(page, path)
+    })
+
+    it('shows a sealed Vault as soon as the issuers are looked at, long before the renewal', async () => {
+      const agent = await startAgent({ AGENT_TTL: '4m' })
+      await lab().vault.seal()
+      onTestFinished(() => lab().vault.unseal())
+      await agent.nextLine(({ event }) => event === 'ca-refresh-failed')
+      expect(agent.lines.filter(({ event }) => event === 'renewal-failed')).toEqual([])
+      const { page } = await open(agent)
+      const todo = page.getByRole('region', { name: 'What fails, and what to do' })
+      expect(await todo.innerText()).toMatch(/Vault is sealed or not initialized.*Unseal Vault\./s)
+      const summary = page.getByRole('region', { name: 'Both certificates are good' })
+      expect(await summary.innerText()).toMatch(/Vault is sealed.*Vault was last asked .*It last answered .*ago/s)
+      const { vault } = JSON.parse((await agent.ask('/status')).text) as { vault: unknown }
+      expect(vault).toMatchObject({
+        answered: { operation: expect.any(String) as string },
+        failure: { reason: 'vault-sealed' },
+      })
     })
   })
 })
@@ -128,7 +157,7 @@ describe.skipIf(browserMissing !== undefined)(`the status page in Chromium${left
 /** For docs/: STATUS_PAGE_SCREENSHOT=docs/status-page.png vitest run test/integration/status/page.test.ts */
 async function screenshot(page: Page, path: string): Promise<void> {
   await page.emulateMedia({ colorScheme: 'light' })
-  await page.setViewportSize({ width: 900, height: 1400 })
-  const first = await page.locator('section').first().boundingBox()
+  await page.setViewportSize({ width: 900, height: 2000 })
+  const first = await page.getByRole('region', { name: 'calico-node', exact: true }).boundingBox()
   await page.screenshot({ path, clip: { x: 0, y: 0, width: 900, height: (first?.y ?? 0) + (first?.height ?? 0) + 20 } })
 }

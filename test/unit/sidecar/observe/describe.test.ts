@@ -17,7 +17,7 @@ const lines: Readonly<Record<AgentEvent['type'], readonly [Level, RegExp] | unde
   token: ['debug', /^the Vault token is good$/],
   issued: ['info', /^calico-node: certificate issued \(renewal-due\)$/],
   found: ['info', /^calico-node: the certificate in place is good; valid for 1d, renewal in 16h$/],
-  published: ['info', /^calico-node: published \(the renewal slot .* has come\); valid for 1d, renewal in 16h$/],
+  published: ['info', /^calico-node: published \(scheduled renewal\); valid for 1d, renewal in 16h$/],
   'renewal-failed': [
     'warn',
     /^calico-node: Vault is sealed .*; the published certificate is kept, valid for 2h; next try in 5s\. /,

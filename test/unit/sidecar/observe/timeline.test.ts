@@ -31,7 +31,32 @@ function timelineOf(...events: readonly AgentEvent[]) {
   return timeline.of(component)
 }
 
-describe('the time-line', () => {
+describe('the timeline', () => {
+  it('a look at the source that failed again and again is one line, and no failure of a renewal', () => {
+    const looked: AgentEvent = { type: 'ca-refresh-failed', component, reason: 'vault-sealed', detail: 'why' }
+    const found = timelineOf(kept('vault-sealed'), looked, looked)
+    expect(found).toMatchObject([{ what: 'look-failed', times: 2 }, { what: 'renewal-failed' }])
+    expect(lastingFailure(found)?.what).toBe('renewal-failed')
+    expect(lastingFailure(timelineOf(published('renewal-due'), looked))).toBeUndefined()
+  })
+
+  it('consumers that could not be told are known until they have been', () => {
+    const failed: AgentEvent = {
+      type: 'on-publish-failed',
+      component,
+      action: 'url',
+      reason: 'on-publish-failed',
+      detail: 'why',
+      retryAtMs: 5,
+      repeated: false,
+    }
+    const timeline = createTimeline([{ component }], createFakeClock())
+    timeline.listener(failed)
+    expect(timeline.notTold(component)).toEqual({ reason: 'on-publish-failed', detail: 'why', retryAtMs: 5 })
+    timeline.listener({ type: 'on-publish-done', component, action: 'url', durationMs: 1, output: '' })
+    expect(timeline.notTold(component)).toBeUndefined()
+  })
+
   it('is told newest first, each with its reason', () => {
     const found = timelineOf({ type: 'found', component, certificate }, published('renewal-due'))
     expect(found).toMatchObject([{ what: 'published', reason: 'renewal-due', renewAtMs: 65 }, { what: 'found' }])

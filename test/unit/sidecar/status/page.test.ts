@@ -32,8 +32,56 @@ const statusOf = (change: Partial<TargetStatus>, atMs = 43_200_000): Status => (
   targets: [{ ...target, ...change }],
 })
 
-test('the address at which Vault answers is shown', () => {
-  expect(statusPage(statusOf({})).text).toContain('<p>Vault answers at https://vault-2:8200</p>')
+test.each<[string, Status['vault'], string]>([
+  [
+    'when Vault was seen, how and where',
+    { answered: { atMs: 43_200_000 - 180_000, operation: 'issuers' }, failure: undefined },
+    'Vault answered at https://vault-2:8200 3m ago, asked for the list of issuers.',
+  ],
+  [
+    'that Vault fails',
+    {
+      answered: { atMs: 0, operation: 'sign' },
+      failure: { reason: 'vault-sealed', atMs: 43_200_000, firstAtMs: 43_200_000 },
+    },
+    'Vault is sealed or not initialized. Vault was last asked just now. It last answered at https://vault-2:8200 12h ago, asked for a signature.',
+  ],
+  [
+    'that Vault has never answered',
+    { answered: undefined, failure: { reason: 'vault-timeout', atMs: 43_190_000, firstAtMs: 0 } },
+    'Vault did not answer in time. Vault was last asked 10s ago. It has not answered since the agent started.',
+  ],
+  [
+    'that Vault was not asked',
+    { answered: undefined, failure: undefined },
+    'Vault has not been asked since the agent started.',
+  ],
+])('the summary says %s', (_what, vault, text) => {
+  expect(statusPage({ ...statusOf({}), vault }).text).toContain(`<p class="vault">${text}</p>`)
+})
+
+test('the worst target comes first, in the summary and after it', () => {
+  const targets = (['good', 'late', 'missing', 'expired'] as const).map((state) => ({
+    ...target,
+    component: state,
+    state,
+    ...(state === 'missing' && { certificate: undefined, problem: 'the directory does not exist' }),
+  }))
+  const { text } = statusPage({ ...statusOf({}), targets })
+  const order = (pattern: RegExp): string[] => [...text.matchAll(pattern)].map(([, name = '']) => name)
+  expect(order(/<a href="#target-(\w+)">/g)).toEqual(['missing', 'expired', 'late', 'good'])
+  expect(order(/<h2 id="target-(\w+)">/g)).toEqual(['missing', 'expired', 'late', 'good'])
+  expect(text).toContain('<title>node1: missing: missing – calico-vault-agent</title>')
+  expect(text).toMatch(/1 missing<\/li>\n.*1 expired<\/li>\n.*1 renewal overdue<\/li>\n.*1 good<\/li>/)
+})
+
+test.each([
+  [43_200_000, ['Valid for 12h', 'renews in 1h 53m']],
+  [50_000_000, ['Valid for 10h 6m', 'renewal due now']],
+  [60_000_000, ['Valid for 7h 20m', 'renewal overdue for 2h 46m']],
+  [86_425_000, ['Expired 25s ago', 'renewal overdue for 10h 7m']],
+])('at %i it is said how the certificate stands', (atMs, [large, rest]) => {
+  expect(statusPage(statusOf({}, atMs)).text).toContain(`<strong>${large}</strong>; ${rest}</p>`)
 })
 
 describe('html', () => {
@@ -67,7 +115,7 @@ describe('the page', () => {
     ['good', {}, 'Good'],
     ['expired', { state: 'expired' }, 'Expired'],
     ['missing', { state: 'missing', certificate: undefined, problem: 'the directory does not exist' }, 'not exist'],
-    ['late', { state: 'late' }, 'Overdue'],
+    ['late', { state: 'late' }, 'Renewal overdue'],
   ])('%s', (_what, change, word) => {
     expect(statusPage(statusOf(change)).text).toContain(word)
   })

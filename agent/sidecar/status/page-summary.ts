@@ -1,0 +1,95 @@
+/** The top of the status page: how the targets stand, whether Vault answers, and what fails with what to do. */
+import { formatDuration } from '../../core/duration.ts'
+import { runbookOf } from '../../core/reason.ts'
+import { reasons } from '../../core/reason-catalog.ts'
+import type { Operation } from '../../vault/vault-event.ts'
+import type { VaultSight } from '../observe/vault-sight.ts'
+import { type Html, html } from './html.ts'
+import { moment } from './moment.ts'
+import { conditionOf, countConditions, findProblems, type Problem, sortTargets } from './problems.ts'
+import type { Status, TargetStatus } from './status.ts'
+import { describeLife, signs, words } from './words.ts'
+
+export function summary(status: Status): Html {
+  const { targets, vault, vaultAddress, atMs } = status
+  const counts = countConditions(targets)
+  const [worst = 'good'] = counts[0] ?? []
+  return html`<section class="summary ${worst}" aria-labelledby="summary">
+<h2 id="summary">${headline(targets)}</h2>
+<ul class="counts">${counts.map(([condition, count]) => html`<li class="${condition}"><span aria-hidden="true">${signs[condition]}</span> ${count} ${words[condition].toLowerCase()}</li>`)}</ul>
+<ul class="targets">${sortTargets(targets).map((target) => row(target, atMs))}</ul>
+${vault === undefined ? '' : html`<p class="vault">${describeVault(vault, vaultAddress, atMs)}</p>`}
+</section>
+${problems(findProblems(status), targets.length, atMs)}`
+}
+
+/** As a title too. */
+export function headline(targets: readonly TargetStatus[]): string {
+  const [worst] = sortTargets(targets)
+  if (worst === undefined) return 'No target'
+  const condition = conditionOf(worst)
+  if (condition !== 'good') return `${worst.component}: ${words[condition].toLowerCase()}`
+  if (targets.length === 1) return 'The certificate is good'
+  return targets.length === 2 ? 'Both certificates are good' : `All ${targets.length} certificates are good`
+}
+
+function row(target: TargetStatus, nowMs: number): Html {
+  const { component, certificate, problem } = target
+  const text = certificate === undefined ? (problem ?? '') : describeLife(certificate, nowMs).join('; ')
+  return html`<li class="${conditionOf(target)}"><a href="#target-${component}">${component}</a><span>${text}</span></li>`
+}
+
+const requests: Readonly<Record<Operation, string>> = {
+  login: 'a login',
+  sign: 'a signature',
+  issuers: 'the list of issuers',
+  issuer: 'an issuer',
+  secret: 'a secret',
+  token: 'its token',
+  health: 'its health',
+  setup: 'its setup',
+}
+
+function describeVault({ answered, failure }: VaultSight, address: string | undefined, nowMs: number): string {
+  const where = address === undefined ? '' : ` at ${address}`
+  const seen = answered && `answered${where} ${ago(nowMs - answered.atMs)}, asked for ${requests[answered.operation]}`
+  if (failure !== undefined) {
+    const before = seen === undefined ? 'It has not answered since the agent started.' : `It last ${seen}.`
+    return `${sentence(reasons[failure.reason].says)}. Vault was last asked ${ago(nowMs - failure.atMs)}. ${before}`
+  }
+  return seen === undefined ? 'Vault has not been asked since the agent started.' : `Vault ${seen}.`
+}
+
+function ago(ms: number): string {
+  return ms < 1000 ? 'just now' : `${formatDuration(ms)} ago`
+}
+
+function problems(found: readonly Problem[], targetCount: number, nowMs: number): Html {
+  if (found.length === 0) return html``
+  return html`<section class="problems" aria-labelledby="problems">
+<h2 id="problems">What fails, and what to do</h2>
+${found.map((each) => problem(each, targetCount, nowMs))}
+</section>`
+}
+
+function problem({ reason, components, detail, ...times }: Problem, targetCount: number, nowMs: number): Html {
+  const { says, advice } = reasons[reason]
+  const whom = components.length === 0 || components.length === targetCount ? '' : ` (${components.join(', ')})`
+  return html`<div class="alarm">
+<h3>${sentence(says)}${whom}</h3>
+<p>${advice}</p>
+${detail === undefined ? '' : html`<p class="detail">${detail}</p>`}
+<p class="detail"><code>${reason}</code>${since(times, nowMs)} Runbook: <code>${runbookOf(reason)}</code></p>
+</div>`
+}
+
+function since({ firstAtMs, retryAtMs }: Pick<Problem, 'firstAtMs' | 'retryAtMs'>, nowMs: number): Html {
+  const first = firstAtMs === undefined ? '' : html`, since ${moment(firstAtMs)}`
+  const retryMs = (retryAtMs ?? 0) - nowMs
+  const retry = retryAtMs === undefined ? '' : retryMs > 0 ? `, next try in ${formatDuration(retryMs)}` : ', trying now'
+  return html`${first}${retry}.`
+}
+
+function sentence(clause: string): string {
+  return clause.charAt(0).toUpperCase() + clause.slice(1)
+}

@@ -1,0 +1,82 @@
+/** The decision what is wrong, worst first and each cause once: pure. The page puts it before everything that is well. */
+import { type ReasonCode } from '../../core/reason-catalog.ts'
+import type { Status, TargetStatus } from './status.ts'
+
+/** As it is shown: a certificate that works but is not renewed is not simply good. */
+export type Condition = 'missing' | 'expired' | 'late' | 'failing' | 'good'
+
+const worstFirst: readonly Condition[] = ['missing', 'expired', 'late', 'failing', 'good']
+
+export function conditionOf({ state, failure }: Pick<TargetStatus, 'state' | 'failure'>): Condition {
+  return state === 'good' && failure !== undefined ? 'failing' : state
+}
+
+/** Worst first; among equals, who ends first. */
+export function sortTargets(targets: readonly TargetStatus[]): TargetStatus[] {
+  const rank = (target: TargetStatus): number => worstFirst.indexOf(conditionOf(target))
+  const end = ({ certificate }: TargetStatus): number => certificate?.notAfterMs ?? 0
+  return targets.toSorted((one, other) => rank(one) - rank(other) || end(one) - end(other))
+}
+
+/** How many targets are in each condition that occurs, worst first. */
+export function countConditions(targets: readonly TargetStatus[]): [Condition, number][] {
+  const conditions = targets.map(conditionOf)
+  return worstFirst
+    .map((each): [Condition, number] => [each, conditions.filter((condition) => condition === each).length])
+    .filter(([, count]) => count > 0)
+}
+
+export interface Problem {
+  readonly reason: ReasonCode
+  /** Whom it concerns; none: all of them. */
+  readonly components: readonly string[]
+  /** What was said to the one that tried last. */
+  readonly detail: string | undefined
+  readonly lastAtMs: number | undefined
+  readonly firstAtMs: number | undefined
+  readonly retryAtMs: number | undefined
+}
+
+/** Failed renewals, what etcd has not accepted, a Vault that does not answer, consumers that do not know: each cause once. */
+export function findProblems({ targets, vault }: Pick<Status, 'targets' | 'vault'>): Problem[] {
+  const found = new Map<ReasonCode, Problem>()
+  for (const target of sortTargets(targets)) {
+    for (const problem of problemsOf(target)) {
+      const known = found.get(problem.reason)
+      found.set(problem.reason, known === undefined ? problem : merged(known, problem))
+    }
+  }
+  const failure = vault?.failure
+  if (failure !== undefined && !found.has(failure.reason)) {
+    const { reason, atMs: lastAtMs, firstAtMs } = failure
+    found.set(reason, { reason, components: [], detail: undefined, lastAtMs, firstAtMs, retryAtMs: undefined })
+  }
+  return [...found.values()]
+}
+
+function problemsOf({ component, failure, happenings, notTold }: TargetStatus): Problem[] {
+  const components = [component]
+  const isUnproven = happenings.find(({ what }) => what === 'published' || what === 'unproven')
+  const lasting = [failure, isUnproven?.what === 'unproven' ? isUnproven : undefined]
+  const problems = lasting.flatMap((each) => {
+    if (each?.reason === undefined) return []
+    const { reason, detail, atMs: lastAtMs, firstAtMs = lastAtMs, retryAtMs } = each
+    return [{ reason, components, detail, lastAtMs, firstAtMs, retryAtMs }]
+  })
+  if (notTold === undefined) return problems
+  return [...problems, { ...notTold, components, lastAtMs: undefined, firstAtMs: undefined }]
+}
+
+function merged(one: Problem, other: Problem): Problem {
+  const latest = (other.lastAtMs ?? 0) > (one.lastAtMs ?? 0) ? other : one
+  return {
+    ...latest,
+    components: [...one.components, ...other.components],
+    firstAtMs: smallest(one.firstAtMs, other.firstAtMs),
+    retryAtMs: smallest(one.retryAtMs, other.retryAtMs),
+  }
+}
+
+function smallest(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other)
+}
