@@ -28,14 +28,18 @@ export function headline(targets: readonly TargetStatus[]): string {
   const [worst] = sortTargets(targets)
   if (worst === undefined) return 'No target'
   const condition = conditionOf(worst)
-  if (condition !== 'good') return `${worst.component}: ${words[condition].toLowerCase()}`
+  if (condition !== 'good') {
+    const alike = targets.filter((target) => conditionOf(target) === condition)
+    const whom = alike.length === 1 ? worst.component : `${alike.length} targets`
+    return `${whom}: ${words[condition].toLowerCase()}`
+  }
   if (targets.length === 1) return 'The certificate is good'
   return targets.length === 2 ? 'Both certificates are good' : `All ${targets.length} certificates are good`
 }
 
 function row(target: TargetStatus, nowMs: number): Html {
-  const { component, certificate, problem } = target
-  const text = certificate === undefined ? (problem ?? '') : describeLife(certificate, nowMs).join('; ')
+  const { component, certificate } = target
+  const text = certificate === undefined ? (target.problem ?? '') : describeLife(certificate, nowMs).join('; ')
   return html`<li class="${conditionOf(target)}"><a href="#target-${component}">${component}</a><span>${text}</span></li>`
 }
 
@@ -86,7 +90,8 @@ ${detail === undefined ? '' : html`<p class="detail">${detail}</p>`}
 function since({ firstAtMs, retryAtMs }: Pick<Problem, 'firstAtMs' | 'retryAtMs'>, nowMs: number): Html {
   const first = firstAtMs === undefined ? '' : html`, since ${moment(firstAtMs)}`
   const retryMs = (retryAtMs ?? 0) - nowMs
-  const retry = retryAtMs === undefined ? '' : retryMs > 0 ? `, next try in ${formatDuration(retryMs)}` : ', trying now'
+  const retry =
+    retryAtMs === undefined ? '' : retryMs >= 1000 ? `, next try in ${formatDuration(retryMs)}` : ', trying now'
   return html`${first}${retry}.`
 }
 
