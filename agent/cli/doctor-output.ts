@@ -2,6 +2,7 @@
 
 import { runbookOf } from '../core/reason.ts'
 import { reasons } from '../core/reason-catalog.ts'
+import { plural } from '../core/text.ts'
 import type { Finding, Status } from '../operator/doctor/check.ts'
 import { exitCodes } from './exit-codes.ts'
 import type { Paint } from './terminal.ts'
@@ -32,7 +33,7 @@ export function summaryText(findings: readonly Finding[], paint: Paint): string 
   const count = (status: Status): number => findings.filter((each) => each.status === status).length
   const parts = [`${count('ok')} ok`]
   for (const status of ['warning', 'failure', 'skipped'] as const) {
-    if (count(status) > 0) parts.push(`${count(status)} ${words[status].toLowerCase()}`)
+    if (count(status) > 0) parts.push(status === 'skipped' ? `${count(status)} skipped` : plural(count(status), status))
   }
   return paint(parts.join(', '), colours[worst(findings)])
 }

@@ -1,4 +1,5 @@
 /** Owns `plan` and `apply` of a server: look, show, ask, do, and say what was done, as text in the way of terraform or as JSON. */
+import { plural } from '../core/text.ts'
 import { type ChangeText, changesOf, type Plan, type Sign, type Wording } from '../operator/engine/bring-in-step.ts'
 import { exitCodes } from './exit-codes.ts'
 import { agrees, type Paint, painter } from './terminal.ts'
@@ -58,7 +59,7 @@ export async function planOrApply<Change, Seen extends Look<Change>>(
   })
   if (isText) {
     const also = seen.also === undefined ? '' : `, and ${seen.also.done}`
-    print(paint(`Done: ${made.length} changes${also}.\n`, 'bold'))
+    print(paint(`Done: ${plural(made.length, 'change')}${also}.\n`, 'bold'))
     if (request !== undefined) print(`${request}\n`)
   } else {
     printJson({ ...planJson(wording, after, made), ...(request === undefined ? {} : { request }) })
@@ -117,10 +118,10 @@ function alike({ node, lines }: Block): string {
   return node === undefined ? text : text.replaceAll(node, '\n\n')
 }
 
-const verbs = { '+': 'to add', '~': 'to change', '-': 'to take away' } as const
+const verbs = { '+': 'to add', '~': 'to change', '-': 'to remove' } as const
 
 function summary({ refusals, waitsFor }: Plan<unknown>, texts: readonly ChangeText[], signs: readonly Sign[]): string {
-  if (refusals.length > 0) return 'Nothing can be applied before that is solved.'
+  if (refusals.length > 0) return 'Nothing can be applied until this is solved.'
   if (texts.length === 0) return waitsFor === undefined ? 'In step: nothing to do.' : `In step, but for ${waitsFor}.`
   const count = (sign: Sign): number => texts.filter((text) => text.sign === sign).length
   return `Plan: ${signs.map((sign) => `${count(sign)} ${verbs[sign]}`).join(', ')}.`

@@ -8,7 +8,7 @@ import type { Status, TargetStatus } from '../sidecar/status/status.ts'
 import type { Paint } from './terminal.ts'
 
 const colours = { good: '+', late: '!', expired: '-', missing: '-' } as const
-/** Those of the time-line that are shown; `--output json` has all. */
+/** Those of the timeline that are shown; `--output json` has all. */
 const shownHappenings = 5
 
 export function statusText({ node, atMs, version, vaultAddress, targets }: Status, paint: Paint): string {

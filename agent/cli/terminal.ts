@@ -30,7 +30,7 @@ export async function agrees(question: string): Promise<boolean> {
     process.kill(process.pid, 'SIGINT')
   })
   try {
-    return (await terminal.question(`${question} Only "yes" is a yes: `)).trim() === 'yes'
+    return (await terminal.question(`${question} Type "yes" to continue: `)).trim() === 'yes'
   } catch (error) {
     if (!(error instanceof Error) || error.name !== 'AbortError') throw error
     process.stdout.write('\n')

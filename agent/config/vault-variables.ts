@@ -3,7 +3,7 @@
 export const vaultVariables = {
   VAULT_ADDR: {
     group: 'Vault',
-    meaning: 'URL of Vault or OpenBao, or several with commas between. Required but with AGENT_SOURCE=file',
+    meaning: 'URL of Vault or OpenBao, or several with commas between. Required unless AGENT_SOURCE=file',
   },
   VAULT_CACERT: {
     group: 'Vault',

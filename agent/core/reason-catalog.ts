@@ -32,35 +32,35 @@ export const reasons = {
 
   malformed: gate(
     'the certificate, key or CA set cannot be parsed',
-    'Look at what the PKI mount or the source holds; if it is on disk, the next renewal replaces it.',
+    'Check what the PKI mount or the source holds. If it is on disk, the next renewal replaces it.',
   ),
   'ca-unusable': gate(
-    'a CA certificate is left out: its public key cannot be decoded',
-    'Take it away or replace it where the message names it: nothing can be verified with it, here or by etcd.',
+    'a CA certificate is left out, as its public key cannot be decoded',
+    'Remove or replace it where the message says. Neither the agent nor etcd can verify anything with it.',
   ),
   'key-mismatch': gate(
     'the private key does not belong to the certificate',
-    'Where certificates are made elsewhere, write certificate and key in one step.',
+    'If certificates are made elsewhere, write certificate and key in one step.',
   ),
   'key-unsupported': gate(
-    'the key of the certificate is of a kind that Calico and etcd cannot load',
-    'Have it made with an EC key (P-256, P-384, P-521), an RSA key of 2048 bits or more, or an Ed25519 key.',
+    'Calico and etcd cannot load this kind of key',
+    'Use an EC key (P-256, P-384, P-521), an RSA key of 2048 bits or more, or an Ed25519 key.',
   ),
   'untrusted-chain': gate(
     'the certificate does not chain to the CA set that would be published with it',
     "Check the issuers of the PKI mount and AGENT_ETCD_CA_FILE; the mount must list the issuing CA's whole chain.",
   ),
   'wrong-name': gate(
-    'the common name is not the wanted one, byte for byte',
-    'Compare AGENT_COMMON_NAME with the PKI role. Vault compares names case-insensitively, etcd does not.',
+    'the common name is not exactly the wanted one',
+    'Compare AGENT_COMMON_NAME with the PKI role. Vault ignores upper and lower case in names, etcd does not.',
   ),
   'not-client-auth': gate(
-    'the certificate may not be used by a TLS client (no clientAuth)',
+    'a TLS client may not use the certificate (no clientAuth)',
     'Set client_flag=true on the PKI role.',
   ),
   'not-yet-valid': gate(
-    'the certificate becomes valid only in the future',
-    "Synchronise the clocks of Vault and this node; keep the role's not_before_duration at 30s.",
+    'the certificate is not valid yet',
+    "Synchronize the clocks of Vault and this node; keep the role's not_before_duration at 30s.",
   ),
   expired: gate('the certificate has expired', 'Check the clocks, and why it was not renewed in time.'),
   'lifetime-too-short': gate(
@@ -75,32 +75,32 @@ export const reasons = {
   'etcd-permission-denied': probe(
     'awaited',
     'etcd knows the user but lets it do nothing',
-    'Grant the user a role with its keys; the signed certificate is kept, and published as soon as etcd accepts it.',
+    'Grant the user a role with its keys. The agent keeps the signed certificate and publishes it as soon as etcd accepts it.',
   ),
   'etcd-unknown-user': probe(
     'awaited',
     'etcd has no user with this common name (yet)',
-    'Add the user without a password; the signed certificate is kept, and published as soon as etcd accepts it.',
+    'Add the user without a password. The agent keeps the signed certificate and publishes it as soon as etcd accepts it.',
   ),
   'etcd-ignores-certificate': probe(
     'refused',
-    'etcd does not take the user from the certificate',
-    'Run etcd with --client-cert-auth, and let nothing between the node and etcd end TLS.',
+    'etcd ignores the certificate when it identifies the user',
+    'Run etcd with --client-cert-auth. Nothing between the node and etcd may terminate TLS.',
   ),
   'etcd-rejected-certificate': probe(
     'refused',
     'etcd does not accept the certificate',
-    "Add the issuing CA to etcd's --trusted-ca-file; check etcd's clock.",
+    "Add the issuing CA to etcd's --trusted-ca-file. Check etcd's clock.",
   ),
   'etcd-untrusted-server': probe(
     'refused',
-    "the certificate of etcd's server cannot be verified with the CA set that would be published",
+    "the CA set that would be published does not verify the certificate of etcd's server",
     "Name the CA of etcd's servers in AGENT_ETCD_CA_FILE, and check that ETCD_ENDPOINTS uses the names in their certificates.",
   ),
   'etcd-bad-answer': probe(
     'outage',
-    'what was asked does not answer as etcd does',
-    'Check ETCD_ENDPOINTS. etcd closes the connection of a revoked certificate (--client-crl-file) without a word.',
+    'the server at this address does not answer like etcd',
+    'Check ETCD_ENDPOINTS. etcd also closes the connection without an answer if the certificate is revoked (--client-crl-file).',
   ),
   'etcd-unheard': probe(
     'outage',
@@ -118,16 +118,16 @@ export const reasons = {
     'Check VAULT_CACERT, VAULT_TLS_SERVER_NAME and the client certificate.',
   ),
   'vault-proxy': outage(
-    'the proxy on the way to Vault fails or refuses',
+    'the proxy between the agent and Vault fails or refuses',
     'Check HTTPS_PROXY or VAULT_PROXY_ADDR with its user and password, and NO_PROXY.',
   ),
   'vault-timeout': outage('Vault did not answer in time', 'Check the load of Vault, or raise VAULT_CLIENT_TIMEOUT.'),
   'vault-connection-lost': outage(
     'the connection to Vault ended in the middle of a request',
-    'Usually passes by itself.',
+    'It usually passes by itself.',
   ),
   'vault-sealed': outage('Vault is sealed or not initialized', 'Unseal Vault.'),
-  'vault-standby': outage('this Vault node is a standby that cannot serve the request', 'Usually passes by itself.'),
+  'vault-standby': outage('this Vault node is a standby that cannot serve the request', 'It usually passes by itself.'),
   'vault-rate-limited': outage(
     'a rate limit of Vault is exceeded',
     "Raise the quota; it counts by the client's address.",
@@ -143,7 +143,7 @@ export const reasons = {
   'vault-answer-too-large': outage('the answer is larger than 1 MiB', 'Check that VAULT_ADDR names Vault itself.'),
   'vault-redirect': outage(
     'Vault answered with a redirect that is not followed',
-    'The message says why. Point VAULT_ADDR at the active node or at a load balancer that forwards to it.',
+    'The message says why. Point VAULT_ADDR at the active node, or at a load balancer that forwards to it.',
   ),
   'vault-login-refused': refused(
     'Vault refused the login',
@@ -158,8 +158,8 @@ export const reasons = {
     'Check AGENT_PKI_MOUNT and AGENT_AUTH_MOUNT. A PKI mount without any issuer answers like this too.',
   ),
   'issuer-too-young': outage(
-    'Vault has made the issuer so lately that a certificate would begin before it',
-    'Nothing, if it passes within a minute: Vault signs once the issuer is older than not_before_duration of the role (30 s), and the agent tries again then.',
+    'the issuer in Vault is so new that a certificate would begin before it',
+    'Nothing, if it passes within a minute. Vault signs once the issuer is older than not_before_duration of the role (30 s); the agent then tries again.',
   ),
   'vault-request-refused': refused('Vault refused the request', 'Compare the message with the PKI role.'),
   'inline-auth-unsupported': refused(
@@ -170,16 +170,16 @@ export const reasons = {
   'budget-spent': {
     about: 'budget',
     retry: 'refused',
-    says: 'more certificates were made within an hour than there is any need for',
+    says: 'more certificates were made within an hour than are needed',
     advice:
-      'Look in the log for why: a crash, a name that changes to and fro, a gate that refuses. It goes on by itself; AGENT_ISSUANCE_BUDGET raises the limit.',
+      'Find the cause in the log: a crash, a name that keeps changing, a gate that refuses. The agent goes on by itself. AGENT_ISSUANCE_BUDGET raises the limit.',
   },
 
   'credential-missing': auth('a file with a credential is missing or cannot be read', 'Mount it, or correct its path.'),
   'credential-invalid': auth('a credential is empty or malformed', 'Check what writes the file.'),
   'credential-expired': auth(
     'the service-account token has expired',
-    'The kubelet should renew it: check the projected volume and the kubelet.',
+    'The kubelet should renew it. Check the projected volume and the kubelet.',
   ),
 
   'wrong-node': auth(
@@ -197,7 +197,7 @@ export const reasons = {
     about: 'file',
     retry: 'local',
     says: 'the list of nodes cannot be used',
-    advice: 'Correct it: nothing is taken from it until then, and nobody is removed.',
+    advice: 'Correct it. Until then, nothing is taken from it and nobody is removed.',
   },
   'file-invalid': {
     about: 'file',

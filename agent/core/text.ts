@@ -8,6 +8,19 @@ export function oneLine(text: string, mostCharacters = Number.POSITIVE_INFINITY)
     .slice(0, mostCharacters)
 }
 
+/** `1 change`, `2 changes`. */
+export function plural(count: number, one: string): string {
+  return `${count} ${one}${count === 1 ? '' : 's'}`
+}
+
+/** `512 KiB`, `44.7 GiB`: what `df -h` would say. */
+export function formatBytes(bytes: number): string {
+  const units = ['KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const
+  const step = Math.min(Math.max(Math.floor(Math.log2(Math.max(bytes, 1)) / 10) - 1, 0), units.length - 1)
+  const value = bytes / 1024 ** (step + 1)
+  return `${step === 0 ? Math.floor(value) : value.toFixed(1)} ${units[step]}`
+}
+
 /** The known name nearest to a mistyped one (edit distance of at most a third of its length), or undefined. */
 export function suggestName(name: string, names: readonly string[]): string | undefined {
   let best: string | undefined

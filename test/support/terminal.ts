@@ -27,7 +27,7 @@ export function runOnTerminal(
     let text = ''
     child.stdout.on('data', (chunk: Buffer) => {
       text += chunk.toString()
-      if (text.includes('is a yes:') && child.stdin.writable) child.stdin.end(answer)
+      if (text.includes('to continue:') && child.stdin.writable) child.stdin.end(answer)
     })
     child.once('error', reject)
     child.once('close', (code) => resolve(`${text}\nexit ${code}`))

@@ -18,9 +18,9 @@ export const etcdReasons = {
   'etcd-no-leader': etcd(
     'outage',
     'etcd has no leader: more than half of its members must be up',
-    'Bring the members back; then run the same command again, which goes on where this one stopped.',
+    'Bring the members back. Then run the same command again: it goes on where this one stopped.',
   ),
-  'etcd-busy': etcd('outage', 'etcd asked to try the request again', 'Usually passes by itself.'),
+  'etcd-busy': etcd('outage', 'etcd asked to try the request again', 'It usually passes by itself.'),
   'etcd-no-space': etcd(
     'refused',
     'the database of etcd is full',
@@ -31,7 +31,7 @@ export const etcdReasons = {
     'etcd does not let this certificate do it',
     'Use the certificate of a user with the role root; its common name is the name of the user.',
   ),
-  'etcd-refused': etcd('refused', 'etcd refused the request', 'Look at the message.'),
+  'etcd-refused': etcd('refused', 'etcd refused the request', 'Read the message.'),
   'etcd-too-old': etcd(
     'refused',
     'this etcd has no users without a password',

@@ -14,17 +14,17 @@ export const kubeReasons = {
     "the Kubernetes API's TLS certificate is not accepted",
     'Check ca.crt in AGENT_KUBERNETES_DIR, and that nothing stands between the pod and the API server.',
   ),
-  'kube-timeout': kube('outage', 'the Kubernetes API did not answer in time', 'Usually passes by itself.'),
-  'kube-busy': kube('outage', 'the Kubernetes API is overloaded or not ready', 'Usually passes by itself.'),
+  'kube-timeout': kube('outage', 'the Kubernetes API did not answer in time', 'It usually passes by itself.'),
+  'kube-busy': kube('outage', 'the Kubernetes API is overloaded or not ready', 'It usually passes by itself.'),
   'kube-expired': kube(
     'outage',
-    'the Kubernetes API has forgotten the changes since the last one that was seen',
-    'Nothing to do: all nodes are listed again.',
+    'the Kubernetes API no longer has the changes since the last one seen',
+    'Nothing to do. The agent lists all nodes again.',
   ),
   'kube-bad-answer': kube(
     'outage',
     'the answer is not what the Kubernetes API promises',
-    'Nothing is taken from it. Check that KUBERNETES_SERVICE_HOST names an API server and no proxy.',
+    'Nothing is taken from it. Check that KUBERNETES_SERVICE_HOST names an API server, not a proxy.',
   ),
   'kube-unauthorized': kube(
     'refused',

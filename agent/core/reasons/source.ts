@@ -19,10 +19,10 @@ export const sourceReasons = {
   ),
   'source-older': source(
     'the source holds an older certificate than the published one',
-    'Write a newer one: the agent never goes back. To go back on purpose, stop the agent and empty its directory and AGENT_STATE_DIR.',
+    'Write a newer one, as the agent never goes back. To go back on purpose, stop the agent and empty its directory and AGENT_STATE_DIR.',
   ),
   'nothing-newer': source(
     'the certificate ends soon, and the source has nothing newer',
-    'Have a new certificate made and written there: the agent does not make any.',
+    'Have a new certificate made and written there. The agent makes none itself.',
   ),
 } as const satisfies Record<string, Reason>

@@ -9,15 +9,15 @@ export const setupReasons = {
     'Use the token of an administrator, or give it the policy manifests/vault/operator.hcl.',
   ),
   'setup-refused': setup(
-    'Vault does not take what the setup comes to',
-    'Correct the file and apply again; what was done until here stays done.',
+    'Vault refuses what the setup asks for',
+    'Correct the file and apply again. What was done so far stays done.',
   ),
   'setup-conflict': setup(
     'Vault holds something that setup-vault did not make and will not change',
-    'Do what the message says; --adopt takes over what is there.',
+    'Do what the message says. --adopt takes over what is there.',
   ),
   'setup-contended': setup(
     'Vault does not keep what was just written',
-    'Look for a second setup-vault or Terraform with other values; a server that is too old forgets fields that it does not know.',
+    'Look for a second setup-vault or Terraform with other values. A server that is too old drops fields that it does not know.',
   ),
 } as const satisfies Record<string, Reason>

@@ -21,7 +21,7 @@ export async function examine({ checks, targets, access, limitMs, found }: Exami
   for (const check of checks.filter((each) => hasPoint(each, access))) {
     for (const target of check.each === 'target' ? targets : [first]) {
       const name = check.each === 'target' ? target.component : undefined
-      const verdict = missing(check, name, findings) ?? (await bounded(check, access, target, limitMs))
+      const verdict = missing(check, name, findings, checks) ?? (await bounded(check, access, target, limitMs))
       const finding = { check: check.id, title: check.title, target: name, ...verdict }
       findings.push(finding)
       found(finding)
@@ -37,16 +37,30 @@ function hasPoint({ where }: Check, access: Access): boolean {
   return where === 'vault' ? kind !== 'file' : (where === 'pki') === (kind === 'pki')
 }
 
-/** What the check would have to build on and cannot. */
-function missing(check: Check, target: string | undefined, findings: readonly Finding[]): Verdict | undefined {
+/** What the check would have to build on and cannot: the cause itself, not the checks between. */
+function missing(
+  check: Check,
+  target: string | undefined,
+  findings: readonly Finding[],
+  checks: readonly Check[],
+): Verdict | undefined {
+  let cause = brokenNeed(check, target, findings)
+  for (let deeper = cause; deeper !== undefined; deeper = brokenNeedOf(deeper, findings, checks)) cause = deeper
+  if (cause === undefined) return undefined
+  return skipped(cause.status === 'failure' ? `${cause.check} has failed` : `${cause.check} was skipped: ${cause.saw}`)
+}
+
+function brokenNeed(check: Check, target: string | undefined, findings: readonly Finding[]): Finding | undefined {
   const concerned = (each: Finding): boolean =>
     (each.target === undefined || target === undefined || each.target === target) &&
     check.needs?.includes(each.check) === true
-  const broken = findings.find((each) => concerned(each) && (each.status === 'failure' || each.status === 'skipped'))
-  if (broken === undefined) return undefined
-  return skipped(
-    broken.status === 'failure' ? `${broken.check} has failed` : `${broken.check} was left out: ${broken.saw}`,
-  )
+  return findings.find((each) => concerned(each) && (each.status === 'failure' || each.status === 'skipped'))
+}
+
+/** Of a finding that was skipped for want of another one. */
+function brokenNeedOf({ check: id, target, status }: Finding, findings: readonly Finding[], checks: readonly Check[]) {
+  const check = checks.find((each) => each.id === id)
+  return status === 'skipped' && check !== undefined ? brokenNeed(check, target, findings) : undefined
 }
 
 async function bounded(check: Check, access: Access, target: Target, limitMs: number): Promise<Verdict> {

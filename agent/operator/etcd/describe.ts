@@ -30,20 +30,20 @@ function wordsOf(change: Change): [sign: Sign, what: string, why: string] {
       const keys = describeRange(grant)
       return before === undefined
         ? ['+', `grant ${grant.access} ${keys}`, 'its profile needs it']
-        : ['~', `${before} becomes ${grant.access} ${keys}`, 'its profile needs just that']
+        : ['~', `${before} becomes ${grant.access} ${keys}`, 'its profile needs exactly that']
     }
     case 'add-user':
       return ['+', 'add the user, without a password', 'it is wanted']
     case 'assign-role':
-      return ['+', `give the role ${change.role}`, 'the user is to have it']
+      return ['+', `give the role ${change.role}`, 'the user needs it']
     case 'unassign-role':
-      return ['-', `take away the role ${change.role}`, 'the user is not to have it']
+      return ['-', `take away the role ${change.role}`, 'the user does not need it']
     case 'revoke':
       return ['-', `revoke ${change.grant.access} ${describeRange(change.grant)}`, 'its profile does not need it']
     case 'delete-user':
-      return ['-', 'delete the user', 'provision made it, and it is not wanted any more']
+      return ['-', 'delete the user', 'provision made it, and it is no longer wanted']
     case 'delete-role':
-      return ['-', 'delete the role', 'provision made it, and it is not wanted any more']
+      return ['-', 'delete the role', 'provision made it, and it is no longer wanted']
   }
 }
 

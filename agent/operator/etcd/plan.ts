@@ -1,4 +1,5 @@
 /** Owns the difference between what etcd holds and what it should hold, as an ordered list of single changes. Pure. */
+import { plural } from '../../core/text.ts'
 import type { Plan } from '../engine/bring-in-step.ts'
 import { type DesiredState, rolePrefix } from './desired.ts'
 import { type Access, compareGrants, type Grant, isWithin, rangeId } from './grants.ts'
@@ -174,9 +175,9 @@ function planUnwanted(desired: DesiredState, { users, roles, made }: ActualState
       notes: [],
     }
   }
-  const counts = `${unwantedUsers.length} users and ${unwantedRoles.length} roles`
+  const counts = `${plural(unwantedUsers.length, 'user')} and ${plural(unwantedRoles.length, 'role')}`
   const isNone = unwantedUsers.length + unwantedRoles.length === 0
-  const notes = isNone ? [] : [`${counts} that provision has made are not wanted any more; --prune removes them`]
+  const notes = isNone ? [] : [`${counts} made by provision are no longer wanted; --prune removes them`]
   return { users: [], roles: [], notes }
 }
 
@@ -189,7 +190,7 @@ function sharedRoles({ users }: DesiredState): ReadonlySet<string> {
 }
 
 function foreignRole(role: string, count: number): string {
-  return `the role ${role} was not made by provision and has ${count} ${count === 1 ? 'grant' : 'grants'} that it does not want; look at it (etcdctl role get ${role}), then revoke them or delete the role`
+  return `the role ${role} was not made by provision and has ${plural(count, 'grant')} that it does not want; look at it (etcdctl role get ${role}), then revoke them or delete the role`
 }
 
 function passwordUser(user: string): string {

@@ -21,14 +21,14 @@ export function describe(event: AgentEvent, nowMs: number): LogLine | undefined 
     case 'listen-failed':
       return line(
         'error',
-        `health and metrics cannot be served: ${event.detail}; trying again. Free the port, or set AGENT_LISTEN`,
+        `cannot serve health and metrics: ${event.detail}; trying again. Free the port, or set AGENT_LISTEN`,
         {
           error: event.detail,
         },
       )
     case 'long-name': {
       const { component, node, commonName, length } = event
-      const message = `the common name has ${length} bytes, more than the 64 of X.520; Vault and etcd take it, strict TLS libraries may not (see {node_uid})`
+      const message = `the common name has ${length} bytes, and X.520 allows 64; Vault and etcd accept it, strict TLS libraries may not (see {node_uid})`
       return line('warn', message, { component, node, commonName, length })
     }
     case 'vault-request': {
@@ -39,14 +39,14 @@ export function describe(event: AgentEvent, nowMs: number): LogLine | undefined 
       const { address, instead } = event
       if (instead.length === 0) return line('info', `Vault answers at ${address}`, { address })
       const failures = instead.map(({ reason, detail }) => `${detail} (${reason})`)
-      return line('warn', `Vault answers at ${address}, not at the address before it`, { address, failures })
+      return line('warn', `Vault answers at ${address}, not at the address used before`, { address, failures })
     }
     case 'login': {
       const { method, mount, expiresAtMs } = event
       return line('debug', `logged in to Vault by ${method}`, { method, mount, tokenExpires: iso(expiresAtMs) })
     }
     case 'token':
-      return line('debug', 'the Vault token is good', { tokenExpires: iso(event.expiresAtMs) })
+      return line('debug', 'the Vault token is valid', { tokenExpires: iso(event.expiresAtMs) })
     case 'issued': {
       const { component, serialNumber, keyReused, reason } = event
       return line('info', `${component}: certificate issued (${reason})`, {
@@ -76,11 +76,11 @@ export function describe(event: AgentEvent, nowMs: number): LogLine | undefined 
     case 'probed':
       return describeProbed(event)
     case 'recovered':
-      return line('info', `${event.component}: what failed before has passed`, { component: event.component })
+      return line('info', `${event.component}: works again`, { component: event.component })
     case 'ca-refresh-failed':
       return failure('warn', `${event.component}: ${caProblem(event.reason)}`, event)
     case 'fallback-failed':
-      return failure('warn', `${event.component}: the cached or static certificate is of no use`, event)
+      return failure('warn', `${event.component}: the cached or static certificate cannot be used`, event)
     case 'store-flaw': {
       const { component, reason, detail } = event
       const { says, advice } = reasons[reason]
@@ -93,7 +93,7 @@ export function describe(event: AgentEvent, nowMs: number): LogLine | undefined 
     }
     case 'host-copied': {
       const { component, path, written, serialNumber, notAfterMs } = event
-      const message = `${component}: the CNI plugin's copy in ${path} ${written ? 'was brought in step' : 'is in step'}`
+      const message = `${component}: the CNI plugin's copy in ${path} ${written ? 'was updated' : 'is up to date'}`
       return line('info', message, { component, path, serialNumber, notAfter: iso(notAfterMs) })
     }
     case 'host-copy-failed':
@@ -108,7 +108,7 @@ export function describe(event: AgentEvent, nowMs: number): LogLine | undefined 
       const { component, action, reason, detail, retryAtMs, repeated } = event
       const { says, advice } = reasons[reason]
       const retry = `next try in ${formatDuration(Math.max(0, retryAtMs - nowMs))}`
-      const message = `${component}: ${says}; the certificate is published all the same; ${retry}. ${advice}`
+      const message = `${component}: ${says}; the certificate is published anyway; ${retry}. ${advice}`
       return line(repeated ? 'debug' : 'warn', message, {
         component,
         action,
@@ -121,7 +121,7 @@ export function describe(event: AgentEvent, nowMs: number): LogLine | undefined 
     case 'watch-failed':
       return line(
         'warn',
-        `files are not watched: ${event.detail}; they are looked at every 30 s all the same. Raise fs.inotify.max_user_watches and max_user_instances on the node`,
+        `cannot watch files: ${event.detail}; they are still checked every 30 s. Raise fs.inotify.max_user_watches and max_user_instances on the node`,
         {
           error: event.detail,
         },
@@ -168,9 +168,13 @@ function levelOf(reason: ReasonCode, runwayMs: number, lifetimeMs: number): Leve
 }
 
 function caProblem(reason: ReasonCode): string {
-  return reasons[reason].about === 'gate'
-    ? 'the new set of CA certificates is not published as it is'
-    : 'the source could not be looked at'
+  const { about } = reasons[reason]
+  const isVault = about === 'vault' || about === 'auth'
+  return about === 'gate'
+    ? 'the new CA set is not published as it is'
+    : isVault
+      ? 'could not check Vault for CA changes'
+      : 'could not check the source for CA changes'
 }
 
 function describeProbed(event: Extract<AgentEvent, { type: 'probed' }>): LogLine {
@@ -182,7 +186,7 @@ function describeProbed(event: Extract<AgentEvent, { type: 'probed' }>): LogLine
   const { says, advice } = reasons[outcome]
   const fields = { component, reason: outcome, error: detail, runbook: runbookOf(outcome), durationMs }
   if (verdict !== 'unverified') return line('debug', `${component}: ${says}`, fields)
-  return line('warn', `${component}: ${says}; published all the same. ${advice}`, fields)
+  return line('warn', `${component}: ${says}; published anyway. ${advice}`, fields)
 }
 
 function describeHostCopyFailed(event: Extract<AgentEvent, { type: 'host-copy-failed' }>): LogLine {
@@ -190,7 +194,7 @@ function describeHostCopyFailed(event: Extract<AgentEvent, { type: 'host-copy-fa
   const { says, advice } = reasons[reason]
   // That install-cni has not run yet is how every first start of a node looks.
   const level = repeated ? 'debug' : reason === 'host-copy-absent' ? 'info' : 'warn'
-  const message = `${component}: the CNI plugin's copy is not in step: ${says}; it is tried again. ${advice}`
+  const message = `${component}: the CNI plugin's copy is not up to date: ${says}; trying again. ${advice}`
   return line(level, message, {
     component,
     path,

@@ -2,24 +2,25 @@
 import { formatDuration } from '../../core/duration.ts'
 import { runbookOf } from '../../core/reason.ts'
 import { reasons } from '../../core/reason-catalog.ts'
+import { plural } from '../../core/text.ts'
 import { type LogLine, line } from './log-line.ts'
 import type { ProvisionEvent } from './provision-events.ts'
 
 const held = {
   'list-empty': 'the list of nodes is empty; nobody is removed while it is',
-  'list-not-current': 'the list of nodes may be out of date; nobody is removed while it may be',
+  'list-not-current': 'the list of nodes may be out of date; nobody is removed until it is current',
   'too-many-at-once':
-    'more than half of all nodes are gone at once; they are removed after 24 times the grace period, or by provision apply --prune',
+    'more than half of all nodes are gone at once; their users are removed after 24 times the grace period, or by provision apply --prune',
 } as const
 
 export function describeProvision(event: ProvisionEvent, nowMs: number): LogLine | undefined {
   switch (event.type) {
     case 'provision-source-reached': {
       const { source, nodes } = event
-      return line('info', `${nodes} nodes, told by ${source}`, { source, nodes })
+      return line('info', `${plural(nodes, 'node')} listed by ${source}`, { source, nodes })
     }
     case 'provision-source-failed':
-      return failure('the nodes cannot be told', event, nowMs)
+      return failure('cannot list the nodes', event, nowMs)
     case 'provision-identity': {
       const { user, isFirst } = event
       return line('info', `etcd: ${isFirst ? 'connecting' : 'connected again with the new certificate'} as ${user}`, {
@@ -30,12 +31,12 @@ export function describeProvision(event: ProvisionEvent, nowMs: number): LogLine
       return failure('the new certificate for etcd is not used yet', event, nowMs)
     case 'provision-node-gone': {
       const { node, graceMs } = event
-      return line('info', `the node ${node} is gone; its users stay for ${formatDuration(graceMs)}`, { node })
+      return line('info', `node ${node} is gone; its users stay for ${formatDuration(graceMs)}`, { node })
     }
     case 'provision-node-back':
-      return line('info', `the node ${event.node} is back and keeps its users`, { node: event.node })
+      return line('info', `node ${event.node} is back and keeps its users`, { node: event.node })
     case 'provision-node-removed':
-      return line('info', `the node ${event.node} stayed away; its users are removed`, { node: event.node })
+      return line('info', `node ${event.node} stayed away; its users are removed`, { node: event.node })
     case 'provision-change': {
       const { subject, what, why } = event.text
       return line('info', `${subject}: ${what} (${why})`, { change: event.kind, subject })
@@ -44,14 +45,19 @@ export function describeProvision(event: ProvisionEvent, nowMs: number): LogLine
       return line('warn', event.text, {})
     case 'provision-held': {
       const { why, nodes } = event
-      return line('warn', `the users of ${nodes} nodes are kept: ${held[why]}`, { reason: why, nodes })
+      return line('warn', `the users of ${plural(nodes, 'node')} are kept: ${held[why]}`, { reason: why, nodes })
     }
     case 'provision-done': {
       const { isFull, changes, nodes, pending } = event
       const seconds = formatSeconds(event.durationMs)
-      const what = changes === 0 ? 'in step' : `${changes} changes`
+      const what = changes === 0 ? 'in step' : plural(changes, 'change')
       const level = changes === 0 ? 'debug' : 'info'
-      return line(level, `etcd: ${what}, ${nodes} nodes with users, in ${seconds}`, { isFull, changes, nodes, pending })
+      return line(level, `etcd: ${what}, ${plural(nodes, 'node')} with users, in ${seconds}`, {
+        isFull,
+        changes,
+        nodes,
+        pending,
+      })
     }
     case 'provision-failed':
       return failure('etcd could not be brought in step', event, nowMs)

@@ -42,7 +42,7 @@ const cases: Readonly<Record<string, Case>> = {
       rmSync(directory, { recursive: true })
       writeFileSync(directory, 'mine')
     },
-    says: /^DIR: ENOTDIR.*\n {2}Move it away; the agent never deletes what it did not make\.$/,
+    says: /^DIR: ENOTDIR.*\n {2}Move it away\. The agent never deletes what it did not make\.$/,
   },
   'a directory is in the place of a file': {
     spoil: ({ directory }) => mkdirSync(join(directory, 'etcd-key')),
@@ -101,7 +101,7 @@ const cases: Readonly<Record<string, Case>> = {
 const mountCases: Readonly<Record<string, Case>> = {
   'the file system is read-only': {
     options: mounted('ro,size=64k', ''),
-    says: /^DIR: EROFS.*\n {2}Mount an emptyDir, not a Secret, and without readOnly\.$/,
+    says: /^DIR: EROFS.*\n {2}Mount an emptyDir without readOnly, not a Secret\.$/,
   },
   'the file system is full': {
     options: mounted('size=8k', 'head -c 8192 /dev/zero > "$AGENT_DIR/foreign";'),

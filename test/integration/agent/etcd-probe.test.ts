@@ -98,7 +98,7 @@ describeEachVault(`the probe on a real etcd${leftOut}`, {}, (lab) => {
       expect(agent.log).toContainEqual(
         expect.objectContaining({
           level: 'warn',
-          message: expect.stringMatching(/^calico-node: etcd has no user .*; published all the same\. Add the user/),
+          message: expect.stringMatching(/^calico-node: etcd has no user .*; published anyway\. Add the user/),
         }),
       )
       expect(failureOf(agent)).toMatchObject({ ok: true, targets: [{ unproven: { reason: 'etcd-unknown-user' } }] })

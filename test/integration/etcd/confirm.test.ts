@@ -37,13 +37,13 @@ describe.skipIf(leftOut !== '')(`apply on a terminal${leftOut}`, () => {
 
   it('ends quietly with the status of the shell after Ctrl-C', async () => {
     const text = await apply(ctrlC)
-    expect(text).toMatch(/is a yes: [^]*exit 130$/)
+    expect(text).toMatch(/to continue: [^]*exit 130$/)
     expect(text).not.toMatch(/bug|Nothing was|Error/)
   })
 
   it('does it after a yes, and asks nothing when all is in step', async () => {
     expect(await apply('yes\n')).toContain('Done: 5 changes.')
     expect(await etcdAuth(await etcd.client('x')).users()).toEqual(['calicoctl'])
-    expect(await apply('no\n')).not.toContain('is a yes:')
+    expect(await apply('no\n')).not.toContain('to continue:')
   })
 })

@@ -137,7 +137,7 @@ for (const version of etcdVersions) {
       const kept = await provision('apply', '--yes', ...naming('node1,node11'))
       // With --strict the CNI plugins had roles of their own.
       expect(kept.stdout).toContain(
-        '2 users and 4 roles that provision has made are not wanted any more; --prune removes them',
+        '2 users and 4 roles made by provision are no longer wanted; --prune removes them',
       )
       expect(await put('calico-node:node2', `${P}nodes/node2`)).toBe('ok')
 

@@ -138,7 +138,7 @@ describeSetup('setup-vault that cannot', (rig) => {
     const operator = createOperator(rig(), yaml)
     const { code, stderr } = await operator.run('apply', '--yes')
     expect(code).toBe(69)
-    expect(stderr).toContain('Vault does not take what the setup comes to (setup-refused)')
+    expect(stderr).toContain('Vault refuses what the setup asks for (setup-refused)')
     expect(stderr).toMatch(/auth\/jwt-refuses\/config: 400 error checking jwks URL/)
     writeFileSync(operator.file, jwtYaml('refuses', rig()))
     expect(await operator.run('apply', '--yes')).toMatchObject({ code: 0, stderr: '' })

@@ -19,7 +19,7 @@ describeSetup('apply on a terminal', (rig) => {
       }
       expect((await planOf(operator)).changes).toHaveLength(15)
       expect(await apply('yes\n')).toContain('Done: 15 changes.')
-      expect(await apply('no\n')).not.toContain('is a yes:')
+      expect(await apply('no\n')).not.toContain('to continue:')
     },
   )
 })

@@ -3,6 +3,7 @@ import { accessSync, constants, readFileSync, type Stats, statfsSync, statSync }
 import type { Config } from '../../../config/config.ts'
 import { formatDuration } from '../../../core/duration.ts'
 import { reasons } from '../../../core/reason-catalog.ts'
+import { formatBytes } from '../../../core/text.ts'
 import type { Bundle } from '../../../pki/bundle.ts'
 import { workingTime } from '../../../pki/ca-set.ts'
 import type { GateContext } from '../../../sidecar/gate/checks.ts'
@@ -13,12 +14,12 @@ import { type Check, failure, ok, type Verdict, warning } from '../check.ts'
 
 export const directory: Check = {
   id: 'directory',
-  title: 'the directory can be written',
+  title: 'writing to the directory',
   each: 'target',
   run: ({ config: { files } }, { directory: path }) =>
     translateFileErrors(path, () => {
       const stat = statSync(path)
-      if (!stat.isDirectory()) return failure(`${path} is no directory`, 'directory-occupied')
+      if (!stat.isDirectory()) return failure(`${path} is not a directory`, 'directory-occupied')
       accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK)
       openSecretDir(path, files).requirePlaces()
       const { bavail, bsize, ffree, files: inodes } = statfsSync(path)
@@ -55,7 +56,7 @@ export function judgeDirectory(
   { bytes, inodes }: { readonly bytes: number; readonly inodes: number },
   { wanted, uid: ourUid, gids, mayChown }: Writer,
 ): Verdict {
-  const saw = `${path}: mode ${octal(mode)}, owner ${uid}:${gid}, ${Math.floor(bytes / 1024)} KiB free`
+  const saw = `${path}: mode ${octal(mode)}, owner ${uid}:${gid}, ${formatBytes(bytes)} free`
   if (bytes < leastBytes || inodes < leastInodes) return failure(`${saw}, ${inodes} inodes free`, 'directory-full')
   const foreignUid = wanted.uid !== undefined && wanted.uid !== ourUid
   const foreignGid = wanted.gid !== undefined && !gids.includes(wanted.gid)
@@ -67,7 +68,7 @@ export function judgeDirectory(
     )
   }
   if ((mode & 0o002) !== 0 && (mode & 0o1000) === 0) {
-    const advice = 'Take the write permission from others (chmod o-w): anybody on the node could replace the links.'
+    const advice = 'Take the write permission from others (chmod o-w). Anybody on the node could replace the links.'
     return warning(saw, advice, 'directory-denied')
   }
   return ok(saw)
@@ -86,7 +87,7 @@ const fileSystems: Readonly<Record<number, string>> = {
 
 export const mount: Check = {
   id: 'mount',
-  title: 'private keys stay in memory',
+  title: 'where private keys are kept',
   each: 'target',
   needs: ['directory'],
   run: (_access, { directory: path }) => translateFileErrors(path, () => judgeMount(path, statfsSync(path).type)),
@@ -95,14 +96,14 @@ export const mount: Check = {
 export function judgeMount(path: string, type: number): Verdict {
   const name = fileSystems[type] ?? `0x${type.toString(16)}`
   const saw = `${path} is on ${name}`
-  if (name === 'tmpfs' || name === 'ramfs') return ok(saw)
+  if (name === 'tmpfs' || name === 'ramfs') return ok(`${saw}: private keys stay in memory`)
   if (name === 'overlay') {
-    const advice = "Mount the volume that Calico reads: this is the container's own layer, and nobody else sees it."
+    const advice = "Mount the volume that Calico reads. This is the container's own layer, which nobody else sees."
     return warning(saw, advice, 'directory-missing')
   }
   return warning(
-    saw,
-    'Use an emptyDir with medium: Memory (or a tmpfs): on a disk, old private keys outlive the files.',
+    `${saw}: private keys are on disk`,
+    'Use an emptyDir with medium: Memory, or a tmpfs. On a disk, old private keys outlive the files.',
   )
 }
 
@@ -129,8 +130,8 @@ export function judgePublished(bundle: Bundle | undefined, inOrder: boolean, con
     return warning(`${saw}; ${says}: ${bundle.unusableCa.join('; ')}`, advice, 'ca-unusable')
   }
   if (inOrder) return ok(saw)
-  const advice = 'Nothing, where the agent runs: it puts mode and owner right. Otherwise start it.'
-  return warning(`${saw}; mode or owner are not the configured ones`, advice)
+  const advice = 'Nothing if the agent runs, as it corrects mode and owner. Otherwise start it.'
+  return warning(`${saw}; mode or owner are not as configured`, advice)
 }
 
 export function octal(mode: number): string {

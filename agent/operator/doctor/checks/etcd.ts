@@ -21,7 +21,7 @@ const aboutServer: readonly ProbeCode[] = [
 
 export const etcdServer: Check = {
   id: 'etcd-server',
-  title: 'etcd and the certificate accept each other',
+  title: 'TLS to etcd',
   each: 'target',
   needs: ['etcd-ca'],
   run: async (access, target) => {
@@ -32,7 +32,7 @@ export const etcdServer: Check = {
 
 export const etcdUser: Check = {
   id: 'etcd-user',
-  title: "etcd knows the certificate's user",
+  title: "the certificate's user in etcd",
   each: 'target',
   needs: ['etcd-server'],
   run: async (access, target) => {
@@ -65,12 +65,12 @@ export function judgeMembers(findings: readonly EtcdFinding[], about: readonly P
 
 export const etcdKeys: Check = {
   id: 'etcd-keys',
-  title: 'the user has the keys that the component needs',
+  title: "the user's rights in etcd",
   each: 'target',
   needs: ['etcd-user'],
   run: async ({ endpoints, versions, presented, config }, target) => {
     const profile = builtInProfiles[target.component]
-    if (profile === undefined) return skipped(`there is no profile of ${target.component}`)
+    if (profile === undefined) return skipped(`there is no profile for ${target.component}`)
     const bundle = await presented(target)
     if (bundle === undefined) return skipped('there is no certificate to show to etcd')
     const { certificate: cert, key, ca } = bundle.text

@@ -2,6 +2,7 @@
 
 import type { X509Certificate } from 'node:crypto'
 import { isoTime } from '../../../core/clock.ts'
+import { plural } from '../../../core/text.ts'
 import { parseCertificates, validityOf } from '../../../pki/certificate.ts'
 import { readTlsMaterial } from '../../../vault/tls-files.ts'
 import { type Check, failure, ok, type Verdict } from '../check.ts'
@@ -14,7 +15,7 @@ export const vaultFiles: Check = {
     const { ca, cert } = readTlsMaterial(vault().address)
     const read = (pem: string | undefined): X509Certificate[] => (pem === undefined ? [] : parseCertificates(pem))
     const saw = judgeFiles({ VAULT_CACERT: read(ca), VAULT_CLIENT_CERT: read(cert).slice(0, 1) }, now())
-    return saw ?? ok("none is named: Vault is verified with the system's roots")
+    return saw ?? ok("none is set, so Vault is verified with the system's roots")
   },
 }
 
@@ -22,7 +23,7 @@ export const etcdCaFile: Check = {
   id: 'etcd-ca',
   title: "certificate file of etcd's CA",
   run: ({ etcdCa, now }) =>
-    judgeFiles({ AGENT_ETCD_CA_FILE: etcdCa() }, now()) ?? ok("none is named: etcd's CA is taken for one of Vault's"),
+    judgeFiles({ AGENT_ETCD_CA_FILE: etcdCa() }, now()) ?? ok("none is set, so etcd's CA must be among Vault's"),
 }
 
 /** One certificate of a file that is still good is enough. Undefined where no file is named. */
@@ -37,5 +38,9 @@ export function judgeFiles(
     return failure(`${name}: expired at ${isoTime(lastMs)}`, 'file-invalid', `Replace the file that ${name} names.`)
   }
   if (used.length === 0) return undefined
-  return ok(used.map(([name, certificates]) => `${name}: ${certificates.length}`).join(', '))
+  return ok(used.map(([name, { length }]) => `${name}: ${plural(length, kindOf(name))}`).join(', '))
+}
+
+function kindOf(name: string): string {
+  return name === 'VAULT_CLIENT_CERT' ? 'certificate' : 'CA certificate'
 }

@@ -8,7 +8,7 @@ import { type Check, failure, ok, type Verdict } from '../check.ts'
 
 export const hostDirectories: Check = {
   id: 'host-directories',
-  title: "the node's own directories can be written",
+  title: "writing to the node's own directories",
   run: ({ config: { hostCni, stateDirectory } }) => {
     const copy = hostCni && join(hostCni.directory, hostCopyName)
     // Until install-cni has made the copy's directory, what holds for the one above it holds for it.
@@ -17,7 +17,7 @@ export const hostDirectories: Check = {
       // The agent makes it if it is not there.
       stateDirectory !== undefined && existsSync(stateDirectory) ? stateDirectory : undefined,
     ].filter((place) => place !== undefined)
-    if (places.length === 0) return ok('none is used: neither AGENT_HOST_CNI_DIR nor AGENT_STATE_DIR')
+    if (places.length === 0) return ok('neither AGENT_HOST_CNI_DIR nor AGENT_STATE_DIR is set')
     return judgeHostDirectories(
       places.map((path) => ({ path, error: writing(path) })),
       readLabel(),

@@ -69,7 +69,7 @@ function explain(error: unknown, auth: Pick<Auth, 'method'>): unknown {
 export const permissions: Check = {
   id: 'permissions',
   where: 'pki',
-  title: 'what the token may do',
+  title: 'rights of the Vault token',
   each: 'target',
   needs: ['login'],
   run: async ({ config, vault, signs }, target) => {

@@ -62,7 +62,7 @@ export function judgeIssuers(
 export const signing: Check = {
   id: 'signing',
   where: 'pki',
-  title: 'a throw-away certificate is signed as wanted',
+  title: 'signing a test certificate',
   each: 'target',
   needs: ['credential', 'login', 'issuers', 'etcd-ca'],
   run: async ({ signs, obtain, gateContext, config }, target) => {
@@ -78,7 +78,7 @@ export const signing: Check = {
 export const delivered: Check = {
   id: 'delivered',
   where: 'delivered',
-  title: 'the source holds a certificate as wanted',
+  title: 'the certificate in the source',
   each: 'target',
   needs: ['login', 'etcd-ca'],
   run: async ({ obtain, gateContext }, target) => judgeDelivered(await obtain(target), gateContext(target)),

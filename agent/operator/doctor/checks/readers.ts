@@ -21,7 +21,7 @@ export interface Reader {
 export function createReaders(consumer: Reader | undefined): Check {
   return {
     id: 'readers',
-    title: 'the consumer can read the files',
+    title: 'reading the files as the consumer',
     each: 'target',
     needs: ['directory'],
     run: ({ config }, target) => {

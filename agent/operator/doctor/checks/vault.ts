@@ -14,7 +14,7 @@ import { readSealStatus, readServerTime, type SealStatus } from '../vault-answer
 export const vaultName: Check = {
   id: 'vault-name',
   where: 'vault',
-  title: 'the name of Vault resolves',
+  title: 'host name of Vault',
   run: ({ vault }) => {
     const { origins, timeoutMs, proxies } = vault().address
     return atEach(origins, async (origin) => {
@@ -90,7 +90,7 @@ export function judgeServer({ protocol, chain, failure: error }: ServerView, now
 export const vaultState: Check = {
   id: 'vault-state',
   where: 'vault',
-  title: 'Vault is initialized and unsealed',
+  title: 'state of Vault',
   needs: ['vault-tls'],
   run: async ({ vault, clock, skew }) => {
     const { address } = vault()
@@ -146,7 +146,7 @@ const unnoticedMs = 3000
 const backdatingMs = 30_000
 
 export function judgeSkew(skewMs: number | undefined): Verdict {
-  if (skewMs === undefined) return warning('Vault says no time', 'Look at server_time_utc in sys/health.')
+  if (skewMs === undefined) return warning('Vault does not tell its time', 'Look at server_time_utc in sys/health.')
   const saw = `Vault's clock is ${formatDuration(Math.abs(skewMs))} ${skewMs < 0 ? 'behind' : 'ahead'}`
   const advice =
     'Synchronise both clocks (NTP). The agent accepts what one of them accepts; etcd and Calico judge by their own.'

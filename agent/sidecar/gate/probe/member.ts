@@ -42,7 +42,7 @@ export async function askMember(
 
 async function converse(call: UnaryCall, user: string): Promise<Finding> {
   const read = await call('/etcdserverpb.KV/Range', encodeRange(readByAll))
-  if (read.status === 0) return { code: 'accepted', detail: `accepted as ${user}, or without authentication` }
+  if (read.status === 0) return { code: 'accepted', detail: `accepted as ${user}` }
   if (!isDenied(read)) return translateStatus(read)
   const known = await call('/etcdserverpb.Auth/UserGet', encodeUserGet(user))
   if (isUnknownUser(known)) return { code: 'etcd-unknown-user', detail: `there is no user ${user}` }
