@@ -13,7 +13,7 @@ RUN --mount=type=secret,id=npmrc,target=/root/.npmrc npm ci --ignore-scripts
 COPY . .
 RUN npm run build && cp LICENSE dist/
 
-# The paths of the libraries, and of their licences, differ by architecture: ldd and dpkg know them.
+# The paths of the libraries, and of their licenses, differ by architecture: ldd and dpkg know them.
 FROM ${NODE} AS parts
 RUN set -eu; \
     node=$(command -v node); \

@@ -1,4 +1,4 @@
-/** Owns `npm run build`: the bundles in dist/, the code cache and the licences beside them, and the SBOM of what is in them. */
+/** Owns `npm run build`: the bundles in dist/, the code cache and the licenses beside them, and the SBOM of what is in them. */
 import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { type BuildOptions, build, type Plugin } from 'esbuild'

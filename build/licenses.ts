@@ -1,4 +1,4 @@
-/** Owns dist/THIRD-PARTY-LICENSES: whose code is in which bundle, and the licences that it comes under. */
+/** Owns dist/THIRD-PARTY-LICENSES: whose code is in which bundle, and the licenses that it comes under. */
 import type { Sbom, SbomComponent } from './sbom.ts'
 
 const rule = '='.repeat(80)
@@ -23,11 +23,11 @@ export function licenseList(
     byText.set(text, [...(byText.get(text) ?? []), titleOf(component)])
   }
   const texts = [...byText].map(([text, titles]) => `${rule}\n${titles.join('\n')}\n${rule}\n\n${text}\n`)
-  const head = `Third-party software in ${name} ${version}, and its licences.\n\nIn which file it is:\n\n${contents.join('\n')}\n`
+  const head = `Third-party software in ${name} ${version}, and its licenses.\n\nIn which file it is:\n\n${contents.join('\n')}\n`
   return [head, ...texts].join('\n')
 }
 
-/** `@scope/name version (licence)`, as it stands above the text. */
+/** `@scope/name version (license)`, as it stands above the text. */
 export function titleOf(component: SbomComponent): string {
   const declared = component.licenses?.map(({ expression, license }) => expression ?? license?.id ?? license?.name)
   return `${nameOf(component)} ${component.version} (${declared?.join(', ') ?? ''})`
@@ -39,7 +39,7 @@ export function nameOf({ group, name }: SbomComponent): string {
 
 function licenseText(component: SbomComponent): string {
   const texts = (component.evidence?.licenses ?? []).flatMap(({ license }) => license?.text ?? [])
-  if (texts.length === 0) throw new Error(`${titleOf(component)} is in a bundle and has no licence text`)
+  if (texts.length === 0) throw new Error(`${titleOf(component)} is in a bundle and has no license text`)
   return texts
     .map(({ content, encoding }) => Buffer.from(content, encoding ?? 'utf8').toString('utf8'))
     .map((text) => text.replaceAll('\r\n', '\n').trim())

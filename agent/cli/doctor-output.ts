@@ -8,14 +8,14 @@ import { exitCodes } from './exit-codes.ts'
 import type { Paint } from './terminal.ts'
 
 const words: Readonly<Record<Status, string>> = { ok: 'ok', skipped: 'skipped', warning: 'WARNING', failure: 'FAILURE' }
-const colours = { ok: '+', skipped: '~', warning: '!', failure: '-' } as const
+const colors = { ok: '+', skipped: '~', warning: '!', failure: '-' } as const
 const margin = ' '.repeat(11)
 
 export function findingText(finding: Finding, paint: Paint): string {
   const { status, saw, title, target } = finding
   const [first = '', ...rest] = saw.split('\n')
   const about = target === undefined ? title : `${title} (${target})`
-  const lines = [`${paint(` ${words[status].padEnd(9)}`, colours[status])} ${paint(about, 'bold')}`, first, ...rest]
+  const lines = [`${paint(` ${words[status].padEnd(9)}`, colors[status])} ${paint(about, 'bold')}`, first, ...rest]
   const { advice, see } = help(finding)
   if (advice !== undefined) lines.push(`→ ${status === 'ok' ? advice : paint(advice, 'bold')}`)
   if (see !== undefined) lines.push(`  ${see}`)
@@ -35,7 +35,7 @@ export function summaryText(findings: readonly Finding[], paint: Paint): string 
   for (const status of ['warning', 'failure', 'skipped'] as const) {
     if (count(status) > 0) parts.push(status === 'skipped' ? `${count(status)} skipped` : plural(count(status), status))
   }
-  return paint(parts.join(', '), colours[worst(findings)])
+  return paint(parts.join(', '), colors[worst(findings)])
 }
 
 export function findingsJson(findings: readonly Finding[]): object {

@@ -7,7 +7,7 @@ import type { Happening } from '../sidecar/observe/timeline.ts'
 import type { Status, TargetStatus } from '../sidecar/status/status.ts'
 import type { Paint } from './terminal.ts'
 
-const colours = { good: '+', late: '!', expired: '-', missing: '-' } as const
+const colors = { good: '+', late: '!', expired: '-', missing: '-' } as const
 /** Those of the timeline that are shown; `--output json` has all. */
 const shownHappenings = 5
 
@@ -54,7 +54,7 @@ function targetText(target: TargetStatus, nowMs: number, paint: Paint): string {
     rows.push([index === 0 ? 'happened' : '', happeningText(each)])
   }
   const lines = rows.map(([name, text]) => `  ${name.padEnd(9)} ${text}`)
-  return [`${paint(state.padEnd(8), colours[state])} ${paint(component, 'bold')}  ${directory}`, ...lines].join('\n')
+  return [`${paint(state.padEnd(8), colors[state])} ${paint(component, 'bold')}  ${directory}`, ...lines].join('\n')
 }
 
 function failureRows({ atMs, detail = '' }: Happening, reason: NonNullable<Happening['reason']>): [string, string][] {

@@ -1,17 +1,17 @@
-/** Owns what the commands that act on a server do with a terminal: colour, and asking before anything is changed. */
+/** Owns what the commands that act on a server do with a terminal: color, and asking before anything is changed. */
 import { createInterface } from 'node:readline/promises'
 import { systemCode } from '../core/errors.ts'
 import { exitCodes } from './exit-codes.ts'
 import { UsageError } from './failure.ts'
 
-export type Paint = (text: string, colour: '+' | '~' | '-' | '!' | 'bold') => string
+export type Paint = (text: string, color: '+' | '~' | '-' | '!' | 'bold') => string
 
-const colours = { '+': 32, '~': 33, '-': 31, '!': 33, bold: 1 } as const
+const colors = { '+': 32, '~': 33, '-': 31, '!': 33, bold: 1 } as const
 
 /** https://no-color.org */
 export function painter(isTerminal: boolean, env: Readonly<Record<string, string | undefined>>): Paint {
   const paints = isTerminal && !env['NO_COLOR'] && env['TERM'] !== 'dumb'
-  return (text, colour) => (paints ? `\x1b[${colours[colour]}m${text}\x1b[0m` : text)
+  return (text, color) => (paints ? `\x1b[${colors[color]}m${text}\x1b[0m` : text)
 }
 
 /** Where nobody can be asked, the yes must be given beforehand. @throws UsageError */

@@ -1,4 +1,4 @@
-/** Refuses what is set and would silently do nothing: misspelt variables, and those that another choice does not read. */
+/** Refuses what is set and would silently do nothing: misspelled variables, and those that another choice does not read. */
 import { suggestName } from '../core/text.ts'
 import type { Environment, EnvironmentReader } from './reader.ts'
 import { choices, type Variable, type VariableName, variables } from './variables.ts'

@@ -60,7 +60,7 @@ export interface FileText {
 export function readSmallFile(files: Files, path: string, maxBytes?: number): string {
   // Opening a socket fails with an error that says nothing, and a device may do something when it is opened.
   requireFile(files.statSync(path), path)
-  // Without O_NONBLOCK, opening a named pipe would wait for its writer for ever.
+  // Without O_NONBLOCK, opening a named pipe would wait for its writer forever.
   const flags = fs.constants.O_RDONLY | fs.constants.O_NONBLOCK
   return withFile(files, path, flags, 0, (descriptor) => readOpenFile(files, descriptor, path, maxBytes).text)
 }

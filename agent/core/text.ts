@@ -1,6 +1,6 @@
 /** Texts for people: what a server said, on one line, and what a mistyped name may have meant. */
 
-/** Control characters would forge lines of the log, or colours of a terminal. */
+/** Control characters would forge lines of the log, or colors of a terminal. */
 export function oneLine(text: string, mostCharacters = Number.POSITIVE_INFINITY): string {
   return text
     .replaceAll(/[\s\p{Cc}]+/gu, ' ')

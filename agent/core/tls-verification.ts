@@ -10,5 +10,5 @@ export function keepTlsVerified(env: NodeJS.ProcessEnv): string | undefined {
   const value = env[variable]
   delete env[variable]
   if (value !== '0') return undefined
-  return `${variable}=0 is not honoured: whoever answered in the place of Vault or etcd would get the token. Name the CA instead (VAULT_CACERT, AGENT_ETCD_CA_FILE), and remove the variable.`
+  return `${variable}=0 is not honored: whoever answered in the place of Vault or etcd would get the token. Name the CA instead (VAULT_CACERT, AGENT_ETCD_CA_FILE), and remove the variable.`
 }

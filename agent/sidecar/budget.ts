@@ -1,7 +1,7 @@
 /**
  * Owns how many certificates a target may have made: a pure decision over when the last ones were. A process that dies after
  * every signature, an identity that changes to and fro, a gate that refuses everything: each of them would keep Vault signing
- * for ever. What is needed to stay valid is never stopped, only slowed down.
+ * forever. What is needed to stay valid is never stopped, only slowed down.
  */
 
 /** The budget is a number of certificates in any hour. */

@@ -1,5 +1,5 @@
 /**
- * A running agent under attack, through its HTTP server and by a neighbour that may write into its volume: whatever is done to it,
+ * A running agent under attack, through its HTTP server and by a neighbor that may write into its volume: whatever is done to it,
  * the rotation goes on, a probe gets through, and the token stays with it.
  */
 import { execFileSync } from 'node:child_process'
@@ -78,7 +78,7 @@ describe('the HTTP server', () => {
   })
 })
 
-describe('a neighbour that may write into the volume', () => {
+describe('a neighbor that may write into the volume', () => {
   withLab(startDevVault, {}, (lab) => {
     const attacks: readonly (readonly [string, (directory: string, tokenFile: string) => void])[] = [
       [

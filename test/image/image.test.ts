@@ -56,7 +56,7 @@ describe.skipIf(missing !== undefined)(`the image${missing === undefined ? '' : 
   const start = (options: Partial<ContainerOptions>): Container =>
     startContainer({ image, root, uid: 10_001, ...options })
 
-  it('holds Node, what it is linked with, the licences, and the agent: no shell, nothing set-uid', () => {
+  it('holds Node, what it is linked with, the licenses, and the agent: no shell, nothing set-uid', () => {
     const allowed = [
       /^app\/[\w.-]+$/,
       /^usr\/local\/(bin\/node|LICENSE)$/,

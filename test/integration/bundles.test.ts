@@ -57,7 +57,7 @@ describe('the bundles', () => {
     }
   })
 
-  it('come with the licence of each package', () => {
+  it('come with the license of each package', () => {
     const texts = new Map<string, string>()
     for (const [, titles = '', text = ''] of licenses.matchAll(/={80}\n(.+?)\n={80}\n\n(.+?)\n(?=\n={80}|$)/gs)) {
       for (const title of titles.split('\n')) texts.set(title, text)
@@ -66,7 +66,7 @@ describe('the bundles', () => {
     for (const [title, text] of texts) expect(text, title).toMatch(/copyright|permission/i)
   })
 
-  it('come under licences that ask for nothing but to be named', () => {
+  it('come under licenses that ask for nothing but to be named', () => {
     const accepted = ['MIT', 'ISC', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', '0BSD']
     const others = sbom.components.map(titleOf).filter((title) => !accepted.some((id) => title.endsWith(`(${id})`)))
     expect(others).toEqual([])

@@ -19,7 +19,7 @@ export function createLog({ level, format }: Config['log'], clock: Clock): Liste
   }
 }
 
-const colours: Readonly<Record<Level, number>> = { debug: 90, info: 36, warn: 33, error: 31 }
+const colors: Readonly<Record<Level, number>> = { debug: 90, info: 36, warn: 33, error: 31 }
 
 /** `12:03:04 warn  message key=value …` of a JSON line. */
 function prettyLine(json: string): string {
@@ -30,10 +30,10 @@ function prettyLine(json: string): string {
     ([key, value]) =>
       `${key}=${typeof value === 'string' && /^[^\s"\p{Cc}]+$/u.test(value) ? value : JSON.stringify(value)}`,
   )
-  return `${String(time).slice(11, 19)} ${paint(colours[name], name.padEnd(5))} ${visible(String(msg))} ${paint(90, visible(rest.join(' ')))}\n`
+  return `${String(time).slice(11, 19)} ${paint(colors[name], name.padEnd(5))} ${visible(String(msg))} ${paint(90, visible(rest.join(' ')))}\n`
 }
 
-/** Control characters as JSON writes them: they would forge lines, or colours of a terminal. */
+/** Control characters as JSON writes them: they would forge lines, or colors of a terminal. */
 function visible(text: string): string {
   return text.replaceAll(/\p{Cc}/gu, (each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }

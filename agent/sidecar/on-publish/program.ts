@@ -12,7 +12,7 @@ export interface ProgramRun {
   readonly timeoutMs: number
 }
 
-/** What is still in the pipes comes at once; a service that the program has left behind may hold them open for ever. */
+/** What is still in the pipes comes at once; a service that the program has left behind may hold them open forever. */
 const lastOutputMs = 200
 
 /**

@@ -1,10 +1,10 @@
-/** Owns signalling the process whose number stands in a pid file. */
+/** Owns signaling the process whose number stands in a pid file. */
 import { AgentError, messageOf, systemCode } from '../../core/errors.ts'
 import { readSmallFile, systemFiles, UnfitFileError } from '../../core/files.ts'
 
 const mostBytes = 64
 
-/** @throws AgentError if nobody was signalled */
+/** @throws AgentError if nobody was signaled */
 export function signalProcess(signal: NodeJS.Signals, pidFile: string): string {
   const pid = readPid(pidFile)
   try {

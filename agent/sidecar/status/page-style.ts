@@ -1,4 +1,4 @@
-/** Owns how the status page looks: light and dark by the reader's own setting, and down to the width of a telephone. */
+/** Owns how the status page looks: light and dark by the reader's own setting, and down to the width of a phone. */
 
 export const style = `
 :root { color-scheme: light dark;

@@ -13,7 +13,7 @@ export interface DrawnPanel {
 const [width, margin, rowHeight, gap, head] = [1320, 12, 30, 8, 44]
 const columnWidth = (width - 2 * margin) / 24
 const palette = ['#3274d9', '#e0752d', '#299c46', '#a352cc', '#c4162a', '#0a9fb3', '#8f6b00', '#5a6270']
-const colours: Readonly<Record<string, string>> = {
+const colors: Readonly<Record<string, string>> = {
   green: '#299c46',
   red: '#c4162a',
   orange: '#e0752d',
@@ -104,7 +104,7 @@ function drawStat({ panel, series }: DrawnPanel, box: Box, parts: Parts): void {
   const { unit, thresholds } = panel.fieldConfig?.defaults ?? {}
   const value = series[0]?.values.at(-1)?.[1] ?? 0
   const step = thresholds?.steps.findLast(({ value: from }) => from === null || value >= from)
-  parts.graphic.push(centred(formatUnit(value, unit), box, `600 30px ${font}`, colours[step?.color ?? ''] ?? ink))
+  parts.graphic.push(centred(formatUnit(value, unit), box, `600 30px ${font}`, colors[step?.color ?? ''] ?? ink))
 }
 
 function centred(content: string, { left, top, width: w, height: h }: Box, fontName: string, fill: string): object {

@@ -197,7 +197,7 @@ const unread: MatrixRow = {
   },
 }
 
-/** A neighbour of another directory has the same AGENT_STATE_DIR: both go on, and only the first one writes there. */
+/** A neighbor of another directory has the same AGENT_STATE_DIR: both go on, and only the first one writes there. */
 const sharedState: MatrixRow = {
   group,
   name: 'a second agent with the same AGENT_STATE_DIR',

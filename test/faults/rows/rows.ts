@@ -8,7 +8,7 @@ import { diskRows } from './disk.ts'
 import { etcdRows } from './etcd.ts'
 import { damagedRows, fileRows } from './files.ts'
 import { killRows } from './kill.ts'
-import { neighbourRows } from './neighbour.ts'
+import { neighborRows } from './neighbor.ts'
 import { networkRows } from './network.ts'
 import { processRows } from './process.ts'
 import { vaultRows } from './vault.ts'
@@ -17,7 +17,7 @@ const etcd = locateServer('etcd')
 const missingEtcd = 'missing' in etcd ? etcd.missing : undefined
 
 export const rows: readonly MatrixRow[] = [
-  ...[...vaultRows, ...networkRows, ...credentialRows, ...etcdRows, ...diskRows, ...fileRows, ...neighbourRows].map(
+  ...[...vaultRows, ...networkRows, ...credentialRows, ...etcdRows, ...diskRows, ...fileRows, ...neighborRows].map(
     asMatrixRow,
   ),
   ...damagedRows,

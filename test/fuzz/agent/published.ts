@@ -1,4 +1,4 @@
-/** Owns the judgement of what stands in the directory, without the agent's own code: as a client of etcd would take it. */
+/** Owns the judgment of what stands in the directory, without the agent's own code: as a client of etcd would take it. */
 import { createPrivateKey, sign, verify, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'

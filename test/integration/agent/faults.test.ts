@@ -71,7 +71,7 @@ describe('faults: the development Vault', () => {
       expect(at(after, 'targets', '0', 'failure')).toBeUndefined()
     })
 
-    it('429: Retry-After is honoured', async () => {
+    it('429: Retry-After is honored', async () => {
       const { agent, directory } = await publishOnce(lab())
       const before = snapshot(directory)
       dev.faults.inject({

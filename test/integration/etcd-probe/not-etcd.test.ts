@@ -81,7 +81,7 @@ it.each(others)('%s: a bad answer', async (_, makeServer, detail) => {
   expect(await ask([endpoint], asker, user)).toEqual({ code: 'etcd-bad-answer', detail: expect.stringMatching(detail) })
 })
 
-it('names that somebody gave to roles make no line and no colour of their own', async () => {
+it('names that somebody gave to roles make no line and no color of their own', async () => {
   const endpoint = await listen(nameRole('a\n\u001b[31mb'))
   expect(await ask([endpoint], asker, user)).toEqual({
     code: 'etcd-permission-denied',

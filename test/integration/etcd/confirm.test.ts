@@ -25,7 +25,7 @@ describe.skipIf(leftOut !== '')(`apply on a terminal${leftOut}`, () => {
   const apply = (answer: string) =>
     runOnTerminal(['provision', 'apply', '--components', 'calicoctl'], operator.env, answer)
 
-  it('shows the plan in colour and changes nothing without a yes', async () => {
+  it('shows the plan in color and changes nothing without a yes', async () => {
     for (const answer of ['\n', 'y\n', 'YES\n', 'no\n', ctrlD]) {
       const text = await apply(answer)
       expect(text).toContain('\x1b[32m+\x1b[0m role calico-vault-agent/calicoctl')

@@ -130,7 +130,7 @@ for (const version of etcdVersions) {
       expect(await put('calico-node:node1', key)).toBe('ok')
     })
 
-    it('a node that is gone stays until --prune, and what provision did not make stays for ever', async () => {
+    it('a node that is gone stays until --prune, and what provision did not make stays forever', async () => {
       const auth = etcdAuth(await etcd.client('admin'))
       await auth.addUser('calico-node:by-hand')
       await auth.addRole('calico-vault-agent/by-hand')

@@ -7,7 +7,7 @@ const leftOut = missingTerminal === undefined ? '' : ` (left out: ${missingTermi
 
 describeSetup('apply on a terminal', (rig) => {
   it.skipIf(leftOut !== '')(
-    `shows the plan in colour, does it after a yes alone, and then asks nothing${leftOut}`,
+    `shows the plan in color, does it after a yes alone, and then asks nothing${leftOut}`,
     async () => {
       const operator = createOperator(rig(), jwtYaml('terminal', rig()))
       const apply = async (answer: string): Promise<string> =>

@@ -13,7 +13,7 @@ import { createTestNode, withLab } from '../agent/lab.ts'
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const components = ['calico-node', 'calico-cni']
 const schemes = ['light', 'dark'] as const
-/** A large screen, a desktop, a telephone, and what is left of a desktop that is zoomed to 400 % (WCAG 1.4.10). */
+/** A large screen, a desktop, a phone, and what is left of a desktop that is zoomed to 400 % (WCAG 1.4.10). */
 const sizes = [
   { width: 1600, height: 1000 },
   { width: 1280, height: 900 },

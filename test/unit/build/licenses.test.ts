@@ -24,8 +24,8 @@ describe('licenseList', () => {
     )
   })
 
-  it('stops the build where a package has no licence text', () => {
+  it('stops the build where a package has no license text', () => {
     const list = () => licenseList({ metadata, components: [component('a', undefined)] }, new Map())
-    expect(list).toThrow('a 1.0.0 (MIT) is in a bundle and has no licence text')
+    expect(list).toThrow('a 1.0.0 (MIT) is in a bundle and has no license text')
   })
 })

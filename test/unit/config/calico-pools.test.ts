@@ -85,7 +85,7 @@ describe('the pools of a fresh datastore', () => {
     expect(problems[0]).toContain(what)
   })
 
-  it('misspelt variables of the agent are told as everywhere', () => {
+  it('misspelled variables of the agent are told as everywhere', () => {
     expect(problemsOf({ AGENT_CALICO_VERSON: 'v3.32.1' })[0]).toContain('did you mean AGENT_CALICO_VERSION?')
   })
 })

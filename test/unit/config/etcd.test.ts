@@ -87,7 +87,7 @@ describe('a bad one', () => {
     },
   )
 
-  it('a variable of the agent that is misspelt', async () => {
+  it('a variable of the agent that is misspelled', async () => {
     expect(problemsOf({ ...(await goodEnvironment()), AGENT_CALICO_VERSOIN: 'v3.32' })).toEqual([
       'AGENT_CALICO_VERSOIN is not a variable of this agent; did you mean AGENT_CALICO_VERSION?',
     ])

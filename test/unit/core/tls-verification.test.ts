@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { keepTlsVerified } from '../../../agent/core/tls-verification.ts'
 
 test.each([
-  ['0', /^NODE_TLS_REJECT_UNAUTHORIZED=0 is not honoured/],
+  ['0', /^NODE_TLS_REJECT_UNAUTHORIZED=0 is not honored/],
   ['1', /^$/],
   [undefined, /^$/],
 ])('NODE_TLS_REJECT_UNAUTHORIZED=%s is taken away, and told of if it would count', (value, told) => {

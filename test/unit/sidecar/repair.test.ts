@@ -80,7 +80,7 @@ test('what is in order is not written again, however often it is looked at', asy
   expect(rig.told('published')).toHaveLength(1)
 })
 
-test('a neighbour that undoes every repair at once is answered within 30 s each time, is told of once, and starves nobody', async () => {
+test('a neighbor that undoes every repair at once is answered within 30 s each time, is told of once, and starves nobody', async () => {
   const rig = await rotationRig()
   const { emit } = rig.options
   rig.loop = createTargetLoop({

@@ -156,7 +156,7 @@ describe('planRenewal', () => {
     }
   })
 
-  it('accelerates towards the end of an issuer that truncates, but does not race', () => {
+  it('accelerates toward the end of an issuer that truncates, but does not race', () => {
     fc.assert(
       fc.property(slot, renewAt, (where, fraction) => {
         const endMs = Math.floor((issuedAtMs + dayMs) / 1000) * 1000

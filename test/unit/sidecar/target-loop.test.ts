@@ -65,7 +65,7 @@ describe('a renewal', () => {
     expect(rig.loop.published()?.bundle.leaf.serialNumber).toBe(serialNumber)
   })
 
-  test('follows a renewal for ever, each with a key of its own', async () => {
+  test('follows a renewal forever, each with a key of its own', async () => {
     const rig = await rotationRig()
     await rig.start()
     const keys = new Set([snapshot(rig.path)['etcd-key']])

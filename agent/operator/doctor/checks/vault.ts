@@ -149,7 +149,7 @@ export function judgeSkew(skewMs: number | undefined): Verdict {
   if (skewMs === undefined) return warning('Vault does not tell its time', 'Look at server_time_utc in sys/health.')
   const saw = `Vault's clock is ${formatDuration(Math.abs(skewMs))} ${skewMs < 0 ? 'behind' : 'ahead'}`
   const advice =
-    'Synchronise both clocks (NTP). The agent accepts what one of them accepts; etcd and Calico judge by their own.'
+    'Synchronize both clocks (NTP). The agent accepts what one of them accepts; etcd and Calico judge by their own.'
   if (Math.abs(skewMs) < unnoticedMs) return ok('less than 3 s apart')
   if (Math.abs(skewMs) < backdatingMs) return warning(saw, advice, 'not-yet-valid')
   return failure(saw, 'not-yet-valid', advice)

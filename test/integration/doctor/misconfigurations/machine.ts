@@ -8,7 +8,7 @@ import { type Misconfiguration, withEnv } from './row.ts'
 
 export const machineMisconfigurations: readonly Misconfiguration[] = [
   {
-    title: 'a misspelt variable and two wrong values',
+    title: 'a misspelled variable and two wrong values',
     spoil: withEnv({ AGENT_PKI_ROLL: 'x', AGENT_TTL: 'soon', ETCD_ENDPOINTS: 'http://etcd:2379' }),
     check: 'configuration',
     saw: /AGENT_PKI_ROLL .*AGENT_PKI_ROLE\?[^]*AGENT_TTL is "soon"[^]*ETCD_ENDPOINTS has "http:/,

@@ -17,7 +17,7 @@ type Step =
 let stop: AbortController
 afterEach(() => stop.abort())
 
-/** Plays the steps in order, then waits in a watch for ever. */
+/** Plays the steps in order, then waits in a watch forever. */
 function play(steps: readonly Step[]) {
   stop = new AbortController()
   const clock = createFakeClock()

@@ -47,7 +47,7 @@ test.each<[Level, readonly Level[]]>([
   expect(types).toEqual(all.filter(isTold(told)).map(({ type }) => type))
 })
 
-test('pretty: time, level, message, fields; without colours where nobody looks', () => {
+test('pretty: time, level, message, fields; without colors where nobody looks', () => {
   expect(printed('debug', 'pretty', [sampleEvents.recovered, sampleEvents.login])).toBe(
     [
       '12:00:00 info  calico-node: what failed before has passed component=calico-node',
@@ -57,7 +57,7 @@ test('pretty: time, level, message, fields; without colours where nobody looks',
   )
 })
 
-test.each(['json', 'pretty'] as const)('%s: nothing from outside makes a line or a colour of its own', (format) => {
+test.each(['json', 'pretty'] as const)('%s: nothing from outside makes a line or a color of its own', (format) => {
   const detail = 'x\n{"level":"error","msg":"forged"}\r\u001b[31mred'
   const text = printed('info', format, [{ ...sampleEvents['renewal-failed'], detail }])
   expect(text.match(/\n/g)).toHaveLength(1)

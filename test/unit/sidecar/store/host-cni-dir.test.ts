@@ -139,7 +139,7 @@ describe('after install-cni', () => {
     expect(litterIn(tlsDir)).toEqual(['README'])
   })
 
-  test('somebody who undoes every writing is told of, and not fought for ever', () => {
+  test('somebody who undoes every writing is told of, and not fought forever', () => {
     let writings = 0
     const { files } = createFaultyFiles((_index, call) => {
       // Before each look at the directory: the last writing is undone.

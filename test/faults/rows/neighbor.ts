@@ -1,4 +1,4 @@
-/** Owns what a neighbour in the pod that may write into the volume puts under the agent's names. */
+/** Owns what a neighbor in the pod that may write into the volume puts under the agent's names. */
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
@@ -13,7 +13,7 @@ function row(
 ): FaultRow {
   const pathIn = ({ directory }: Stage): string => join(directory, entry)
   return {
-    group: 'neighbour',
+    group: 'neighbor',
     name,
     reasons,
     recoversWithinSeconds: 300,
@@ -24,7 +24,7 @@ function row(
 
 const pipe = (path: string): Buffer => execFileSync('mkfifo', [path])
 
-export const neighbourRows: readonly FaultRow[] = [
+export const neighborRows: readonly FaultRow[] = [
   row('a pipe named ..issued_tmp', [], '..issued_tmp', pipe),
   row('a pipe named ..data_tmp', [], '..data_tmp', pipe),
   row('a link to the token named ..data_tmp', [], '..data_tmp', (path, { tokenFile }) => symlinkSync(tokenFile, path)),
