@@ -28,7 +28,7 @@ export const vaultVariables = {
   },
   VAULT_TOKEN: {
     group: 'Vault',
-    meaning: "the token, where AGENT_AUTH_METHOD=token; setup-vault: an administrator's",
+    meaning: "the token, if AGENT_AUTH_METHOD=token; setup-vault: an administrator's",
     onlyFor: { AGENT_AUTH_METHOD: ['token'] },
   },
 } as const

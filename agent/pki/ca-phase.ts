@@ -16,12 +16,12 @@ export const caPhases = {
   steady: { says: 'one CA signs, and etcd-ca holds nothing that is not needed', advice: 'Nothing to do.' },
   spreading: {
     says: 'Vault lists an issuer that is not in etcd-ca yet',
-    advice: 'Wait: the agent looks at the issuers once an hour, or sooner where certificates are short-lived.',
+    advice: 'Wait: the agent checks the issuers once an hour, or more often if certificates are short-lived.',
   },
   overlap: {
     says: 'etcd-ca holds the old and the new issuer; the old one still signs',
     advice:
-      'Once every node is here: give the new CA to etcd (--trusted-ca-file); where its servers will use it too, restart consumers that started before; then make it the default issuer.',
+      'Once every node is here: give the new CA to etcd (--trusted-ca-file); if its servers will use it too, restart consumers that started before; then make it the default issuer.',
   },
   switched: {
     says: 'the new issuer signs, but the published certificate is of the old one',

@@ -18,7 +18,7 @@ export function createCaMetrics(
   const expiry = gauge('earliest_expiry_timestamp_seconds', 'End of the CA certificate that ends first.')
   const changed = gauge(
     'changed_since_start',
-    '1 where etcd-ca has changed since the agent started: consumers read it only at their start.',
+    '1 if etcd-ca has changed since the agent started: consumers read it only at their start.',
   )
   const added = gauge(
     'added_timestamp_seconds',
@@ -26,7 +26,7 @@ export function createCaMetrics(
   )
   const use = gauge(
     'in_use_until_timestamp_seconds',
-    'For each CA certificate in etcd-ca: when the last certificate that chains to it ends; 0 where none does.',
+    'For each CA certificate in etcd-ca: when the last certificate that chains to it ends; 0 if none does.',
     ['fingerprint', 'subject'],
   )
   const shown = new Map<string, readonly Record<string, string>[]>()

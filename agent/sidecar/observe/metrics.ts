@@ -57,7 +57,7 @@ export function createMetrics({ components, version, clock, credentialExpiryMs, 
   const ends = new Map<string, number>()
   const runway = new Gauge({
     name: `${prefix}certificate_runway_seconds`,
-    help: 'Seconds until the published certificate stops working; 0 where there is none.',
+    help: 'Seconds until the published certificate stops working; 0 if there is none.',
     labelNames: ['component'],
     registers,
     collect() {
@@ -70,7 +70,7 @@ export function createMetrics({ components, version, clock, credentialExpiryMs, 
   const failures = counter('renewal_failures_total', 'Failed attempts by reason.', ['component', 'reason'])
   const failing = gauge(
     'renewal_failing',
-    '1 while the last attempt failed, by its reason; no series where none failed.',
+    '1 while the last attempt failed, by its reason; no series if none failed.',
     ['component', 'about', 'reason'],
   )
   const rejections = counter('gate_rejections_total', 'Candidates that the gate refused, by reason.', [
@@ -83,11 +83,11 @@ export function createMetrics({ components, version, clock, credentialExpiryMs, 
   ])
   const unproven = gauge(
     'etcd_unproven',
-    '1 where the published bundle was published although etcd did not accept it when it was asked.',
+    '1 if the published bundle was published although etcd did not accept it when asked.',
     ['component'],
   )
   const lastSuccess = gauge('last_success_timestamp_seconds', 'When a bundle was published last.', ['component'])
-  const nextTry = gauge('next_try_timestamp_seconds', 'When a failed renewal is tried again; 0 where none failed.', [
+  const nextTry = gauge('next_try_timestamp_seconds', 'When a failed renewal is tried again; 0 if none failed.', [
     'component',
   ])
   const publishing = histogram(
@@ -97,7 +97,7 @@ export function createMetrics({ components, version, clock, credentialExpiryMs, 
     [0.001, 0.005, 0.02, 0.1, 1],
   )
   const tellCa = createCaMetrics(registers, components)
-  const caFailures = counter('ca_refresh_failures_total', 'Looks at the source or a CA file that failed, by reason.', [
+  const caFailures = counter('ca_refresh_failures_total', 'Failed checks of the source or a CA file, by reason.', [
     'component',
     'reason',
   ])

@@ -43,14 +43,14 @@ export function createStoreMetrics(registers: Registry[], clock: Clock): (event:
   ])
   const inStep = gauge(
     'host_copy_in_step',
-    "1 where the CNI plugin's copy holds what is published, 0 where it is stale or absent; only with AGENT_HOST_CNI_DIR.",
+    "1 if the CNI plugin's copy holds what is published, 0 if it is stale or absent; only with AGENT_HOST_CNI_DIR.",
   )
   const copyEnd = gauge(
     'host_copy_not_after_timestamp_seconds',
     "End of the certificate that was last seen in the CNI plugin's copy.",
   )
   const writes = counter('host_copy_writes_total', "Times that the CNI plugin's copy was written.", ['component'])
-  const failures = counter('host_copy_failures_total', "Looks at the CNI plugin's copy that failed, by reason.", [
+  const failures = counter('host_copy_failures_total', "Failed updates of the CNI plugin's copy, by reason.", [
     'component',
     'reason',
   ])

@@ -39,16 +39,16 @@ export function createVaultMetrics(
   })
   const failovers = counter('vault_failovers_total', 'Changes to another address of Vault, by the reason.', ['reason'])
   const logins = counter('vault_logins_total', 'Successful logins to Vault.', ['method'])
-  const tokenExpiry = gauge('vault_token_expiry_timestamp_seconds', 'End of the Vault token; 0 where it never ends.')
+  const tokenExpiry = gauge('vault_token_expiry_timestamp_seconds', 'End of the Vault token; 0 if it never ends.')
   const credentialExpiry = new Gauge({
     name: `${prefix}service_account_token_expiry_timestamp_seconds`,
-    help: 'End of the service-account token in its file; 0 where it does not say.',
+    help: 'End of the service-account token in its file; 0 if it does not say.',
     registers,
     collect() {
       if (credentialExpiryMs !== undefined) this.set((credentialExpiryMs() ?? 0) / 1000)
     },
   })
-  const skew = gauge('clock_skew_seconds', "Vault's clock minus this node's; 0 where they agree.")
+  const skew = gauge('clock_skew_seconds', "Vault's clock minus this node's; 0 if they agree.")
 
   // A counter that begins at 0 lets increase() see its first step; outcomes are too many for that.
   for (const operation of operations) {
