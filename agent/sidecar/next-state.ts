@@ -19,8 +19,8 @@ const pollSoonMs = 300_000
 export function nextState(state: TargetState, event: TargetEvent, now: Moment, rules: TargetRules): TargetState {
   const { published, failure, request } = state
   switch (event.type) {
-    case 'looked':
-      return looked(state, event, now)
+    case 'observed':
+      return observed(state, event, now)
     case 'inspected': {
       const inspected = { fingerprint: event.fingerprint, atMono: now.mono }
       // A start contacts Vault for nothing while the certificate on disk is good.
@@ -58,7 +58,7 @@ export function nextState(state: TargetState, event: TargetEvent, now: Moment, r
         key:
           event.key === undefined
             ? state.key
-            : { key: event.key, kept: event.key === state.key?.key ? state.key.kept + 1 : 0 },
+            : { key: event.key, reuses: event.key === state.key?.key ? state.key.reuses + 1 : 0 },
         pollAtMono: pollAt(published, now, rules),
       }
     }
@@ -86,7 +86,11 @@ export function nextState(state: TargetState, event: TargetEvent, now: Moment, r
 type EventOf<Type extends TargetEvent['type']> = Extract<TargetEvent, { type: Type }>
 
 /** Only a change of content counts, and it counts once: the next failure is compared with what it was itself about. */
-function looked(state: TargetState, { fingerprint, source, inputs }: EventOf<'looked'>, { mono }: Moment): TargetState {
+function observed(
+  state: TargetState,
+  { fingerprint, source, inputs }: EventOf<'observed'>,
+  { mono }: Moment,
+): TargetState {
   const { inspected, inspections, failure, sourceFingerprint } = state
   const isSame = inspected?.fingerprint === fingerprint || isEnoughInspected(inspections, mono)
   const isStill = inspected !== undefined && isSame && mono < inspected.atMono + inspectEveryMs

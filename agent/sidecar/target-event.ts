@@ -8,8 +8,8 @@ import type { Candidate } from './source/source.ts'
 import type { RenewalRequest, Repair, StepName } from './target-state.ts'
 
 export type TargetEvent =
-  /** The node was looked at: what is published, a source on it, and what the last failure was about. */
-  | { readonly type: 'looked'; readonly fingerprint: string; readonly source: string; readonly inputs: InputStates }
+  /** The node was observed: what is published, a source on it, and what the last failure was about. */
+  | { readonly type: 'observed'; readonly fingerprint: string; readonly source: string; readonly inputs: InputStates }
   | { readonly type: 'inspected'; readonly fingerprint: string; readonly repair: Repair | undefined }
   | { readonly type: 'repaired' }
   /** This stands in the directory now, and is good. `issuedAtMs` is not known of what was found. */

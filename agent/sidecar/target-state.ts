@@ -76,8 +76,8 @@ export interface TargetState {
   /** What a source on this node held when it was last compared. */
   readonly sourceFingerprint: string | undefined
   readonly pending: PendingCertificate | undefined
-  /** The private key that was made last, and how many rotations have kept it. */
-  readonly key: { readonly key: KeyObject; readonly kept: number } | undefined
+  /** The private key that was made last, and how many rotations have reused it. */
+  readonly key: { readonly key: KeyObject; readonly reuses: number } | undefined
   /** When certificates were made, if that could not be written down; undefined: the record says it. */
   readonly unrecordedWallMs: readonly number[] | undefined
 }

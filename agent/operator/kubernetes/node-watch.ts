@@ -94,7 +94,7 @@ async function follow(
     for await (const event of api.watchNodes(state.version ?? '', () => listener.reached())) {
       events++
       heard()
-      if (event.type === 'present' || event.type === 'gone') {
+      if (event.type === 'present' || event.type === 'deleted') {
         const changed = event.type === 'present' ? !state.names.has(event.name) : state.names.has(event.name)
         if (event.type === 'present') state.names.add(event.name)
         else state.names.delete(event.name)

@@ -8,8 +8,8 @@ import type { Clock } from '../../core/clock.ts'
 import { AgentError } from '../../core/errors.ts'
 import { createLoop, type Loop } from '../../core/retry-loop.ts'
 import type { Listener } from '../../sidecar/observe/events.ts'
+import { createAuthCache } from '../etcd/auth-snapshot.ts'
 import { describeChange } from '../etcd/describe.ts'
-import { createMemory } from '../etcd/memory.ts'
 import type { EtcdConnection } from './connection.ts'
 import type { NodeListener, NodeSource } from './node-source.ts'
 import { reconcileNodes, type StepOptions, type StepOutcome } from './step.ts'
@@ -32,14 +32,14 @@ export interface Provisioner {
 }
 
 /** Nodes often come several at a time, and each change costs etcd more than the look before it. */
-const settleMs = 100
+const debounceMs = 100
 const longestSleepMs = 30_000
 /** As a runway for the backoff: tries are at most ten seconds apart. */
 const patienceMs = 40_000
 
 export function createProvisioner(options: ProvisionerOptions): Provisioner {
   const { source, connection, clock, random, emit, resyncMs } = options
-  const memory = createMemory()
+  const cache = createAuthCache()
   let present: ReadonlySet<string> | undefined
   let isCurrent = false
   /** What was told since the last step began. */
@@ -85,7 +85,7 @@ export function createProvisioner(options: ProvisionerOptions): Provisioner {
         ...options,
         present: names,
         isCurrent,
-        memory,
+        cache,
         inPlace: isFull ? undefined : inPlace,
         nowMs: clock.now(),
         now: () => clock.monotonic(),
@@ -103,7 +103,7 @@ export function createProvisioner(options: ProvisionerOptions): Provisioner {
 
   function tell(outcome: StepOutcome, isFull: boolean, durationMs: number): void {
     const { vanished, settled, remove, held, why, pending, changes, notes, refusals, owned } = outcome
-    for (const node of vanished) emit({ type: 'provision-node-gone', node, graceMs: options.graceMs })
+    for (const node of vanished) emit({ type: 'provision-node-departed', node, graceMs: options.graceMs })
     for (const node of settled) if (inPlace?.has(node)) emit({ type: 'provision-node-back', node })
     for (const node of remove) emit({ type: 'provision-node-removed', node })
     const heldText = why === undefined ? '' : `${why} ${held.length}`
@@ -125,7 +125,7 @@ export function createProvisioner(options: ProvisionerOptions): Provisioner {
   }
 
   /** Does what is due; answers how long there is nothing to do. */
-  async function stepOrKeep(stop: AbortSignal): Promise<number> {
+  async function stepOrScheduleRetry(stop: AbortSignal): Promise<number> {
     if (present === undefined) return longestSleepMs
     const now = clock.monotonic()
     if (failed !== undefined && failed.retryAt > now) return failed.retryAt - now
@@ -151,8 +151,8 @@ export function createProvisioner(options: ProvisionerOptions): Provisioner {
 
   async function keepInStep(stop: AbortSignal): Promise<void> {
     loop = createLoop(clock, async () => {
-      if (isDirty) await clock.sleep(settleMs, stop)
-      const waitMs = stop.aborted ? 0 : Math.min(await stepOrKeep(stop), longestSleepMs)
+      if (isDirty) await clock.sleep(debounceMs, stop)
+      const waitMs = stop.aborted ? 0 : Math.min(await stepOrScheduleRetry(stop), longestSleepMs)
       emit({ type: 'provision-heartbeat', nextStepAtMs: clock.now() + waitMs })
       return waitMs
     })

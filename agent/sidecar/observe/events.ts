@@ -111,20 +111,20 @@ export interface EventHub {
 }
 
 /** With nobody listening, the oldest events of a long start are the ones that explain least. */
-const maxKept = 1000
+const maxBacklog = 1000
 
 export function createEventHub(): EventHub {
   const listeners: Listener[] = []
-  let kept: AgentEvent[] | undefined = []
+  let backlog: AgentEvent[] | undefined = []
   return {
     emit: (event) => {
       for (const listener of listeners) listener(event)
-      kept?.push(event)
-      if (kept !== undefined && kept.length > maxKept) kept.shift()
+      backlog?.push(event)
+      if (backlog !== undefined && backlog.length > maxBacklog) backlog.shift()
     },
     attach: (listener) => {
-      for (const event of kept ?? []) listener(event)
-      kept = undefined
+      for (const event of backlog ?? []) listener(event)
+      backlog = undefined
       listeners.push(listener)
     },
   }

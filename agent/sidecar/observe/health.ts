@@ -39,8 +39,8 @@ interface Failure {
 
 /** What an operator reads about a reason. */
 function explain({ reason }: { readonly reason: ReasonCode }): object {
-  const { says, advice } = reasons[reason]
-  return { reason, says, advice, runbook: runbookOf(reason) }
+  const { summary, advice } = reasons[reason]
+  return { reason, says: summary, advice, runbook: runbookOf(reason) }
 }
 
 function describeFailure(failure: Failure): object {

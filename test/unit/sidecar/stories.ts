@@ -58,7 +58,7 @@ export const failures = fc.record({
 
 /** Everything that can happen but that what is published is found to be of no use. */
 const happenings: fc.Arbitrary<TargetEvent> = fc.oneof(
-  fc.record({ type: fc.constant('looked' as const), fingerprint, source: fingerprint, inputs }),
+  fc.record({ type: fc.constant('observed' as const), fingerprint, source: fingerprint, inputs }),
   fc.record({
     type: fc.constant('inspected' as const),
     fingerprint,

@@ -96,7 +96,7 @@ test('what Vault answered and nobody can read was made all the same', async () =
   expect(made(rig)).toBe(2)
 })
 
-test('what waits on the shelf costs nothing more', async () => {
+test('what waits as a pending certificate costs nothing more', async () => {
   const rig = await rotationRig({ budget: 2, probe: 'require' })
   rig.etcd.answer = () => 'etcd-unknown-user'
   await rig.start()

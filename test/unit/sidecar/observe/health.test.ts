@@ -87,7 +87,7 @@ describe('a failure', () => {
       renewAt: '2026-11-22T04:00:00.000Z',
       failure: {
         reason: 'vault-sealed',
-        says: reasons['vault-sealed'].says,
+        says: reasons['vault-sealed'].summary,
         detail: sampleEvents['renewal-failed'].detail,
         advice: 'Unseal Vault.',
         runbook: 'docs/runbook.md#vault-sealed',

@@ -174,7 +174,7 @@ describe('the next try', () => {
     expect(await value('next_try_timestamp_seconds')).toBe(0)
   })
 
-  test('stays while a spare certificate stands in', async () => {
+  test('stays while a fallback certificate stands in', async () => {
     tell(sampleEvents['renewal-failed'], restored)
     expect(await value('next_try_timestamp_seconds')).toBe(sampleNow / 1000 + 5)
   })

@@ -119,8 +119,12 @@ export const sampleEvents: { readonly [Type in EventType]: Extract<AgentEvent, {
     retryAtMs: sampleNow + 2000,
   },
   'provision-identity': { type: 'provision-identity', user: 'calico-provisioner', isFirst: false },
-  'provision-identity-kept': { type: 'provision-identity-kept', reason: 'etcd-denied', detail: 'authStatus: denied' },
-  'provision-node-gone': { type: 'provision-node-gone', node: 'node1', graceMs: hourMs },
+  'provision-identity-refused': {
+    type: 'provision-identity-refused',
+    reason: 'etcd-denied',
+    detail: 'authStatus: denied',
+  },
+  'provision-node-departed': { type: 'provision-node-departed', node: 'node1', graceMs: hourMs },
   'provision-node-back': { type: 'provision-node-back', node: 'node1' },
   'provision-node-removed': { type: 'provision-node-removed', node: 'node1' },
   'provision-change': {
