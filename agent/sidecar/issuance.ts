@@ -5,7 +5,7 @@
 import { formatDuration } from '../core/duration.ts'
 import { AgentError } from '../core/errors.ts'
 import type { ReasonCode } from '../core/reason-catalog.ts'
-import { planBudget, planIssuance, planRecent, windowMs } from './budget.ts'
+import { planBudget, planIssuance, planRecent } from './budget.ts'
 import { type TargetContext, wantedFrom } from './context.ts'
 import type { Candidate } from './source/source.ts'
 
@@ -63,8 +63,8 @@ function spend(context: TargetContext): () => void {
 }
 
 function readRecord({ record, state, tellFlaw }: TargetContext): readonly number[] {
-  const { unrecordedWallMs } = state()
-  if (unrecordedWallMs !== undefined) return unrecordedWallMs
+  const { issued } = state()
+  if (issued?.isWritten === false) return issued.atWallMs
   try {
     return record.read()
   } catch (error) {
@@ -74,13 +74,13 @@ function readRecord({ record, state, tellFlaw }: TargetContext): readonly number
 }
 
 function writeRecord(context: TargetContext, issuedAtMs: readonly number[], limit: number): void {
-  const { component, record, apply, emit, tellFlaw } = context
+  const { record, apply, tellFlaw } = context
+  let isWritten = true
   try {
     record.write(issuedAtMs)
-    apply({ type: 'recorded', unrecordedWallMs: undefined })
   } catch (error) {
     tellFlaw(error)
-    apply({ type: 'recorded', unrecordedWallMs: issuedAtMs })
+    isWritten = false
   }
-  emit({ type: 'issuance-budget', component, limit, spentUntilMs: issuedAtMs.map((ms) => ms + windowMs) })
+  apply({ type: 'recorded', issuedAtMs, limit, isWritten })
 }

@@ -78,7 +78,6 @@ export function createAgent({ config, clock, random, emit, beforeConnect }: Agen
         state,
         bootstrap: bootstrapDirectory === undefined ? undefined : openStaticDir(bootstrapDirectory),
         clock,
-        admit,
         emit,
       }),
       record: state?.record ?? openIssuanceRecord(target.directory),

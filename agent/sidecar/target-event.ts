@@ -3,7 +3,9 @@ import type { KeyObject } from 'node:crypto'
 import type { AgentError } from '../core/errors.ts'
 import type { ReasonCode } from '../core/reason-catalog.ts'
 import type { Bundle } from '../pki/bundle.ts'
+import type { LiveCertificate } from '../pki/ca-set.ts'
 import type { InputStates } from './inputs.ts'
+import type { Verification } from './observe/events.ts'
 import type { Candidate } from './source/source.ts'
 import type { RenewalRequest, Repair, StepName } from './target-state.ts'
 
@@ -18,6 +20,10 @@ export type TargetEvent =
       readonly bundle: Bundle
       readonly writtenAtMs: number
       readonly issuedAtMs?: number | undefined
+      /** It came from a cache or a static Secret: what failed before still fails. */
+      readonly isFallback: boolean
+      /** What stood there before, and may still be in use. */
+      readonly previous: LiveCertificate | undefined
     }
   /** What stood in the directory is of no use any more, and nor is what was known. */
   | { readonly type: 'lost' }
@@ -31,8 +37,14 @@ export type TargetEvent =
   | { readonly type: 'polled' }
   | { readonly type: 'source-down' }
   | { readonly type: 'poll-soon' }
-  | { readonly type: 'verified'; readonly isAccepted: boolean }
-  | { readonly type: 'recorded'; readonly unrecordedWallMs: readonly number[] | undefined }
+  | { readonly type: 'verified'; readonly verification: Verification }
+  /** Certificates were counted; whether that could be written down. */
+  | {
+      readonly type: 'recorded'
+      readonly issuedAtMs: readonly number[]
+      readonly limit: number
+      readonly isWritten: boolean
+    }
   | {
       readonly type: 'failed'
       readonly error: AgentError

@@ -108,13 +108,12 @@ export function createTargetLoop(options: TargetOptions): TargetLoop {
     apply({ type: 'failed', error, during: step.do, inputs: readInputs(mendedBy(code)), random: random() })
     const { published, failure } = state()
     const { notBeforeMs = 0, notAfterMs } = published?.validity ?? {}
-    const { wallMs, mono } = moment()
     emit({
       type: 'renewal-failed',
       component,
       reason: code,
       detail,
-      retryAtMs: wallMs + (failure?.retryAtMono ?? mono) - mono,
+      retryAtMs: failure?.retryAtWallMs ?? 0,
       notAfterMs,
       lifetimeMs: notAfterMs && notAfterMs - notBeforeMs,
     })

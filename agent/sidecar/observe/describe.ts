@@ -109,7 +109,7 @@ export function describe(event: AgentEvent, nowMs: number): LogLine | undefined 
     case 'stopped':
       return line('info', `stopped by ${event.signal}`, { signal: event.signal })
     case 'clock-skew':
-    case 'issuance-budget':
+    case 'state':
     case 'credential':
     case 'heartbeat':
       return undefined

@@ -97,13 +97,15 @@ describe('whatever happens', () => {
 })
 
 /** Nothing but the directory is of interest meanwhile. */
-const outage = ({ mono }: Moment): Failure => ({
+const outage = ({ mono, wallMs }: Moment): Failure => ({
   error: new AgentError('vault-sealed', ''),
   during: 'renew',
   inputs: {},
   backoff: { class: 'outage', failures: 9 },
   retryAtMono: mono + hourMs,
+  retryAtWallMs: wallMs + hourMs,
   isFallbackTried: true,
+  isOver: false,
 })
 
 describe('an agent that does what it decides', () => {

@@ -8,7 +8,7 @@ import { hourMs, type Rig, rotationRig } from './rotation-rig.ts'
 
 const made = (rig: Rig): number => rig.calls.filter((call) => call === 'obtain').length
 const remaining = (rig: Rig): number => {
-  const { limit = 0, spentUntilMs = [] } = rig.told('issuance-budget').at(-1) ?? {}
+  const { limit = 0, spentUntilMs = [] } = rig.told('state').at(-1)?.state.budget ?? {}
   return limit - spentUntilMs.filter((ms) => ms > rig.clock.now()).length
 }
 

@@ -57,7 +57,7 @@ const lines: Readonly<Record<AgentEvent['type'], readonly [Level, RegExp] | unde
   'provision-failed': ['warn', /^etcd could not be brought in step: etcd has no leader.*; next try in 2\.0s\. Bring/],
   // Metrics tell them.
   'clock-skew': undefined,
-  'issuance-budget': undefined,
+  state: undefined,
   credential: undefined,
   heartbeat: undefined,
   'provision-nodes': undefined,
