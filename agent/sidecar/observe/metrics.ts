@@ -5,10 +5,11 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Clock } from '../../core/clock.ts'
 import { type ReasonCode, reasons } from '../../core/reason-catalog.ts'
-import { createCaMetrics } from './ca-metrics.ts'
-import type { AgentEvent, Listener, TargetView } from './events.ts'
+import { addCaGauges } from './ca-metrics.ts'
+import type { AgentEvent, Listener } from './events.ts'
 import { isProvisionEvent } from './provision-events.ts'
 import { createProvisionMetrics, type ProvisionMetricsOptions } from './provision-metrics.ts'
+import { createStateGauges } from './state-gauges.ts'
 import { createStoreMetrics } from './store-metrics.ts'
 import { createVaultMetrics } from './vault-metrics.ts'
 
@@ -39,13 +40,6 @@ export interface MetricsOptions {
 
 const prefix = 'calico_vault_agent_'
 
-/** A gauge with one series for each target of which `read` knows something. */
-export type StateGauge = (
-  name: string,
-  help: string,
-  read: (state: TargetView | undefined) => number | undefined,
-) => void
-
 export function createMetrics({ components, version, clock, credentialExpiryMs, provision }: MetricsOptions): Metrics {
   const registry = new Registry()
   const registers = [registry]
@@ -57,46 +51,32 @@ export function createMetrics({ components, version, clock, credentialExpiryMs, 
   const histogram = (name: string, help: string, labelNames: string[], buckets: number[]) =>
     new Histogram({ name: prefix + name, help, labelNames, buckets, registers })
 
-  const states = new Map<string, TargetView | undefined>(components.map((component) => [component, undefined]))
-  const stateGauge: StateGauge = (name, help, read) => {
-    const collect = (): void => {
-      for (const [component, state] of states) {
-        const value = read(state)
-        if (value !== undefined) metric.set({ component }, value)
-      }
-    }
-    const metric = new Gauge({ name: prefix + name, help, labelNames: ['component'], registers, collect })
-  }
+  const ofState = createStateGauges(registers, prefix)
+  for (const component of components) ofState.tell(component, undefined)
 
-  stateGauge('certificate_not_before_timestamp_seconds', 'Start of the published certificate.', (state) =>
+  ofState.add('certificate_not_before_timestamp_seconds', 'Start of the published certificate.', (state) =>
     seconds(state?.certificate?.notBeforeMs),
   )
-  stateGauge('certificate_not_after_timestamp_seconds', 'End of the published certificate.', (state) =>
+  ofState.add('certificate_not_after_timestamp_seconds', 'End of the published certificate.', (state) =>
     seconds(state?.certificate?.notAfterMs),
   )
-  stateGauge('certificate_next_renewal_timestamp_seconds', 'When it is renewed by schedule.', (state) =>
+  ofState.add('certificate_next_renewal_timestamp_seconds', 'When it is renewed by schedule.', (state) =>
     seconds(state?.certificate?.renewAtMs),
   )
-  stateGauge(
+  ofState.add(
     'certificate_runway_seconds',
     'Seconds until the published certificate stops working; 0 where there is none.',
     (state) => Math.max(0, (state?.certificate?.notAfterMs ?? 0) - clock.now()) / 1000,
   )
   const renewals = counter('renewals_total', 'Published certificates by reason.', ['component', 'reason'])
   const failures = counter('renewal_failures_total', 'Failed attempts by reason.', ['component', 'reason'])
-  const failing = new Gauge({
-    name: `${prefix}renewal_failing`,
-    help: '1 while the last attempt failed, by its reason; no series where none failed.',
-    labelNames: ['component', 'about', 'reason'],
-    registers,
-    collect() {
-      failing.reset()
-      for (const [component, state] of states) {
-        const reason = state?.failure?.reason
-        if (reason !== undefined) failing.set({ component, about: reasons[reason].about, reason }, 1)
-      }
-    },
-  })
+  ofState.addMany(
+    'renewal_failing',
+    '1 while the last attempt failed, by its reason; no series where none failed.',
+    ['about', 'reason'],
+    ({ failure }) =>
+      failure === undefined ? [] : [[{ about: reasons[failure.reason].about, reason: failure.reason }, 1]],
+  )
   const rejections = counter('gate_rejections_total', 'Candidates that the gate refused, by reason.', [
     'component',
     'reason',
@@ -105,13 +85,13 @@ export function createMetrics({ components, version, clock, credentialExpiryMs, 
     'component',
     'outcome',
   ])
-  stateGauge(
+  ofState.add(
     'etcd_unproven',
     '1 where the published bundle was published although etcd did not accept it when it was asked.',
     (state) => state?.verification && (state.verification.isAccepted ? 0 : 1),
   )
   const lastSuccess = gauge('last_success_timestamp_seconds', 'When a bundle was published last.', ['component'])
-  stateGauge('next_try_timestamp_seconds', 'When a failed renewal is tried again; 0 where none failed.', (state) =>
+  ofState.add('next_try_timestamp_seconds', 'When a failed renewal is tried again; 0 where none failed.', (state) =>
     seconds(state?.failure?.retryAtMs ?? 0),
   )
   const publishing = histogram(
@@ -120,7 +100,7 @@ export function createMetrics({ components, version, clock, credentialExpiryMs, 
     [],
     [0.001, 0.005, 0.02, 0.1, 1],
   )
-  createCaMetrics(registers, stateGauge, states)
+  addCaGauges(ofState)
   const caFailures = counter('ca_refresh_failures_total', 'Looks at the source or a CA file that failed, by reason.', [
     'component',
     'reason',
@@ -137,14 +117,14 @@ export function createMetrics({ components, version, clock, credentialExpiryMs, 
   }
 
   const toldByVault = createVaultMetrics(registers, credentialExpiryMs)
-  const toldByStore = createStoreMetrics(registers, clock, stateGauge)
+  const toldByStore = createStoreMetrics(registers, clock, ofState)
   const provisioned = provision && createProvisionMetrics(registers, clock, provision)
 
   function listener(event: AgentEvent): void {
     if (isProvisionEvent(event)) return provisioned?.(event)
     switch (event.type) {
       case 'state':
-        return void states.set(event.component, event.state)
+        return ofState.tell(event.component, event.state)
       case 'published':
         renewals.inc({ component: event.component, reason: event.reason })
         lastSuccess.set({ component: event.component }, clock.now() / 1000)

@@ -2,7 +2,7 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
 import type { Clock } from '../../core/clock.ts'
 import type { AgentEvent } from './events.ts'
-import type { StateGauge } from './metrics.ts'
+import type { StateGauges } from './state-gauges.ts'
 
 type StoreEvent = Extract<AgentEvent, { type: 'store-flaw' | 'host-copied' | 'host-copy-failed' }>
 
@@ -11,14 +11,14 @@ const prefix = 'calico_vault_agent_'
 export function createStoreMetrics(
   registers: Registry[],
   clock: Clock,
-  stateGauge: StateGauge,
+  ofState: StateGauges,
 ): (event: StoreEvent) => void {
   const gauge = (name: string, help: string) =>
     new Gauge({ name: prefix + name, help, labelNames: ['component'], registers })
   const counter = (name: string, help: string, labelNames: string[]) =>
     new Counter({ name: prefix + name, help, labelNames, registers })
 
-  stateGauge(
+  ofState.add(
     'issuance_budget_remaining',
     'Certificates that may still be made within the hour; at 0, renewals wait until they are needed to stay valid.',
     (state) =>
