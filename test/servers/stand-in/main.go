@@ -64,7 +64,7 @@ func installCNI() {
 	copied := filepath.Join(hostCNI, "calico-tls")
 	// So does Calico's, which only warns if the directory itself stays, as a mount does.
 	if err := os.RemoveAll(copied); err != nil {
-		say("install-cni", map[string]any{"warning": err.Error()})
+		say("warning", map[string]any{"text": err.Error()})
 	}
 	check(os.MkdirAll(copied, 0o700))
 	for _, name := range []string{"etcd-ca", "etcd-cert", "etcd-key"} {
