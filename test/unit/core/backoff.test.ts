@@ -155,8 +155,8 @@ describe('planRetry', () => {
 it('retries of one thing are further and further apart, until it works', () => {
   const retries = createRetries(() => 0.5)
   const error = { retry: 'outage' } as const
-  const delays = [1, 2, 3].map(() => retries.delayMs(error, hourMs))
-  expect(delays).toEqual([1000, 5000, 25_000])
+  const waits = [1, 2, 3].map(() => retries.delayMs(error, hourMs))
+  expect(waits).toEqual([1000, 5000, 25_000])
   retries.reset()
   expect(retries.delayMs(error, hourMs)).toBe(1000)
   expect(retries.delayMs({ ...error, retryAfterMs: 60_000 }, hourMs)).toBeGreaterThanOrEqual(60_000)
