@@ -1,7 +1,7 @@
 /** Owns the reasons why consumers could not be told what was published (AGENT_ON_PUBLISH). */
 import type { Reason } from '../reason.ts'
 
-const consumer = (says: string, advice: string): Reason => ({ about: 'consumer', retry: 'local', says, advice })
+const consumer = (summary: string, advice: string): Reason => ({ about: 'consumer', retry: 'local', summary, advice })
 
 export const consumerReasons = {
   'on-publish-failed': consumer(

@@ -41,7 +41,7 @@ export interface NotTold {
   readonly retryAtMs: number
 }
 
-const mostKept = 20
+const mostHappenings = 20
 
 export function createTimeline(targets: readonly Pick<TargetName, 'component'>[], clock: Clock): Timeline {
   const happenings = new Map<string, Happening[]>(targets.map(({ component }) => [component, []]))
@@ -61,7 +61,7 @@ export function createTimeline(targets: readonly Pick<TargetName, 'component'>[]
       list[0] = { ...happening, atMs, times: (last.times ?? 1) + 1, firstAtMs: last.firstAtMs ?? last.atMs }
     } else {
       list.unshift({ ...happening, atMs })
-      if (list.length > mostKept) list.pop()
+      if (list.length > mostHappenings) list.pop()
     }
   }
 

@@ -62,7 +62,7 @@ function happeningJson({ atMs, firstAtMs, retryAtMs, renewAtMs, reason, ...rest 
 }
 
 function explained(reason: ReasonCode): object {
-  const { says, advice } = reasons[reason]
+  const { summary: says, advice } = reasons[reason]
   return { reason, says, advice, runbook: runbookOf(reason) }
 }
 

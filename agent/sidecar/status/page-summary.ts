@@ -10,7 +10,7 @@ import { conditionOf, countConditions, findProblems, type Problem, sortTargets }
 import type { Status, TargetStatus } from './status.ts'
 import { describeLife, signs, words } from './words.ts'
 
-export function summary(status: Status): Html {
+export function summarySection(status: Status): Html {
   const { targets, vault, vaultAddress, atMs } = status
   const counts = countConditions(targets)
   const [worst = 'good'] = counts[0] ?? []
@@ -59,7 +59,7 @@ function describeVault({ answered, failure }: VaultSight, address: string | unde
   const seen = answered && `answered${where} ${ago(nowMs - answered.atMs)}, asked for ${requests[answered.operation]}`
   if (failure !== undefined) {
     const before = seen === undefined ? 'It has not answered since the agent started.' : `It last ${seen}.`
-    return `${sentence(reasons[failure.reason].says)}. Vault was last asked ${ago(nowMs - failure.atMs)}. ${before}`
+    return `${sentence(reasons[failure.reason].summary)}. Vault was last asked ${ago(nowMs - failure.atMs)}. ${before}`
   }
   return seen === undefined ? 'Vault has not been asked since the agent started.' : `Vault ${seen}.`
 }
@@ -77,10 +77,10 @@ ${found.map((each) => problem(each, targetCount, nowMs))}
 }
 
 function problem({ reason, components, detail, ...times }: Problem, targetCount: number, nowMs: number): Html {
-  const { says, advice } = reasons[reason]
+  const { summary, advice } = reasons[reason]
   const whom = components.length === 0 || components.length === targetCount ? '' : ` (${components.join(', ')})`
   return html`<div class="alarm">
-<h3>${sentence(says)}${whom}</h3>
+<h3>${sentence(summary)}${whom}</h3>
 <p>${advice}</p>
 ${detail === undefined ? '' : html`<p class="detail">${detail}</p>`}
 <p class="detail"><code>${reason}</code>${since(times, nowMs)} Runbook: <code>${runbookOf(reason)}</code></p>

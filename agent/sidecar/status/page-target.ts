@@ -69,6 +69,6 @@ function history({ happenings }: TargetStatus): Html {
   return html`<h3>Timeline</h3>
 <ol>${happenings.map(
     (each) => html`<li class="${each.what}"><p class="when">${moment(each.atMs)}</p>
-<p><b>${titles[each.what]}</b>${each.reason === undefined ? '' : `: ${reasons[each.reason].says}`}${each.times === undefined ? '' : ` (${each.times} times)`}</p></li>`,
+<p><b>${titles[each.what]}</b>${each.reason === undefined ? '' : `: ${reasons[each.reason].summary}`}${each.times === undefined ? '' : ` (${each.times} times)`}</p></li>`,
   )}</ol>`
 }

@@ -8,7 +8,7 @@ import type { StatusAnswer } from '../observe/server.ts'
 import { escaped, type Html, html } from './html.ts'
 import { moment } from './moment.ts'
 import { style } from './page-style.ts'
-import { headline, summary } from './page-summary.ts'
+import { headline, summarySection } from './page-summary.ts'
 import { targetSection } from './page-target.ts'
 import { sortTargets } from './problems.ts'
 import type { Status } from './status.ts'
@@ -44,7 +44,7 @@ function page(status: Status): Html {
 <p>as of ${moment(atMs)} (UTC). <a href="/">Reload</a></p>
 </header>
 <main>
-${summary(status)}
+${summarySection(status)}
 ${sortTargets(targets).map((target) => targetSection(target, atMs))}
 </main>
 <footer>
