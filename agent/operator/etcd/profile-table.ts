@@ -8,7 +8,7 @@ import type { Access } from './grants.ts'
 /** `node`: runs on every node, and has a user for each of them in per-node naming. `cluster`: one user in both namings. */
 export type Scope = 'node' | 'cluster'
 
-/** `component`: one user a component. `node`: one user a component and node, and rows with `{node}` reach only its own keys. */
+/** `component`: one user per component. `node`: one user per component and node, and rows with `{node}` reach only its own keys. */
 export type Naming = 'component' | 'node'
 
 export interface Row {

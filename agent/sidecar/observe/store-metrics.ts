@@ -7,12 +7,7 @@ import type { StateGauges } from './state-gauges.ts'
 type StoreEvent = Extract<
   AgentEvent,
   {
-    type:
-      | 'store-flaw'
-      | 'host-copied'
-      | 'host-copy-failed'
-      | 'on-publish-done'
-      | 'on-publish-failed'
+    type: 'store-flaw' | 'host-copied' | 'host-copy-failed' | 'on-publish-done' | 'on-publish-failed'
   }
 >
 

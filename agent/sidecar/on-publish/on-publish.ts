@@ -4,7 +4,7 @@
  * if it is configured.
  */
 import type { OnPublishConfig } from '../../config/on-publish.ts'
-import { planRetry } from '../../core/backoff.ts'
+import { createRetries, type Retries } from '../../core/backoff.ts'
 import type { Clock } from '../../core/clock.ts'
 import { AgentError } from '../../core/errors.ts'
 import { createLoop } from '../../core/retry-loop.ts'
@@ -37,6 +37,7 @@ interface Target {
   readonly record: ToldRecord
   /** Undefined until something is published. */
   notice: TargetNotice | undefined
+  readonly retries: Retries
   isRecordFlawTold: boolean
 }
 
@@ -46,7 +47,13 @@ export function createOnPublish({ config, targets, environment, clock, random, e
   const all = new Map<string, Target>(
     targets.map(({ component, directory }) => [
       component,
-      { directory, record: openToldRecord(directory), notice: undefined, isRecordFlawTold: false },
+      {
+        directory,
+        record: openToldRecord(directory),
+        notice: undefined,
+        retries: createRetries(random),
+        isRecordFlawTold: false,
+      },
     ]),
   )
   const loop = createLoop(clock, step)
@@ -91,6 +98,7 @@ export function createOnPublish({ config, targets, environment, clock, random, e
       const output = await act(describe(component, target.directory, notice))
       const durationMs = clock.monotonic() - startedAtMono
       emit({ type: 'on-publish-done', component, action: config.action.kind, durationMs, output })
+      target.retries.reset()
       remember(component, target, latest)
     } catch (error) {
       if (!(error instanceof AgentError)) throw error
@@ -99,15 +107,14 @@ export function createOnPublish({ config, targets, environment, clock, random, e
   }
 
   function fail(component: string, target: Target, { latest, failure }: TargetNotice, error: AgentError): void {
-    const { code: reason, retry, message: detail } = error
-    const runwayMs = latest.notAfterMs - clock.now()
-    const [delayMs, backoff] = planRetry(failure?.backoff, { class: retry, runwayMs }, random())
+    const { code: reason, message: detail } = error
+    const delayMs = target.retries.delayMs(error, latest.notAfterMs - clock.now())
     const action = config.action.kind
     const retryAtMs = clock.now() + delayMs
     emit({ type: 'on-publish-failed', component, action, reason, detail, retryAtMs, repeated: failure !== undefined })
     // What was published meanwhile is told at once.
     if (target.notice?.latest !== latest) return
-    target.notice = { ...target.notice, failure: { reason, backoff, retryAtMono: clock.monotonic() + delayMs } }
+    target.notice = { ...target.notice, failure: { retryAtMono: clock.monotonic() + delayMs } }
   }
 
   /** What comes while the consumers are being told is news for the next step. */

@@ -1,7 +1,6 @@
 /** The decision whom to tell of what, and when: pure. */
 
 import type { OnPublishConfig } from '../../config/on-publish.ts'
-import type { BackoffState } from '../../core/backoff.ts'
 import type { ReasonCode } from '../../core/reason-catalog.ts'
 import type { Told } from '../store/told-record.ts'
 
@@ -12,8 +11,6 @@ export interface Latest extends Told {
 }
 
 export interface Failure {
-  readonly reason: ReasonCode
-  readonly backoff: BackoffState
   readonly retryAtMono: number
 }
 

@@ -92,7 +92,7 @@ for (const version of etcdVersions) {
       expect(stderr).toBe('')
       expect(code).toBe(0)
       expect(stdout).toContain(
-        '+ user calico-cni: give the role calico-vault-agent/calico-cni (the user is to have it)',
+        '+ user calico-cni: give the role calico-vault-agent/calico-cni (the user needs it)',
       )
       expect(stdout).toContain('authentication is on')
       const auth = etcdAuth(await etcd.client('admin'))

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { Target } from '../../../../agent/config/config.ts'
 import { AgentError } from '../../../../agent/core/errors.ts'
 import type { Access } from '../../../../agent/operator/doctor/access.ts'
-import { type Check, type Finding, ok, skipped } from '../../../../agent/operator/doctor/check.ts'
+import { type Check, type Finding, failure, ok, skipped } from '../../../../agent/operator/doctor/check.ts'
 import { createChecks } from '../../../../agent/operator/doctor/checks.ts'
 import { examine } from '../../../../agent/operator/doctor/examine.ts'
 import { memoize, memoizeFor } from '../../../../agent/operator/doctor/memoize.ts'
@@ -62,7 +62,22 @@ describe('an examination', () => {
   it('what was left out is told with its reason', async () => {
     const checks = [check('a', () => skipped('--no-sign')), check('b', () => ok(''), { needs: ['a'] })]
     const found = await examine({ checks, targets, access: {} as Access, limitMs: 1000, found: () => {} })
-    expect(found[1]?.saw).toBe('a was left out: --no-sign')
+    expect(found[1]?.saw).toBe('a was skipped: --no-sign')
+  })
+
+  it('the cause is named once, however many checks are between', async () => {
+    const checks = [
+      check('a', () => failure('no', 'expired')),
+      check('b', () => ok(''), { needs: ['a'] }),
+      check('c', () => ok(''), { needs: ['b'] }),
+      check('d', () => skipped('--no-sign')),
+      check('e', () => ok(''), { needs: ['d'] }),
+      check('f', () => ok(''), { needs: ['e'] }),
+    ]
+    const found = await examine({ checks, targets, access: {} as Access, limitMs: 1000, found: () => {} })
+    const saw = Object.fromEntries(found.map((each) => [each.check, each.saw]))
+    expect(saw).toMatchObject({ b: 'a has failed', c: 'a has failed' })
+    expect(saw).toMatchObject({ e: 'd was skipped: --no-sign', f: 'd was skipped: --no-sign' })
   })
 })
 

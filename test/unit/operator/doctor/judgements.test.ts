@@ -124,11 +124,11 @@ describe('the directory', () => {
   })
 
   it.each([
-    [0x01021994, 'ok', 'tmpfs'],
-    [0x858458f6, 'ok', 'ramfs'],
-    [0xef53, 'warning', 'ext4'],
+    [0x01021994, 'ok', 'tmpfs: private keys stay in memory'],
+    [0x858458f6, 'ok', 'ramfs: private keys stay in memory'],
+    [0xef53, 'warning', 'ext4: private keys are on disk'],
     [0x794c7630, 'warning', 'overlay'],
-    [0x1234, 'warning', '0x1234'],
+    [0x1234, 'warning', '0x1234: private keys are on disk'],
   ])('on %i: %s (%s)', (type, status, name) => {
     expect(judgeMount('/d', type)).toMatchObject({ status, saw: `/d is on ${name}` })
   })

@@ -32,13 +32,13 @@ describe('a plan', () => {
     expect(planText({ plan, warnings: ['a warning'], defaults: [], authEnabled: true })).toBe(`+ role r1
     + grant read /calico/*
 ~ role r2
-    ~ readwrite becomes read /calico/* (its profile needs just that)
+    ~ readwrite becomes read /calico/* (its profile needs exactly that)
     - revoke read /* (its profile does not need it)
 + user u1
     + add the user, without a password
     + give the role r1
 - user u2
-    - delete the user (provision made it, and it is not wanted any more)
+    - delete the user (provision made it, and it is no longer wanted)
 - role r3
 
 Note: a note.
@@ -64,7 +64,7 @@ Plan: 4 to add, 1 to change, 3 to take away.
     const empty = { phases: [], refusals: [], notes: [] }
     expect(planText({ plan: empty, warnings: [], defaults: [], authEnabled: true })).toBe('In step: nothing to do.\n')
     expect(planText({ plan: { ...empty, refusals: ['no'] }, warnings: [], defaults: [], authEnabled: true })).toBe(
-      'Refused: no.\nNothing can be applied before that is solved.\n',
+      'Refused: no.\nNothing can be applied until this is solved.\n',
     )
   })
 
@@ -86,6 +86,6 @@ Plan: 4 to add, 1 to change, 3 to take away.
 
 it('a change that was made is one line: to whom, what, why', () => {
   expect(changeLine(describeChange({ do: 'unassign-role', user: 'u1', role: 'r1' }), plain)).toBe(
-    '- user u1: take away the role r1 (the user is not to have it)\n',
+    '- user u1: take away the role r1 (the user does not need it)\n',
   )
 })

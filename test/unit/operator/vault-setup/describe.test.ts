@@ -72,7 +72,7 @@ Plan: 2 to add, 3 to change.
 it('a plan that is empty, refused, or waits for a certificate', () => {
   expect(planText(wording, { plan: empty }, plain)).toBe('In step: nothing to do.\n')
   expect(planText(wording, { plan: { ...empty, refusals: ['no'] } }, plain)).toBe(
-    'Refused: no.\nNothing can be applied before that is solved.\n',
+    'Refused: no.\nNothing can be applied until this is solved.\n',
   )
   const waits = { ...empty, waitsFor: 'the certificate of the CA' }
   expect(planText(wording, { plan: waits }, plain)).toBe('In step, but for the certificate of the CA.\n')

@@ -10,11 +10,11 @@ const lines: Readonly<Record<AgentEvent['type'], readonly [Level, RegExp] | unde
   started: ['info', /^calico-vault-agent 1\.2\.3 on node1$/],
   listening: ['info', /^health and metrics on 0\.0\.0\.0:9879$/],
   'listen-failed': ['error', /EADDRINUSE.*; trying again\. Free the port, or set AGENT_LISTEN$/],
-  'long-name': ['warn', /70 bytes, more than the 64/],
+  'long-name': ['warn', /70 bytes, and X\.520 allows 64/],
   'vault-request': ['debug', /^vault sign: ok$/],
-  'vault-address': ['warn', /^Vault answers at https:\/\/vault-2:8200, not at the address before it$/],
+  'vault-address': ['warn', /^Vault answers at https:\/\/vault-2:8200, not at the address used before$/],
   login: ['debug', /^logged in to Vault by jwt$/],
-  token: ['debug', /^the Vault token is good$/],
+  token: ['debug', /^the Vault token is valid$/],
   issued: ['info', /^calico-node: certificate issued \(renewal-due\)$/],
   found: ['info', /^calico-node: the certificate in place is good; valid for 1d, renewal in 16h$/],
   published: ['info', /^calico-node: published \(scheduled renewal\); valid for 1d, renewal in 16h$/],
@@ -22,39 +22,36 @@ const lines: Readonly<Record<AgentEvent['type'], readonly [Level, RegExp] | unde
     'warn',
     /^calico-node: Vault is sealed .*; the published certificate is kept, valid for 2h; next try in 5s\. /,
   ],
-  probed: ['warn', /^calico-node: etcd could not be asked .*; published all the same\. Check ETCD_ENDPOINTS/],
-  recovered: ['info', /^calico-node: what failed before has passed$/],
-  'ca-refresh-failed': ['warn', /^calico-node: the source could not be looked at: Vault did not answer/],
+  probed: ['warn', /^calico-node: etcd could not be asked .*; published anyway\. Check ETCD_ENDPOINTS/],
+  recovered: ['info', /^calico-node: works again$/],
+  'ca-refresh-failed': ['warn', /^calico-node: could not check Vault for CA changes: Vault did not answer/],
   'fallback-failed': [
     'warn',
-    /^calico-node: the cached or static certificate is of no use: the certificate has expired\. Check the clocks/,
+    /^calico-node: the cached or static certificate cannot be used: the certificate has expired\. Check the clocks/,
   ],
   'store-flaw': ['warn', /^calico-node: an old generation of files cannot be removed\. Remove it by hand/],
-  'host-copied': [
-    'info',
-    /^calico-node: the CNI plugin's copy in \/host\/etc\/cni\/net\.d\/calico-tls was brought in step$/,
-  ],
+  'host-copied': ['info', /^calico-node: the CNI plugin's copy in \/host\/etc\/cni\/net\.d\/calico-tls was updated$/],
   'host-copy-failed': [
     'warn',
-    /^calico-node: the CNI plugin's copy is not in step: the file system is read-only; .* Mount/,
+    /^calico-node: the CNI plugin's copy is not up to date: the file system is read-only; .* Mount/,
   ],
   'on-publish-done': ['info', /^calico-node: AGENT_ON_PUBLISH has told the consumers \(program\)$/],
   'on-publish-failed': [
     'warn',
-    /^calico-node: AGENT_ON_PUBLISH failed, .*; the certificate is published all the same; next try in 2s\. Read/,
+    /^calico-node: AGENT_ON_PUBLISH failed, .*; the certificate is published anyway; next try in 2s\. Read/,
   ],
-  'watch-failed': ['warn', /ENOSPC: inotify; they are looked at every 30 s/],
+  'watch-failed': ['warn', /ENOSPC: inotify; they are still checked every 30 s/],
   stopped: ['info', /^stopped by SIGTERM$/],
-  'provision-source-reached': ['info', /^3 nodes, told by Kubernetes at https:/],
+  'provision-source-reached': ['info', /^3 nodes listed by Kubernetes at https:/],
   'provision-source-failed': [
     'warn',
-    /^the nodes cannot be told: the Kubernetes API cannot be reached; next try in 2\.0s\. Check/,
+    /^cannot list the nodes: the Kubernetes API cannot be reached; next try in 2\.0s\. Check/,
   ],
   'provision-identity': ['info', /^etcd: connected again with the new certificate as calico-provisioner$/],
   'provision-identity-refused': ['warn', /^the new certificate for etcd is not used yet: etcd does not let/],
-  'provision-node-departed': ['info', /^the node node1 is gone; its users stay for 1h$/],
-  'provision-node-back': ['info', /^the node node1 is back and keeps its users$/],
-  'provision-node-removed': ['info', /^the node node1 stayed away; its users are removed$/],
+  'provision-node-departed': ['info', /^node node1 is gone; its users stay for 1h$/],
+  'provision-node-back': ['info', /^node node1 is back and keeps its users$/],
+  'provision-node-removed': ['info', /^node node1 stayed away; its users are removed$/],
   'provision-change': ['info', /^user calico-node:node1: add \(it is wanted\)$/],
   'provision-note': ['warn', /also has the role other$/],
   'provision-held': ['warn', /^the users of 2 nodes are kept: the list of nodes is empty/],
@@ -177,12 +174,10 @@ test('the host copy: that install-cni has not run yet is no alarm, and nothing i
     message: expect.stringMatching(/install-cni has not made the directory calico-tls/),
   })
   expect(describe({ ...sampleEvents['host-copy-failed'], repeated: true }, sampleNow)?.level).toBe('debug')
-  expect(describe({ ...sampleEvents['host-copied'], written: false }, sampleNow)?.message).toMatch(/ is in step$/)
+  expect(describe({ ...sampleEvents['host-copied'], written: false }, sampleNow)?.message).toMatch(/ is up to date$/)
 })
 
 test('a CA set that etcd could not be verified with is told as what it is', () => {
   const line = describe({ ...sampleEvents['ca-refresh-failed'], reason: 'etcd-untrusted-server' }, sampleNow)
-  expect(line?.message).toMatch(
-    /^calico-node: the new set of CA certificates is not published as it is: the certificate/,
-  )
+  expect(line?.message).toMatch(/^calico-node: the new CA set is not published as it is: the CA set/)
 })

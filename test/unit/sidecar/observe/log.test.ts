@@ -50,7 +50,7 @@ test.each<[Level, readonly Level[]]>([
 test('pretty: time, level, message, fields; without colors where nobody looks', () => {
   expect(printed('debug', 'pretty', [sampleEvents.recovered, sampleEvents.login])).toBe(
     [
-      '12:00:00 info  calico-node: what failed before has passed component=calico-node',
+      '12:00:00 info  calico-node: works again component=calico-node',
       '12:00:00 debug logged in to Vault by jwt method=jwt mount=jwt tokenExpires=2026-11-21T12:15:00.000Z',
       '',
     ].join('\n'),

@@ -27,11 +27,7 @@ test.each<[string, Latest, Told | undefined, boolean, boolean]>([
   expect(hasNewCa({ latest: now, told: before })).toBe(caOnly)
 })
 
-const failed = (retryAtMono: number): Failure => ({
-  reason: 'on-publish-failed',
-  backoff: { class: 'local', failures: 1 },
-  retryAtMono,
-})
+const failed = (retryAtMono: number): Failure => ({ retryAtMono })
 const notice = (change: Partial<TargetNotice>): TargetNotice => ({
   latest,
   told: told('1'),
