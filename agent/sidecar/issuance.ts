@@ -5,6 +5,7 @@
 import { formatDuration } from '../core/duration.ts'
 import { AgentError } from '../core/errors.ts'
 import type { ReasonCode } from '../core/reason-catalog.ts'
+import { plural } from '../core/text.ts'
 import { planBudget, planIssuance, planRecent } from './budget.ts'
 import { type TargetContext, wantedFrom } from './context.ts'
 import type { Candidate } from './source/source.ts'
@@ -55,7 +56,7 @@ function spend(context: TargetContext): () => void {
   if (waitMs > 0) {
     // Also if nothing is made: times of the future have become times of now, and must not do so again and again.
     writeRecord(context, recent, limit)
-    const detail = `${component}: ${recent.length} certificates within an hour, the budget is ${limit}; the next one may be made in ${formatDuration(waitMs)}`
+    const detail = `${component}: ${plural(recent.length, 'certificate')} within an hour, the budget is ${limit}; the next one may be made in ${formatDuration(waitMs)}`
     throw new AgentError('budget-spent', detail, { retryAfterMs: waitMs })
   }
   writeRecord(context, [...recent, nowMs], limit)
