@@ -5,11 +5,12 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Clock } from '../../core/clock.ts'
 import { type ReasonCode, reasons } from '../../core/reason-catalog.ts'
+import { addCaGauges } from './ca-metrics.ts'
 import type { AgentEvent, Listener } from './events.ts'
 import { isProvisionEvent } from './provision-events.ts'
 import { createProvisionMetrics, type ProvisionMetricsOptions } from './provision-metrics.ts'
 import { createStateGauges } from './state-gauges.ts'
-import { addCaGauges, createStoreMetrics } from './store-metrics.ts'
+import { createStoreMetrics } from './store-metrics.ts'
 import { createVaultMetrics } from './vault-metrics.ts'
 
 export interface Metrics {

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { keepTlsVerified } from '../../../agent/core/tls.ts'
+import { keepTlsVerified } from '../../../agent/core/tls-verification.ts'
 
 test.each([
   ['0', /^NODE_TLS_REJECT_UNAUTHORIZED=0 is not honoured/],
@@ -49,7 +49,7 @@ const ways = {
     const { demandsCertificate } = await import('./agent/operator/etcd/handshake.ts')
     if (await demandsCertificate(origin, other.certificatePem)) throw new Error('self-signed certificate in certificate chain')`,
   "etcd's client, in the program": `
-    const { keepTlsVerified } = await import('./agent/core/tls.ts')
+    const { keepTlsVerified } = await import('./agent/core/tls-verification.ts')
     keepTlsVerified(process.env)
     const { openEtcd } = await import('./agent/operator/etcd/client.ts')
     const client = await other.issue({ commonName: 'x' })

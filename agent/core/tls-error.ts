@@ -1,4 +1,4 @@
-/** TLS is always verified, and its errors are told from other errors of a connection by the codes that node:tls gives them. */
+/** Tells errors of TLS from other errors of a connection, by the codes that node:tls gives them. */
 
 /**
  * What OpenSSL and Node find wrong with the certificate of the server. UNSPECIFIED is what Node calls a finding of OpenSSL that it
@@ -22,17 +22,4 @@ export function tlsText(error: Error): string {
   const text =
     'reason' in error && typeof error.reason === 'string' && error.reason !== '' ? error.reason : error.message
   return text.replace(/; if the root CA is installed locally.*$/s, '')
-}
-
-const variable = 'NODE_TLS_REJECT_UNAUTHORIZED'
-
-/**
- * Takes away Node's variable that switches verification off, before anything connects: Node reads it at each connection whose options leave it open, and some of those are made inside libraries.
- * @returns what to warn of; undefined if there is nothing
- */
-export function keepTlsVerified(env: NodeJS.ProcessEnv): string | undefined {
-  const value = env[variable]
-  delete env[variable]
-  if (value !== '0') return undefined
-  return `${variable}=0 is not honoured: whoever answered in the place of Vault or etcd would get the token. Name the CA instead (VAULT_CACERT, AGENT_ETCD_CA_FILE), and remove the variable.`
 }
