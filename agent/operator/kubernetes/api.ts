@@ -137,7 +137,7 @@ const timeoutCodes = new Set([
 ])
 
 /** @param where what was asked, for the message. An error that nothing here knows is returned as it is: a bug */
-export function translateKubeError(error: unknown, where: string): unknown {
+function translateKubeError(error: unknown, where: string): unknown {
   if (error instanceof AgentError || !(error instanceof Error)) return error
   const code = systemCode(error)
   const reason = reasonOf(code)
@@ -152,9 +152,9 @@ function reasonOf(code: string): ReasonCode | undefined {
 }
 
 /** Of an HTTP status, or of the status in an ERROR event. */
-export function statusError(status: number, message: string, where: string, retryAfterMs?: number): AgentError {
+function statusError(status: number, message: string, where: string, waitMs?: number): AgentError {
   const sentence = oneLine(message, 300)
-  return new AgentError(codeOf(status), `${where}: ${status} ${sentence}`.trim(), { retryAfterMs })
+  return new AgentError(codeOf(status), `${where}: ${status} ${sentence}`.trim(), { retryAfterMs: waitMs })
 }
 
 function codeOf(status: number): ReasonCode {
