@@ -91,9 +91,7 @@ for (const version of etcdVersions) {
       const { code, stdout, stderr } = await provision('apply', '--enable-auth', '--yes')
       expect(stderr).toBe('')
       expect(code).toBe(0)
-      expect(stdout).toContain(
-        '+ user calico-cni: give the role calico-vault-agent/calico-cni (the user needs it)',
-      )
+      expect(stdout).toContain('+ user calico-cni: give the role calico-vault-agent/calico-cni (the user needs it)')
       expect(stdout).toContain('authentication is on')
       const auth = etcdAuth(await etcd.client('admin'))
       expect((await auth.users()).toSorted()).toEqual(['admin', ...users, 'root'].toSorted())

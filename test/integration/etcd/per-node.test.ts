@@ -136,9 +136,7 @@ for (const version of etcdVersions) {
       await auth.addRole('calico-vault-agent/by-hand')
       const kept = await provision('apply', '--yes', ...naming('node1,node11'))
       // With --strict the CNI plugins had roles of their own.
-      expect(kept.stdout).toContain(
-        '2 users and 4 roles made by provision are no longer wanted; --prune removes them',
-      )
+      expect(kept.stdout).toContain('2 users and 4 roles made by provision are no longer wanted; --prune removes them')
       expect(await put('calico-node:node2', `${P}nodes/node2`)).toBe('ok')
 
       const plan = await provision('plan', '--detailed-exitcode', '--prune', ...naming('node1,node11'))
