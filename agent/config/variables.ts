@@ -12,7 +12,7 @@ const groupTitles = ['Vault', 'Login', 'Certificate', 'Files', 'etcd', 'Operatio
 /** Where certificates come from, and how the agent logs in: the two choices that other variables belong to. */
 export const choices = {
   AGENT_SOURCE: ['pki', 'kv', 'file'],
-  AGENT_AUTH_METHOD: ['kubernetes', 'jwt', 'approle', 'cert', 'token'],
+  AGENT_AUTH_METHOD: ['jwt', 'kubernetes', 'approle', 'cert', 'token'],
 } as const
 
 export interface Variable {
@@ -34,27 +34,27 @@ export const variables = {
   ...vaultVariables,
   AGENT_AUTH_METHOD: {
     group: 'Login',
-    default: 'kubernetes',
-    meaning: 'kubernetes, jwt, approle, cert or token',
+    default: 'jwt',
+    meaning: 'jwt, kubernetes, approle, cert or token',
     onlyFor: { AGENT_SOURCE: vaultSources },
   },
   AGENT_AUTH_MOUNT: {
     group: 'Login',
     defaultText: 'name of the method',
     meaning: 'path of the auth mount',
-    onlyFor: { AGENT_SOURCE: vaultSources, AGENT_AUTH_METHOD: ['kubernetes', 'jwt', 'approle', 'cert'] },
+    onlyFor: { AGENT_SOURCE: vaultSources, AGENT_AUTH_METHOD: ['jwt', 'kubernetes', 'approle', 'cert'] },
   },
   AGENT_AUTH_ROLE: {
     group: 'Login',
     defaultText: "first target's component",
     meaning: 'role to log in with',
-    onlyFor: { AGENT_SOURCE: vaultSources, AGENT_AUTH_METHOD: ['kubernetes', 'jwt', 'cert'] },
+    onlyFor: { AGENT_SOURCE: vaultSources, AGENT_AUTH_METHOD: ['jwt', 'kubernetes', 'cert'] },
   },
   AGENT_AUTH_TOKEN_FILE: {
     group: 'Login',
     default: '/var/run/secrets/kubernetes.io/serviceaccount/token',
     meaning: 'service-account token, read again before every login',
-    onlyFor: { AGENT_SOURCE: vaultSources, AGENT_AUTH_METHOD: ['kubernetes', 'jwt'] },
+    onlyFor: { AGENT_SOURCE: vaultSources, AGENT_AUTH_METHOD: ['jwt', 'kubernetes'] },
   },
   AGENT_AUTH_ROLE_ID_FILE: {
     group: 'Login',
@@ -96,7 +96,7 @@ export const variables = {
   },
   AGENT_COMMON_NAME: {
     group: 'Certificate',
-    default: '{component}:{node}',
+    defaultText: '{component}:{node}, or {component} if it runs once in a cluster',
     meaning: 'common name = etcd user; template',
   },
   AGENT_CLUSTER: { group: 'Certificate', default: '', meaning: 'name of the cluster, for templates and renewal slots' },

@@ -10,7 +10,7 @@ const names = Object.keys(variables)
 const documented = {
   VAULT_CLIENT_TIMEOUT: '60s',
   VAULT_DISABLE_REDIRECTS: 'false',
-  AGENT_AUTH_METHOD: 'kubernetes',
+  AGENT_AUTH_METHOD: 'jwt',
   AGENT_AUTH_TOKEN_FILE: '/var/run/secrets/kubernetes.io/serviceaccount/token',
   AGENT_COMPONENT: 'calico-node',
   AGENT_DIR: '/calico-secrets',
@@ -21,7 +21,6 @@ const documented = {
   AGENT_KV_VERSION: '2',
   AGENT_PKI_MOUNT: 'pki',
   AGENT_PKI_ROLE: '{component}',
-  AGENT_COMMON_NAME: '{component}:{node}',
   AGENT_CLUSTER: '',
   AGENT_TTL: '24h',
   AGENT_RENEW_AT: '0.65',
