@@ -212,7 +212,16 @@ export const variables = {
   },
   AGENT_LISTEN: { group: 'Operation', default: '0.0.0.0:9879', meaning: 'address of health and metrics; `off`' },
   AGENT_LOG_LEVEL: { group: 'Operation', default: 'info', meaning: 'debug, info, warn or error' },
-  AGENT_LOG_FORMAT: { group: 'Operation', default: 'json', meaning: 'json or pretty' },
+  AGENT_LOG_FORMAT: {
+    group: 'Operation',
+    defaultText: 'pretty on a terminal, else json',
+    meaning: 'json, or pretty for people: the message alone',
+  },
+  AGENT_RUNBOOK_URL: {
+    group: 'Operation',
+    defaultText: "the build's, else docs/runbook.md",
+    meaning: 'https URL of your copy of docs/runbook.md: what messages link to',
+  },
   AGENT_ALLOW_PLAIN_HTTP: {
     group: 'Operation',
     default: 'false',

@@ -46,7 +46,7 @@ const defaults: Config = {
   etcdCaFile: undefined,
   etcdProbe: undefined,
   listen: { host: '0.0.0.0', port: 9879 },
-  log: { level: 'info', format: 'json' },
+  log: { level: 'info', format: undefined },
   stateDirectory: undefined,
   bootstrapDirectory: undefined,
   hostCni: undefined,

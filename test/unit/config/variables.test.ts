@@ -31,7 +31,6 @@ const documented = {
   AGENT_LISTEN: '0.0.0.0:9879',
   AGENT_INLINE_AUTH: 'off',
   AGENT_LOG_LEVEL: 'info',
-  AGENT_LOG_FORMAT: 'json',
   AGENT_HOST_CNI_COMPONENT: 'calico-cni',
   AGENT_ALLOW_PLAIN_HTTP: 'false',
   AGENT_KUBERNETES_DIR: '/var/run/secrets/kubernetes.io/serviceaccount',

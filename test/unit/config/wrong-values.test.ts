@@ -150,6 +150,8 @@ const cases: readonly (readonly [keyof typeof variables, Environment, RegExp | s
     /^has nothing to log in with: the method is token$/,
   ],
   ['AGENT_LOG_LEVEL', { AGENT_LOG_LEVEL: 'verbose' }, /it must be one of debug, info, warn, error$/],
+  ['AGENT_RUNBOOK_URL', { AGENT_RUNBOOK_URL: 'docs/runbook.md' }, /it must be an http or https URL without a frag/],
+  ['AGENT_RUNBOOK_URL', { AGENT_RUNBOOK_URL: 'https://wiki/r#x' }, /it must be an http or https URL without a frag/],
   ['AGENT_LOG_FORMAT', { AGENT_LOG_FORMAT: 'text' }, /it must be one of json, pretty$/],
   ['AGENT_STATE_DIR', { AGENT_STATE_DIR: 'state' }, /it must be an absolute path$/],
   ['AGENT_STATE_DIR', { AGENT_STATE_DIR: '/calico-secrets/' }, /the directory of calico-node; name another directory$/],
