@@ -40,11 +40,14 @@ export async function doctor(options: DoctorOptions): Promise<number> {
   }
 }
 
-async function findAll({ signs, consumer }: DoctorOptions, found: (finding: Finding) => void): Promise<Finding[]> {
+async function findAll(
+  { signs, consumer, connection }: DoctorOptions,
+  found: (finding: Finding) => void,
+): Promise<Finding[]> {
   const checks = createChecks(consumer)
   let read: DoctorConfig
   try {
-    read = readDoctorConfig(withVaultToolsForAgent(process.env), hostname())
+    read = readDoctorConfig(withVaultToolsForAgent({ ...process.env, ...connection }), hostname())
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     const findings = failedConfiguration(configuration, checks, error.problems)

@@ -5,6 +5,7 @@ import { suggestName } from '../core/text.ts'
 import { checkNodeNames } from '../operator/etcd/nodes.ts'
 import { defaultBusyShare } from '../operator/etcd/pace.ts'
 import { defaultComponents, type Naming, type Profile } from '../operator/etcd/profile-table.ts'
+import { addEtcdOptions, type ConnectionSettings, type GivenConnection, readConnection } from './connection-options.ts'
 import { UsageError } from './failure.ts'
 import { addPlanOptions } from './plan-options.ts'
 
@@ -25,6 +26,7 @@ export interface ProvisionOptions {
   /** Make what a fresh datastore lacks (defaults.ts). */
   readonly defaults: boolean
   readonly output: 'text' | 'json'
+  readonly connection: ConnectionSettings
   readonly graceMs: number
   readonly resyncMs: number
   /** The share of its time that etcd may be kept busy (pace.ts). */
@@ -40,7 +42,8 @@ type Given = Partial<
     'naming' | 'prune' | 'yes' | 'detailedExitcode' | 'enableAuth' | 'strict' | 'defaults' | 'output'
   > &
     Record<'components' | 'nodes' | 'nodesFile' | 'profiles' | 'grace' | 'resync' | 'maxBusy', string>
->
+> &
+  GivenConnection
 
 export function addProvision(add: (action: Action) => Command, done: (options: ProvisionOptions) => void): void {
   for (const action of ['plan', 'apply', 'export', 'watch'] as const) {
@@ -89,6 +92,7 @@ export function addProvision(add: (action: Action) => Command, done: (options: P
         'how much of its time etcd may be kept busy while others write to it (default: 5%); 100%: no bound',
       )
     }
+    if (action !== 'watch') addEtcdOptions(command)
     addPlanOptions(command, action)
     command.action((raw) => done(readProvisionOptions(action, raw)))
   }
@@ -105,7 +109,8 @@ function readProvisionOptions(action: Action, values: Given): ProvisionOptions {
   if (naming === 'component' && (values.nodes ?? nodesFile) !== undefined) {
     throw new UsageError('--nodes and --nodes-file have no effect with --naming component')
   }
-  if (naming === 'component' && values.strict === true) throw new UsageError('--strict has no effect with --naming component')
+  if (naming === 'component' && values.strict === true)
+    throw new UsageError('--strict has no effect with --naming component')
   return {
     action,
     components: values.components === undefined ? defaultComponents : list('components', values.components),
@@ -120,6 +125,7 @@ function readProvisionOptions(action: Action, values: Given): ProvisionOptions {
     strict: values.strict ?? false,
     defaults: values.defaults ?? false,
     output: values.output ?? 'text',
+    connection: readConnection(values),
     graceMs: duration('grace', values.grace, '1h', 1000),
     resyncMs: duration('resync', values.resync, '10m', 1000),
     busyShare: values.maxBusy === undefined ? defaultBusyShare : share('max-busy', values.maxBusy),

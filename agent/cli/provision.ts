@@ -35,7 +35,7 @@ export async function provision(options: ProvisionOptions): Promise<number> {
       const { watch } = await import('./provision-watch.ts')
       return await watch(options, loadProfiles(options))
     }
-    const config = parseProvisionConfig(withEtcdctl(process.env))
+    const config = parseProvisionConfig(withEtcdctl({ ...process.env, ...options.connection }))
     const pools = options.defaults ? parseWantedPools(process.env) : undefined
     const desired = await readDesired(options, config.versions)
     return await onEtcd({ action: options.action, config, desired, options, pools })
@@ -52,7 +52,7 @@ function refuseUnanswered({ yes, nodesFile }: ProvisionOptions): void {
 
 async function exportScript(options: ProvisionOptions): Promise<number> {
   const desired = await readDesired(options, parseCalicoVersionVariable(process.env))
-  const operator = options.enableAuth ? readOperator(withEtcdctl(process.env)) : undefined
+  const operator = options.enableAuth ? readOperator(withEtcdctl({ ...process.env, ...options.connection })) : undefined
   process.stdout.write(etcdctlScript(desired, { version, operator }))
   return exitCodes.ok
 }

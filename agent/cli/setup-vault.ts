@@ -30,7 +30,7 @@ export async function setupVault(options: SetupVaultOptions): Promise<number> {
       process.stdout.write(exportSetup(setup, options.format, version))
       return exitCodes.ok
     }
-    return await onVault(parseSetupVaultConfig(withVaultTools(process.env)), setup, {
+    return await onVault(parseSetupVaultConfig(withVaultTools({ ...process.env, ...options.connection })), setup, {
       ...options,
       action: options.action,
     })

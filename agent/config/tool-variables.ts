@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path'
 import { readSmallFile, systemFiles } from '../core/files.ts'
+import { withScheme } from './etcd-endpoints.ts'
 import type { Environment } from './reader.ts'
 
 type Pairs = readonly (readonly [own: string, other: string])[]
@@ -46,9 +47,7 @@ export function withVaultToolsForAgent(env: Environment): Environment {
 /** With what is set for `etcdctl`, which takes endpoints without a scheme too. */
 export function withEtcdctl(env: Environment): Environment {
   const endpoints = env['ETCDCTL_ENDPOINTS']
-    ?.split(',')
-    .map((each) => (each.includes('://') ? each : `https://${each}`))
-  return takeOver({ ...env, ETCDCTL_ENDPOINTS: endpoints?.join(',') }, etcdGroups)
+  return takeOver({ ...env, ETCDCTL_ENDPOINTS: endpoints && withScheme(endpoints) }, etcdGroups)
 }
 
 function takeOver(env: Environment, groups: readonly Pairs[]): Environment {

@@ -20,7 +20,7 @@ const auth = (says: string, advice: string): Reason => ({ about: 'auth', retry: 
 export const reasons = {
   'never-published': renewal('no certificate is in the directory yet'),
   'renewal-due': renewal('the renewal slot of this certificate has come'),
-  'renewal-requested': renewal('a renewal was asked for (SIGHUP)'),
+  'renewal-requested': renewal('a renewal was asked for (renew, SIGHUP)'),
   'issuer-removed': renewal('the issuer of the published certificate is no longer in the PKI mount'),
   'source-changed': renewal('the source has another certificate'),
   'ca-set-changed': renewal('the set of CA certificates has changed'),

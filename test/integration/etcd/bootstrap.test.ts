@@ -58,7 +58,8 @@ for (const version of etcdVersions) {
     let etcd: RealEtcd
     let operator: Operator
     const byComponent = ['--naming', 'component']
-    const provision = (...args: string[]) => operator.provision([...args, ...byComponent], { env: { AGENT_CALICO_VERSION: 'v3.32.1' } })
+    const provision = (...args: string[]) =>
+      operator.provision([...args, ...byComponent], { env: { AGENT_CALICO_VERSION: 'v3.32.1' } })
 
     beforeAll(async () => {
       ;[etcd] = (await startMembers(version)) as [RealEtcd]

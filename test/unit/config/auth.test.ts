@@ -7,10 +7,7 @@ const tokenFile = '/var/run/secrets/kubernetes.io/serviceaccount/token'
 
 test.each([
   [{}, { method: 'jwt', mount: 'jwt', role: 'calico-node', tokenFile }],
-  [
-    { AGENT_AUTH_METHOD: 'kubernetes' },
-    { method: 'kubernetes', mount: 'kubernetes', role: 'calico-node', tokenFile },
-  ],
+  [{ AGENT_AUTH_METHOD: 'kubernetes' }, { method: 'kubernetes', mount: 'kubernetes', role: 'calico-node', tokenFile }],
   [
     { AGENT_AUTH_MOUNT: 'prod/k8s', AGENT_AUTH_ROLE: 'r', AGENT_AUTH_TOKEN_FILE: '/t' },
     { method: 'jwt', mount: 'prod/k8s', role: 'r', tokenFile: '/t' },
