@@ -22,7 +22,7 @@ code { font: .875em ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono"
 section { margin: 1.25rem 0; padding: 1.25rem 1.5rem 1.5rem; background: var(--card); border: 1px solid var(--line);
   border-radius: 12px; --tone: var(--good); --tone-ground: var(--good-ground); }
 section.late { --tone: var(--late); --tone-ground: var(--late-ground); }
-section.expired, section.missing { --tone: var(--bad); --tone-ground: var(--bad-ground); }
+section.expired, section.unreadable, section.missing { --tone: var(--bad); --tone-ground: var(--bad-ground); }
 .head { display: flex; flex-wrap: wrap; gap: .5rem 1rem; align-items: center; justify-content: space-between; }
 .state { margin: 0; padding: .15rem .8rem; border-radius: 99px; font-weight: 600; color: var(--tone); background: var(--tone-ground); }
 .problem { margin: 1rem 0 0; overflow-wrap: anywhere; }
@@ -32,7 +32,7 @@ section.expired, section.missing { --tone: var(--bad); --tone-ground: var(--bad-
 .whole { fill: var(--tone-ground); } .spent { fill: var(--tone); } .renewal { fill: var(--text); }
 .ends { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 1rem; margin-top: .35rem; color: var(--soft); font-size: .875rem; }
 .alarm { margin-top: 1.25rem; padding: .9rem 1.1rem; border-left: 4px solid var(--late); border-radius: 0 8px 8px 0; background: var(--late-ground); }
-section.expired .alarm, section.missing .alarm { border-color: var(--bad); background: var(--bad-ground); }
+section.expired .alarm, section.unreadable .alarm, section.missing .alarm { border-color: var(--bad); background: var(--bad-ground); }
 .alarm h3 { margin: 0; } .alarm p { margin: .35rem 0 0; } .detail { font-size: .875rem; overflow-wrap: anywhere; }
 dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 19rem), 1fr)); gap: .75rem 2rem; margin: 1.25rem 0 0; }
 dl .wide { grid-column: 1 / -1; }

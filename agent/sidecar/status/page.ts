@@ -53,8 +53,14 @@ ${targets.map((target) => section(target, atMs))}
 </html>`
 }
 
-const words = { good: 'Good', late: 'Overdue', expired: 'Expired', missing: 'Missing' } as const
-const signs = { good: '✓', late: '!', expired: '✕', missing: '✕' } as const
+const words = {
+  good: 'Good',
+  late: 'Overdue',
+  expired: 'Expired',
+  unreadable: 'Unreadable',
+  missing: 'Missing',
+} as const
+const signs = { good: '✓', late: '!', expired: '✕', unreadable: '✕', missing: '✕' } as const
 
 function overall(targets: readonly TargetStatus[]): string {
   const bad = targets.filter(({ state }) => state !== 'good')
