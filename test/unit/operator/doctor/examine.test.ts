@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest'
 import type { Target } from '../../../../agent/config/config.ts'
 import { AgentError } from '../../../../agent/core/errors.ts'
 import type { Access } from '../../../../agent/operator/doctor/access.ts'
-import { type Check, type Finding, ok, skipped } from '../../../../agent/operator/doctor/check.ts'
+import { type Check, type Finding, failure, ok, skipped } from '../../../../agent/operator/doctor/check.ts'
 import { createChecks } from '../../../../agent/operator/doctor/checks.ts'
-import { examine } from '../../../../agent/operator/doctor/examine.ts'
+import { examine, withClock } from '../../../../agent/operator/doctor/examine.ts'
 import { once, onceFor } from '../../../../agent/operator/doctor/once.ts'
 
 const targets = ['one', 'two'].map((component) => ({ component }) as Target)
@@ -63,6 +63,27 @@ describe('an examination', () => {
     const checks = [check('a', () => skipped('--no-sign')), check('b', () => ok(''), { needs: ['a'] })]
     const found = await examine({ checks, targets, access: {} as Access, limitMs: 1000, found: () => {} })
     expect(found[1]?.saw).toBe('a was left out: --no-sign')
+  })
+})
+
+describe('a date as the reason', () => {
+  const now = () => Date.parse('2026-11-21T12:00:00Z')
+  const finding = { check: 'published', title: 'x', target: undefined, ...failure('it has expired', 'expired') }
+
+  it('has whoever reads look at the clock', () => {
+    const clock = /^.+ Or the clock is wrong: this machine has 2026-11-21T12:00:00Z \(check `clock`\)\.$/
+    expect(withClock(finding, now).advice).toMatch(clock)
+    const tls = { ...finding, ...failure('certificate is not yet valid', 'vault-tls', 'Look at the file.') }
+    expect(withClock(tls, now).advice).toMatch(/^Look at the file\. Or the clock is wrong/)
+  })
+
+  it.each([
+    ['what is well', { status: 'ok' as const }],
+    ['what has another reason', { saw: 'sealed', code: 'vault-sealed' as const }],
+    ['the clock itself', { check: 'clock' }],
+  ])('but not for %s', (_what, change) => {
+    const other = { ...finding, ...change }
+    expect(withClock(other, now)).toBe(other)
   })
 })
 
