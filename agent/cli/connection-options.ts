@@ -2,6 +2,7 @@
  * Owns the options that say where a server is and how it is reached, called as its own tool calls them. Each stands for a variable
  * and wins over it.
  */
+import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { withScheme } from '../config/etcd-endpoints.ts'
 import { UsageError } from './failure.ts'
@@ -52,7 +53,7 @@ export function readConnection(options: GivenConnection): ConnectionSettings {
   return {
     ...(vaultAddr && { VAULT_ADDR: vaultAddr }),
     // The text of a variable would win over the file.
-    ...(caCert && { VAULT_CACERT: caCert, VAULT_CACERT_BYTES: undefined }),
+    ...(caCert && { VAULT_CACERT: resolve(caCert), VAULT_CACERT_BYTES: undefined }),
     ...(namespace && { VAULT_NAMESPACE: namespace }),
     ...(endpoints && { ETCD_ENDPOINTS: withScheme(endpoints) }),
     ...(cacert && { ETCD_CA_CERT_FILE: cacert }),

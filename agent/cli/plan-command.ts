@@ -16,11 +16,11 @@ export interface Look<Change> {
 /** What differs between the servers. */
 export interface PlanTarget<Change, Seen extends Look<Change>> {
   look(): Promise<Seen>
-  /** `done` is called after each change. `request` is handed to whoever applies, to have it signed. */
+  /** `done` is called after each change. `request` is handed to whoever applies, to have it signed; `hint` says what comes next. */
   apply(
     seen: Seen,
     done: (change: Change) => void,
-  ): Promise<{ readonly after: Look<Change>; readonly request?: string }>
+  ): Promise<{ readonly after: Look<Change>; readonly request?: string; readonly hint?: string }>
   readonly wording: Wording<Change>
 }
 
@@ -52,14 +52,14 @@ export async function planOrApply<Change, Seen extends Look<Change>>(
     return exitCodes.declined
   }
   const made: Change[] = []
-  const { after, request } = await target.apply(seen, (change) => {
+  const { after, request, hint } = await target.apply(seen, (change) => {
     made.push(change)
     if (isText) print(changeLine(wording.describe(change), paint))
   })
   if (isText) {
     const also = seen.also === undefined ? '' : `, and ${seen.also.done}`
     print(paint(`Done: ${made.length} changes${also}.\n`, 'bold'))
-    if (request !== undefined) print(`${request}\n`)
+    for (const text of [request, hint]) if (text !== undefined) print(`${text}\n`)
   } else {
     printJson({ ...planJson(wording, after, made), ...(request === undefined ? {} : { request }) })
   }

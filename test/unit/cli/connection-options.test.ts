@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parseCommandLine } from '../../../agent/cli/command-line.ts'
 import { UsageError } from '../../../agent/cli/failure.ts'
@@ -15,7 +16,7 @@ describe('settings of a connection, called as the tool of the server calls them'
       'setup-vault plan --vault-addr https://v:8200 --ca-cert ca.pem --namespace team/a',
       {
         VAULT_ADDR: 'https://v:8200',
-        VAULT_CACERT: 'ca.pem',
+        VAULT_CACERT: join(process.cwd(), 'ca.pem'),
         VAULT_CACERT_BYTES: undefined,
         VAULT_NAMESPACE: 'team/a',
       },
