@@ -98,10 +98,9 @@ configuration.`,
     summary: "make etcd's users, roles and grants what Calico's components need",
     after: `Examples:
   # what would change for two nodes with users of their own
-  calico-vault-agent provision plan --naming node --nodes node1,node2
+  calico-vault-agent provision plan --nodes node1,node2
   # make it so from a script, and switch authentication on
-  calico-vault-agent provision apply --naming node --nodes-file nodes.txt \\
-    --enable-auth --yes
+  calico-vault-agent provision apply --nodes-file nodes.txt --enable-auth --yes
   # have it reviewed first
   calico-vault-agent provision export --components calicoctl > etcd.sh
   # keep it so in the cluster
@@ -170,18 +169,18 @@ export function variablesHelp(columns: number): string {
   })
   return `
 Everything is configured by environment variables. VAULT_ADDR and NODE_NAME are
-enough if Vault is set up by the recommended names.
+enough if Vault is set up by setup-vault, as the manifests have it.
 ${lines.join('\n')}
 
 Examples:
   # everything by the recommended names
   VAULT_ADDR=https://vault:8200 VAULT_CACERT=/etc/vault/ca.pem NODE_NAME=node1 \\
-    AGENT_AUTH_METHOD=jwt calico-vault-agent
+    calico-vault-agent
   # one certificate now, then end
   VAULT_ADDR=https://vault:8200 NODE_NAME=node1 AGENT_DIR=/etc/calico/certs \\
     calico-vault-agent init --wait 2m
   # what etcd's users lack
-  calico-vault-agent provision plan --naming node --nodes node1,node2
+  calico-vault-agent provision plan --nodes node1,node2
 
 A failure is named by a code, such as vault-sealed: docs/runbook.md has a
 section for each.

@@ -139,7 +139,7 @@ export const variables = {
   AGENT_FILE_MODE: { group: 'Files', default: '0400', meaning: 'mode of etcd-key and etcd-cert; etcd-ca is 0444' },
   AGENT_FILE_UID: { group: 'Files', defaultText: "the agent's", meaning: 'owner of the files' },
   AGENT_FILE_GID: { group: 'Files', defaultText: "the agent's", meaning: 'group of the files' },
-  AGENT_ETCD_CA_FILE: { group: 'Files', meaning: "CA of etcd's servers where it is not Vault's; joined into etcd-ca" },
+  AGENT_ETCD_CA_FILE: { group: 'Files', meaning: "CA of etcd's servers if it is not the PKI CA; joined into etcd-ca" },
   AGENT_STATE_DIR: { group: 'Files', meaning: 'node-local cache (0700) that survives the pod' },
   AGENT_BOOTSTRAP_DIR: { group: 'Files', meaning: 'static Secret to start from when Vault cannot be reached' },
   AGENT_HOST_CNI_DIR: {

@@ -3,17 +3,17 @@
 export const vaultVariables = {
   VAULT_ADDR: {
     group: 'Vault',
-    meaning: 'URL of Vault or OpenBao, or several with commas between. Required but with AGENT_SOURCE=file',
+    meaning: 'URL of Vault or OpenBao, or several with commas between. Required unless AGENT_SOURCE=file',
   },
   VAULT_CACERT: {
     group: 'Vault',
-    meaning: 'file with the CA certificates that Vault is verified with; read again when it changes',
+    meaning: "file with the CA of Vault's server certificate (not the PKI CA); read again when it changes",
   },
   VAULT_CACERT_BYTES: { group: 'Vault', meaning: 'the same as PEM text; wins over VAULT_CACERT' },
   VAULT_CAPATH: { group: 'Vault', meaning: 'directory of files with CA certificates, if none of both is set' },
   VAULT_CLIENT_CERT: { group: 'Vault', meaning: 'client certificate for TLS to Vault; read again when it changes' },
   VAULT_CLIENT_KEY: { group: 'Vault', meaning: 'its private key' },
-  VAULT_TLS_SERVER_NAME: { group: 'Vault', meaning: "name that Vault's certificate is verified for" },
+  VAULT_TLS_SERVER_NAME: { group: 'Vault', meaning: "name that Vault's server certificate is verified for" },
   VAULT_NAMESPACE: { group: 'Vault', meaning: 'namespace (Vault Enterprise, OpenBao)' },
   VAULT_CLIENT_TIMEOUT: { group: 'Vault', default: '60s', meaning: 'deadline of one request' },
   VAULT_PROXY_ADDR: { group: 'Vault', meaning: 'URL of the proxy to Vault; wins over all of the following' },

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import type { Target } from '../../../../agent/config/config.ts'
 import { AgentError } from '../../../../agent/core/errors.ts'
+import { reasons } from '../../../../agent/core/reason-catalog.ts'
 import type { Access } from '../../../../agent/operator/doctor/access.ts'
 import { type Check, type Finding, failure, ok, skipped } from '../../../../agent/operator/doctor/check.ts'
 import { createChecks } from '../../../../agent/operator/doctor/checks.ts'
@@ -103,6 +104,29 @@ describe('docs/doctor.md', () => {
       ([, id]) => id,
     )
     expect(anchors).toEqual(createChecks(undefined).map(({ id }) => id))
+  })
+})
+
+describe('the questions of the runbook', () => {
+  const text = readFileSync('docs/doctor.md', 'utf8').split('<!-- questions -->')[1]?.split('\n\n')[0] ?? ''
+  const rows = text.split('\n').slice(3)
+
+  it('are answered by checks that there are, and every check answers one', () => {
+    const named = rows.flatMap((row) =>
+      [...(row.split(' | ')[1] ?? '').matchAll(/`([a-z-]+)`/g)].map(([, id = '']) => id),
+    )
+    const ids = createChecks(undefined).map(({ id }) => id)
+    expect(new Set(named)).toEqual(new Set(ids))
+  })
+
+  it('are about codes that there are', () => {
+    const codes = Object.keys(reasons)
+    for (const row of rows) {
+      for (const [, code = '', dots] of (row.split(' | ')[0] ?? '').matchAll(/`([a-z-]+)(…?)`/g)) {
+        const isThere = codes.some((each) => (dots === '' ? each === code : each.startsWith(code)))
+        expect({ code, isThere }).toEqual({ code, isThere: true })
+      }
+    }
   })
 })
 
