@@ -70,9 +70,9 @@ function useOf({ isInUse, verifiesEtcd }: CaStatus): string {
 }
 
 function failureRows({ atMs, detail = '' }: Happening, reason: NonNullable<Happening['reason']>): [string, string][] {
-  const { says, advice } = reasons[reason]
+  const { summary, advice } = reasons[reason]
   return [
-    ['failure', `${says} (${reason}), ${iso(atMs)}`],
+    ['failure', `${summary} (${reason}), ${iso(atMs)}`],
     ['', detail],
     ['', `→ ${advice}`],
     ['', `  ${runbookOf(reason)}`],
