@@ -21,13 +21,13 @@ export async function status({ watch, output }: StatusOptions): Promise<number> 
     const config = parseConfig(process.env, hostname())
     const read = async (): Promise<Status> => {
       const live = await askAgent(config)
-      const status = readStatus(
+      const now = readStatus(
         config,
         { version: live?.version, vaultAddress: live?.vaultAddress },
         live?.of ?? (() => []),
         systemClock.now(),
       )
-      return live === undefined ? await withAgents(status) : status
+      return live === undefined ? await withAgents(now) : now
     }
     const paint = painter(process.stdout.isTTY, process.env)
     const isScreen = watch && output === 'text' && process.stdout.isTTY
@@ -47,9 +47,9 @@ export async function status({ watch, output }: StatusOptions): Promise<number> 
 }
 
 /** Where no agent answers on its port, the lock of each directory tells whether one runs. */
-async function withAgents(status: Status): Promise<Status> {
-  const targets = status.targets.map(async (target) => ({ ...target, hasAgent: await isHeld(target.directory) }))
-  return { ...status, targets: await Promise.all(targets) }
+async function withAgents(found: Status): Promise<Status> {
+  const targets = found.targets.map(async (target) => ({ ...target, hasAgent: await isHeld(target.directory) }))
+  return { ...found, targets: await Promise.all(targets) }
 }
 
 /** Watched, it is one line a time: programs read it as it comes. */

@@ -50,12 +50,12 @@ test.each<[Level, readonly Level[]]>([
 
 test('pretty: date, level, message, what was said, runbook; without colours where nobody looks', () => {
   const failed = describe(sampleEvents['renewal-failed'], sampleNow)
-  const { error, runbook } = failed?.fields as Record<string, string>
+  const { error, runbook } = failed?.fields ?? {}
   expect(printed('debug', 'pretty', [sampleEvents.recovered, sampleEvents.login, sampleEvents['renewal-failed']])).toBe(
     [
       '2026-11-21 12:00:00Z info  calico-node: what failed before has passed',
       '2026-11-21 12:00:00Z debug logged in to Vault by jwt',
-      `2026-11-21 12:00:00Z ${failed?.level.padEnd(5)} ${failed?.message} (${error}) ${runbook}`,
+      `2026-11-21 12:00:00Z ${failed?.level.padEnd(5)} ${failed?.message} (${String(error)}) ${String(runbook)}`,
       '',
     ].join('\n'),
   )
