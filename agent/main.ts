@@ -11,7 +11,9 @@ const builtFor = '24'
 
 function start(directory: string): void {
   if (process.versions.node.split('.', 1)[0] !== builtFor) {
-    process.stderr.write(`calico-vault-agent: needs Node ${builtFor}; this is ${process.version}\n`)
+    process.stderr.write(
+      `calico-vault-agent: needs Node ${builtFor}; this is ${process.version}. In a checkout, \`npx calico-vault-agent\` finds the right one.\n`,
+    )
     process.exit(78)
   }
   const filename = join(directory, 'cli.js')

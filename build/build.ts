@@ -12,6 +12,9 @@ import { parserModule, slimLibraries } from './slim.ts'
 /** Made beside dist/ and then renamed: a program that runs from there must not lose its files for the time of a build. */
 const outdir = 'dist.new'
 
+/** Where the runbook of whoever builds is, if it is anywhere else than here. */
+const runbookUrl = JSON.stringify(process.env['AGENT_RUNBOOK_URL'] ?? '')
+
 const common = {
   bundle: true,
   minify: true,
@@ -21,6 +24,7 @@ const common = {
   legalComments: 'none',
   logLevel: 'warning',
   metafile: true,
+  define: { 'process.env.RUNBOOK_URL_OF_BUILD': runbookUrl },
   plugins: [slimLibraries],
 } satisfies BuildOptions
 

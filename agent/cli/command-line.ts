@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { parseDuration } from '../core/duration.ts'
 import { version } from '../core/version.ts'
 import { candidates, completionScript, shells } from './completion.ts'
+import { addEndpointsOption, addVaultOptions } from './connection-options.ts'
 import { type DoctorOptions, readDoctorOptions } from './doctor-options.ts'
 import { UsageError } from './failure.ts'
 import { commandHelp, type HelpName, variablesHelp } from './help.ts'
@@ -19,6 +20,7 @@ export interface StatusOptions {
 export type Task =
   | { readonly command: 'print'; readonly text: string }
   | { readonly command: 'run' }
+  | { readonly command: 'renew' }
   | { readonly command: 'init' | 'started'; readonly waitMs: number }
   | { readonly command: 'status'; readonly options: StatusOptions }
   | { readonly command: 'doctor'; readonly options: DoctorOptions }
@@ -119,11 +121,15 @@ export function createProgram(done: (task: Task) => void): Command {
   add(program, 'started')
     .option('--wait <duration>', 'how long to wait; as a startup probe, less than its timeoutSeconds', '60s')
     .action(({ wait }: { wait: string }) => done({ command: 'started', waitMs: waitOf(wait) }))
+  add(program, 'renew').action(() => done({ command: 'renew' }))
   add(program, 'status')
     .option('--watch', 'again every two seconds, until Ctrl-C', false)
     .addOption(outputOption())
     .action((options: StatusOptions) => done({ command: 'status', options }))
-  add(program, 'doctor')
+  const doctor = add(program, 'doctor')
+  addVaultOptions(doctor)
+  addEndpointsOption(doctor)
+  doctor
     .option('--no-sign', 'have no certificate signed; etcd is then asked with the published one')
     .option('--consumer <uid[:gid]>', "who reads the files, unless it is the user of Calico's own image")
     .addOption(outputOption())

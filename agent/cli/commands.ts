@@ -31,6 +31,10 @@ async function runTask(argv: readonly string[]): Promise<number | AgentTask> {
         const { status } = await import('./status.ts')
         return await status(task.options)
       }
+      case 'renew': {
+        const { renew } = await import('./renew.ts')
+        return await renew()
+      }
       case 'doctor': {
         const { doctor } = await import('./doctor.ts')
         return await doctor(task.options)

@@ -1,22 +1,25 @@
 /** Owns what the options of `doctor` mean. */
+import { type ConnectionSettings, type GivenConnection, readConnection } from './connection-options.ts'
 import { UsageError } from './failure.ts'
 
 export interface DoctorOptions {
   readonly output: 'text' | 'json'
   readonly signs: boolean
+  readonly connection: ConnectionSettings
   readonly consumer: { readonly uid: number; readonly gid: number } | undefined
 }
 
 /** As commander reads them. */
-interface Given {
+interface Given extends GivenConnection {
   readonly output: 'text' | 'json'
   readonly sign: boolean
   readonly consumer?: string
 }
 
 /** @throws UsageError */
-export function readDoctorOptions({ output, sign, consumer }: Given): DoctorOptions {
-  return { output, signs: sign, consumer: readConsumer(consumer) }
+export function readDoctorOptions(given: Given): DoctorOptions {
+  const { output, sign, consumer } = given
+  return { output, signs: sign, connection: readConnection(given), consumer: readConsumer(consumer) }
 }
 
 function readConsumer(text: string | undefined): DoctorOptions['consumer'] {

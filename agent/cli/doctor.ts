@@ -1,8 +1,9 @@
 /** Owns the command `doctor`: looks at everything that the agent needs, changes nothing, says what is wrong and what to do. */
 import { hostname } from 'node:os'
-import { withVaultToolsForAgent } from '../config/tool-variables.ts'
+import { withVaultTools, withVaultToolsForAgent } from '../config/tool-variables.ts'
 import { systemClock } from '../core/clock.ts'
 import { ConfigError } from '../core/errors.ts'
+import { Secret } from '../core/secret.ts'
 import { openAccess } from '../operator/doctor/access.ts'
 import type { Finding } from '../operator/doctor/check.ts'
 import { configuration, createChecks } from '../operator/doctor/checks.ts'
@@ -40,11 +41,14 @@ export async function doctor(options: DoctorOptions): Promise<number> {
   }
 }
 
-async function findAll({ signs, consumer }: DoctorOptions, found: (finding: Finding) => void): Promise<Finding[]> {
+async function findAll(
+  { signs, consumer, connection }: DoctorOptions,
+  found: (finding: Finding) => void,
+): Promise<Finding[]> {
   const checks = createChecks(consumer)
   let read: DoctorConfig
   try {
-    read = readDoctorConfig(withVaultToolsForAgent(process.env), hostname())
+    read = readDoctorConfig(withVaultToolsForAgent({ ...process.env, ...connection }), hostname())
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     const findings = failedConfiguration(configuration, checks, error.problems)
@@ -53,7 +57,9 @@ async function findAll({ signs, consumer }: DoctorOptions, found: (finding: Find
   }
   const { vault, ...rest } = read.config
   const config = { ...rest, vault: vault && { ...vault, timeoutMs: Math.min(vault.timeoutMs, requestMs) } }
-  const access = openAccess({ ...read, config, clock: systemClock, signs })
+  const { VAULT_TOKEN: token } = withVaultTools({ ...process.env, ...connection })
+  const operatorToken = token === undefined || token.trim() === '' ? undefined : new Secret(token.trim())
+  const access = openAccess({ ...read, config, clock: systemClock, signs, operatorToken })
   try {
     return await examine({ checks, targets: config.targets, access, limitMs: checkMs, found })
   } finally {

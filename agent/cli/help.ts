@@ -16,12 +16,13 @@ const planExits = `Exit codes: 0 done, 1 answered with no (apply), 2 differences
 
 const provisionVariables = `etcd and the operator's identity (a user with the role root) come from
 ETCD_ENDPOINTS, ETCD_CA_CERT_FILE, ETCD_CERT_FILE and ETCD_KEY_FILE; plan, apply
-and export take ETCDCTL_ENDPOINTS, _CACERT, _CERT and _KEY else.
+and export also take the options above, and ETCDCTL_ENDPOINTS, _CACERT, _CERT
+and _KEY.
 AGENT_CALICO_VERSION narrows the rights to what one version of Calico needs, or
 several with commas.`
 
-const vaultVariables = `Vault and the operator's token come from VAULT_ADDR, VAULT_CACERT,
-VAULT_NAMESPACE and VAULT_TOKEN; else from BAO_ADDR and so on, and
+const vaultVariables = `Vault and the operator's token come from the options above, VAULT_ADDR,
+VAULT_CACERT, VAULT_NAMESPACE and VAULT_TOKEN; else from BAO_ADDR and so on, and
 ~/.vault-token.`
 
 const onEtcd = `${provisionVariables}\n\n${planExits.replace('SERVER', 'etcd')}`
@@ -30,7 +31,7 @@ const onVault = `${vaultVariables}\n\n${planExits.replace('SERVER', 'Vault')}`
 const helps = {
   run: {
     summary: 'keep every certificate valid until stopped (the default)',
-    description: `Obtains a certificate for each target, checks it, publishes it in the target's directory, and renews it long before it expires. Ends only on SIGTERM or SIGINT. SIGHUP renews every target at once.
+    description: `Obtains a certificate for each target, checks it, publishes it in the target's directory, and renews it long before it expires. Ends only on SIGTERM or SIGINT. SIGHUP, or the command renew, renews every target at once.
 
 Serves /metrics, /startupz, /livez, /readyz and a status page (/) on AGENT_LISTEN.`,
     after: `Examples:
@@ -57,6 +58,18 @@ Serves /metrics, /startupz, /livez, /readyz and a status page (/) on AGENT_LISTE
   kubectl -n kube-system exec ds/calico-node -c calico-vault-agent -- \\
     node /app/main.js started
   calico-vault-agent started --wait 50s`,
+  },
+  renew: {
+    summary: 'renew every target now, by the agent that runs',
+    description: `Asks the agent that runs for these targets to renew them at once, as SIGHUP does, by the socket with which it holds each directory. Needs the environment of the agent, and a user who can read its files. Does not wait for the outcome: status shows it.`,
+    after: `Examples:
+  kubectl -n kube-system exec ds/calico-node -c calico-vault-agent -- \\
+    node /app/main.js renew
+  # on a machine
+  calico-vault-agent renew
+
+Exit codes: 0 asked for, 64 usage, 69 an agent did not take it, 78
+configuration.`,
   },
   status: {
     summary: 'show what is published, how long it works, and what failed last',
@@ -85,10 +98,9 @@ configuration.`,
     summary: "make etcd's users, roles and grants what Calico's components need",
     after: `Examples:
   # what would change for two nodes with users of their own
-  calico-vault-agent provision plan --naming node --nodes node1,node2
+  calico-vault-agent provision plan --nodes node1,node2
   # make it so from a script, and switch authentication on
-  calico-vault-agent provision apply --naming node --nodes-file nodes.txt \\
-    --enable-auth --yes
+  calico-vault-agent provision apply --nodes-file nodes.txt --enable-auth --yes
   # have it reviewed first
   calico-vault-agent provision export --components calicoctl > etcd.sh
   # keep it so in the cluster
@@ -157,18 +169,18 @@ export function variablesHelp(columns: number): string {
   })
   return `
 Everything is configured by environment variables. VAULT_ADDR and NODE_NAME are
-enough if Vault is set up by the recommended names.
+enough if Vault is set up by setup-vault, as the manifests have it.
 ${lines.join('\n')}
 
 Examples:
   # everything by the recommended names
   VAULT_ADDR=https://vault:8200 VAULT_CACERT=/etc/vault/ca.pem NODE_NAME=node1 \\
-    AGENT_AUTH_METHOD=jwt calico-vault-agent
+    calico-vault-agent
   # one certificate now, then end
   VAULT_ADDR=https://vault:8200 NODE_NAME=node1 AGENT_DIR=/etc/calico/certs \\
     calico-vault-agent init --wait 2m
   # what etcd's users lack
-  calico-vault-agent provision plan --naming node --nodes node1,node2
+  calico-vault-agent provision plan --nodes node1,node2
 
 A failure is named by a code, such as vault-sealed: docs/runbook.md has a
 section for each.

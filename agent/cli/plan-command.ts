@@ -17,11 +17,11 @@ export interface PlanView<Change> {
 /** What differs between the servers. */
 export interface PlanTarget<Change, Seen extends PlanView<Change>> {
   examine(): Promise<Seen>
-  /** `done` is called after each change. `request` is handed to whoever applies, to have it signed. */
+  /** `done` is called after each change. `request` is handed to whoever applies, to have it signed; `hint` says what comes next. */
   apply(
     seen: Seen,
     done: (change: Change) => void,
-  ): Promise<{ readonly after: PlanView<Change>; readonly request?: string }>
+  ): Promise<{ readonly after: PlanView<Change>; readonly request?: string; readonly hint?: string }>
   readonly wording: Wording<Change>
 }
 
@@ -53,14 +53,14 @@ export async function planOrApply<Change, Seen extends PlanView<Change>>(
     return exitCodes.declined
   }
   const made: Change[] = []
-  const { after, request } = await target.apply(seen, (change) => {
+  const { after, request, hint } = await target.apply(seen, (change) => {
     made.push(change)
     if (isText) print(changeLine(wording.describe(change), paint))
   })
   if (isText) {
     const also = seen.also === undefined ? '' : `, and ${seen.also.done}`
     print(paint(`Done: ${plural(made.length, 'change')}${also}.\n`, 'bold'))
-    if (request !== undefined) print(`${request}\n`)
+    for (const text of [request, hint]) if (text !== undefined) print(`${text}\n`)
   } else {
     printJson({ ...planJson(wording, after, made), ...(request === undefined ? {} : { request }) })
   }
@@ -118,7 +118,7 @@ function alike({ node, lines }: Block): string {
   return node === undefined ? text : text.replaceAll(node, '\n\n')
 }
 
-const verbs = { '+': 'to add', '~': 'to change', '-': 'to take away' } as const
+const verbs = { '+': 'to add', '~': 'to change', '-': 'to remove' } as const
 
 function summary({ refusals, waitsFor }: Plan<unknown>, texts: readonly ChangeText[], signs: readonly Sign[]): string {
   if (refusals.length > 0) return 'Nothing can be applied until this is solved.'

@@ -4,7 +4,8 @@ import { parseDuration } from '../core/duration.ts'
 import { suggestName } from '../core/text.ts'
 import { checkNodeNames } from '../operator/etcd/nodes.ts'
 import { defaultBusyShare } from '../operator/etcd/pace.ts'
-import { defaultComponents, type Naming } from '../operator/etcd/profile-table.ts'
+import { defaultComponents, type Naming, type Profile } from '../operator/etcd/profile-table.ts'
+import { addEtcdOptions, type ConnectionSettings, type GivenConnection, readConnection } from './connection-options.ts'
 import { UsageError } from './failure.ts'
 import { addPlanOptions } from './plan-options.ts'
 
@@ -25,6 +26,7 @@ export interface ProvisionOptions {
   /** Make what a fresh datastore lacks (defaults.ts). */
   readonly defaults: boolean
   readonly output: 'text' | 'json'
+  readonly connection: ConnectionSettings
   readonly graceMs: number
   readonly resyncMs: number
   /** The share of its time that etcd may be kept busy (pace.ts). */
@@ -40,7 +42,8 @@ type Given = Partial<
     'naming' | 'prune' | 'yes' | 'detailedExitcode' | 'enableAuth' | 'strict' | 'defaults' | 'output'
   > &
     Record<'components' | 'nodes' | 'nodesFile' | 'profiles' | 'grace' | 'resync' | 'maxBusy', string>
->
+> &
+  GivenConnection
 
 export function addProvision(add: (action: Action) => Command, done: (options: ProvisionOptions) => void): void {
   for (const action of ['plan', 'apply', 'export', 'watch'] as const) {
@@ -54,16 +57,18 @@ export function addProvision(add: (action: Action) => Command, done: (options: P
       .addOption(
         new Option(
           '--naming <naming>',
-          "component: one user per component (the default, but for watch); node: one user per component and node, whose writes reach only that node's own keys",
-        ).choices(['component', 'node']),
+          "node: one user per component and node, whose writes reach only that node's own keys; component: one user per component",
+        )
+          .choices(['node', 'component'])
+          .default('node'),
       )
-    if (action !== 'watch') command.option('--nodes <names>', 'the nodes, with commas; with --naming node')
+    if (action !== 'watch') command.option('--nodes <names>', 'the nodes, with commas')
     command
       .option('--nodes-file <file>', 'the nodes, one name a line; - is standard input')
       .option('--profiles <file>', 'components of your own, in YAML or JSON (docs/etcd.md)')
       .option(
         '--strict',
-        'with --naming node: without the keys of the whole cluster that calico-node writes only at its first start and at an upgrade (docs/upgrade.md)',
+        'without the keys of the whole cluster that calico-node writes only at its first start and at an upgrade (docs/upgrade.md)',
       )
     if (isPlanned) {
       command
@@ -87,6 +92,7 @@ export function addProvision(add: (action: Action) => Command, done: (options: P
         'how much of its time etcd may be kept busy while others write to it (default: 5%); 100%: no bound',
       )
     }
+    if (action !== 'watch') addEtcdOptions(command)
     addPlanOptions(command, action)
     command.action((raw) => done(readProvisionOptions(action, raw)))
   }
@@ -96,17 +102,15 @@ export function addProvision(add: (action: Action) => Command, done: (options: P
 function readProvisionOptions(action: Action, values: Given): ProvisionOptions {
   const watches = action === 'watch'
   if (watches && values.naming === 'component') throw new UsageError('provision watch is for --naming node')
-  const { naming = watches ? 'node' : 'component' } = values
+  const { naming = 'node' } = values
   const given = checkNodeNames(list('nodes', values.nodes))
   if (given.problems[0] !== undefined) throw new UsageError(`--nodes: ${given.problems.join('; ')}`)
   const nodesFile = filled('nodes-file', values.nodesFile)
   if (naming === 'component' && (values.nodes ?? nodesFile) !== undefined) {
-    throw new UsageError('--nodes and --nodes-file need --naming node')
+    throw new UsageError('--nodes and --nodes-file have no effect with --naming component')
   }
-  if (naming === 'component' && values.strict === true) throw new UsageError('--strict needs --naming node')
-  if (!watches && naming === 'node' && values.nodes === undefined && nodesFile === undefined) {
-    throw new UsageError('--naming node needs --nodes or --nodes-file')
-  }
+  if (naming === 'component' && values.strict === true)
+    throw new UsageError('--strict has no effect with --naming component')
   return {
     action,
     components: values.components === undefined ? defaultComponents : list('components', values.components),
@@ -121,6 +125,7 @@ function readProvisionOptions(action: Action, values: Given): ProvisionOptions {
     strict: values.strict ?? false,
     defaults: values.defaults ?? false,
     output: values.output ?? 'text',
+    connection: readConnection(values),
     graceMs: duration('grace', values.grace, '1h', 1000),
     resyncMs: duration('resync', values.resync, '10m', 1000),
     busyShare: values.maxBusy === undefined ? defaultBusyShare : share('max-busy', values.maxBusy),
@@ -135,6 +140,19 @@ export function checkComponents(components: readonly string[], known: readonly s
     const hint = suggestion === undefined ? `there are ${known.join(', ')}` : `did you mean ${suggestion}?`
     throw new UsageError(`there is no component ${JSON.stringify(component)}; ${hint}`)
   }
+}
+
+/** @throws UsageError if the nodes are missing whose users are wanted */
+export function checkNodes(
+  { naming, nodes, nodesFile, components }: ProvisionOptions,
+  profiles: Readonly<Record<string, Pick<Profile, 'scope'>>>,
+): void {
+  if (naming === 'component' || nodes.length > 0 || nodesFile !== undefined) return
+  const perNode = components.filter((component) => profiles[component]?.scope === 'node')
+  if (perNode.length === 0) return
+  throw new UsageError(
+    `--nodes or --nodes-file is missing: ${perNode.join(', ')} ${perNode.length === 1 ? 'has' : 'have'} a user for each node (--naming component: one for all)`,
+  )
 }
 
 /** @throws UsageError where the option is given and empty */

@@ -18,7 +18,7 @@ import { etcdctlScript } from '../operator/etcd/script.ts'
 import { exitCodes } from './exit-codes.ts'
 import { reportFailure, UsageError } from './failure.ts'
 import { onEtcd } from './provision-etcd.ts'
-import { checkComponents, type ProvisionOptions } from './provision-options.ts'
+import { checkComponents, checkNodes, type ProvisionOptions } from './provision-options.ts'
 import { refuseUnasked } from './terminal.ts'
 
 /** A list of more nodes than Kubernetes can have is no list of nodes. */
@@ -35,7 +35,7 @@ export async function provision(options: ProvisionOptions): Promise<number> {
       const { watch } = await import('./provision-watch.ts')
       return await watch(options, loadProfiles(options))
     }
-    const config = parseProvisionConfig(withEtcdctl(process.env))
+    const config = parseProvisionConfig(withEtcdctl({ ...process.env, ...options.connection }))
     const pools = options.defaults ? parseWantedPools(process.env) : undefined
     const desired = await readDesired(options, config.versions)
     return await onEtcd({ action: options.action, config, desired, options, pools })
@@ -52,7 +52,7 @@ function refuseUnanswered({ yes, nodesFile }: ProvisionOptions): void {
 
 async function exportScript(options: ProvisionOptions): Promise<number> {
   const desired = await readDesired(options, parseCalicoVersionVariable(process.env))
-  const operator = options.enableAuth ? readOperator(withEtcdctl(process.env)) : undefined
+  const operator = options.enableAuth ? readOperator(withEtcdctl({ ...process.env, ...options.connection })) : undefined
   process.stdout.write(etcdctlScript(desired, { version, operator }))
   return exitCodes.ok
 }
@@ -63,6 +63,7 @@ async function readDesired(options: ProvisionOptions, versions: readonly CalicoV
   const nodes = await readNodes(options, problems)
   if (problems.length > 0) throw new ConfigError(problems)
   checkComponents(options.components, Object.keys(profiles))
+  checkNodes(options, profiles)
   return desiredState({
     profiles,
     components: options.components,
@@ -101,7 +102,7 @@ async function readNodes(
   { nodesFile, nodes, naming }: ProvisionOptions,
   problems: string[],
 ): Promise<readonly string[]> {
-  if (naming === 'component') return []
+  if (naming === 'component' || (nodes.length === 0 && nodesFile === undefined)) return []
   try {
     const text = nodesFile === undefined ? '' : await readNodesText(nodesFile)
     const read = parseNodeNames(text)

@@ -1,6 +1,7 @@
 /** Owns the options of `setup-vault`. */
 import { type Command, Option } from 'commander'
 import { type ExportFormat, exportFormats } from '../operator/vault-setup/export.ts'
+import { addVaultOptions, type ConnectionSettings, type GivenConnection, readConnection } from './connection-options.ts'
 import { UsageError } from './failure.ts'
 import { addPlanOptions } from './plan-options.ts'
 
@@ -15,6 +16,7 @@ export interface SetupVaultOptions {
   readonly detailedExitcode: boolean
   readonly output: 'text' | 'json'
   readonly format: ExportFormat
+  readonly connection: ConnectionSettings
 }
 
 export function addSetupVault(add: (action: Action) => Command, done: (options: SetupVaultOptions) => void): void {
@@ -34,13 +36,15 @@ export function addSetupVault(add: (action: Action) => Command, done: (options: 
       command
         .option('--adopt', 'take over what setup-vault did not make')
         .option('--write-secrets', "also write what Vault does not show: the reviewer's token")
+      addVaultOptions(command)
     }
     addPlanOptions(command, action)
-    command.action((raw: Partial<SetupVaultOptions>) => {
+    command.action((raw: Partial<SetupVaultOptions> & GivenConnection) => {
       const { file = '', adopt = false, writeSecrets = false, yes = false, output = 'text' } = raw
       if (file === '') throw new UsageError('--file is empty')
       const { format = exportFormats[0], detailedExitcode = false } = raw
-      done({ action, file, adopt, writeSecrets, yes, detailedExitcode, output, format })
+      const connection = readConnection(raw)
+      done({ action, file, adopt, writeSecrets, yes, detailedExitcode, output, format, connection })
     })
   }
 }

@@ -13,6 +13,7 @@ import type { Change } from '../operator/vault-setup/changes.ts'
 import { wording } from '../operator/vault-setup/describe.ts'
 import { exportSetup } from '../operator/vault-setup/export.ts'
 import { readNamedFiles } from '../operator/vault-setup/files.ts'
+import { pkiCaHint } from '../operator/vault-setup/pki-ca-hint.ts'
 import { explainDenial } from '../operator/vault-setup/rights.ts'
 import type { Setup } from '../operator/vault-setup/setup.ts'
 import { parseSetup } from '../operator/vault-setup/setup-file.ts'
@@ -30,7 +31,7 @@ export async function setupVault(options: SetupVaultOptions): Promise<number> {
       process.stdout.write(exportSetup(setup, options.format, version))
       return exitCodes.ok
     }
-    return await onVault(parseSetupVaultConfig(withVaultTools(process.env)), setup, {
+    return await onVault(parseSetupVaultConfig(withVaultTools({ ...process.env, ...options.connection })), setup, {
       ...options,
       action: options.action,
     })
@@ -63,7 +64,8 @@ async function onVault(
       examine: async () => ({ plan: await examineSetup(api, setup, files, options) }),
       async apply({ plan: seen }, changed) {
         const { plan, request } = await applySetup(api, setup, files, { ...options, changed }, seen)
-        return { after: { plan }, ...(request === undefined ? {} : { request }) }
+        if (request !== undefined) return { after: { plan }, request }
+        return { after: { plan }, hint: pkiCaHint(config.vault, setup.pki.mount) }
       },
       wording,
     }

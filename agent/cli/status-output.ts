@@ -4,10 +4,18 @@ import { formatDuration } from '../core/duration.ts'
 import { runbookOf } from '../core/reason.ts'
 import { reasons } from '../core/reason-catalog.ts'
 import type { Happening } from '../sidecar/observe/timeline.ts'
-import type { Status, TargetStatus } from '../sidecar/status/status.ts'
+import type { CaStatus, Status, TargetStatus } from '../sidecar/status/status.ts'
 import type { Paint } from './terminal.ts'
 
-const colors = { good: '+', late: '!', expired: '-', missing: '-' } as const
+const colors = { good: '+', late: '!', expired: '-', unreadable: '-', missing: '-' } as const
+
+/** What a person wants to know first: whether it works, and whether it will go on. */
+function standing({ state, failure, hasAgent }: TargetStatus): [string, '+' | '!' | '-'] {
+  if (state !== 'good' && state !== 'late') return [state, colors[state]]
+  const isRenewing = state === 'good' && failure === undefined && hasAgent !== false
+  return isRenewing ? ['good', '+'] : ['good, but not renewing', '!']
+}
+
 /** Those of the timeline that are shown; `--output json` has all. */
 const shownHappenings = 5
 
@@ -19,9 +27,10 @@ export function statusText({ node, atMs, version, vaultAddress, targets }: Statu
 }
 
 function targetText(target: TargetStatus, nowMs: number, paint: Paint): string {
-  const { component, directory, state, problem, certificate, ca, failure, happenings } = target
+  const { component, directory, problem, certificate, ca, failure, happenings } = target
   const rows: [string, string][] = []
   if (problem !== undefined) rows.push(['problem', problem])
+  if (target.hasAgent === false) rows.push(['agent', 'none runs for this directory: nothing renews what is in it'])
   if (certificate !== undefined) {
     const { commonName, serialNumber, chain, notBeforeMs, notAfterMs, renewAtMs } = certificate
     rows.push(
@@ -44,17 +53,20 @@ function targetText(target: TargetStatus, nowMs: number, paint: Paint): string {
     )
   }
   for (const [index, each] of ca.entries()) {
-    rows.push([
-      index === 0 ? 'CA set' : '',
-      `${each.name}, until ${iso(each.notAfterMs)}${each.isInUse ? '' : ', not in use'}`,
-    ])
+    rows.push([index === 0 ? 'CA set' : '', `${each.name}, until ${iso(each.notAfterMs)}${useOf(each)}`])
   }
   if (failure?.reason !== undefined) rows.push(...failureRows(failure, failure.reason))
   for (const [index, each] of happenings.slice(0, shownHappenings).entries()) {
     rows.push([index === 0 ? 'happened' : '', happeningText(each)])
   }
   const lines = rows.map(([name, text]) => `  ${name.padEnd(9)} ${text}`)
-  return [`${paint(state.padEnd(8), colors[state])} ${paint(component, 'bold')}  ${directory}`, ...lines].join('\n')
+  const [text, color] = standing(target)
+  return [`${paint(text.padEnd(8), color)} ${paint(component, 'bold')}  ${directory}`, ...lines].join('\n')
+}
+
+function useOf({ isInUse, verifiesEtcd }: CaStatus): string {
+  if (verifiesEtcd) return ', used to verify etcd'
+  return isInUse ? '' : ', not in use'
 }
 
 function failureRows({ atMs, detail = '' }: Happening, reason: NonNullable<Happening['reason']>): [string, string][] {

@@ -5,6 +5,7 @@ import { systemClock } from '../core/clock.ts'
 import { statusJson } from '../sidecar/status/json.ts'
 import { askAgent } from '../sidecar/status/live.ts'
 import { readStatus, type Status } from '../sidecar/status/status.ts'
+import { isHeld } from '../sidecar/store/directory-lock.ts'
 import type { StatusOptions } from './command-line.ts'
 import { exitCodes } from './exit-codes.ts'
 import { reportFailure } from './failure.ts'
@@ -20,12 +21,13 @@ export async function status({ watch, output }: StatusOptions): Promise<number> 
     const config = parseConfig(process.env, hostname())
     const read = async (): Promise<Status> => {
       const live = await askAgent(config)
-      return readStatus(
+      const now = readStatus(
         config,
         { version: live?.version, vaultAddress: live?.vaultAddress },
         live?.of ?? (() => []),
         systemClock.now(),
       )
+      return live === undefined ? await withAgents(now) : now
     }
     const paint = painter(process.stdout.isTTY, process.env)
     const isScreen = watch && output === 'text' && process.stdout.isTTY
@@ -42,6 +44,12 @@ export async function status({ watch, output }: StatusOptions): Promise<number> 
   } catch (error) {
     return reportFailure(error)
   }
+}
+
+/** Where no agent answers on its port, the lock of each directory tells whether one runs. */
+async function withAgents(found: Status): Promise<Status> {
+  const targets = found.targets.map(async (target) => ({ ...target, hasAgent: await isHeld(target.directory) }))
+  return { ...found, targets: await Promise.all(targets) }
 }
 
 /** Watched, it is one line a time: programs read it as it comes. */

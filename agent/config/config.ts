@@ -34,7 +34,8 @@ export interface Config {
   /** Undefined: off. */
   readonly etcdProbe: EtcdProbeConfig | undefined
   readonly listen: { readonly host: string; readonly port: number } | undefined
-  readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly format: 'json' | 'pretty' }
+  /** Without a format: readable on a terminal, else JSON. */
+  readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly format: 'json' | 'pretty' | undefined }
   readonly stateDirectory: string | undefined
   readonly bootstrapDirectory: string | undefined
   /** Undefined: the CNI plugin's copy is none of our business. */
@@ -52,6 +53,7 @@ export function parseConfig(env: Environment, hostName: string): Config {
   const reader = new EnvironmentReader(env)
   refuseUnknown(reader, env)
   refuseWithoutEffect(reader)
+  checkRunbookUrl(reader)
   const targetPaths = readTargets(reader)
   const kind = readSourceKind(reader)
   const auth = kind === 'file' ? undefined : readAuth(reader, targetPaths[0]?.component ?? '')
@@ -122,13 +124,20 @@ function readCluster(reader: EnvironmentReader): string {
   return cluster
 }
 
+/** It becomes a link on the page and in messages (core/reason.ts). */
+function checkRunbookUrl(reader: EnvironmentReader): void {
+  const url = reader.optional('AGENT_RUNBOOK_URL')
+  if (url === undefined || (/^https?:\/\/[^\s"'<>#]+$/.test(url) && URL.canParse(url))) return
+  reader.problem('AGENT_RUNBOOK_URL', `is ${quote(url)}; it must be an http or https URL without a fragment`)
+}
+
 /** What health, metrics and log need; also where there is no Vault. */
 export function readObservation(reader: EnvironmentReader): Pick<Config, 'listen' | 'log'> {
   return {
     listen: readListen(reader),
     log: {
       level: reader.choice('AGENT_LOG_LEVEL', ['debug', 'info', 'warn', 'error']),
-      format: reader.choice('AGENT_LOG_FORMAT', ['json', 'pretty']),
+      format: reader.isSet('AGENT_LOG_FORMAT') ? reader.choice('AGENT_LOG_FORMAT', ['json', 'pretty']) : undefined,
     },
   }
 }

@@ -42,3 +42,11 @@ function isEndpoint(text: string): boolean {
   const match = /^https:\/\/(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):(\d{1,5})$/.exec(text)
   return match !== null && URL.canParse(text) && Number(match[2]) >= 1
 }
+
+/** `etcdctl` takes `host:port` for https. */
+export function withScheme(endpoints: string): string {
+  return endpoints
+    .split(',')
+    .map((each) => (each.includes('://') ? each : `https://${each.trim()}`))
+    .join(',')
+}

@@ -1,6 +1,7 @@
 /** Reads the targets: which components, into which directories, and what each is called in Vault and etcd. */
 import { isAbsolute, join, normalize } from 'node:path'
 import type { Auth } from './auth.ts'
+import { defaultCommonName } from './naming.ts'
 import { type EnvironmentReader, quote } from './reader.ts'
 import { renderTemplate, templateProblem, usesNodeUid } from './template.ts'
 import type { VariableName } from './variables.ts'
@@ -105,7 +106,8 @@ export function nameTargets(
   paths: readonly TargetPath[],
   { node, cluster, method }: NamingContext,
 ): Target[] {
-  const commonName = reader.text('AGENT_COMMON_NAME')
+  const given = reader.optional('AGENT_COMMON_NAME')
+  const commonName = given ?? ''
   const pkiRole = reader.text('AGENT_PKI_ROLE')
   refuseBadTemplate(reader, 'AGENT_COMMON_NAME', commonName, cluster)
   refuseBadTemplate(reader, 'AGENT_PKI_ROLE', pkiRole, cluster)
@@ -126,7 +128,8 @@ export function nameTargets(
   }
   const targets = paths.map((path) => {
     const values = { component: path.component, node, cluster }
-    return { ...path, pkiRole: renderTemplate(pkiRole, values), commonName: renderTemplate(commonName, values) }
+    const name = given ?? defaultCommonName(path.component)
+    return { ...path, pkiRole: renderTemplate(pkiRole, values), commonName: renderTemplate(name, values) }
   })
   refuseSharedNames(reader, targets)
   return targets

@@ -2,8 +2,9 @@
  * Owns what the commands of an operator take over from what is set already for the tools of OpenBao, Vault and etcd. Our own names
  * win. Never for the agent itself: what it does is to be read from its own variables alone.
  */
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { readSmallFile, systemFiles } from '../core/files.ts'
+import { withScheme } from './etcd-endpoints.ts'
 import type { Environment } from './reader.ts'
 
 type Pairs = readonly (readonly [own: string, other: string])[]
@@ -32,13 +33,25 @@ const etcdGroups: readonly Pairs[] = [
 
 /** With what is set for `bao`, and the token of `vault login` or `bao login`. */
 export function withVaultTools(env: Environment): Environment {
+  return withAbsolutePaths(withVaultSettings(env))
+}
+
+function withVaultSettings(env: Environment): Environment {
   const known = takeOver(env, vaultGroups)
   return isSet(known, 'VAULT_TOKEN') ? known : { ...known, VAULT_TOKEN: readToken(env['HOME']) }
 }
 
+/** A command of a person begins where the person is, as Vault's CLI does; an agent may be started anywhere. */
+function withAbsolutePaths(env: Environment): Environment {
+  const files = ['VAULT_CACERT', 'VAULT_CAPATH', 'VAULT_CLIENT_CERT', 'VAULT_CLIENT_KEY'].filter((name) =>
+    isSet(env, name),
+  )
+  return { ...env, ...Object.fromEntries(files.map((name) => [name, resolve(env[name]?.trim() ?? '')])) }
+}
+
 /** The same for `doctor`, which judges the agent's own login: a token that is set for other programs is none of the agent's. */
 export function withVaultToolsForAgent(env: Environment): Environment {
-  const known = withVaultTools(env)
+  const known = withVaultSettings(env)
   if (env['AGENT_AUTH_METHOD'] !== 'token') return { ...known, VAULT_TOKEN: undefined }
   return isSet(env, 'AGENT_VAULT_TOKEN_FILE') ? { ...known, VAULT_TOKEN: env['VAULT_TOKEN'] } : known
 }
@@ -46,9 +59,7 @@ export function withVaultToolsForAgent(env: Environment): Environment {
 /** With what is set for `etcdctl`, which takes endpoints without a scheme too. */
 export function withEtcdctl(env: Environment): Environment {
   const endpoints = env['ETCDCTL_ENDPOINTS']
-    ?.split(',')
-    .map((each) => (each.includes('://') ? each : `https://${each}`))
-  return takeOver({ ...env, ETCDCTL_ENDPOINTS: endpoints?.join(',') }, etcdGroups)
+  return takeOver({ ...env, ETCDCTL_ENDPOINTS: endpoints && withScheme(endpoints) }, etcdGroups)
 }
 
 function takeOver(env: Environment, groups: readonly Pairs[]): Environment {

@@ -12,7 +12,7 @@ const groupTitles = ['Vault', 'Login', 'Certificate', 'Files', 'etcd', 'Operatio
 /** Where certificates come from, and how the agent logs in: the two choices that other variables belong to. */
 export const choices = {
   AGENT_SOURCE: ['pki', 'kv', 'file'],
-  AGENT_AUTH_METHOD: ['kubernetes', 'jwt', 'approle', 'cert', 'token'],
+  AGENT_AUTH_METHOD: ['jwt', 'kubernetes', 'approle', 'cert', 'token'],
 } as const
 
 export interface Variable {
@@ -34,27 +34,27 @@ export const variables = {
   ...vaultVariables,
   AGENT_AUTH_METHOD: {
     group: 'Login',
-    default: 'kubernetes',
-    meaning: 'kubernetes, jwt, approle, cert or token',
+    default: 'jwt',
+    meaning: 'jwt, kubernetes, approle, cert or token',
     onlyFor: { AGENT_SOURCE: vaultSources },
   },
   AGENT_AUTH_MOUNT: {
     group: 'Login',
     defaultText: 'name of the method',
     meaning: 'path of the auth mount',
-    onlyFor: { AGENT_SOURCE: vaultSources, AGENT_AUTH_METHOD: ['kubernetes', 'jwt', 'approle', 'cert'] },
+    onlyFor: { AGENT_SOURCE: vaultSources, AGENT_AUTH_METHOD: ['jwt', 'kubernetes', 'approle', 'cert'] },
   },
   AGENT_AUTH_ROLE: {
     group: 'Login',
     defaultText: "first target's component",
     meaning: 'role to log in with',
-    onlyFor: { AGENT_SOURCE: vaultSources, AGENT_AUTH_METHOD: ['kubernetes', 'jwt', 'cert'] },
+    onlyFor: { AGENT_SOURCE: vaultSources, AGENT_AUTH_METHOD: ['jwt', 'kubernetes', 'cert'] },
   },
   AGENT_AUTH_TOKEN_FILE: {
     group: 'Login',
     default: '/var/run/secrets/kubernetes.io/serviceaccount/token',
     meaning: 'service-account token, read again before every login',
-    onlyFor: { AGENT_SOURCE: vaultSources, AGENT_AUTH_METHOD: ['kubernetes', 'jwt'] },
+    onlyFor: { AGENT_SOURCE: vaultSources, AGENT_AUTH_METHOD: ['jwt', 'kubernetes'] },
   },
   AGENT_AUTH_ROLE_ID_FILE: {
     group: 'Login',
@@ -96,7 +96,7 @@ export const variables = {
   },
   AGENT_COMMON_NAME: {
     group: 'Certificate',
-    default: '{component}:{node}',
+    defaultText: '{component}:{node}, or {component} if it runs once in a cluster',
     meaning: 'common name = etcd user; template',
   },
   AGENT_CLUSTER: { group: 'Certificate', default: '', meaning: 'name of the cluster, for templates and renewal slots' },
@@ -139,7 +139,7 @@ export const variables = {
   AGENT_FILE_MODE: { group: 'Files', default: '0400', meaning: 'mode of etcd-key and etcd-cert; etcd-ca is 0444' },
   AGENT_FILE_UID: { group: 'Files', defaultText: "the agent's", meaning: 'owner of the files' },
   AGENT_FILE_GID: { group: 'Files', defaultText: "the agent's", meaning: 'group of the files' },
-  AGENT_ETCD_CA_FILE: { group: 'Files', meaning: "CA of etcd's servers if it is not Vault's; joined into etcd-ca" },
+  AGENT_ETCD_CA_FILE: { group: 'Files', meaning: "CA of etcd's servers if it is not the PKI CA; joined into etcd-ca" },
   AGENT_STATE_DIR: { group: 'Files', meaning: 'node-local cache (0700) that survives the pod' },
   AGENT_BOOTSTRAP_DIR: { group: 'Files', meaning: 'static Secret to start from when Vault cannot be reached' },
   AGENT_HOST_CNI_DIR: {
@@ -228,7 +228,16 @@ export const variables = {
   },
   AGENT_LISTEN: { group: 'Operation', default: '0.0.0.0:9879', meaning: 'address of health and metrics; `off`' },
   AGENT_LOG_LEVEL: { group: 'Operation', default: 'info', meaning: 'debug, info, warn or error' },
-  AGENT_LOG_FORMAT: { group: 'Operation', default: 'json', meaning: 'json or pretty' },
+  AGENT_LOG_FORMAT: {
+    group: 'Operation',
+    defaultText: 'pretty on a terminal, else json',
+    meaning: 'json, or pretty for people: the message alone',
+  },
+  AGENT_RUNBOOK_URL: {
+    group: 'Operation',
+    defaultText: "the build's, else docs/runbook.md",
+    meaning: 'https URL of your copy of docs/runbook.md: what messages link to',
+  },
   AGENT_ALLOW_PLAIN_HTTP: {
     group: 'Operation',
     default: 'false',

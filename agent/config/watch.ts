@@ -27,7 +27,7 @@ export interface WatchConfig extends Pick<Config, 'listen' | 'log'> {
 }
 
 /** What the provisioner is where nothing else is said: one user for the cluster, with the role root. */
-const defaults = { AGENT_COMPONENT: 'calico-provisioner', AGENT_COMMON_NAME: '{component}' }
+const defaults = { AGENT_COMPONENT: 'calico-provisioner' }
 
 /** @throws ConfigError with every problem */
 export function parseWatchConfig(given: Environment, hostName: string, fromKubernetes: boolean): WatchConfig {

@@ -26,7 +26,7 @@ const auth = (summary: string, advice: string): Reason => ({ about: 'auth', retr
 export const reasons = {
   'never-published': renewal('first certificate'),
   'renewal-due': renewal('scheduled renewal'),
-  'renewal-requested': renewal('requested (SIGHUP)'),
+  'renewal-requested': renewal('requested (renew, SIGHUP)'),
   'issuer-removed': renewal('the issuer of the published certificate is no longer in the PKI mount'),
   'source-changed': renewal('new certificate in the source'),
   'ca-set-changed': renewal('the CA set has changed'),

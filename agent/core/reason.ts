@@ -26,5 +26,10 @@ export interface Reason {
 
 /** Where the runbook tells about a code or an alert: what log, probes and terminal give as the link. */
 export function runbookOf(name: string): string {
-  return `docs/runbook.md#${name.toLowerCase()}`
+  return `${runbook()}#${name.toLowerCase()}`
+}
+
+/** AGENT_RUNBOOK_URL of this process, else that of the build (build/build.ts). Empty is unset, as for every variable. */
+function runbook(): string {
+  return process.env['AGENT_RUNBOOK_URL']?.trim() || process.env['RUNBOOK_URL_OF_BUILD'] || 'docs/runbook.md'
 }

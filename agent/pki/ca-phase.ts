@@ -25,7 +25,7 @@ export const caPhases = {
   },
   switched: {
     summary: 'the new issuer signs, but the published certificate is of the old one',
-    advice: 'Wait for the renewal slot of this node, or send SIGHUP.',
+    advice: 'Wait for the renewal slot of this node, or run `calico-vault-agent renew` there.',
   },
   retiring: {
     summary: 'the published certificate is of the new issuer; Vault still lists the old one',

@@ -65,9 +65,9 @@ export function createAgent({ config, clock, random, emit, beforeConnect }: Agen
     const state = stateDirectory === undefined ? undefined : openStateDir(join(stateDirectory, component))
     const tell = ({ code: reason, message: detail }: AgentError): void =>
       emit({ type: 'store-flaw', component, reason, detail })
-    const directory = openTargetDir(target.directory, config.files, tell, state)
+    const directory = openTargetDir(target.directory, config.files, tell, state, () => loop.renewNow())
     const admit = probe && createAdmission({ component, probe, clock, now: skew.now, emit })
-    return createTargetLoop({
+    const loop = createTargetLoop({
       target,
       commonName,
       directory,
@@ -101,6 +101,7 @@ export function createAgent({ config, clock, random, emit, beforeConnect }: Agen
       random,
       emit,
     })
+    return loop
   }
 
   /** A token that was handed to us must not die between two rotations. */

@@ -19,13 +19,14 @@ export interface ServiceAccountClaims {
   readonly podName: string | undefined
   readonly serviceAccount: string | undefined
   readonly audiences: readonly string[]
+  readonly issuer: string | undefined
 }
 
 /** @throws AgentError `credential-invalid` that names the file */
 export function readClaims(jwt: Secret, file: string): ServiceAccountClaims {
   const payload = decodePayload(jwt.reveal())
   if (payload === undefined) throw new AgentError('credential-invalid', `${file} does not hold a JWT`)
-  const { exp, nbf, iat, aud, sub } = payload
+  const { exp, nbf, iat, aud, sub, iss } = payload
   const bound = child(payload, 'kubernetes.io')
   const { name, uid } = child(bound, 'node') ?? {}
   const pod = child(bound, 'pod')?.['name']
@@ -39,6 +40,7 @@ export function readClaims(jwt: Secret, file: string): ServiceAccountClaims {
     serviceAccount: typeof sub === 'string' ? /^system:serviceaccount:([^:]+:[^:]+)$/.exec(sub)?.[1] : undefined,
     // RFC 7519, 4.1.3: one text, or a list of them.
     audiences: [aud].flat().filter((each) => typeof each === 'string'),
+    issuer: typeof iss === 'string' ? iss : undefined,
   }
 }
 

@@ -33,6 +33,8 @@ export interface Mount {
 export interface Container extends AgentProcess {
   /** The pid of its first process, as seen from here. */
   pid(): number
+  /** Runs a program beside it, as `kubectl exec` does; what it prints. Throws if it fails. */
+  exec(...program: readonly string[]): string
 }
 
 export function startContainer(options: ContainerOptions): Container {
@@ -48,7 +50,11 @@ export function startContainer(options: ContainerOptions): Container {
   const agent = spawnAgent({}, { command: crun('run', '--bundle', bundle, id) })
   // Before the agent's own end, which waits for the container's.
   onTestFinished(() => void ask(crun('delete', '--force', id)))
-  return { ...agent, pid: () => (JSON.parse(ask(crun('state', id))) as { pid: number }).pid }
+  return {
+    ...agent,
+    pid: () => (JSON.parse(ask(crun('state', id))) as { pid: number }).pid,
+    exec: (...program) => ask(crun('exec', id, ...program)),
+  }
 }
 
 /** crun 1.8 refuses machines that have both versions of control groups, also where it is told to use none. */

@@ -160,6 +160,10 @@ describe.skipIf(missing !== undefined)(`the image${missing === undefined ? '' : 
       expect(status).toMatch(/^NoNewPrivs:\t1$/m)
       expect(readFileSync(`/proc/${container.pid()}/mountinfo`, 'utf8')).toMatch(/ \/ \/ ro,/)
 
+      // There is no shell, and so no kill: the agent is asked by its own socket.
+      expect(container.exec('node', '/app/main.js', 'renew')).toContain('renewal asked for')
+      await container.nextLine(({ event, reason }) => event === 'published' && reason === 'renewal-requested')
+
       container.signal('SIGTERM')
       expect(await container.ended).toEqual({ code: 0, signal: null })
     })

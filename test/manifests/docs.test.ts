@@ -21,11 +21,12 @@ function block(language: string, text: string): string {
 describe('docs/install.md', () => {
   it("gives an administrator's one-off certificate variables that the agent takes", () => {
     const lines = block('sh', 'AGENT_COMPONENT=calicoctl').split('\n')
-    const assigned = lines.slice(0, 2).flatMap((line) => line.replace('export ', '').split(' '))
+    const exported = lines.slice(0, 4).map((line) => line.replace(/ {2,}#.*/, ''))
+    const assigned = exported.flatMap((line) => line.replace('export ', '').split(' '))
     const env = Object.fromEntries(
       assigned.map((each) => {
         const [name = '', value = ''] = each.split(/=(.*)/s)
-        return [name, value.replaceAll("'", '').replace('$HOME', '/home/admin')]
+        return [name, value.replaceAll("'", '').replace('$HOME', '/home/admin').replace('$PWD', '/home/admin')]
       }),
     )
     expect(parseConfig(env, 'laptop').targets).toEqual([

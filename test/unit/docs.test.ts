@@ -1,6 +1,19 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { documents, renderDocument, renderedFiles } from '../../build/docs.ts'
+import { type Block, shellBlocks } from '../support/documents.ts'
+
+function allShellBlocks(): (Block & { title: string })[] {
+  const files = [
+    'README.md',
+    ...readdirSync('docs')
+      .filter((name) => name.endsWith('.md'))
+      .map((name) => `docs/${name}`),
+  ]
+  return files
+    .flatMap(shellBlocks)
+    .map((block) => ({ ...block, title: block.text.split('\n', 1)[0]?.slice(0, 60) ?? '' }))
+}
 
 describe('the documentation', () => {
   it.each(Object.entries(documents))('%s holds the tables of the code (npm run docs)', (file, names) => {
@@ -21,6 +34,21 @@ describe('the documentation', () => {
       expect({ name, exists: existsSync(file) }).toEqual({ name, exists: true })
     }
   })
+
+  it.each(allShellBlocks())(
+    '$document: $title is run by a test, or it says why not',
+    ({ document, tested, notRun }) => {
+      expect(tested.length > 0 || notRun !== undefined).toBe(true)
+      // Whoever changes the block finds its test, and the test reads the document.
+      for (const file of tested) {
+        expect({ file, exists: existsSync(file) }).toEqual({ file, exists: true })
+        if (!file.startsWith('test/image/'))
+          expect({ file, text: readFileSync(file, 'utf8') }).toMatchObject({
+            text: expect.stringContaining(document.replace('docs/', '')) as string,
+          })
+      }
+    },
+  )
 
   it('names only npm scripts that exist', () => {
     const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> }

@@ -9,6 +9,7 @@ import type { Config, Target } from '../../config/config.ts'
 import type { VaultAddress } from '../../config/vault.ts'
 import type { Clock } from '../../core/clock.ts'
 import { AgentError } from '../../core/errors.ts'
+import type { Secret } from '../../core/secret.ts'
 import { type Bundle, createBundle } from '../../pki/bundle.ts'
 import { planCaSet } from '../../pki/ca-set.ts'
 import { commonName } from '../../pki/certificate.ts'
@@ -34,6 +35,8 @@ export interface AccessOptions {
   readonly versions: readonly CalicoVersion[]
   /** Whether a throw-away certificate may be signed. */
   readonly signs: boolean
+  /** Of whoever runs the doctor, if there is one: it only explains what Vault refuses. The agent's login is never helped by it. */
+  readonly operatorToken?: Secret | undefined
 }
 
 export interface VaultAccess {

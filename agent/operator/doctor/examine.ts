@@ -1,5 +1,7 @@
 /** Owns the order of the examination: each check after those it needs, once or for each target, each for a bounded time. */
 import type { Target } from '../../config/config.ts'
+import { isoTime } from '../../core/clock.ts'
+import { type ReasonCode, reasons } from '../../core/reason-catalog.ts'
 import type { Access } from './access.ts'
 import { type Check, type Finding, skipped, type Verdict, verdictOf } from './check.ts'
 
@@ -22,12 +24,28 @@ export async function examine({ checks, targets, access, limitMs, found }: Exami
     for (const target of check.each === 'target' ? targets : [first]) {
       const name = check.each === 'target' ? target.component : undefined
       const verdict = missing(check, name, findings, checks) ?? (await bounded(check, access, target, limitMs))
-      const finding = { check: check.id, title: check.title, target: name, ...verdict }
+      const finding = withClock({ check: check.id, title: check.title, target: name, ...verdict }, () =>
+        access.clock.now(),
+      )
       findings.push(finding)
       found(finding)
     }
   }
   return findings
+}
+
+/** Codes whose reason is a date. */
+const aboutDates: readonly (ReasonCode | undefined)[] = ['credential-expired', 'expired', 'not-yet-valid']
+const dateWords = /expired|not yet valid|CERT_HAS_EXPIRED|CERT_NOT_YET_VALID/i
+
+/** A date that is wrong is as often a clock that is wrong: whoever looks is to compare. */
+export function withClock(finding: Finding, now: () => number): Finding {
+  const { check, status, code, saw } = finding
+  if (check === 'clock' || (status !== 'failure' && status !== 'warning')) return finding
+  if (!aboutDates.includes(code) && !dateWords.test(saw)) return finding
+  const clock = `Or the clock is wrong: this machine has ${isoTime(now()).slice(0, 19)}Z (check \`clock\`).`
+  const advice = finding.advice ?? (code === undefined ? undefined : reasons[code].advice)
+  return { ...finding, advice: advice === undefined ? clock : `${advice} ${clock}` }
 }
 
 /** A check of what is not there by configuration would say nothing, and nothing that builds on it has to wait. */

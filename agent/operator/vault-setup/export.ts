@@ -1,4 +1,5 @@
 /** Owns the forms in which a setup leaves the program for review and for other tools. None of them needs Vault or the files. */
+import { defaultCommonName } from '../../config/naming.ts'
 import type { KeyType } from '../../pki/key.ts'
 import { policyText } from './policy.ts'
 import { resourcesOf, signPath } from './resources.ts'
@@ -40,13 +41,14 @@ function agentVariables(setup: Setup): string {
   const sections = [...loginsOf(setup)].map(([component, served]) => {
     const { name, perNode, ttlSeconds } = component
     const others = served.filter((each) => each.name !== name).map((each) => each.name)
+    const commonName = perNode ? '{component}:{node}' : '{component}'
     const lines = [
       `# ${name}${others.length === 0 ? '' : `; AGENT_TARGETS, instead of AGENT_COMPONENT, may also name ${others.join(', ')}`}`,
       `AGENT_COMPONENT=${name}`,
-      ...(auth.method === 'kubernetes' ? [] : [`AGENT_AUTH_METHOD=${auth.method}`]),
+      ...(auth.method === 'jwt' ? [] : [`AGENT_AUTH_METHOD=${auth.method}`]),
       ...(auth.mount === auth.method ? [] : [`AGENT_AUTH_MOUNT=${auth.mount}`]),
       ...(pki.mount === 'pki' ? [] : [`AGENT_PKI_MOUNT=${pki.mount}`]),
-      ...(perNode ? [] : ['AGENT_COMMON_NAME={component}']),
+      ...(defaultCommonName(name) === commonName ? [] : [`AGENT_COMMON_NAME=${commonName}`]),
       `AGENT_CLUSTER=${cluster}`,
       ...(ttlSeconds === 24 * 3600 ? [] : [`AGENT_TTL=${ttlSeconds}s`]),
       ...(pki.keyType === ('ec-p256' satisfies KeyType) ? [] : [`AGENT_KEY_TYPE=${pki.keyType}`]),

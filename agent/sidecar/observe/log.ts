@@ -11,7 +11,8 @@ export function createLog({ level, format }: Config['log'], clock: Clock): Liste
   const options = { level, base: null, timestamp: () => `,"time":"${new Date(clock.now()).toISOString()}"` }
   const formatters = { level: (label: string) => ({ level: label }) }
   const output = openLogOutput()
-  const write = format === 'json' ? output : (text: string) => output(prettyLine(text))
+  const isReadable = (format ?? (process.stdout.isTTY ? 'pretty' : 'json')) === 'pretty'
+  const write = isReadable ? (text: string) => output(prettyLine(text)) : output
   const logger = pino({ ...options, formatters }, { write })
   return (event) => {
     const line = describe(event, clock.now())
@@ -21,16 +22,15 @@ export function createLog({ level, format }: Config['log'], clock: Clock): Liste
 
 const colors: Readonly<Record<Level, number>> = { debug: 90, info: 36, warn: 33, error: 31 }
 
-/** `12:03:04 warn  message key=value …` of a JSON line. */
+/** `2026-11-21 12:03:04Z warn  message (what Vault said) runbook`, of a JSON line: whoever needs every field has it there. */
 function prettyLine(json: string): string {
-  const { time, level, msg, event: _event, ...fields } = JSON.parse(json) as Record<string, unknown>
+  const { time, level, msg, error, runbook } = JSON.parse(json) as Record<string, unknown>
   const paint = (code: number, text: string): string => (process.stdout.isTTY ? `\x1b[${code}m${text}\x1b[0m` : text)
   const name = String(level) as Level
-  const rest = Object.entries(fields).map(
-    ([key, value]) =>
-      `${key}=${typeof value === 'string' && /^[^\s"\p{Cc}]+$/u.test(value) ? value : JSON.stringify(value)}`,
-  )
-  return `${String(time).slice(11, 19)} ${paint(colors[name], name.padEnd(5))} ${visible(String(msg))} ${paint(90, visible(rest.join(' ')))}\n`
+  const said = typeof error === 'string' && !String(msg).includes(error) ? ` (${visible(error)})` : ''
+  const link = typeof runbook === 'string' ? ` ${paint(90, runbook)}` : ''
+  const at = `${String(time).slice(0, 19).replace('T', ' ')}Z`
+  return `${at} ${paint(colors[name], name.padEnd(5))} ${visible(String(msg))}${said}${link}\n`
 }
 
 /** Control characters as JSON writes them: they would forge lines, or colors of a terminal. */

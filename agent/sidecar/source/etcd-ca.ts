@@ -1,4 +1,4 @@
-/** Owns reading AGENT_ETCD_CA_FILE: the CA certificates of etcd's servers, where those are not Vault's. */
+/** Owns reading AGENT_ETCD_CA_FILE: the CA certificates of etcd's servers, if those are not of the PKI CA. */
 import type { X509Certificate } from 'node:crypto'
 import { AgentError, messageOf } from '../../core/errors.ts'
 import { readSmallFile, systemFiles } from '../../core/files.ts'

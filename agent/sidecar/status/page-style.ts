@@ -22,7 +22,7 @@ code { font: .875em ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono"
 section { margin: 1.25rem 0; padding: 1.25rem 1.5rem 1.5rem; background: var(--card); border: 1px solid var(--line);
   border-radius: 12px; --tone: var(--good); --tone-ground: var(--good-ground); }
 section.late, section.failing, section.problems { --tone: var(--late); --tone-ground: var(--late-ground); }
-section.expired, section.missing { --tone: var(--bad); --tone-ground: var(--bad-ground); }
+section.expired, section.unreadable, section.missing { --tone: var(--bad); --tone-ground: var(--bad-ground); }
 .head { display: flex; flex-wrap: wrap; gap: .5rem 1rem; align-items: center; justify-content: space-between; }
 .state { margin: 0; padding: .15rem .8rem; border-radius: 99px; font-weight: 600; color: var(--tone); background: var(--tone-ground); }
 .problem { margin: 1rem 0 0; overflow-wrap: anywhere; }
@@ -37,7 +37,7 @@ section.expired, section.missing { --tone: var(--bad); --tone-ground: var(--bad-
 .counts li { padding: .1rem .75rem; border-radius: 99px; font-weight: 600; color: var(--tone); background: var(--tone-ground); }
 .summary li { border: 0; margin: 0; --tone: var(--good); --tone-ground: var(--good-ground); }
 .summary li.late, .summary li.failing { --tone: var(--late); --tone-ground: var(--late-ground); }
-.summary li.expired, .summary li.missing { --tone: var(--bad); --tone-ground: var(--bad-ground); }
+.summary li.expired, .summary li.unreadable, .summary li.missing { --tone: var(--bad); --tone-ground: var(--bad-ground); }
 .targets li { display: flex; flex-wrap: wrap; gap: 0 1rem; justify-content: space-between; padding: .3rem 0 .3rem .8rem; border-left: 3px solid var(--tone); margin-top: .35rem; overflow-wrap: anywhere; }
 .vault { margin: 1rem 0 0; overflow-wrap: anywhere; }
 .alarm { margin-top: 1rem; padding: .9rem 1.1rem; border-left: 4px solid var(--tone); border-radius: 0 8px 8px 0; background: var(--tone-ground); }

@@ -3,9 +3,9 @@ import { type ReasonCode } from '../../core/reason-catalog.ts'
 import type { Status, TargetStatus } from './status.ts'
 
 /** As it is shown: a certificate that works but is not renewed is not simply good. */
-export type Condition = 'missing' | 'expired' | 'late' | 'failing' | 'good'
+export type Condition = 'missing' | 'unreadable' | 'expired' | 'late' | 'failing' | 'good'
 
-const worstFirst: readonly Condition[] = ['missing', 'expired', 'late', 'failing', 'good']
+const worstFirst: readonly Condition[] = ['missing', 'unreadable', 'expired', 'late', 'failing', 'good']
 
 export function conditionOf({ state, failure }: Pick<TargetStatus, 'state' | 'failure'>): Condition {
   return state === 'good' && failure !== undefined ? 'failing' : state

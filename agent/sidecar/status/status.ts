@@ -4,13 +4,14 @@
  */
 import type { X509Certificate } from 'node:crypto'
 import type { Config, Target } from '../../config/config.ts'
-import { AgentError } from '../../core/errors.ts'
+import { AgentError, systemCode } from '../../core/errors.ts'
 import type { Bundle } from '../../pki/bundle.ts'
 import { workingTime } from '../../pki/ca-set.ts'
 import { commonName, describeName, findChain, validityOf } from '../../pki/certificate.ts'
 import { type Happening, lastingFailure, type NotTold } from '../observe/timeline.ts'
 import type { VaultSight } from '../observe/vault-sight.ts'
 import { createPlanner } from '../schedule.ts'
+import { readEtcdCa } from '../source/etcd-ca.ts'
 import { openSecretDir } from '../store/secret-dir.ts'
 
 export interface Status {
@@ -28,10 +29,15 @@ export interface Status {
 export interface TargetStatus {
   readonly component: string
   readonly directory: string
-  /** `late`: the moment of renewal has passed and an attempt has failed. */
-  readonly state: 'good' | 'late' | 'expired' | 'missing'
+  /**
+   * `late`: the moment of renewal has passed and an attempt has failed. `unreadable`: whoever looks may not read it, or it is damaged;
+   * `missing`: nothing is there.
+   */
+  readonly state: 'good' | 'late' | 'expired' | 'unreadable' | 'missing'
   /** Why nothing can be shown. */
   readonly problem: string | undefined
+  /** Whether an agent has the directory; undefined: the agent itself tells. */
+  readonly hasAgent?: boolean
   readonly certificate: CertificateStatus | undefined
   readonly ca: readonly CaStatus[]
   /** Newest first; empty where no agent answers. */
@@ -59,9 +65,11 @@ export interface CaStatus {
   readonly notAfterMs: number
   /** Whether the certificate chains to it. */
   readonly isInUse: boolean
+  /** Whether it is there to verify etcd's servers (AGENT_ETCD_CA_FILE). */
+  readonly verifiesEtcd: boolean
 }
 
-export type StatusConfig = Pick<Config, 'node' | 'cluster' | 'targets' | 'files' | 'renewAt' | 'source'>
+export type StatusConfig = Pick<Config, 'node' | 'cluster' | 'targets' | 'files' | 'renewAt' | 'source' | 'etcdCaFile'>
 
 /** @param happened what the running agent tells, by component */
 export function readStatus(
@@ -96,10 +104,12 @@ function readTarget(
     const state =
       validity.notAfterMs <= nowMs ? 'expired' : failure !== undefined && renewAtMs <= nowMs ? 'late' : 'good'
     const certificate = { ...describeLeaf(bundle, nowMs), ...validity, renewAtMs }
-    return { component, directory, state, problem: undefined, certificate, ca: describeCa(bundle, nowMs), failure }
+    const ca = describeCa(bundle, fingerprintsOfEtcd(config.etcdCaFile), nowMs)
+    return { component, directory, state, problem: undefined, certificate, ca, failure }
   } catch (error) {
     if (!(error instanceof AgentError)) throw error
-    return { ...nothing, problem: error.message }
+    const state = error.code === 'directory-missing' ? 'missing' : 'unreadable'
+    return { ...nothing, state, problem: `${error.message}. ${adviceOf(error)}` }
   }
 }
 
@@ -116,13 +126,30 @@ function describeLeaf(
   }
 }
 
-function describeCa(bundle: Bundle, nowMs: number): CaStatus[] {
+/** Who looks is often not the agent's user: that is no fault of the files. */
+function adviceOf(error: AgentError): string {
+  const isDenied = ['EACCES', 'EPERM'].includes(systemCode(error.cause))
+  return isDenied ? 'Look as the user of the agent, or as root.' : error.advice
+}
+
+/** The file itself is no business of whoever looks: the doctor and the agent tell of it. */
+function fingerprintsOfEtcd(file: string | undefined): ReadonlySet<string> {
+  try {
+    return new Set(readEtcdCa(file).map((each) => each.fingerprint256))
+  } catch (error) {
+    if (error instanceof AgentError) return new Set()
+    throw error
+  }
+}
+
+function describeCa(bundle: Bundle, ofEtcd: ReadonlySet<string>, nowMs: number): CaStatus[] {
   const used = new Set(chainOf(bundle, nowMs).map((each) => each.fingerprint256))
   return bundle.ca.map((each) => ({
     name: describeName(each.subject),
     serialNumber: each.serialNumber,
     notAfterMs: validityOf(each).notAfterMs,
     isInUse: used.has(each.fingerprint256),
+    verifiesEtcd: ofEtcd.has(each.fingerprint256),
   }))
 }
 

@@ -8,6 +8,7 @@ export const words: Readonly<Record<Condition, string>> = {
   failing: 'Good, but not renewing',
   late: 'Renewal overdue',
   expired: 'Expired',
+  unreadable: 'Unreadable',
   missing: 'Missing',
 }
 
@@ -16,6 +17,7 @@ export const signs: Readonly<Record<Condition, string>> = {
   failing: '!',
   late: '!',
   expired: '✕',
+  unreadable: '✕',
   missing: '✕',
 }
 

@@ -9,7 +9,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import * as fs from 'node:fs'
-import { connect, createServer, type Server } from 'node:net'
+import { connect, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { AgentError, messageOf, systemCode } from '../../core/errors.ts'
 import { kindOf } from '../../core/files.ts'
@@ -37,8 +37,17 @@ export const lockName = '..lock'
 /** A local connection is made or refused at once. */
 const answerMs = 5000
 
-/** @param flags O_NOFOLLOW if the directory itself may be no link */
-export function createDirectoryLock(directory: string, flags = 0): DirectoryLock {
+interface DirectoryLockOptions {
+  /** O_NOFOLLOW if the directory itself may be no link. */
+  readonly flags?: number
+  /** Serves whoever connects. That the kernel completes a connection is all that the lock itself needs. */
+  readonly serve?: (socket: Socket) => void
+}
+
+export function createDirectoryLock(
+  directory: string,
+  { flags = 0, serve = (socket) => void socket.destroy() }: DirectoryLockOptions = {},
+): DirectoryLock {
   let own: Own | undefined
   let failure: AgentError | undefined
 
@@ -51,7 +60,7 @@ export function createDirectoryLock(directory: string, flags = 0): DirectoryLock
     try {
       await requireFree(inDir(lockName))
       const temporary = `${lockName}_${randomUUID()}`
-      const server = await listen(inDir(temporary))
+      const server = await listen(inDir(temporary), serve)
       try {
         const identity = identityOf(inDir(temporary)) ?? ''
         fs.renameSync(inDir(temporary), inDir(lockName))
@@ -146,10 +155,14 @@ function tryToRemove(path: string): void {
   } catch {}
 }
 
-/** Nobody is served: that the kernel completes a connection is the whole answer, also while this process stands still. */
-function listen(path: string): Promise<Server> {
+/** More at a time than anybody needs, and fewer than would take the descriptors from the rest. */
+const mostConnections = 8
+
+/** That the kernel completes a connection is the answer to another agent, also while this process stands still. */
+function listen(path: string, serve: (socket: Socket) => void): Promise<Server> {
   return new Promise((resolve, reject) => {
-    const server = createServer((socket) => socket.destroy()).unref()
+    const server = createServer(serve).unref()
+    server.maxConnections = mostConnections
     // Also after it listens: a connection that cannot be accepted (no descriptor left) changes nothing.
     server.on('error', reject)
     // For all: agents of different users must be able to tell a living one from a dead one. By the umask, because a chmod
@@ -199,4 +212,20 @@ function answerOf(path: string): Promise<Exclude<Meaning, 'failed'> | Error> {
       answer(meaning === 'failed' ? error : meaning)
     })
   })
+}
+
+/** Whether a process has the right to write into the directory; whoever may not ask takes it for so. */
+export async function isHeld(directory: string): Promise<boolean> {
+  let descriptor: number
+  try {
+    descriptor = fs.openSync(directory, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY)
+  } catch (error) {
+    return systemCode(error) !== 'ENOENT'
+  }
+  try {
+    const path = `/proc/self/fd/${descriptor}/${lockName}`
+    return fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined && (await answerOf(path)) !== 'nobody'
+  } finally {
+    fs.closeSync(descriptor)
+  }
 }

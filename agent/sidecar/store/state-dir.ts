@@ -21,7 +21,7 @@ const attributes = { mode: 0o600, uid: undefined, gid: undefined }
 export function openStateDir(path: string): StateDir {
   const directory = openSecretDir(path, attributes, { isLinkRefused: true })
   const record = openIssuanceRecord(path, systemFiles, constants.O_NOFOLLOW)
-  const lock = createDirectoryLock(path, constants.O_NOFOLLOW)
+  const lock = createDirectoryLock(path, { flags: constants.O_NOFOLLOW })
   let refusal: AgentError | undefined
 
   function prepare(): void {

@@ -1,8 +1,9 @@
 /** Owns one target's directory: a published directory that one agent at a time may write into, and what is to be told of it. */
-import type { AgentError } from '../../core/errors.ts'
+import { AgentError } from '../../core/errors.ts'
 import type { ReasonCode } from '../../core/reason-catalog.ts'
 import { createDirectoryLock, type DirectoryLock } from './directory-lock.ts'
 import type { FileAttributes } from './generation.ts'
+import { answerRenewal, proofOf } from './renewal-request.ts'
 import { openSecretDir, type SecretDir } from './secret-dir.ts'
 
 /** To be claimed before anything is published. */
@@ -11,15 +12,25 @@ export type TargetDir = SecretDir & Pick<DirectoryLock, 'claim' | 'release'>
 /**
  * @param tell is told once of each flaw that stops nothing
  * @param state the node-local cache, claimed along with the directory
+ * @param renew is called if somebody who may asks for a renewal
  */
 export function openTargetDir(
   path: string,
   attributes: FileAttributes,
   tell: (flaw: AgentError) => void,
   state?: Pick<DirectoryLock, 'claim' | 'release'>,
+  renew: () => void = () => {},
 ): TargetDir {
   const directory = openSecretDir(path, attributes)
-  const lock = createDirectoryLock(path)
+  const proof = (): string | undefined => {
+    try {
+      return proofOf(directory.current())
+    } catch (error) {
+      if (error instanceof AgentError) return undefined
+      throw error
+    }
+  }
+  const lock = createDirectoryLock(path, { serve: (socket) => answerRenewal(socket, proof, renew) })
   const told = new Set<ReasonCode>()
   return {
     ...directory,

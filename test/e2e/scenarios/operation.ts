@@ -22,8 +22,10 @@ export function describeOperation(cluster: () => Cluster, deployment: Deployment
     it.each([
       ['calico-node', 'status'],
       ['calico-node', 'doctor'],
+      ['calico-node', 'renew'],
       ['calico-kube-controllers', 'status'],
       ['calico-kube-controllers', 'doctor'],
+      ['calico-kube-controllers', 'renew'],
     ])('kubectl exec in %s: %s ends with 0, without a shell', async (workload, command) => {
       const pod = await readyPod(cluster(), workload, workload === 'calico-node' ? 'node1' : undefined)
       const program = ['node', '/app/main.js', command]

@@ -84,7 +84,7 @@ export const etcdRows: readonly FaultRow[] = [
   },
   {
     group,
-    name: 'the CA of Vault is no longer accepted',
+    name: 'the PKI CA is no longer accepted',
     reasons: ['etcd-rejected-certificate'],
     etcdMembers: 1,
     inject: (stage) => one(stage).restart({ clientCaPem: '' }),

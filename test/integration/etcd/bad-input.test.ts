@@ -169,14 +169,18 @@ for (const version of etcdVersions) {
       expect(code).toBe(0)
       expect(stdout).toContain('Note: the user calicoctl also has the role old, which provision did not give')
       expect((await auth.rolesOf('calicoctl')).toSorted()).toEqual(['calico-vault-agent/calicoctl', 'old'])
-      expect((await admin.provision(['apply', '--prune', '--yes', '--components', 'felix'])).code).toBe(0)
+      expect(
+        (await admin.provision(['apply', '--prune', '--yes', '--components', 'felix', '--naming', 'component'])).code,
+      ).toBe(0)
       expect(await auth.users()).toContain('calicoctl')
     })
 
     it('authentication off: it says so', async () => {
       const auth = etcdAuth(await etcd.client('root'))
       await auth.disable()
-      expect((await admin.provision(['plan', '--components', 'felix'])).stdout).toContain('Note: authentication is off')
+      expect((await admin.provision(['plan', '--components', 'felix', '--naming', 'component'])).stdout).toContain(
+        'Note: authentication is off',
+      )
       await auth.enable()
     })
   })

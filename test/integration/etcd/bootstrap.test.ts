@@ -57,7 +57,9 @@ for (const version of etcdVersions) {
   describe.skipIf(version.missing !== undefined)(`provision on ${titleOf(version)}`, () => {
     let etcd: RealEtcd
     let operator: Operator
-    const provision = (...args: string[]) => operator.provision(args, { env: { AGENT_CALICO_VERSION: 'v3.32.1' } })
+    const byComponent = ['--naming', 'component']
+    const provision = (...args: string[]) =>
+      operator.provision([...args, ...byComponent], { env: { AGENT_CALICO_VERSION: 'v3.32.1' } })
 
     beforeAll(async () => {
       ;[etcd] = (await startMembers(version)) as [RealEtcd]
@@ -76,7 +78,7 @@ for (const version of etcdVersions) {
         ETCDCTL_CERT: ETCD_CERT_FILE,
         ETCDCTL_KEY: ETCD_KEY_FILE,
       }
-      expect(await runProvision(['plan'], { env })).toMatchObject({ code: 0, stderr: '' })
+      expect(await runProvision(['plan', ...byComponent], { env })).toMatchObject({ code: 0, stderr: '' })
     })
 
     it('plan says what is missing, and changes nothing', async () => {
@@ -108,7 +110,7 @@ for (const version of etcdVersions) {
     })
 
     it('the built bundle sees the same', async () => {
-      const { code, stdout, stderr } = await operator.provision(['plan'], {
+      const { code, stdout, stderr } = await operator.provision(['plan', ...byComponent], {
         env: { AGENT_CALICO_VERSION: 'v3.32.1' },
         bundle: true,
       })

@@ -174,7 +174,7 @@ for (const version of etcdVersions) {
     })
 
     it('moves to the naming by component and back without a moment without rights', async () => {
-      expect((await provision('apply', '--yes', '--components', components)).code).toBe(0)
+      expect((await provision('apply', '--yes', '--naming', 'component', '--components', components)).code).toBe(0)
       expect(await put('calico-node', `${P}nodes/node1`)).toBe('ok')
       expect(await put('calico-node:node1', `${P}nodes/node1`)).toBe('ok')
       expect((await provision('apply', '--yes', '--prune', ...naming('node1,node11'))).code).toBe(0)

@@ -1,8 +1,9 @@
 /** Plan, apply and plan again: nothing is left to do, whatever was there before, and however often or in parallel it is done. */
-import { writeFileSync } from 'node:fs'
+import { X509Certificate } from 'node:crypto'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { runCommand } from '../../support/command.ts'
+import { runCommand, runProgram } from '../../support/command.ts'
 import { createOperator, describeSetup, jwtYaml, planOf, type Rig } from './rig.ts'
 
 const ended = (code: number, stdout = '') => ({ code, stderr: '', stdout: expect.stringContaining(stdout) as string })
@@ -32,6 +33,18 @@ describeSetup('setup-vault apply', (rig) => {
       expect(await operator.run('apply', '--yes')).toEqual(ended(0, 'Done: 0 changes.'))
     },
   )
+
+  it('prints the line that fetches the PKI CA, which is not the one that Vault is verified with', async () => {
+    const operator = createOperator(rig(), jwtYaml('hint', rig()))
+    const { stdout } = await operator.run('apply', '--yes')
+    const [, command = ''] = /PKI CA .*To fetch it:\n {2}(curl .*)$/m.exec(stdout) ?? []
+    const fetched = await runProgram('sh', ['-c', command], { cwd: operator.directory })
+    expect(fetched).toEqual({ code: 0, stdout: '', stderr: '' })
+    const ca = new X509Certificate(readFileSync(join(operator.directory, 'pki-ca.pem')))
+    expect(ca.subject).toBe('CN=Calico etcd clients of hint')
+    expect(ca.verify(ca.publicKey)).toBe(true)
+    expect(rig().vault.caPem).not.toContain(ca.toString())
+  })
 
   it('with what is set for bao, and the token of a login', async () => {
     const { env, file, directory } = createOperator(rig(), jwtYaml('tools', rig()))

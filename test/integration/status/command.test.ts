@@ -1,9 +1,11 @@
 /** Proves `status` as a process: from disk alone, and with what the running agent tells. */
+import { chmodSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { type AgentProcess, spawnAgent } from '../../support/agent-process.ts'
+import { createCa } from '../../support/certificates.ts'
 import { freePort } from '../../support/child-server.ts'
 import { type Ended, runCommand } from '../../support/command.ts'
 import { startDevVault } from '../../support/dev-vault/dev-vault.ts'
@@ -51,6 +53,35 @@ describe('status', () => {
       expect(found.version).toBeUndefined()
     })
 
+    it.skipIf(process.geteuid?.() !== 0)('files that this user may not read are not missing', async () => {
+      const { environment, directory, start } = await onNode()
+      const agent = start()
+      await agent.nextLine(({ event }) => event === 'published')
+      chmodSync(join(directory, '..'), 0o755)
+      chmodSync(directory, 0o755)
+      const { code, stdout } = await runCommand(['status'], { env: environment, uid: 65_534 })
+      expect([code, stdout]).toEqual([
+        69,
+        expect.stringMatching(/^unreadable calico-node[^]*EACCES[^]*as the user of the/m),
+      ])
+    })
+
+    it("etcd's own CA is there to verify etcd", async () => {
+      const { environment, root } = await onNode()
+      const { certificatePem } = await createCa({ commonName: 'etcd servers' })
+      const file = join(root, 'etcd-ca.pem')
+      writeFileSync(file, certificatePem)
+      const env = { ...environment, AGENT_ETCD_CA_FILE: file }
+      const agent = spawnAgent(env)
+      await agent.nextLine(({ event }) => event === 'published')
+      const { targets } = await shown(env)
+      expect(Object.fromEntries((targets[0]?.ca ?? []).map(({ name, ...use }) => [name, use]))).toMatchObject({
+        'CN=Calico etcd clients': { isInUse: true, verifiesEtcd: false },
+        'CN=etcd servers': { isInUse: false, verifiesEtcd: true },
+      })
+      expect((await runStatus(env)).stdout).toMatch(/etcd servers.*, used to verify etcd/)
+    })
+
     it('a directory that is not there is named', async () => {
       const { environment, root } = await onNode()
       const { code, stdout: text } = await runStatus({ ...environment, AGENT_DIR: join(root, 'nowhere') })
@@ -73,6 +104,7 @@ describe('status', () => {
       expect(target?.happenings.map(({ reason }) => reason)).toEqual(['renewal-requested', 'never-published'])
       expect(target?.certificate?.['renewAt']).toBe(target?.happenings[0]?.['renewAt'])
       const { stdout: text } = await runStatus(environment)
+      expect(text).toMatch(/^good     calico-node/m)
       for (const part of ['runway', 'CA set', 'renewal-requested']) expect(text).toContain(part)
     })
 
@@ -88,7 +120,11 @@ describe('status', () => {
         state: 'good',
         certificate: { serialNumber: readPublished(directory).leaf.serialNumber },
         ca: [{ name: 'CN=Calico etcd clients', isInUse: true }],
+        hasAgent: false,
       })
+      const { stdout } = await runStatus(environment)
+      expect(stdout).toContain('good, but not renewing calico-node')
+      expect(stdout).toContain('none runs for this directory')
     })
 
     it('Vault is sealed: the last failure with its reason and what to do', async () => {
@@ -101,6 +137,11 @@ describe('status', () => {
       await renewed(agent, 'renewal-failed')
       const { targets } = await shown(environment)
       expect(targets[0]).toMatchObject({ state: 'good', failure: { reason: 'vault-sealed', advice: 'Unseal Vault.' } })
+      const { code, stdout } = await runStatus(environment)
+      expect([code, stdout]).toEqual([
+        0,
+        expect.stringMatching(/good, but not renewing calico-node[^]*\(vault-sealed\)/),
+      ])
     })
 
     it('somebody else has the port: what it says is not taken for the agent', async () => {

@@ -99,7 +99,7 @@ describe.skipIf(browserMissing !== undefined)(`the status page in Chromium${left
         expect(text).toMatch(/Valid for \d.*; renews in \d+/)
         expect(text).toMatch(/Calico etcd clients/)
         expect(await section.getByRole('listitem').allInnerTexts()).toMatchObject([
-          expect.stringContaining('Published: requested (SIGHUP)'),
+          expect.stringContaining('Published: requested (renew, SIGHUP)'),
           expect.stringContaining('Published: first certificate'),
         ])
       }

@@ -15,7 +15,7 @@ describe('what the last word can become', () => {
     [['provision', 'plan', '--na'], ['--naming']],
     [
       ['provision', 'plan', '--naming', ''],
-      ['component', 'node'],
+      ['node', 'component'],
     ],
     [['setup-vault', 'export', '--format', 'h'], ['hcl']],
     [['doctor', '-o', 'j'], ['json']],

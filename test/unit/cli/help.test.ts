@@ -70,6 +70,12 @@ describe('the general help', () => {
 describe.each([[], ...paths].map((path) => [path.join(' '), path] as const))('the help of %j', (name, path) => {
   const text = helpOf(...path)
 
+  test('is as it was read last (vitest run --update=all FILE writes it anew)', async () => {
+    await expect(text.replaceAll(process.versions.node, 'NODE')).toMatchFileSnapshot(
+      `../../data/help/${['calico-vault-agent', ...path].join('-')}.txt`,
+    )
+  })
+
   test('begins with its usage', () => {
     expect(text).toMatch(new RegExp(`^Usage: calico-vault-agent ${name}`))
   })

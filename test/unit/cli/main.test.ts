@@ -115,7 +115,7 @@ describe('init', () => {
   )
 })
 
-test.each([['--help'], ['provision', 'export'], ['complete', '--', '']])(
+test.each([['--help'], ['provision', 'export', '--nodes', 'a'], ['complete', '--', '']])(
   'nobody reads what is printed (`%s … | head`): a quiet end, with the status of a closed pipe',
   async (...args) => {
     const child = spawn(join(root, 'node_modules/.bin/node'), [join(root, 'agent/cli/cli.ts'), ...args], { env: {} })

@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { parseCommandLine } from '../../../agent/cli/command-line.ts'
 import { UsageError } from '../../../agent/cli/failure.ts'
-import { checkComponents } from '../../../agent/cli/provision-options.ts'
+import { checkComponents, checkNodes, type ProvisionOptions } from '../../../agent/cli/provision-options.ts'
+import { builtInProfiles } from '../../../agent/operator/etcd/profile-table.ts'
 
-function parseProvisionOptions(argv: readonly string[]): unknown {
+function parseProvisionOptions(argv: readonly string[]): ProvisionOptions {
   const task = parseCommandLine(['provision', ...argv])
-  return task.command === 'provision' ? task.options : task
+  if (task.command !== 'provision') throw new Error(task.command)
+  return task.options
 }
 
 describe('good arguments', () => {
@@ -13,7 +15,7 @@ describe('good arguments', () => {
     expect(parseProvisionOptions(['plan'])).toEqual({
       action: 'plan',
       components: ['calico-node', 'calico-cni', 'calico-kube-controllers', 'calicoctl'],
-      naming: 'component',
+      naming: 'node',
       nodes: [],
       nodesFile: undefined,
       profilesFile: undefined,
@@ -24,6 +26,7 @@ describe('good arguments', () => {
       strict: false,
       defaults: false,
       output: 'text',
+      connection: {},
       graceMs: 3_600_000,
       resyncMs: 600_000,
       busyShare: 0.05,
@@ -55,18 +58,20 @@ describe('bad arguments', () => {
     ['plan --all', "unknown option '--all'"],
     ['plan --components', "option '--components <names>' argument missing"],
     ['plan --components a,,b', '--components has an empty name in "a,,b"'],
-    ['plan --naming nodes', "argument 'nodes' is invalid. Allowed choices are component, node."],
+    ['plan --naming nodes', "argument 'nodes' is invalid. Allowed choices are node, component."],
     ['plan --output yaml', "argument 'yaml' is invalid. Allowed choices are text, json."],
-    ['plan --naming node', '--naming node needs --nodes or --nodes-file'],
-    ['plan --nodes a', '--nodes and --nodes-file need --naming node'],
-    ['plan --naming node --nodes a/b', '--nodes: "a/b" is not the name of a node'],
-    ['plan --naming node --nodes a,A', '--nodes: A and a differ only in case'],
+    ['plan --naming component --nodes a', '--nodes and --nodes-file have no effect with --naming component'],
+    ['plan --nodes a/b', '--nodes: "a/b" is not the name of a node'],
+    ['plan --nodes a,A', '--nodes: A and a differ only in case'],
     ['plan --yes', "unknown option '--yes'"],
     ['plan --enable-auth', "unknown option '--enable-auth'"],
     ['export --prune', "unknown option '--prune'"],
     ['export --output json', "unknown option '--output'"],
     ['plan --profiles=', '--profiles is empty'],
-    ['plan --strict', '--strict needs --naming node'],
+    ['plan --naming component --strict', '--strict has no effect with --naming component'],
+    ['plan --cert a', '--cert and --key belong together'],
+    ['plan --endpoints=', '--endpoints is empty'],
+    ['watch --endpoints a:1', "unknown option '--endpoints'"],
     ['export --defaults', "unknown option '--defaults'"],
     ['watch --defaults', "unknown option '--defaults'"],
     ['plan --prune=yes', "unknown option '--prune=yes'"],
@@ -78,6 +83,21 @@ describe('bad arguments', () => {
     const parse = () => parseProvisionOptions(argv.split(' ').filter((arg) => arg !== ''))
     expect(parse).toThrow(UsageError)
     expect(parse).toThrow(message)
+  })
+
+  it('no nodes, if a component has a user for each of them', () => {
+    const check = (args: string) => () => checkNodes(parseProvisionOptions(args.split(' ')), builtInProfiles)
+    const all = '--nodes or --nodes-file is missing: calico-node, calico-cni have a user for each node'
+    expect(check('plan')).toThrow(UsageError)
+    expect(check('plan')).toThrow(all)
+    expect(check('export --components calicoctl,felix')).toThrow('is missing: felix has a user for each node')
+    const enough = [
+      'plan --components calicoctl',
+      'plan --naming component',
+      'plan --nodes node1',
+      'apply --nodes-file nodes.txt',
+    ]
+    for (const args of enough) expect(check(args)).not.toThrow()
   })
 
   it('a component that there is not', () => {

@@ -6,11 +6,11 @@ const clientCertificate = { VAULT_CLIENT_CERT: '/tls/tls.crt', VAULT_CLIENT_KEY:
 const tokenFile = '/var/run/secrets/kubernetes.io/serviceaccount/token'
 
 test.each([
-  [{}, { method: 'kubernetes', mount: 'kubernetes', role: 'calico-node', tokenFile }],
-  [{ AGENT_AUTH_METHOD: 'jwt' }, { method: 'jwt', mount: 'jwt', role: 'calico-node', tokenFile }],
+  [{}, { method: 'jwt', mount: 'jwt', role: 'calico-node', tokenFile }],
+  [{ AGENT_AUTH_METHOD: 'kubernetes' }, { method: 'kubernetes', mount: 'kubernetes', role: 'calico-node', tokenFile }],
   [
     { AGENT_AUTH_MOUNT: 'prod/k8s', AGENT_AUTH_ROLE: 'r', AGENT_AUTH_TOKEN_FILE: '/t' },
-    { method: 'kubernetes', mount: 'prod/k8s', role: 'r', tokenFile: '/t' },
+    { method: 'jwt', mount: 'prod/k8s', role: 'r', tokenFile: '/t' },
   ],
   [
     { AGENT_AUTH_METHOD: 'approle', AGENT_AUTH_ROLE_ID_FILE: '/r' },

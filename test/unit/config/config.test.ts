@@ -22,8 +22,8 @@ const defaults: Config = {
     timeoutMs: 60_000,
   },
   auth: {
-    method: 'kubernetes',
-    mount: 'kubernetes',
+    method: 'jwt',
+    mount: 'jwt',
     role: 'calico-node',
     tokenFile: '/var/run/secrets/kubernetes.io/serviceaccount/token',
   },
@@ -46,7 +46,7 @@ const defaults: Config = {
   etcdCaFile: undefined,
   etcdProbe: undefined,
   listen: { host: '0.0.0.0', port: 9879 },
-  log: { level: 'info', format: 'json' },
+  log: { level: 'info', format: undefined },
   stateDirectory: undefined,
   bootstrapDirectory: undefined,
   hostCni: undefined,
@@ -68,7 +68,7 @@ describe('defaults', () => {
   })
 
   test('white space around a value is not part of it', () => {
-    expect(parse({ AGENT_COMPONENT: ' calicoctl\n' }).targets[0]?.commonName).toBe('calicoctl:node1')
+    expect(parse({ AGENT_COMPONENT: ' calicoctl\n' }).targets[0]?.commonName).toBe('calicoctl')
   })
 })
 

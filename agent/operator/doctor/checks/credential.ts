@@ -34,10 +34,10 @@ export function judgeClaims(
   { method, tokenFile }: Pick<Extract<Auth, { tokenFile: string }>, 'method' | 'tokenFile'>,
   nowMs: number,
 ): Verdict {
-  const { expiresAtMs, audiences, serviceAccount, podName, nodeName } = claims
+  const { expiresAtMs, audiences, serviceAccount, podName, nodeName, issuer } = claims
   const saw = [
     `${tokenFile}: service account ${serviceAccount ?? '(none)'}, audience ${audiences.join(', ') || '(none)'}`,
-    `pod ${podName ?? '(none)'}, node ${nodeName ?? '(none)'}, ${validity(expiresAtMs, nowMs)}`,
+    `pod ${podName ?? '(none)'}, node ${nodeName ?? '(none)'}, issuer ${issuer ?? '(none)'}, ${validity(expiresAtMs, nowMs)}`,
   ].join('\n')
   if (expiresAtMs !== undefined && expiresAtMs <= nowMs) return failure(saw, 'credential-expired')
   if (method === 'jwt' && (nodeName === undefined || podName === undefined)) {

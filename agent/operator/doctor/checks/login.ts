@@ -2,8 +2,12 @@
 import type { Auth } from '../../../config/auth.ts'
 import { formatDuration } from '../../../core/duration.ts'
 import { AgentError } from '../../../core/errors.ts'
+import { asObject } from '../../../core/json.ts'
 import { revealed } from '../../../core/secret.ts'
 import type { AgentEvent } from '../../../sidecar/observe/events.ts'
+import { readTokenClaims } from '../../../vault/credentials.ts'
+import type { Transport } from '../../../vault/transport.ts'
+import type { Access } from '../access.ts'
 import { type Check, ExplainedError, failure, ok, skipped, type Verdict, warning } from '../check.ts'
 import { readCapabilities } from '../vault-answers.ts'
 
@@ -12,13 +16,14 @@ export const login: Check = {
   where: 'vault',
   title: 'login to Vault',
   needs: ['credential', 'vault-state'],
-  run: async ({ config: { inlineAuth }, vault, events, now }) => {
+  run: async (access) => {
+    const { config, vault, events, now } = access
     const { auth, session } = vault()
-    if (inlineAuth) return skipped('with AGENT_INLINE_AUTH every request logs in by itself')
+    if (config.inlineAuth) return skipped('with AGENT_INLINE_AUTH every request logs in by itself')
     try {
       await session.use(async () => {})
     } catch (error) {
-      throw explain(error, auth)
+      throw explain(await withIssuers(error, access), auth)
     }
     return ok(describeLogin(auth, events, now()))
   },
@@ -29,6 +34,36 @@ function describeLogin(auth: Auth, events: readonly AgentEvent[], nowMs: number)
   const life = done?.expiresAtMs === undefined ? 'never expires' : `lives ${formatDuration(done.expiresAtMs - nowMs)}`
   if (auth.method === 'token') return `the token works and ${life}`
   return `auth/${auth.mount}${'role' in auth ? ` as ${auth.role}` : ''}; the token ${life}`
+}
+
+/** Vault does not say which issuer it wants: both are named, if somebody is here who may read that. */
+async function withIssuers(error: unknown, { vault, operatorToken }: Access): Promise<unknown> {
+  const { auth, transport, address } = vault()
+  if (!(error instanceof AgentError) || auth.method !== 'jwt' || !/issuer \(iss\)/.test(error.message)) return error
+  const wanted =
+    operatorToken &&
+    (await readBoundIssuer(transport, `/v1/auth/${auth.mount}/config`, {
+      'X-Vault-Token': operatorToken.reveal(),
+      ...(address.namespace === undefined ? {} : { 'X-Vault-Namespace': address.namespace }),
+    }))
+  const { issuer = '(none)' } = readTokenClaims(auth.tokenFile)
+  const saw = `the token's issuer is ${issuer}; Vault expects ${wanted ?? `bound_issuer of auth/${auth.mount}/config`}`
+  return new AgentError(error.code, `${error.message}\n${saw}`, { cause: error })
+}
+
+async function readBoundIssuer(
+  transport: Transport,
+  path: string,
+  headers: Readonly<Record<string, string>>,
+): Promise<string | undefined> {
+  try {
+    const { body } = await transport.request({ operation: 'setup', method: 'GET', path, headers, json: undefined })
+    const issuer = asObject(asObject(body)?.['data'])?.['bound_issuer']
+    return typeof issuer === 'string' ? issuer : undefined
+  } catch (error) {
+    if (error instanceof AgentError) return undefined
+    throw error
+  }
 }
 
 /** Vault's refusals of a login, by its own words, and what is behind each. */
@@ -48,6 +83,10 @@ const refusals: readonly (readonly [RegExp, string])[] = [
   [
     /subject|service account name not authorized|namespace not authorized/i,
     "Use the service account that the Vault role is bound to, or correct the role's bound_subject or bound_service_account_names.",
+  ],
+  [
+    /issuer \(iss\)/i,
+    'Make bound_issuer of the auth method the issuer of this cluster: kubernetes.issuer in setup-vault.yaml, then setup-vault apply.',
   ],
   [
     /claim .*(does not match|missing|not found)|bound claim/i,

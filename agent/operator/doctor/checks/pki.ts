@@ -1,5 +1,6 @@
 /** Owns the checks of the PKI mount: its issuers, what its role makes of our request, and the phase of a CA rotation. */
 import type { X509Certificate } from 'node:crypto'
+import { isoTime } from '../../../core/clock.ts'
 import { formatDuration } from '../../../core/duration.ts'
 import { AgentError } from '../../../core/errors.ts'
 import { reasons } from '../../../core/reason-catalog.ts'
@@ -55,8 +56,22 @@ export function judgeIssuers(
     .join('\n')
   const rotate = 'Rotate the CA (docs/ca-rotation.md): certificates cannot outlive their issuer.'
   if (!found.some((each) => left(each) > 0)) return failure(saw, 'expired', rotate)
-  const dying = found.some((each) => left(each) > 0 && left(each) < ttlSeconds * 1000 * 30)
-  return dying ? warning(saw, rotate, 'lifetime-too-short') : ok(saw)
+  const [ending] = found
+    .filter((each) => left(each) > 0 && left(each) < Math.max(yearMs, ttlSeconds * 1000 * 30))
+    .toSorted((one, other) => left(one) - left(other))
+  if (ending === undefined) return ok(saw)
+  return warning(saw, `${limitText(ending, ttlSeconds * 1000, nowMs)} ${rotate}`, 'lifetime-too-short')
+}
+
+/** A new CA takes months to reach everybody who verifies by hand. */
+const yearMs = 365 * 86_400_000
+
+function limitText(ending: X509Certificate, ttlMs: number, nowMs: number): string {
+  const limitMs = validityOf(ending).notAfterMs - ttlMs
+  const name = describeName(ending.subject)
+  return limitMs > nowMs
+    ? `From ${isoTime(limitMs).slice(0, 10)} on, certificates of ${name} live shorter than AGENT_TTL.`
+    : `Certificates of ${name} already live shorter than AGENT_TTL.`
 }
 
 export const signing: Check = {

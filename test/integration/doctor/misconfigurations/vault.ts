@@ -89,6 +89,20 @@ export const vaultMisconfigurations: readonly Misconfiguration[] = [
     advice: /bound_audiences/,
   },
   {
+    title: 'the token is of another issuer than Vault expects',
+    async spoil({ vault, api }) {
+      const { body } = await api.root('GET', 'auth/jwt/config')
+      await api.root('POST', 'auth/jwt/config', { ...body.data, bound_issuer: 'https://other.example.org' })
+      onTestFinished(async () => void (await api.root('POST', 'auth/jwt/config', body.data)))
+      // Whoever looks may read Vault's configuration; the agent may not.
+      return { env: { VAULT_TOKEN: vault.rootToken } }
+    },
+    check: 'login',
+    reason: 'vault-login-refused',
+    saw: /the token's issuer is https:\/\/(?!other).*; Vault expects https:\/\/other\.example\.org/,
+    advice: /bound_issuer.*kubernetes\.issuer/,
+  },
+  {
     title: 'the auth method is mounted elsewhere',
     spoil: withEnv({ AGENT_AUTH_MOUNT: 'elsewhere' }),
     check: 'login',

@@ -2,10 +2,11 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import type { Target } from '../../../../agent/config/config.ts'
 import { AgentError } from '../../../../agent/core/errors.ts'
+import { reasons } from '../../../../agent/core/reason-catalog.ts'
 import type { Access } from '../../../../agent/operator/doctor/access.ts'
 import { type Check, type Finding, failure, ok, skipped } from '../../../../agent/operator/doctor/check.ts'
 import { createChecks } from '../../../../agent/operator/doctor/checks.ts'
-import { examine } from '../../../../agent/operator/doctor/examine.ts'
+import { examine, withClock } from '../../../../agent/operator/doctor/examine.ts'
 import { memoize, memoizeFor } from '../../../../agent/operator/doctor/memoize.ts'
 
 const targets = ['one', 'two'].map((component) => ({ component }) as Target)
@@ -81,6 +82,27 @@ describe('an examination', () => {
   })
 })
 
+describe('a date as the reason', () => {
+  const now = () => Date.parse('2026-11-21T12:00:00Z')
+  const finding = { check: 'published', title: 'x', target: undefined, ...failure('it has expired', 'expired') }
+
+  it('has whoever reads look at the clock', () => {
+    const clock = /^.+ Or the clock is wrong: this machine has 2026-11-21T12:00:00Z \(check `clock`\)\.$/
+    expect(withClock(finding, now).advice).toMatch(clock)
+    const tls = { ...finding, ...failure('certificate is not yet valid', 'vault-tls', 'Look at the file.') }
+    expect(withClock(tls, now).advice).toMatch(/^Look at the file\. Or the clock is wrong/)
+  })
+
+  it.each([
+    ['what is well', { status: 'ok' as const }],
+    ['what has another reason', { saw: 'sealed', code: 'vault-sealed' as const }],
+    ['the clock itself', { check: 'clock' }],
+  ])('but not for %s', (_what, change) => {
+    const other = { ...finding, ...change }
+    expect(withClock(other, now)).toBe(other)
+  })
+})
+
 describe('the table of checks', () => {
   it('has each once, after those it needs', () => {
     const ids = createChecks(undefined).map(({ id }) => id)
@@ -97,6 +119,29 @@ describe('docs/doctor.md', () => {
       ([, id]) => id,
     )
     expect(anchors).toEqual(createChecks(undefined).map(({ id }) => id))
+  })
+})
+
+describe('the questions of the runbook', () => {
+  const text = readFileSync('docs/doctor.md', 'utf8').split('<!-- questions -->')[1]?.split('\n\n')[0] ?? ''
+  const rows = text.split('\n').slice(3)
+
+  it('are answered by checks that there are, and every check answers one', () => {
+    const named = rows.flatMap((row) =>
+      [...(row.split(' | ')[1] ?? '').matchAll(/`([a-z-]+)`/g)].map(([, id = '']) => id),
+    )
+    const ids = createChecks(undefined).map(({ id }) => id)
+    expect(new Set(named)).toEqual(new Set(ids))
+  })
+
+  it('are about codes that there are', () => {
+    const codes = Object.keys(reasons)
+    for (const row of rows) {
+      for (const [, code = '', dots] of (row.split(' | ')[0] ?? '').matchAll(/`([a-z-]+)(…?)`/g)) {
+        const isThere = codes.some((each) => (dots === '' ? each === code : each.startsWith(code)))
+        expect({ code, isThere }).toEqual({ code, isThere: true })
+      }
+    }
   })
 })
 

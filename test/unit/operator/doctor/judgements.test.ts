@@ -71,6 +71,7 @@ describe('the credential', () => {
     podName: 'calico-node-1',
     serviceAccount: 'kube-system:calico-node',
     audiences: ['vault-calico'],
+    issuer: 'https://issuer',
   }
   const jwt = { method: 'jwt', tokenFile: '/token' } as const
   it.each<[string, object, string]>([
@@ -186,7 +187,17 @@ describe('certificates of others', () => {
     expect(judgeIssuers([], pki, nowMs)).toMatchObject({ status: 'failure', code: 'vault-not-found' })
     expect(judgeIssuers(issuers, pki, endMs)).toMatchObject({ status: 'failure', code: 'expired' })
     expect(judgeIssuers(issuers, pki, endMs - 29 * 60_000)).toMatchObject({ status: 'warning' })
-    expect(judgeIssuers(issuers, pki, endMs - 31 * 60_000)).toMatchObject({ status: 'ok' })
+    const dayMs = 86_400_000
+    expect(judgeIssuers(issuers, pki, endMs - 364 * dayMs)).toMatchObject({
+      status: 'warning',
+      advice: expect.stringMatching(
+        /^From \d{4}-\d\d-\d\d on, certificates of CN=CA live shorter .*ca-rotation/,
+      ) as string,
+    })
+    expect(judgeIssuers(issuers, pki, endMs - 366 * dayMs)).toMatchObject({ status: 'ok' })
+    expect(judgeIssuers(issuers, pki, endMs - 59_000)).toMatchObject({
+      advice: expect.stringMatching(/^Certificates of CN=CA already live shorter than AGENT_TTL/) as string,
+    })
   })
 
   it('an issuer that cannot be used is a warning that names it; what is worse stays what it is', () => {

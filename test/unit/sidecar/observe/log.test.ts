@@ -3,10 +3,11 @@ import { expect, test } from 'vitest'
 import { describe } from '../../../../agent/sidecar/observe/describe.ts'
 import type { AgentEvent } from '../../../../agent/sidecar/observe/events.ts'
 import type { Level } from '../../../../agent/sidecar/observe/log-line.ts'
+import { missingTerminal } from '../../../support/terminal.ts'
 import { sampleEvents, sampleNow } from './sample-events.ts'
 
 /** What a process of its own prints for the events: the log writes to standard output. */
-function printed(level: Level, format: 'json' | 'pretty', events: readonly AgentEvent[]): string {
+function printed(level: Level, format: 'json' | 'pretty' | undefined, events: readonly AgentEvent[]): string {
   const script = `
     import { createLog } from './agent/sidecar/observe/log.ts'
     const log = createLog(${JSON.stringify({ level, format })}, { now: () => ${sampleNow} })
@@ -47,11 +48,14 @@ test.each<[Level, readonly Level[]]>([
   expect(types).toEqual(all.filter(isTold(told)).map(({ type }) => type))
 })
 
-test('pretty: time, level, message, fields; without colors where nobody looks', () => {
-  expect(printed('debug', 'pretty', [sampleEvents.recovered, sampleEvents.login])).toBe(
+test('pretty: date, level, message, what was said, runbook; without colors where nobody looks', () => {
+  const failed = describe(sampleEvents['renewal-failed'], sampleNow)
+  const { error, runbook } = failed?.fields ?? {}
+  expect(printed('debug', 'pretty', [sampleEvents.recovered, sampleEvents.login, sampleEvents['renewal-failed']])).toBe(
     [
-      '12:00:00 info  calico-node: works again component=calico-node',
-      '12:00:00 debug logged in to Vault by jwt method=jwt mount=jwt tokenExpires=2026-11-21T12:15:00.000Z',
+      '2026-11-21 12:00:00Z info  calico-node: works again',
+      '2026-11-21 12:00:00Z debug logged in to Vault by jwt',
+      `2026-11-21 12:00:00Z ${failed?.level.padEnd(5)} ${failed?.message} (${String(error)}) ${String(runbook)}`,
       '',
     ].join('\n'),
   )
@@ -72,4 +76,16 @@ test.each(['json', 'pretty'] as const)('%s: nor does what stands in the message 
   expect(text).not.toContain('\u001b')
   if (format === 'pretty') expect(text).not.toContain('\u009b')
   expect(text).toContain('forged')
+})
+
+test.skipIf(missingTerminal !== undefined)('without a format: readable on a terminal, in colors', () => {
+  const script = `import { createLog } from './agent/sidecar/observe/log.ts'; createLog({ level: 'info' }, { now: () => ${sampleNow} })(${JSON.stringify(sampleEvents.recovered)})`
+  const command = `'${process.execPath}' --input-type=module-typescript --eval "$SCRIPT"`
+  const env = { ...process.env, SCRIPT: script }
+  const { stdout } = spawnSync('script', ['-qec', command, '/dev/null'], { encoding: 'utf8', env })
+  expect(stdout.trim()).toBe('2026-11-21 12:00:00Z \u001b[36minfo \u001b[0m calico-node: works again')
+})
+
+test('without a format: JSON for a pipe', () => {
+  expect(JSON.parse(printed('info', undefined, [sampleEvents.recovered]))).toMatchObject({ event: 'recovered' })
 })

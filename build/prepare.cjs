@@ -1,0 +1,34 @@
+// Builds dist/ once, after `npm ci` and before the first command that finds none. Runs on whatever Node npm has.
+'use strict'
+const { spawnSync } = require('node:child_process')
+const { existsSync } = require('node:fs')
+const { join } = require('node:path')
+
+const root = join(__dirname, '..')
+const wanted = require('../package.json').devDependencies.node.split('.')[0]
+
+/** The program of the wanted Node: this one, or the one that `npm ci` brings. */
+exports.findNode = () => {
+  if (process.versions.node.split('.')[0] === wanted) return process.execPath
+  const brought = join(root, 'node_modules/node/bin/node')
+  return existsSync(brought) ? brought : undefined
+}
+
+/** Why nothing can run here; undefined: dist/ is there. */
+exports.prepare = () => {
+  const node = exports.findNode()
+  if (node === undefined) {
+    return `needs Node ${wanted}; this is ${process.version}. Run \`npm ci\` (with scripts, they bring the right Node), or install Node ${wanted}.`
+  }
+  if (existsSync(join(root, 'dist/main.js'))) return undefined
+  if (!existsSync(join(root, 'node_modules/esbuild'))) return 'dist/ is not built. Run `npm ci`, then `npm run build`.'
+  process.stderr.write('calico-vault-agent: building dist/, this once\n')
+  const { status } = spawnSync(node, ['build/build.ts'], { cwd: root, stdio: ['ignore', 2, 2] })
+  return status === 0 ? undefined : 'dist/ could not be built. `npm run build` says why.'
+}
+
+// By npm: an install without what builds (--ignore-scripts, --omit=dev) is no mistake.
+if (require.main === module) {
+  const problem = exports.prepare()
+  if (problem !== undefined) process.stderr.write(`calico-vault-agent: ${problem}\n`)
+}
