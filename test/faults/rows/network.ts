@@ -27,7 +27,7 @@ function through(
 
 const answering = (text: string) => ({ onRequest: (client: TLSSocket) => void client.end(text) })
 
-function httpAnswer(status: string, headers: readonly string[] = [], body = ''): string {
+export function httpAnswer(status: string, headers: readonly string[] = [], body = ''): string {
   return [`HTTP/1.1 ${status}`, `content-length: ${body.length}`, ...headers, '', body].join('\r\n')
 }
 
