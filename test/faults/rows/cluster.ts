@@ -6,7 +6,7 @@ import { clusterMissing, type RealVaultCluster, type VaultMember } from '../../s
 import { judge } from '../harness.ts'
 import type { ClusterOptions, FaultRow, MatrixRow, Outcome, RunOptions, Stage } from '../row.ts'
 import { createStage } from '../stage.ts'
-import { type DirectoryWatch, watchDirectory } from '../watch.ts'
+import { watchDirectory } from '../watch.ts'
 import { httpAnswer } from './network.ts'
 import { forgetTokens } from './vault.ts'
 
@@ -147,11 +147,7 @@ async function renewAfterLogin(stage: Stage): Promise<void> {
 const recoversWithinSeconds = 45
 
 /** What is felt of it, and how often, is no promise; that few requests are made and the agent helps itself, is. */
-function endured(
-  name: string,
-  env: FaultRow['env'] & {},
-  endure: (stage: Stage, watch: DirectoryWatch) => Promise<string>,
-): MatrixRow {
+function endured(name: string, env: FaultRow['env'] & {}, endure: (stage: Stage) => Promise<string>): MatrixRow {
   return {
     group,
     name,
@@ -170,25 +166,20 @@ function endured(
       const stage = await createStage(row, lab, node, onEnd)
       const watch = watchDirectory(stage.directory, `calico-node:${node}`)
       onEnd(() => watch.stop())
-      const done = await endure(stage, watch)
-      const endedAt = performance.now()
       const before = watch.seen
-      if (lastOutcome(stage.agent) !== 'published') await until(() => watch.seen > before)
+      const done = await endure(stage)
+      const endedAt = performance.now()
+      const isWell = (): boolean => watch.seen > before && lastOutcome(stage.agent) === 'published'
+      while (!isWell() && performance.now() - endedAt < recoversWithinSeconds * 1000) await delay(lookEveryMs)
       const recoveredAfterSeconds = (performance.now() - endedAt) / 1000
       const judged = await judge(stage, watch)
-      const isOver = lastOutcome(stage.agent) === 'published'
-      const problems = isOver
+      const problems = isWell()
         ? judged.problems
         : [...judged.problems, `no new certificate within ${recoversWithinSeconds} s`]
       const outcome = `${done}; ${felt(stage.agent)}`
       return { group, name, outcome, recoveredAfterSeconds, recoversWithinSeconds, ...judged, problems }
     },
   }
-}
-
-async function until(isSo: () => boolean): Promise<void> {
-  const endAt = performance.now() + recoversWithinSeconds * 1000
-  while (!isSo() && performance.now() < endAt) await delay(lookEveryMs)
 }
 
 const outcomesOf = ({ lines }: AgentProcess) =>
@@ -209,7 +200,7 @@ function leaderKilled(what: string, path: string): MatrixRow {
   return endured(
     `the leader is killed in the middle of ${what}`,
     () => ({}),
-    async (stage, watch) => {
+    async (stage) => {
       const leader = behind(stage)
       const isGone = Promise.withResolvers<void>()
       await forgetTokens(stage)
@@ -221,10 +212,8 @@ function leaderKilled(what: string, path: string): MatrixRow {
           return 'pass'
         },
       })
-      const before = watch.seen
       stage.agent.signal('SIGHUP')
       await isGone.promise
-      await until(() => watch.seen > before)
       return 'another one is elected'
     },
   )
