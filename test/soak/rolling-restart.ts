@@ -64,7 +64,7 @@ export async function runRollingRestart(
 
   const leader = await cluster.leader()
   for (const member of [...cluster.members.filter((each) => each !== leader), leader]) {
-    const before = fleet.map(({ watch }) => watch.seen)
+    const before = seenBy(fleet)
     await member.kill()
     if (isPushed) for (const { agent } of fleet) agent.signal('SIGHUP')
     await delay(downMs)
@@ -73,10 +73,7 @@ export async function runRollingRestart(
     await delay(betweenMs)
     if (isPushed) await allRenewed(fleet, before)
   }
-  await allRenewed(
-    fleet,
-    fleet.map(({ watch }) => watch.seen),
-  )
+  if (!isPushed) await allRenewed(fleet, seenBy(fleet))
   clearInterval(look)
   for (const { watch } of fleet) watch.stop()
 
@@ -119,6 +116,8 @@ async function allRenewed(fleet: readonly Node[], before: readonly number[]): Pr
     watch.seen > (before[index] ?? 0) || watch.notAfterMs < Date.now() - 60_000
   while (!fleet.every(isDone)) await delay(lookEveryMs)
 }
+
+const seenBy = (fleet: readonly Node[]) => fleet.map(({ watch }) => watch.seen)
 
 function busiestMinute(lines: readonly LoggedLine[]): number {
   const times = lines.filter(({ event }) => event === 'vault-request').map(({ time }) => Date.parse(String(time)))
