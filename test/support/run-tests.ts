@@ -30,6 +30,8 @@ export async function runTests({ files, provide, maxConcurrency = 1, timeoutMs, 
     reporters: [['default', { summary: false }]],
     maxConcurrency,
     testTimeout: timeoutMs,
+    // Figures of one file are not to be those of two.
+    fileParallelism: false,
     provide,
     ...(only === undefined ? {} : { testNamePattern: only }),
   })

@@ -59,6 +59,20 @@ test('VAULT_TLS_SERVER_NAME is the name that is verified and sent', async () => 
   expect(names).toEqual(['vault.internal'])
 })
 
+test.each([
+  ['localhost', 'localhost'],
+  // RFC 6066, 3: an IP address is no name.
+  ['127.0.0.1', false],
+])('the host of %s is sent as a name: %s', async (host, name) => {
+  const names: unknown[] = []
+  const server = await serve((exchange) => {
+    names.push((exchange.socket as { servername?: unknown }).servername)
+    ok(exchange)
+  })
+  await transportTo(`https://${host}:${server.port}`).transport.request(signRequest)
+  expect(names).toEqual([name])
+})
+
 test('a server whose certificate has expired', async () => {
   const { certificatePem: cert, privateKeyPem: key } = await testCa.issue({
     server: true,
