@@ -19,7 +19,7 @@ const { isGood, tests } = await runTests({
   files: ['test/soak/soak.test.ts', 'test/soak/rolling-restart.test.ts'],
   provide: { soakRotations: Number(options.rotations), fleetAgents: Number(options.agents) },
   timeoutMs: 3_600_000,
-  only: options.only === undefined ? undefined : new RegExp(options.only),
+  only: options.only,
 })
 const all = tests.flatMap(({ name, meta }) => {
   const figures = meta.soak ?? meta.fleet ?? meta.rolling

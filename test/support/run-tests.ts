@@ -11,8 +11,8 @@ export interface LongRun {
   readonly provide: Partial<ProvidedContext>
   readonly maxConcurrency?: number
   readonly timeoutMs: number
-  /** Fits the names of those that are run; the others are left out. */
-  readonly only?: RegExp | undefined
+  /** Of the tests, those whose names match. */
+  readonly only?: string | undefined
 }
 
 export interface LongRunEnd {

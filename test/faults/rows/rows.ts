@@ -8,6 +8,7 @@ import { clusterFaults, clusterRows } from './cluster.ts'
 import { credentialRows } from './credentials.ts'
 import { diskRows } from './disk.ts'
 import { etcdRows } from './etcd.ts'
+import { damagedRows, fileRows } from './files.ts'
 import { killRows } from './kill.ts'
 import { neighbourRows } from './neighbour.ts'
 import { networkRows } from './network.ts'
@@ -18,9 +19,12 @@ const etcd = locateServer('etcd')
 const missingEtcd = 'missing' in etcd ? etcd.missing : undefined
 
 export const rows: readonly MatrixRow[] = [
-  ...[...vaultRows, ...networkRows, ...credentialRows, ...etcdRows, ...diskRows, ...neighbourRows].map(asMatrixRow),
+  ...[...vaultRows, ...networkRows, ...credentialRows, ...etcdRows, ...diskRows, ...fileRows, ...neighbourRows].map(
+    asMatrixRow,
+  ),
   ...clusterFaults.map(asMatrixRow),
   ...clusterRows,
+  ...damagedRows,
   ...clockRows,
   ...processRows,
   ...killRows,
