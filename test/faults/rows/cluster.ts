@@ -89,15 +89,15 @@ export const clusterFaults: readonly FaultRow[] = [
     reasons: [],
     cluster: { first: 'leader' },
     async inject(stage) {
-      const { members, leader } = clusterOf(stage)
-      await backUp(members)
-      const { api } = await leader()
+      const cluster = clusterOf(stage)
+      await backUp(cluster.members)
+      const { api } = await cluster.leader()
       const second = { common_name: 'second', issuer_name: 'second', key_type: 'ec', ttl: '8760h' }
       await api.root('POST', 'pki/root/rotate/internal', second)
       await api.root('POST', 'pki/config/issuers', { default: 'second' })
       await renewAfterLogin(stage)
-      await restore(members)
-      await leader()
+      await restore(cluster.members)
+      await cluster.leader()
     },
     recover: () => {},
   },
@@ -226,19 +226,19 @@ const flapping = endured(
   // Due in the middle of it, by its own slot.
   () => ({ AGENT_TTL: '60s' }),
   async (stage) => {
-    const { leader } = clusterOf(stage)
+    const cluster = clusterOf(stage)
     const endAt = performance.now() + flappingMs
     let count = 0
     stage.agent.signal('SIGHUP')
     while (performance.now() < endAt) {
-      const { api } = await leader()
+      const { api } = await cluster.leader()
       count += await api.root('PUT', 'sys/step-down').then(
         () => 1,
         () => 0,
       )
       await delay(1000)
     }
-    await leader()
+    await cluster.leader()
     return `${count} leaders have stepped down`
   },
 )
