@@ -3,7 +3,7 @@
  * which the line verifies Vault with. Whoever reaches Vault may read it: no token is needed.
  */
 import type { VaultAddress } from '../../config/vault.ts'
-import { quoted } from '../../core/shell-quote.ts'
+import { quoted } from '../../core/text.ts'
 
 export function pkiCaHint({ origins, caFile, namespace }: VaultAddress, mount: string): string {
   const [origin = ''] = origins
