@@ -11,7 +11,7 @@ import { clientOf, etcdVersions, type Operator, operatorFiles, runProvision, sta
 
 describe('without etcd', () => {
   it('says everything that is missing at once', async () => {
-    const { code, stderr } = await runProvision(['plan'], {
+    const { code, stderr } = await runProvision(['plan', '--naming', 'component'], {
       env: {
         ETCD_ENDPOINTS: 'http://a:2379,b',
         AGENT_CALICO_VERSION: 'new',
@@ -32,7 +32,7 @@ describe('without etcd', () => {
   })
 
   it('no endpoints', async () => {
-    expect((await runProvision(['plan'], {})).stderr).toContain('ETCD_ENDPOINTS is required')
+    expect((await runProvision(['plan', '--naming', 'component'], {})).stderr).toContain('ETCD_ENDPOINTS is required')
   })
 
   it('a key that belongs to another certificate, and one that has expired', async () => {
@@ -44,7 +44,7 @@ describe('without etcd', () => {
       cert: one.certificatePem,
       key: other.privateKeyPem,
     })
-    expect(await swapped.provision(['plan'])).toMatchObject({
+    expect(await swapped.provision(['plan', '--naming', 'component'])).toMatchObject({
       code: 78,
       stderr: expect.stringContaining('ETCD_KEY_FILE is not the key of ETCD_CERT_FILE'),
     })
@@ -56,7 +56,7 @@ describe('without etcd', () => {
       cert: old.certificatePem,
       key: old.privateKeyPem,
     })
-    expect(await expired.provision(['plan'])).toMatchObject({
+    expect(await expired.provision(['plan', '--naming', 'component'])).toMatchObject({
       code: 78,
       stderr: expect.stringContaining('ETCD_CERT_FILE has expired at'),
     })
@@ -108,7 +108,7 @@ for (const version of etcdVersions) {
     const as = async (name: string | undefined, change: Partial<{ ca: string; endpoint: string }> = {}) => {
       const operator = operatorFiles({ ...(await etcd.client(name)), ...change })
       try {
-        return await operator.provision(['plan', '--detailed-exitcode'])
+        return await operator.provision(['plan', '--detailed-exitcode', '--naming', 'component'])
       } finally {
         operator.remove()
       }
@@ -130,7 +130,10 @@ for (const version of etcdVersions) {
       const issued = await stranger.issue({ commonName: 'root' })
       const { endpoint, caPem: ca } = etcd
       const operator = operatorFiles({ endpoint, ca, cert: issued.certificatePem, key: issued.privateKeyPem })
-      expect(await operator.provision(['plan'])).toMatchObject({ code: 69, stderr: expect.stringContaining('(etcd-') })
+      expect(await operator.provision(['plan', '--naming', 'component'])).toMatchObject({
+        code: 69,
+        stderr: expect.stringContaining('(etcd-'),
+      })
       operator.remove()
     })
 
@@ -147,10 +150,10 @@ for (const version of etcdVersions) {
       await auth.addUser('calicoctl', 'secret')
       await auth.addRole('calico-vault-agent/calico-cni')
       await auth.grantPrefix('calico-vault-agent/calico-cni', 'readwrite', '/')
-      const plan = await admin.provision(['plan', '--detailed-exitcode'])
+      const plan = await admin.provision(['plan', '--detailed-exitcode', '--naming', 'component'])
       expect(plan.code).toBe(2)
       expect(plan.stdout).toContain('Refused: the user calicoctl has a password')
-      const { code, stderr } = await admin.provision(['apply', '--yes'])
+      const { code, stderr } = await admin.provision(['apply', '--yes', '--naming', 'component'])
       expect(code).toBe(69)
       expect(stderr).toContain('etcd holds something that provision did not make and will not change (etcd-conflict)')
       expect(stderr).toContain('the user calicoctl has a password: whoever knows it needs no certificate')
