@@ -118,7 +118,7 @@ function alike({ node, lines }: Block): string {
   return node === undefined ? text : text.replaceAll(node, '\n\n')
 }
 
-const verbs = { '+': 'to add', '~': 'to change', '-': 'to remove' } as const
+const verbs = { '+': 'to add', '~': 'to change', '-': 'to take away' } as const
 
 function summary({ refusals, waitsFor }: Plan<unknown>, texts: readonly ChangeText[], signs: readonly Sign[]): string {
   if (refusals.length > 0) return 'Nothing can be applied until this is solved.'

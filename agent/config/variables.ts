@@ -4,6 +4,7 @@
  */
 
 import { calicoVariables } from './calico-variables.ts'
+import { onPublishVariables } from './on-publish-variables.ts'
 import { vaultVariables } from './vault-variables.ts'
 
 /** Sections of `--help` and docs/configuration.md, in the order in which a reader needs them. */
@@ -189,7 +190,7 @@ export const variables = {
   AGENT_SOURCE_POLL: {
     group: 'Operation',
     default: '5m',
-    meaning: 'kv, file: how often the source is looked at, 10s to 24h',
+    meaning: 'kv, file: how often the source is checked, 10s to 24h',
     onlyFor: { AGENT_SOURCE: ['kv', 'file'] },
   },
   AGENT_KV_MOUNT: {
@@ -210,22 +211,7 @@ export const variables = {
     meaning: 'kv: version of the engine, 1 or 2',
     onlyFor: { AGENT_SOURCE: ['kv'] },
   },
-  AGENT_ON_PUBLISH: {
-    group: 'Operation',
-    meaning: 'told after a publication: a program, `SIGHUP:/pid/file` or a loopback URL (docs/on-publish.md)',
-  },
-  AGENT_ON_PUBLISH_WHEN: {
-    group: 'Operation',
-    default: 'every',
-    meaning: '`every` publication, or `ca-only`: only if the CA set has changed',
-    needs: 'AGENT_ON_PUBLISH',
-  },
-  AGENT_ON_PUBLISH_TIMEOUT: {
-    group: 'Operation',
-    default: '30s',
-    meaning: 'how long it may take, 1s to 10m; then the program is killed with its children',
-    needs: 'AGENT_ON_PUBLISH',
-  },
+  ...onPublishVariables,
   AGENT_LISTEN: { group: 'Operation', default: '0.0.0.0:9879', meaning: 'address of health and metrics; `off`' },
   AGENT_LOG_LEVEL: { group: 'Operation', default: 'info', meaning: 'debug, info, warn or error' },
   AGENT_LOG_FORMAT: {

@@ -68,7 +68,7 @@ describe('an examination', () => {
 
   it('the cause is named once, however many checks are between', async () => {
     const checks = [
-      check('a', () => failure('no', 'expired')),
+      check('a', () => failure('no', 'vault-denied')),
       check('b', () => ok(''), { needs: ['a'] }),
       check('c', () => ok(''), { needs: ['b'] }),
       check('d', () => skipped('--no-sign')),
