@@ -83,8 +83,13 @@ function problem({ reason, components, detail, ...times }: Problem, targetCount:
 <h3>${sentence(summary)}${whom}</h3>
 <p>${advice}</p>
 ${detail === undefined ? '' : html`<p class="detail">${detail}</p>`}
-<p class="detail"><code>${reason}</code>${since(times, nowMs)} Runbook: <code>${runbookOf(reason)}</code></p>
+<p class="detail"><code>${reason}</code>${since(times, nowMs)} Runbook: ${runbookLink(runbookOf(reason))}</p>
 </div>`
+}
+
+/** A link if the runbook has an address of its own (AGENT_RUNBOOK_URL). */
+function runbookLink(place: string): Html {
+  return place.startsWith('https://') ? html`<a href="${place}">${place}</a>` : html`<code>${place}</code>`
 }
 
 function since({ firstAtMs, retryAtMs }: Pick<Problem, 'firstAtMs' | 'retryAtMs'>, nowMs: number): Html {

@@ -4,7 +4,7 @@ import type { Happening } from '../observe/timeline.ts'
 import { type Html, html } from './html.ts'
 import { moment } from './moment.ts'
 import { conditionOf } from './problems.ts'
-import type { CertificateStatus, TargetStatus } from './status.ts'
+import type { CaStatus, CertificateStatus, TargetStatus } from './status.ts'
 import { describeLife, signs, words } from './words.ts'
 
 export function targetSection(target: TargetStatus, nowMs: number): Html {
@@ -50,9 +50,14 @@ function facts({ directory }: TargetStatus, { commonName, serialNumber, chain, r
 function caSet({ component, ca }: TargetStatus): Html {
   return html`<h3>CA set</h3>
 <div class="scrolls" tabindex="0" role="region" aria-label="CA set of ${component}">
-<table><thead><tr><th scope="col">Certificate</th><th scope="col">Valid until</th><th scope="col">Used by the chain</th></tr></thead>
-<tbody>${ca.map((each) => html`<tr><td>${each.name}</td><td>${moment(each.notAfterMs)}</td><td>${each.isInUse ? 'yes' : 'no'}</td></tr>`)}</tbody></table>
+<table><thead><tr><th scope="col">Certificate</th><th scope="col">Valid until</th><th scope="col">Used</th></tr></thead>
+<tbody>${ca.map((each) => html`<tr><td>${each.name}</td><td>${moment(each.notAfterMs)}</td><td>${useOf(each)}</td></tr>`)}</tbody></table>
 </div>`
+}
+
+function useOf({ isInUse, verifiesEtcd }: CaStatus): string {
+  const uses = [...(isInUse ? ['by the chain'] : []), ...(verifiesEtcd ? ['to verify etcd'] : [])]
+  return uses.length === 0 ? 'no' : uses.join(', ')
 }
 
 const titles: Readonly<Record<Happening['what'], string>> = {

@@ -95,7 +95,7 @@ describe.skipIf(!hasPromtool)(`the alerts${leftOut}`, () => {
           'CalicoVaultAgentGateRejecting',
           { component: 'calico-node', reason, severity: 'warning' },
           {
-            summary: `Certificates for calico-node are refused on 1 nodes: ${reason}`,
+            summary: `Certificates for calico-node are refused: ${reason} (nodes: 1)`,
             runbook_url: `docs/runbook.md#${reason}`,
           },
         ),

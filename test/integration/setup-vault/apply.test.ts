@@ -141,7 +141,7 @@ describeSetup('setup-vault apply', (rig) => {
     expect(await planOf(operator)).toMatchObject({ inStep: true })
     // Now it is ours, by the policy: what is changed is put right without --adopt.
     await api.root('POST', 'company/roles/calicoctl', { allow_any_name: true })
-    expect(await operator.run('apply', '--yes')).toEqual(ended(0, 'Done: 1 changes.'))
+    expect(await operator.run('apply', '--yes')).toEqual(ended(0, 'Done: 1 change.'))
     expect((await api.root('GET', 'sys/mounts')).body.data?.['company/']).toMatchObject({
       description: 'of the company',
     })
@@ -213,7 +213,7 @@ describeSetup('setup-vault apply', (rig) => {
       ended(0, 'Vault does not show token_reviewer_jwt of auth/k-secret/config; --write-secrets writes it again'),
     )
     const again = await operator.run('apply', '--yes', '--write-secrets')
-    expect(again).toEqual(ended(0, 'Done: 1 changes.'))
+    expect(again).toEqual(ended(0, 'Done: 1 change.'))
     for (const { stdout } of [first, second, again]) expect(stdout).not.toContain(token)
   })
 })

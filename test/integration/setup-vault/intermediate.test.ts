@@ -51,7 +51,7 @@ describeSetup(
       writeFileSync(operator.file, yaml('inter', ', certificateFile: signed.pem'))
       expect(await operator.run('apply', '--yes')).toMatchObject({
         code: 0,
-        stdout: expect.stringContaining('Done: 1 changes.'),
+        stdout: expect.stringContaining('Done: 1 change.'),
       })
       expect(await planOf(operator)).toMatchObject({ inStep: true, notes: [] })
       const { api, accounts } = rig()

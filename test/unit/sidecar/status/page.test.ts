@@ -60,6 +60,16 @@ test.each<[string, Status['vault'], string]>([
   expect(statusPage({ ...statusOf({}), vault }).text).toContain(`<p class="vault">${text}</p>`)
 })
 
+test.each([
+  [true, false, 'by the chain'],
+  [false, true, 'to verify etcd'],
+  [true, true, 'by the chain, to verify etcd'],
+  [false, false, 'no'],
+])('a CA is shown with its use (%s, %s)', (isInUse, verifiesEtcd, text) => {
+  const ca = [{ name: 'CN=CA', serialNumber: '1', notAfterMs: 0, isInUse, verifiesEtcd }]
+  expect(statusPage(statusOf({ ca })).text).toContain(`<td>${text}</td>`)
+})
+
 test('the worst target comes first, in the summary and after it', () => {
   const targets = (['good', 'late', 'missing', 'expired'] as const).map((state) => ({
     ...target,
