@@ -1,6 +1,7 @@
 /** Owns reading the table of profiles: which rows the Calico versions and the naming of a cluster need, as grants. */
 import { type CalicoVersion, parseCalicoVersion } from '../../config/calico-version.ts'
-import { allows, exactKey, type Grant, normalizeGrants, prefixRange } from './grants.ts'
+import { condense } from './condense.ts'
+import { exactKey, type Grant, normalizeGrants, prefixRange } from './grants.ts'
 import type { Naming, Profile, Row } from './profile-table.ts'
 
 /** What a cluster wants of the profiles. */
@@ -44,11 +45,17 @@ export function grantsOf(profile: Profile, choice: Choice): ProfileGrants {
   const naming = profile.scope === 'cluster' ? 'component' : choice.naming
   const rows = profile.rows.filter((row) => isNeeded(row, { ...choice, naming }))
   const own = rows.filter(({ keys }) => keys.includes('{node}'))
-  const shared = normalizeGrants(rows.filter((row) => !own.includes(row)).map((row) => grantOf(row, '')))
+  const shared = rows.filter((row) => !own.includes(row)).map((row) => grantOf(row, ''))
+  // One user more or less in the whole cluster costs etcd nothing: its ranges stay as the table says.
+  if (naming === 'component') return { shared: normalizeGrants(shared), ofNode: () => [] }
+  const forAll = condense(shared)
   return {
-    shared,
-    // A role for each node costs etcd time at every change, so none holds what the shared role grants already.
-    ofNode: (node) => normalizeGrants(own.map((row) => grantOf(row, node))).filter((each) => !allows(shared, each)),
+    shared: forAll,
+    ofNode: (node) =>
+      condense(
+        own.map((row) => grantOf(row, node)),
+        forAll,
+      ),
   }
 }
 

@@ -5,6 +5,7 @@ import type { EtcdIdentity } from '../../support/etcd-grpc.ts'
 import { rounded } from '../summary.ts'
 
 const atOnce = 16
+const permissionTypes = { read: 'Read', write: 'Write', readwrite: 'Readwrite' } as const
 
 export async function measureBareWrites(
   { endpoint, ca, cert, key }: Required<EtcdIdentity>,
@@ -32,10 +33,9 @@ async function write({ auth }: Etcd3, change: Change): Promise<unknown> {
       return await auth.roleAdd({ name: change.role })
     case 'grant': {
       const { access, key, end } = change.grant
-      const permType = access === 'read' ? 'Read' : 'Readwrite'
       return await auth.roleGrantPermission({
         name: change.role,
-        perm: { permType, key: Buffer.from(key), range_end: Buffer.from(end) },
+        perm: { permType: permissionTypes[access], key: Buffer.from(key), range_end: Buffer.from(end) },
       })
     }
     case 'add-user':
