@@ -1,6 +1,6 @@
 /** Whether anybody else writes, as real etcd tells it; the clock is the test's own. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createPace, windowMs } from '../../../agent/operator/etcd/pace.ts'
+import { createPace, unusedUpTo, windowMs } from '../../../agent/operator/etcd/pace.ts'
 import { etcdAuth } from '../../support/etcd-auth.ts'
 import type { RealEtcd } from '../../support/real-etcd.ts'
 import { clientOf, etcdVersions, startMembers, titleOf } from './rig.ts'
@@ -28,6 +28,7 @@ for (const version of etcdVersions) {
         clock += ms
         await beside()
       }
+      await beside()
       const pace = createPace({ share: 0.01, now: () => clock, sleep })
       const one = async (index: number): Promise<void> => {
         most = Math.max(most, ++running)
@@ -40,9 +41,15 @@ for (const version of etcdVersions) {
       return { tookMs: clock, most }
     }
 
+    it('is full speed at once where hardly anything was ever written', async () => {
+      const { tookMs, most } = await makeUsers('first', 20, async () => {})
+      expect(most).toBe(16)
+      expect(tookMs).toBe(20 * 100)
+    })
+
     it('is one at a time and rests beside somebody who writes', async () => {
       const { tookMs, most } = await makeUsers('busy', 20, async () => {
-        for (let write = 0; write < 10; write++) await api.put('/somebody', String(write))
+        for (let write = 0; write <= unusedUpTo; write++) await api.put('/somebody', String(write))
       })
       expect(most).toBe(1)
       // Six of them are a minute's hundredth.
