@@ -47,6 +47,8 @@ function joined(grants: Grant[], row: (typeof neighbours)[number]): Grant[] {
 function withoutReadingTwice(grants: readonly Grant[], beside: readonly Grant[]): Grant[] {
   const readers = [...beside, ...grants].filter(({ access }) => access === 'read')
   return grants.map((grant) =>
-    grant.access === 'readwrite' && allows(readers, { ...grant, access: 'read' }) ? { ...grant, access: 'write' } : grant,
+    grant.access === 'readwrite' && allows(readers, { ...grant, access: 'read' })
+      ? { ...grant, access: 'write' }
+      : grant,
   )
 }

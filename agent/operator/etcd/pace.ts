@@ -24,8 +24,9 @@ export const unusedUpTo = 100n
 /** How long one look at etcd's counter of writes counts. */
 export const lookAgainMs = 1000
 const remembered = 7
-/** At full speed. */
-const atOnce = 16
+/** At full speed: so many, but no more than etcd makes within half a second, for it gives up on what has waited for some seconds. */
+const mostAtOnce = 16
+const queueMs = 500
 
 export interface PaceState {
   /** Changes of the last minute, and at least those of a node, and for how long each kept etcd busy. */
@@ -83,6 +84,11 @@ function median(values: readonly number[]): number {
 
 export function isQuiet({ quietSinceMs }: PaceState, nowMs: number): boolean {
   return nowMs - quietSinceMs >= quietAfterMs
+}
+
+/** How many changes may be under way at full speed. How long one takes, the first one tells. */
+export function planAtOnce({ spans }: PaceState): number {
+  return spans.length === 0 ? 1 : Math.max(1, Math.min(mostAtOnce, Math.floor(queueMs / Math.max(1, median(spans)))))
 }
 
 export interface Bound {
@@ -147,7 +153,7 @@ export function createPace({ share, now, sleep }: PaceOptions): Pace {
       const isLate = now() - lookedAt >= lookAgainMs
       // A look beside a change would take as long as that.
       if (isLate && running === 0) await look(api)
-      const limit = isLate || !isQuiet(state, now()) ? 1 : atOnce
+      const limit = isLate || !isQuiet(state, now()) ? 1 : planAtOnce(state)
       const restMs = planRest(state, bound, now())
       if (running >= limit) await ended.promise
       else if (restMs > 0) await sleep(Math.min(restMs, lookAgainMs))
@@ -158,7 +164,9 @@ export function createPace({ share, now, sleep }: PaceOptions): Pace {
   return {
     async change(api, work, isPatient = false) {
       if (share >= 1) return await work()
-      const bound = isPatient ? { share: Math.min(share, defaultBusyShare), together: 0 } : { share, together: nodeChanges }
+      const bound = isPatient
+        ? { share: Math.min(share, defaultBusyShare), together: 0 }
+        : { share, together: nodeChanges }
       const mine = line.then(() => turn(api, bound)).then(() => void running++)
       line = mine.catch(() => undefined)
       await mine

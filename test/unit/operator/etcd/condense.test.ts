@@ -16,25 +16,27 @@ describe('what Calico was recorded asking for', () => {
     [false, true].map((strict) => ({ naming: 'node' as const, versions: each, strict })),
   )
 
-  it.each(programs.filter((program) => profileOf(program).scope === 'node'))('%s may do what its rows say', (program) => {
-    for (const choice of choices) {
-      const rows = profileOf(program).rows.filter((row) => isNeeded(row, choice))
-      const plain = rows.map((row): Grant => ({ access: row.access, ...keyOf(row.keys.replace('{node}', node)) }))
-      const differs = keys.flatMap((key) =>
-        accesses
-          .map((access) => ({ access, ...exactKey(key) }))
-          .filter((wanted) => allows(grantsFor(program, choice), wanted) !== allows(plain, wanted)),
-      )
-      expect([choice, differs]).toEqual([choice, []])
-      expect(grantsFor(program, choice).length).toBeLessThanOrEqual(normalizeGrants(plain).length)
-    }
-  })
+  it.each(programs.filter((program) => profileOf(program).scope === 'node'))(
+    '%s may do what its rows say',
+    (program) => {
+      for (const choice of choices) {
+        const rows = profileOf(program).rows.filter((row) => isNeeded(row, choice))
+        const plain = rows.map((row): Grant => ({ access: row.access, ...keyOf(row.keys.replace('{node}', node)) }))
+        const differs = keys.flatMap((key) =>
+          accesses
+            .map((access) => ({ access, ...exactKey(key) }))
+            .filter((wanted) => allows(grantsFor(program, choice), wanted) !== allows(plain, wanted)),
+        )
+        expect([choice, differs]).toEqual([choice, []])
+        expect(grantsFor(program, choice).length).toBeLessThanOrEqual(normalizeGrants(plain).length)
+      }
+    },
+  )
 
   it('the users of a node have no more ranges to build than these', () => {
     const ranges = (grants: readonly Grant[]): number =>
       grants.reduce((sum, { access }) => sum + (access === 'readwrite' ? 2 : 1), 0)
-    const of = (program: string): number =>
-      ranges(grantsFor(program, { naming: 'node', versions: [], strict: false }))
+    const of = (program: string): number => ranges(grantsFor(program, { naming: 'node', versions: [], strict: false }))
     expect([of('calico-node'), of('calico-cni')]).toEqual([18, 8])
   })
 

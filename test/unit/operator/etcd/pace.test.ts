@@ -68,24 +68,29 @@ describe('the plan', () => {
 
   it('lets those of one node through whatever they cost, and keeps the share over a longer time', () => {
     fc.assert(
-      fc.property(shares, fc.integer({ min: 3, max: 10_000 }), fc.integer({ min: 11, max: 60 }), (share, spanMs, count) => {
-        let nowMs = 0
-        let state = busy(1, 0)
-        const began: number[] = []
-        for (let change = 0; change < count; change++) {
-          nowMs += planRest(busy(1, nowMs, state), { share, together: nodeChanges }, nowMs)
-          began.push(nowMs)
-          nowMs += spanMs
-          state = afterChange(busy(1, nowMs, state), spanMs, nowMs)
-        }
-        expect(began[nodeChanges - 1]).toBeLessThanOrEqual(2 * nodeChanges * spanMs)
-        const within = Math.max(windowMs, (nodeChanges * (spanMs - 1)) / share)
-        for (const end of began) {
-          const before = began.filter((at) => at < end && at > end - within).length
-          // One may begin before the share is used up, and one has begun before the time that is looked at.
-          expect((before - 2) * (spanMs - 1)).toBeLessThanOrEqual(share * within)
-        }
-      }),
+      fc.property(
+        shares,
+        fc.integer({ min: 3, max: 10_000 }),
+        fc.integer({ min: 11, max: 60 }),
+        (share, spanMs, count) => {
+          let nowMs = 0
+          let state = busy(1, 0)
+          const began: number[] = []
+          for (let change = 0; change < count; change++) {
+            nowMs += planRest(busy(1, nowMs, state), { share, together: nodeChanges }, nowMs)
+            began.push(nowMs)
+            nowMs += spanMs
+            state = afterChange(busy(1, nowMs, state), spanMs, nowMs)
+          }
+          expect(began[nodeChanges - 1]).toBeLessThanOrEqual(2 * nodeChanges * spanMs)
+          const within = Math.max(windowMs, (nodeChanges * (spanMs - 1)) / share)
+          for (const end of began) {
+            const before = began.filter((at) => at < end && at > end - within).length
+            // One may begin before the share is used up, and one has begun before the time that is looked at.
+            expect((before - 2) * (spanMs - 1)).toBeLessThanOrEqual(share * within)
+          }
+        },
+      ),
     )
   })
 
@@ -136,7 +141,7 @@ describe('the plan', () => {
 })
 
 /** etcd on a clock of its own: a write takes 1 ms, a change 30 ms, one after the other; `writes`: somebody else is at work. */
-function rig(share: number, writes: boolean) {
+function rig(share: number, writes: boolean, changeMs = 30) {
   let clock = 0
   const model = createEtcdModel()
   const put = model.put.bind(model)
@@ -158,7 +163,7 @@ function rig(share: number, writes: boolean) {
   const work = async (): Promise<void> => {
     most = Math.max(most, ++running)
     for (let turn = 0; turn < 50; turn++) await Promise.resolve()
-    clock += 30
+    clock += changeMs
     running--
   }
   const all = (count: number) => Promise.all(Array.from({ length: count }, () => pace.change(api, work)))
@@ -188,6 +193,13 @@ describe('changes', () => {
     await all(2000)
     expect(most()).toBeGreaterThan(1)
     expect(now()).toBeLessThan(2000 * 30 + 10 * quietAfterMs)
+  })
+
+  it('go one at a time, though at once, if etcd would give up on those that wait', async () => {
+    const { all, now, most } = rig(0.01, false, 600)
+    await all(50)
+    expect(most()).toBe(1)
+    expect(now()).toBeLessThan(50 * 602)
   })
 
   it('know no bound at 100 %', async () => {
