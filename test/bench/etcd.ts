@@ -65,18 +65,18 @@ async function withEtcd<Result>(use: (subject: Subject, etcd: RealEtcd) => Promi
 
 async function measureApplied(count: number): Promise<object> {
   const nodes = named(count)
-  const bareSeconds = await withEtcd(async ({ identity }) => {
+  const bare = await withEtcd(async ({ identity }) => {
     const api = openEtcd({ ...identity, endpoints: [identity.endpoint] })
     const { plan } = await examine(api, desiredFor(nodes), { prune: false, now: () => performance.now() })
     api.close()
     return await measureBareWrites(identity, plan)
   })
-  say(`  bare writes: ${bareSeconds} s`)
+  say(`  bare writes: ${bare.seconds} s, etcd ${bare.etcd.cpuSeconds} s`)
   return await withEtcd(async (subject, etcd) => {
     const apply = await measureProvision(subject, ['apply', '--yes'], nodes, limitSeconds)
-    say(`  apply: ${apply.seconds} s`)
-    const ratio = rounded(apply.seconds / bareSeconds)
-    return { bareSeconds, apply, applyToBareRatio: ratio, ...(await measureInStep(subject, etcd, nodes)) }
+    say(`  apply: ${apply.seconds} s, etcd ${apply.etcd.cpuSeconds} s`)
+    const ratio = rounded(apply.seconds / bare.seconds)
+    return { bare, apply, applyToBareRatio: ratio, ...(await measureInStep(subject, etcd, nodes)) }
   })
 }
 
@@ -114,9 +114,13 @@ async function measureInStep(subject: Subject, etcd: RealEtcd, nodes: readonly s
   const changedAt = performance.now()
   await auth.addUser('another')
   const oneChangeSeconds = rounded((performance.now() - changedAt) / 1000, 3)
-  say(`  one node more: ${oneNodeMore.seconds} s; one change: ${oneChangeSeconds} s`)
+  say(
+    `  one node more: ${oneNodeMore.seconds} s, etcd ${oneNodeMore.etcd.cpuSeconds} s; one change: ${oneChangeSeconds} s`,
+  )
   const watch = await measureWatch(subject, [...nodes, 'one-more'], limitSeconds)
-  say(`  watch: in step after ${watch.inStepSeconds} s; one node more: ${watch.oneNodeSeconds} s`)
+  say(
+    `  watch: in step after ${watch.inStepSeconds} s; one node more: ${watch.oneNodeSeconds} s, etcd ${watch.etcd.cpuSeconds} s`,
+  )
   const calico = await measureBeside(subject, etcd, [...nodes, 'one-more', 'watched-one-more'])
   return { planInStep: plans, planReadingAll, oneNodeMore, oneChangeSeconds, watch, calico }
 }

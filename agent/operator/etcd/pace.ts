@@ -24,6 +24,7 @@ export const unusedUpTo = 100n
 /** How long one look at etcd's counter of writes counts. */
 export const lookAgainMs = 1000
 const remembered = 7
+const tellAboveMs = 5000
 /** At full speed: so many, but no more than etcd makes within half a second, for it gives up on what has waited for some seconds. */
 const mostAtOnce = 16
 const queueMs = 500
@@ -127,14 +128,17 @@ export interface PaceOptions {
   readonly share: number
   readonly now: () => number
   readonly sleep: (ms: number) => Promise<void>
+  /** Called at most once a minute, when somebody who is in a hurry has to wait for so long. */
+  readonly waits: (text: string) => void
 }
 
 const lookKey = `${recordPrefix}pace`
 
-export function createPace({ share, now, sleep }: PaceOptions): Pace {
+export function createPace({ share, now, sleep, waits }: PaceOptions): Pace {
   let state = initialPace(now())
   let lookedAt = Number.NEGATIVE_INFINITY
   let endedAt = Number.NEGATIVE_INFINITY
+  let toldAt = Number.NEGATIVE_INFINITY
   let running = 0
   /** Whoever is first in line is the only one that looks and waits. */
   let line = Promise.resolve()
@@ -148,6 +152,15 @@ export function createPace({ share, now, sleep }: PaceOptions): Pace {
     state = afterLook(state, { revision, tookMs: lookedAt - startedAt, nowMs: lookedAt })
   }
 
+  function tell(restMs: number): void {
+    if (restMs < tellAboveMs || now() - toldAt < windowMs) return
+    toldAt = now()
+    const percent = `${Number((share * 100).toPrecision(3))} %`
+    waits(
+      `etcd serves others too: the next change waits ${Math.ceil(restMs / 1000)} s to keep it busy for no more than ${percent} of the time (--max-busy)`,
+    )
+  }
+
   async function turn(api: Pick<EtcdAuthApi, 'put' | 'get'>, bound: Bound): Promise<void> {
     for (;;) {
       const isLate = now() - lookedAt >= lookAgainMs
@@ -156,8 +169,11 @@ export function createPace({ share, now, sleep }: PaceOptions): Pace {
       const limit = isLate || !isQuiet(state, now()) ? 1 : planAtOnce(state)
       const restMs = planRest(state, bound, now())
       if (running >= limit) await ended.promise
-      else if (restMs > 0) await sleep(Math.min(restMs, lookAgainMs))
-      else return
+      else if (restMs === 0) return
+      else {
+        if (bound.together > 0) tell(restMs)
+        await sleep(Math.min(restMs, lookAgainMs))
+      }
     }
   }
 

@@ -25,7 +25,7 @@ const options = () => ({
   changed: () => {},
   now,
   most: 4,
-  pace: createPace({ share: 0.5, now, sleep: delay }),
+  pace: createPace({ share: 0.5, now, sleep: delay, waits: () => {} }),
 })
 
 for (const version of etcdVersions) {

@@ -15,7 +15,7 @@ for (const version of etcdVersions) {
         clock += ms
         await beside()
       }
-      const pace = createPace({ share: 0.01, now: () => clock, sleep })
+      const pace = createPace({ share: 0.01, now: () => clock, sleep, waits: () => {} })
       const one = async (index: number): Promise<void> => {
         most = Math.max(most, ++running)
         await given.api.addUser(`${prefix}${index}`)

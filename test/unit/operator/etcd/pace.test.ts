@@ -154,10 +154,12 @@ function rig(share: number, writes: boolean, changeMs = 30) {
       await put(key, value)
     },
   }
+  const told: string[] = []
   const pace = createPace({
     share,
     now: () => clock,
     sleep: async (ms) => void (clock += ms),
+    waits: (text) => told.push(text),
   })
   let [running, most] = [0, 0]
   const work = async (): Promise<void> => {
@@ -167,7 +169,7 @@ function rig(share: number, writes: boolean, changeMs = 30) {
     running--
   }
   const all = (count: number) => Promise.all(Array.from({ length: count }, () => pace.change(api, work)))
-  return { all, work, now: () => clock, most: () => most, pace, api }
+  return { all, work, now: () => clock, most: () => most, pace, api, told }
 }
 
 describe('changes', () => {
@@ -180,6 +182,15 @@ describe('changes', () => {
     // 120 changes of 29 ms at 21 a minute: what goes over the share is not begun.
     expect(now()).toBeGreaterThan(5 * windowMs)
     expect(now()).toBeLessThan(6 * windowMs)
+  })
+
+  it('that have to wait say so once a minute, and why', async () => {
+    const { all, told } = rig(0.01, true)
+    await all(20)
+    expect(told).toEqual([])
+    await all(30)
+    const why = 'to keep it busy for no more than 1 % of the time (--max-busy)'
+    expect(told).toEqual([expect.stringContaining(why), expect.stringContaining(why)])
   })
 
   it('that nobody waits for take a tenth of the share', async () => {
