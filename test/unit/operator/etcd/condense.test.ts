@@ -3,13 +3,12 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { condense } from '../../../../agent/operator/etcd/condense.ts'
 import { allows, exactKey, type Grant, normalizeGrants, prefixRange } from '../../../../agent/operator/etcd/grants.ts'
-import { grantsOf, isNeeded } from '../../../../agent/operator/etcd/profiles.ts'
+import { grantsOf, rightsOf } from '../../../../agent/operator/etcd/profiles.ts'
 import { asksOf, grantsFor, numberOf, profileOf, programs, versions } from '../../../support/calico-rights.ts'
 import { node } from '../../../support/calico-traces.ts'
 
 const accesses = ['read', 'write'] as const
 const keys = [...new Set(programs.flatMap((program) => asksOf(program)).map(({ request }) => request.range.key))]
-const keyOf = (text: string) => (text.endsWith('*') ? prefixRange(text.slice(0, -1)) : exactKey(text))
 
 describe('what Calico was recorded asking for', () => {
   const choices = [[], ...versions.map((version) => [numberOf(version)])].flatMap((each) =>
@@ -20,8 +19,8 @@ describe('what Calico was recorded asking for', () => {
     '%s may do what its rows say',
     (program) => {
       for (const choice of choices) {
-        const rows = profileOf(program).rows.filter((row) => isNeeded(row, choice))
-        const plain = rows.map((row): Grant => ({ access: row.access, ...keyOf(row.keys.replace('{node}', node)) }))
+        const { shared, ofNode } = rightsOf(profileOf(program), choice)
+        const plain = [...shared, ...ofNode(node)]
         const differs = keys.flatMap((key) =>
           accesses
             .map((access) => ({ access, ...exactKey(key) }))
