@@ -25,14 +25,19 @@ export interface LongRunEnd {
 }
 
 export async function runTests({ files, provide, maxConcurrency = 1, timeoutMs, only }: LongRun): Promise<LongRunEnd> {
-  const vitest = await startVitest('test', [...files], {
-    watch: false,
-    reporters: [['default', { summary: false }]],
-    maxConcurrency,
-    testTimeout: timeoutMs,
-    provide,
-    ...(only === undefined ? {} : { testNamePattern: only }),
-  })
+  const vitest = await startVitest(
+    'test',
+    [...files],
+    {
+      watch: false,
+      reporters: [['default', { summary: false }]],
+      testTimeout: timeoutMs,
+      provide,
+      ...(only === undefined ? {} : { testNamePattern: only }),
+    },
+    // Projects do not take this one of the options.
+    { test: { maxConcurrency } },
+  )
   const modules = vitest.state.getTestModules()
   const tests = modules.flatMap((module) => [...module.children.allTests()])
   const states = { passed: 'passed', failed: 'failed', pending: 'failed', skipped: 'left out' } as const

@@ -17,12 +17,12 @@ export const windowMs = 60_000
 export const nodeChanges = 10
 /** Calico's nodes and Kubernetes write every few seconds, and the more often the larger the cluster. */
 export const quietAfterMs = 5000
-/** Between two looks: the look itself, and what else `provision` writes for a node (record.ts). */
+/** Between two samples: the sample itself, and what else `provision` writes for a node (record.ts). */
 const fewWrites = 4n
-/** An etcd with no more writes than that in its life is one that nobody uses yet. Whoever begins to is seen at the next look. */
+/** An etcd with no more writes than that in its life is one that nobody uses yet. Whoever begins to is seen at the next sample. */
 export const unusedUpTo = 100n
-/** How long one look at etcd's counter of writes counts. */
-export const lookAgainMs = 1000
+/** How long one sample of etcd's counter of writes counts. */
+export const resampleMs = 1000
 const remembered = 7
 const tellAboveMs = 5000
 /** At full speed: so many, but no more than etcd makes within half a second, for it gives up on what has waited for some seconds. */
@@ -36,7 +36,7 @@ export interface PaceState {
   readonly ordinary: readonly number[]
   /** How long etcd was at the last few changes. */
   readonly spans: readonly number[]
-  /** etcd's counter of writes at the last look. */
+  /** etcd's counter of writes at the last sample. */
   readonly revision: bigint | undefined
   /** Since then next to nobody else has written. */
   readonly quietSinceMs: number
@@ -47,8 +47,8 @@ export function initialPace(nowMs: number): PaceState {
 }
 
 /** After a write of our own that took `tookMs` and was the write of this number. */
-export function afterLook(state: PaceState, look: { revision: bigint; tookMs: number; nowMs: number }): PaceState {
-  const { revision, tookMs, nowMs } = look
+export function afterSample(state: PaceState, sample: { revision: bigint; tookMs: number; nowMs: number }): PaceState {
+  const { revision, tookMs, nowMs } = sample
   return {
     ...state,
     revision,
@@ -132,24 +132,24 @@ export interface PaceOptions {
   readonly waits: (text: string) => void
 }
 
-const lookKey = `${recordPrefix}pace`
+const sampleKey = `${recordPrefix}pace`
 
 export function createPace({ share, now, sleep, waits }: PaceOptions): Pace {
   let state = initialPace(now())
-  let lookedAt = Number.NEGATIVE_INFINITY
+  let sampledAt = Number.NEGATIVE_INFINITY
   let endedAt = Number.NEGATIVE_INFINITY
   let toldAt = Number.NEGATIVE_INFINITY
   let running = 0
-  /** Whoever is first in line is the only one that looks and waits. */
+  /** Whoever is first in line is the only one that samples and waits. */
   let line = Promise.resolve()
   let ended = Promise.withResolvers<void>()
 
-  async function look(api: Pick<EtcdAuthApi, 'put' | 'get'>): Promise<void> {
+  async function sample(api: Pick<EtcdAuthApi, 'put' | 'get'>): Promise<void> {
     const startedAt = now()
-    await api.put(lookKey, '')
-    lookedAt = now()
-    const revision = BigInt((await api.get(lookKey))?.modRevision ?? 0)
-    state = afterLook(state, { revision, tookMs: lookedAt - startedAt, nowMs: lookedAt })
+    await api.put(sampleKey, '')
+    sampledAt = now()
+    const revision = BigInt((await api.get(sampleKey))?.modRevision ?? 0)
+    state = afterSample(state, { revision, tookMs: sampledAt - startedAt, nowMs: sampledAt })
   }
 
   function tell(restMs: number): void {
@@ -163,16 +163,16 @@ export function createPace({ share, now, sleep, waits }: PaceOptions): Pace {
 
   async function turn(api: Pick<EtcdAuthApi, 'put' | 'get'>, bound: Bound): Promise<void> {
     for (;;) {
-      const isLate = now() - lookedAt >= lookAgainMs
-      // A look beside a change would take as long as that.
-      if (isLate && running === 0) await look(api)
+      const isLate = now() - sampledAt >= resampleMs
+      // A sample beside a change would take as long as that.
+      if (isLate && running === 0) await sample(api)
       const limit = isLate || !isQuiet(state, now()) ? 1 : planAtOnce(state)
       const restMs = planRest(state, bound, now())
       if (running >= limit) await ended.promise
       else if (restMs === 0) return
       else {
         if (bound.together > 0) tell(restMs)
-        await sleep(Math.min(restMs, lookAgainMs))
+        await sleep(Math.min(restMs, resampleMs))
       }
     }
   }

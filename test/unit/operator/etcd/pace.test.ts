@@ -3,7 +3,7 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   afterChange,
-  afterLook,
+  afterSample,
   createPace,
   initialPace,
   isQuiet,
@@ -115,28 +115,28 @@ describe('the plan', () => {
     )
   })
 
-  const looks = (revisions: readonly bigint[], nowMs: number, state = initialPace(0)): PaceState =>
-    revisions.reduce((before, revision) => afterLook(before, { revision, tookMs: 1, nowMs }), state)
+  const samples = (revisions: readonly bigint[], nowMs: number, state = initialPace(0)): PaceState =>
+    revisions.reduce((before, revision) => afterSample(before, { revision, tookMs: 1, nowMs }), state)
 
   it('is quiet when nobody else has written for long enough, and not after anybody has', () => {
-    let state = looks([1000n], 0)
+    let state = samples([1000n], 0)
     expect(isQuiet(state, 0)).toBe(false)
-    state = looks([1001n], quietAfterMs, state)
+    state = samples([1001n], quietAfterMs, state)
     expect(isQuiet(state, quietAfterMs)).toBe(true)
     // The record of a node's names is a write of our own.
-    state = looks([1003n], quietAfterMs, state)
+    state = samples([1003n], quietAfterMs, state)
     expect(isQuiet(state, quietAfterMs)).toBe(true)
-    state = looks([1010n], quietAfterMs + 1, state)
+    state = samples([1010n], quietAfterMs + 1, state)
     expect(isQuiet(state, quietAfterMs + 1)).toBe(false)
   })
 
   it('is quiet at once if hardly anything was ever written, until somebody does', () => {
-    let state = looks([unusedUpTo], 0)
+    let state = samples([unusedUpTo], 0)
     expect(isQuiet(state, 0)).toBe(true)
-    state = looks([unusedUpTo + 1n], 1000, state)
+    state = samples([unusedUpTo + 1n], 1000, state)
     expect(isQuiet(state, 1000)).toBe(true)
-    expect(isQuiet(looks([unusedUpTo + 10n], 2000, state), 2000)).toBe(false)
-    expect(isQuiet(looks([unusedUpTo + 1n], 0), 0)).toBe(false)
+    expect(isQuiet(samples([unusedUpTo + 10n], 2000, state), 2000)).toBe(false)
+    expect(isQuiet(samples([unusedUpTo + 1n], 0), 0)).toBe(false)
   })
 })
 
@@ -226,7 +226,7 @@ describe('changes', () => {
     await all(3)
   })
 
-  it('after a look that failed are made too, once a look succeeds', async () => {
+  it('after a sample that failed are made too, once a sample succeeds', async () => {
     const { pace, api } = rig(0.5, true)
     const broken = { ...api, put: () => Promise.reject(new Error('away')) }
     await expect(pace.change(broken, async () => {})).rejects.toThrow('away')
