@@ -2,7 +2,7 @@
  * Owns `npm run bench:etcd`: plan, apply and watch of `provision` on a real etcd, for so many nodes with two components each, as
  * one JSON on standard output. `--nodes 100,1000,10000`. Above `--apply-up-to` (1000) the users and roles are put into
  * etcd's database directly, since the time of an apply grows with the square of their number (docs/etcd.md). Beside it a client
- * does what calico-node does: its latency when idle, while ten nodes come without a bound, and while they come with it.
+ * does what calico-node does: its latency when idle, and while ten nodes come, with each bound of `--max-busy 100%,default`.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
@@ -22,7 +22,11 @@ import { measureWatch, withWatch } from './etcd/watch.ts'
 import { rounded } from './summary.ts'
 
 const { values: options } = parseArgs({
-  options: { nodes: { type: 'string', default: '100,1000' }, 'apply-up-to': { type: 'string', default: '1000' } },
+  options: {
+    nodes: { type: 'string', default: '100,1000' },
+    'apply-up-to': { type: 'string', default: '1000' },
+    'max-busy': { type: 'string', default: '100%,default' },
+  },
 })
 const applyUpTo = Number(options['apply-up-to'])
 /** No single run lasts longer. */
@@ -135,8 +139,8 @@ async function measureBeside(subject: Subject, etcd: RealEtcd, nodes: readonly s
   let before = await measureIdle()
   const ways: Record<string, object> = {}
   let all = nodes
-  for (const bound of [['--max-busy', '100%'], []]) {
-    const name = bound[1] ?? 'default'
+  for (const name of options['max-busy'].split(',')) {
+    const bound = name === 'default' ? [] : ['--max-busy', name]
     const more = named(tenMore).map((node) => `${node}-${name.replace('%', '')}`)
     const way = await withWatch(subject, all, { limitSeconds, args: bound }, async (watch) => {
       const minute = delay(minuteMs)
