@@ -4,7 +4,7 @@
  *
  * - While next to nobody else writes, changes go at full speed; at once if hardly anything was ever written to this etcd.
  * - Otherwise one at a time, and in no minute is etcd kept busy for longer than a share of it. That share may be used at once.
- * - One new node never waits, however long its changes take: then a minute is as long as it takes to keep the share.
+ * - A new node that comes alone never waits, however long its changes take: then a minute is as long as it takes to keep the share.
  * - What keeps etcd busy no longer than an ordinary write does is free: it can at most double what another request takes.
  */
 import type { EtcdAuthApi } from './api.ts'
