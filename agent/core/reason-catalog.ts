@@ -4,6 +4,7 @@
  */
 
 import type { Reason, RetryClass } from './reason.ts'
+import { rotationReasons } from './reasons/ca-rotation.ts'
 import { etcdReasons } from './reasons/etcd.ts'
 import { kubeReasons } from './reasons/kubernetes.ts'
 import { sourceReasons } from './reasons/source.ts'
@@ -191,6 +192,7 @@ export const reasons = {
   ...etcdReasons,
   ...kubeReasons,
   ...setupReasons,
+  ...rotationReasons,
   'nodes-invalid': {
     about: 'file',
     retry: 'local',

@@ -15,6 +15,7 @@ export interface Reason {
     | 'etcd'
     | 'kube'
     | 'setup'
+    | 'rotation'
     | 'source'
   readonly retry: RetryClass
   /** What happened, as a clause that follows the name of the thing. */
