@@ -1,7 +1,8 @@
 /** Owns asking what the agents say, of themselves or of a Prometheus, and finding who says nothing. */
-import { Secret } from '../../core/secret.ts'
+
 import { AgentError, messageOf } from '../../core/errors.ts'
 import { field, parseJson } from '../../core/json.ts'
+import { Secret } from '../../core/secret.ts'
 import { oneLine } from '../../core/text.ts'
 import { forEach } from '../engine/pool.ts'
 import { neededMetrics, parseSamples, type Sample, viewOf } from './samples.ts'
@@ -111,7 +112,10 @@ async function query({ url, token }: PrometheusAddress, text: string): Promise<S
   }
   const result = field(field(answer, 'data'), 'result')
   if (!Array.isArray(result)) {
-    throw new AgentError('prometheus-failed', `${url}: ${String(field(answer, 'error') ?? 'this is no answer of a Prometheus')}`)
+    throw new AgentError(
+      'prometheus-failed',
+      `${url}: ${String(field(answer, 'error') ?? 'this is no answer of a Prometheus')}`,
+    )
   }
   return result.flatMap((each) => {
     const labels = field(each, 'metric') as Sample['labels']

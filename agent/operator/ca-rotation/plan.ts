@@ -7,8 +7,8 @@ import { isoTime } from '../../core/clock.ts'
 import { formatDuration } from '../../core/duration.ts'
 import { suggestName } from '../../core/text.ts'
 import type { Plan } from '../engine/bring-in-step.ts'
-import { listed, nameOf, titleOf, whoOf } from './describe.ts'
 import { staleConsumers } from './consumers.ts'
+import { listed, nameOf, titleOf, whoOf } from './describe.ts'
 import type { AgentsState, AgentView, Change, Intent, Issuer, Rotation, Silent, VaultState } from './state.ts'
 
 /** Clocks of nodes and of whoever asks may differ; a certificate counts for so long after its end. */
@@ -174,7 +174,8 @@ function neededUntilMs({ targets }: AgentView, issuers: readonly Issuer[]): numb
 /** Nobody at all is silence as well. */
 function silences({ agents, silent }: AgentsState): string[] {
   const told = silent.map(
-    ({ name, why }: Silent) => `${name} is unaccounted for: ${why}; repair it, or leave it out by name: --without ${name}`,
+    ({ name, why }: Silent) =>
+      `${name} is unaccounted for: ${why}; repair it, or leave it out by name: --without ${name}`,
   )
   return agents.length + silent.length === 0 ? ['no agent is known'] : told
 }
@@ -195,7 +196,9 @@ function leavingNotes({ issuers }: VaultState, { agents }: AgentsState): string[
     agent.targets.flatMap(({ ca }) => ca.filter(({ fingerprint }) => !known.has(fingerprint))),
   )
   return [...Map.groupBy(others, ({ fingerprint }) => fingerprint)].map(([fingerprint, [first]]) => {
-    const who = agents.filter(({ targets }) => targets.some(({ ca }) => ca.some((each) => each.fingerprint === fingerprint)))
+    const who = agents.filter(({ targets }) =>
+      targets.some(({ ca }) => ca.some((each) => each.fingerprint === fingerprint)),
+    )
     return `${who.length} of ${agents.length} agents have the CA ${first?.subject ?? ''} (${fingerprint}), which Vault does not list: one of AGENT_ETCD_CA_FILE, or a retired one that leaves within the hour; take that out of --trusted-ca-file then`
   })
 }

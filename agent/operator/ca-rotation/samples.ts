@@ -15,12 +15,17 @@ export const neededMetrics = `${prefix}(node_info|ca_.+|host_copy_in_step)`
 /** What is no sample (comments, other metrics' oddities) is passed over. https://prometheus.io/docs/instrumenting/exposition_formats/ */
 export function parseSamples(text: string): Sample[] {
   const lines = text.matchAll(/^(\w+)(?:\{((?:[^"}]|"(?:[^"\\]|\\.)*")*)\})? (\S+)/gm)
-  return [...lines].map(([, name = '', labels = '', value]) => ({ name, labels: parseLabels(labels), value: Number(value) }))
+  return [...lines].map(([, name = '', labels = '', value]) => ({
+    name,
+    labels: parseLabels(labels),
+    value: Number(value),
+  }))
 }
 
 function parseLabels(text: string): Record<string, string> {
   const pairs = [...text.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)]
-  const unescape = (value: string): string => value.replaceAll(/\\(.)/g, (_, sign: string) => (sign === 'n' ? '\n' : sign))
+  const unescape = (value: string): string =>
+    value.replaceAll(/\\(.)/g, (_, sign: string) => (sign === 'n' ? '\n' : sign))
   return Object.fromEntries(pairs.map(([, name = '', value = '']) => [name, unescape(value)]))
 }
 

@@ -1,7 +1,8 @@
 /** Owns what a CA rotation is planned from: what Vault holds, what the agents say, and what the operator wants. No state but this. */
-import type { Plan } from '../engine/bring-in-step.ts'
+
 import type { CaUse } from '../../pki/ca-set.ts'
 import type { KeyType } from '../../pki/key.ts'
+import type { Plan } from '../engine/bring-in-step.ts'
 
 /** An issuer of the PKI mount. */
 export interface Issuer {

@@ -4,17 +4,15 @@
  * server, as the metric has said; and one that was restarted in time does not.
  */
 import { afterAll, describe, expect, it } from 'vitest'
-import { createCsr } from '../../../agent/pki/csr.ts'
-import { exportKey, generateKey } from '../../../agent/pki/key.ts'
 import { locateServer } from '../../servers/locate.ts'
 import { type AgentInProcess, startAgent } from '../../support/agent-in-process.ts'
-import type { TestCa } from '../../support/certificates.ts'
 import { etcdAuth } from '../../support/etcd-auth.ts'
 import { etcdPut } from '../../support/etcd-grpc.ts'
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts'
 import { type RealEtcd, startRealEtcd } from '../../support/real-etcd.ts'
 import { readText } from '../../support/vault-setup-auth.ts'
 import { identityIn, startReader } from './etcd-reader.ts'
+import { addServerRole, serverCa } from './etcd-server-ca.ts'
 import { createTestNode, describeEachVault, type Lab } from './lab.ts'
 import { readPublished } from './published.ts'
 
@@ -27,26 +25,6 @@ interface Node {
   readonly directory: string
   readonly agent: AgentInProcess
   readonly clock: FakeClock
-}
-
-/** etcd's server certificates, signed by the mount's default issuer. */
-function serverCa(
-  { api, setup }: Lab,
-  certificatePem = `${setup.rootPem}\n`,
-): Pick<TestCa, 'certificatePem' | 'issue'> {
-  return {
-    certificatePem,
-    issue: async () => {
-      const key = await generateKey('ec-p256')
-      const request = { csr: createCsr(key), common_name: 'localhost', ip_sans: '127.0.0.1' }
-      const { body } = await api.root('POST', 'pki/sign/etcd-server', request)
-      return {
-        certificatePem: `${readText(body.data, 'certificate')}\n`,
-        privateKeyPem: exportKey(key).reveal(),
-        serialNumber: '',
-      }
-    },
-  }
 }
 
 async function startNode(lab: Lab, node: string): Promise<Node> {
@@ -84,14 +62,7 @@ describeEachVault(`CA rotation with a real etcd${leftOut}`, {}, (lab) => {
 
     it('costs no handshake of clients that reload, and tells those that must restart', async () => {
       const { api, setup } = lab()
-      const role = {
-        allow_any_name: true,
-        use_csr_common_name: false,
-        use_csr_sans: false,
-        key_type: 'ec',
-        server_flag: true,
-      }
-      await api.root('POST', 'pki/roles/etcd-server', { ...role, ttl: '24h' })
+      await addServerRole(lab())
       const member = await startRealEtcd({ clientCaPem: `${setup.rootPem}\n`, serverCa: serverCa(lab()) })
       etcd = member
       const auth = etcdAuth(await member.client('root'))
