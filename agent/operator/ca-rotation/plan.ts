@@ -110,6 +110,12 @@ function planRetirement(
   const notes = gone.map((each) => `${vault.mount}/ has no issuer ${each}: it is retired already, or misspelt`)
   const old = retire.length === 0 ? others : named
   if (old.length === 0) return { step: 'done', notes: [...notes, ...leavingNotes(vault, agents)] }
+  const back = others.map((issuer) => `--issuer ${nameOf(issuer)}`).join(' or ')
+  const refused = agents.agents.filter(({ targets }) => targets.some(({ isRefusedByEtcd }) => isRefusedByEtcd))
+  if (refused.length > 0) {
+    const refusal = `etcd refuses certificates of ${listed(refused.map(whoOf))}: put ${titleOf(wanted)} into --trusted-ca-file of every member, or go back with ${back}`
+    return { step: 'renew', refusals: [refusal], notes }
+  }
   const waiting = agents.agents.filter((agent) => !hasEverywhere(agent, wanted) || needsAny(agent, old, nowMs))
   if (waiting.length > 0) {
     const until = Math.max(0, ...waiting.map((agent) => neededUntilMs(agent, old)))

@@ -1,4 +1,5 @@
 /** Owns samples of metrics: reading Prometheus' text format, and what the samples of one agent say. Pure. */
+import type { ReasonCode } from '../../core/reason-catalog.ts'
 import type { CaUse } from '../../pki/ca-set.ts'
 import type { AgentView, TargetView } from './state.ts'
 
@@ -10,7 +11,9 @@ export interface Sample {
 
 const prefix = 'calico_vault_agent_'
 /** Those that a rotation is followed by: an expression for names of metrics. */
-export const neededMetrics = `${prefix}(node_info|ca_.+|host_copy_in_step)`
+export const neededMetrics = `${prefix}(node_info|ca_.+|host_copy_in_step|renewal_failing)`
+
+const refusedByEtcd: ReasonCode = 'etcd-rejected-certificate'
 
 /** What is no sample (comments, other metrics' oddities) is passed over. https://prometheus.io/docs/instrumenting/exposition_formats/ */
 export function parseSamples(text: string): Sample[] {
@@ -54,6 +57,9 @@ export function viewOf(
       addedAtMs: (value('ca_added_timestamp_seconds') ?? 0) * 1000,
       changedSinceStart: value('ca_changed_since_start') === 1,
       isCopyInStep: copy === undefined ? undefined : copy === 1,
+      isRefusedByEtcd: ofIt('renewal_failing').some(
+        ({ labels, value: failing }) => failing === 1 && labels['reason'] === refusedByEtcd,
+      ),
       consumerStartedAtMs: startedAtMs(component),
     }
   })

@@ -43,6 +43,8 @@ export interface TargetView {
   readonly changedSinceStart: boolean
   /** Whether the CNI plugin's copy holds what is published; undefined if there is none. */
   readonly isCopyInStep: boolean | undefined
+  /** Whether etcd has refused the certificate that was to be published last. */
+  readonly isRefusedByEtcd: boolean
   /** When the program that reads the files started, if somebody knows. */
   readonly consumerStartedAtMs: number | undefined
 }
