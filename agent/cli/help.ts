@@ -147,7 +147,6 @@ ${onVault}`,
   calico-vault-agent rotate-ca apply --issuer second \\
     --common-name 'Calico etcd clients 2' --agents node1,node2
   # after that; the fleet's metrics from Prometheus
-  kubectl get nodes -o name | cut -d/ -f2 > nodes.txt
   calico-vault-agent rotate-ca apply --issuer second --retire first \\
     --etcd-trusts-new --prometheus http://prometheus:9090 \\
     --nodes-file nodes.txt --yes

@@ -1,8 +1,9 @@
 /** Owns asking what the agents say, of themselves or of a Prometheus, and finding who says nothing. */
 
+import { Client } from 'undici'
 import { AgentError, messageOf } from '../../core/errors.ts'
 import { field, parseJson } from '../../core/json.ts'
-import { Secret } from '../../core/secret.ts'
+import type { Secret } from '../../core/secret.ts'
 import { oneLine } from '../../core/text.ts'
 import { forEach } from '../engine/pool.ts'
 import { neededMetrics, parseSamples, type Sample, viewOf } from './samples.ts'
@@ -124,22 +125,31 @@ async function query({ url, token }: PrometheusAddress, text: string): Promise<S
   })
 }
 
+/** Not by fetch, which refuses some ports. No redirect is followed. */
 async function get(url: URL, token?: Secret): Promise<string> {
-  const headers = token === undefined ? {} : { authorization: `Bearer ${token.reveal()}` }
-  const response = await fetch(url, { headers, redirect: 'error', signal: AbortSignal.timeout(answerMs) })
-  const chunks: Uint8Array[] = []
-  let length = 0
-  for await (const chunk of response.body ?? []) {
-    length += chunk.length
-    if (length > largestBytes) throw new Error(`the answer has more than ${largestBytes} bytes`)
-    chunks.push(chunk)
+  const client = new Client(url.origin, { allowH2: false, connect: { timeout: answerMs, minVersion: 'TLSv1.2' } })
+  try {
+    const { statusCode, body } = await client.request({
+      method: 'GET',
+      path: url.pathname + url.search,
+      headers: token === undefined ? {} : { authorization: `Bearer ${token.reveal()}` },
+      signal: AbortSignal.timeout(answerMs),
+    })
+    const chunks: Buffer[] = []
+    let length = 0
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      length += chunk.length
+      if (length > largestBytes) throw new Error(`the answer has more than ${largestBytes} bytes`)
+      chunks.push(chunk)
+    }
+    const text = Buffer.concat(chunks).toString('utf8')
+    if (statusCode !== 200) throw new Error(`status ${statusCode}: ${oneLine(text, 200)}`)
+    return text
+  } finally {
+    await client.destroy()
   }
-  const text = Buffer.concat(chunks).toString('utf8')
-  if (!response.ok) throw new Error(`status ${response.status}: ${oneLine(text, 200)}`)
-  return text
 }
 
-/** fetch says only that it failed; why is below. */
 function reasonOf(error: unknown): string {
-  return oneLine(messageOf(error instanceof Error && error.cause !== undefined ? error.cause : error), 300)
+  return oneLine(messageOf(error), 300)
 }

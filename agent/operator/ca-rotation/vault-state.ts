@@ -21,12 +21,15 @@ export async function readVaultState(api: RotationVault, mount: string): Promise
   const tune = await api.read(`sys/mounts/${mount}/tune`)
   const ids = await keysAt(api, `${mount}/issuers`)
   const held: Held[] = []
-  for (const id of ids) held.push(heldIssuer(await requireAt(api, `${mount}/issuer/${id}`), id, mount))
+  for (const id of ids) {
+    const fields = await readIssuer(api, mount, id)
+    if (fields !== undefined) held.push(heldIssuer(fields, id, mount))
+  }
   const defaultId = textOf(config?.['default'])
   return {
     mount,
     issuers: held.map((each) => ({ ...each.issuer, above: idsAbove(each, held) })),
-    defaultId: ids.includes(defaultId) ? defaultId : undefined,
+    defaultId: held.some(({ issuer }) => issuer.id === defaultId) ? defaultId : undefined,
     maxTtlSeconds: Number(tune?.['max_lease_ttl'] ?? 0),
     pinnedRoles: await readPinnedRoles(api, mount, held),
   }
@@ -80,7 +83,7 @@ async function readPinnedRoles(
 ): Promise<VaultState['pinnedRoles']> {
   const pinned: { role: string; issuerId: string }[] = []
   for (const role of await keysAt(api, `${mount}/roles`)) {
-    const ref = textOf((await requireAt(api, `${mount}/roles/${role}`))['issuer_ref'])
+    const ref = textOf((await api.read(`${mount}/roles/${role}`))?.['issuer_ref'])
     const found = held.find(({ issuer }) => issuer.id === ref || (ref !== '' && issuer.name === ref))
     if (found !== undefined) pinned.push({ role, issuerId: found.issuer.id })
   }
@@ -111,10 +114,14 @@ export async function makeChange(api: RotationVault, change: Change): Promise<vo
   }
 }
 
-async function requireAt(api: RotationVault, path: string): Promise<Fields> {
-  const found = await api.read(path)
-  if (found === undefined) throw new AgentError('rotation-contended', `${path} has gone in the meantime`)
-  return found
+/** Undefined if it has gone since it was listed: for that, Vault has an internal error. */
+async function readIssuer(api: RotationVault, mount: string, id: string): Promise<Fields | undefined> {
+  try {
+    return await api.read(`${mount}/issuer/${id}`)
+  } catch (error) {
+    if ((await keysAt(api, `${mount}/issuers`)).includes(id)) throw error
+    return undefined
+  }
 }
 
 async function keysAt(api: RotationVault, path: string): Promise<string[]> {

@@ -19,6 +19,7 @@ import { identityIn, startReader } from '../agent/etcd-reader.ts'
 import { addServerRole, serverCa } from '../agent/etcd-server-ca.ts'
 import { createTestNode, type Lab, withLab } from '../agent/lab.ts'
 import { readPublished } from '../agent/published.ts'
+import { issuersOf } from './rig.ts'
 
 const program = locateServer('etcd')
 const leftOut = 'missing' in program ? ` (left out: ${program.missing})` : ''
@@ -57,20 +58,6 @@ async function operatorToken({ api }: Lab): Promise<string> {
   await api.root('POST', 'sys/policies/acl/rotate-ca', { policy })
   const { body } = await api.root('POST', 'auth/token/create', { policies: ['rotate-ca'], no_parent: true })
   return body.auth?.client_token ?? ''
-}
-
-interface Issuers {
-  /** Names of those that Vault lists. */
-  readonly names: readonly string[]
-  readonly signs: string
-}
-
-async function issuersOf({ api }: Lab): Promise<Issuers> {
-  const { body } = await api.root('GET', 'pki/issuers?list=true')
-  const info = (body.data?.['key_info'] ?? {}) as Record<string, { issuer_name: string }>
-  const { body: config } = await api.root('GET', 'pki/config/issuers')
-  const names = Object.values(info).map((each) => each.issuer_name)
-  return { names: names.toSorted(), signs: info[readText(config.data, 'default')]?.issuer_name ?? '' }
 }
 
 describeVault(realVaultSubject, `rotate-ca${leftOut}`, ({ start }) => {
