@@ -113,7 +113,7 @@ function planRetirement(
   const back = others.map((issuer) => `--issuer ${nameOf(issuer)}`).join(' or ')
   const refused = agents.agents.filter(({ targets }) => targets.some(({ isRefusedByEtcd }) => isRefusedByEtcd))
   if (refused.length > 0) {
-    const refusal = `etcd refuses certificates of ${listed(refused.map(whoOf))}: put ${titleOf(wanted)} into --trusted-ca-file of every member, or go back with ${back}`
+    const refusal = `etcd refuses certificates of ${listed(refused.map(whoOf))}: every member needs ${titleOf(wanted)} in --trusted-ca-file, and it passes with the next renewal (SIGHUP); or go back with ${back}`
     return { step: 'renew', refusals: [refusal], notes }
   }
   const waiting = agents.agents.filter((agent) => !hasEverywhere(agent, wanted) || needsAny(agent, old, nowMs))

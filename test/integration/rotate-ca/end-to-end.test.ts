@@ -3,6 +3,7 @@
  * killed once at every step and started again with the same arguments; clients that read the files for every connection never
  * fail. With the policy of the documentation, and no other right.
  */
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { afterAll, describe, expect, it } from 'vitest'
 import { locateServer } from '../../servers/locate.ts'
@@ -152,6 +153,9 @@ describeVault(realVaultSubject, `rotate-ca${leftOut}`, ({ start }) => {
           expect((await issuersOf(lab())).signs).toBe('first')
           await restartEtcd({ clientCaPem: `${setup.rootPem}\n${secondPem}` })
 
+          // What the documentation says of it.
+          expect(acceptedBy(member)).toContain('Calico etcd clients 2')
+
           // 3. The switch.
           expect(await stepNow('--etcd-trusts-new')).toBe('switch')
           await killedAt('~ default issuer of pki/ (pki/config/issuers)', '--etcd-trusts-new')
@@ -203,3 +207,12 @@ describeVault(realVaultSubject, `rotate-ca${leftOut}`, ({ start }) => {
     true,
   )
 })
+
+/** The names of the CAs that a member accepts clients of. */
+function acceptedBy({ endpoint }: RealEtcd): string {
+  const { stdout } = spawnSync('openssl', ['s_client', '-connect', new URL(endpoint).host], {
+    input: '',
+    encoding: 'utf8',
+  })
+  return /Acceptable client certificate CA names\n((?:.*CN.*\n)*)/.exec(stdout)?.[1] ?? stdout
+}
