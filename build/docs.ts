@@ -112,14 +112,14 @@ function alertTable(): string {
 function reasonTable(): string {
   const rows = Object.entries<Reason>(reasons)
     .filter(([, { about }]) => about !== 'renewal')
-    .map(([code, { about, says, retry, advice }]) => {
-      return `| [\`${code}\`](#${code}) | ${about} | ${says} | ${retry} | ${advice} |`
+    .map(([code, { about, summary, retry, advice }]) => {
+      return `| [\`${code}\`](#${code}) | ${about} | ${summary} | ${retry} | ${advice} |`
     })
   return ['| code | about | what it says | retried as | what to do |', '|---|---|---|---|---|', ...rows].join('\n')
 }
 
 function phaseTable(): string {
-  const rows = Object.entries(caPhases).map(([name, { says, advice }]) => `| \`${name}\` | ${says} | ${advice} |`)
+  const rows = Object.entries(caPhases).map(([name, { summary, advice }]) => `| \`${name}\` | ${summary} | ${advice} |`)
   return ['| phase | what is so | what to do |', '|---|---|---|', ...rows].join('\n')
 }
 

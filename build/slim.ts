@@ -34,7 +34,8 @@ const stubs: readonly (readonly [from: RegExp, module: RegExp, contents: string]
   [
     /undici/,
     /^node:assert$/,
-    'module.exports = (holds, why) => { if (!holds) throw new Error(why ?? "undici: assertion failed") }',
+    // With the code of Node's: by it an answer that breaks undici's rules is told from a bug of ours.
+    'module.exports = (holds, why) => { if (!holds) throw Object.assign(new Error(why ?? "undici: assertion failed"), { code: "ERR_ASSERTION" }) }',
   ],
   // Only for the default of a limit and for a check of bodies that we never send; loading it takes a millisecond.
   [/undici/, /^node:http$/, 'exports.maxHeaderSize = 16384; exports.IncomingMessage = class {}'],

@@ -24,7 +24,7 @@ export function reportFailure(error: unknown, command?: string): number {
     return exitCodes.usage
   }
   if (error instanceof AgentError) {
-    say(`${reasons[error.code].says} (${error.code})`)
+    say(`${reasons[error.code].summary} (${error.code})`)
     for (const line of error.message.split('\n')) process.stderr.write(`  ${line}\n`)
     process.stderr.write(`  ${error.advice}\n  More: ${error.runbook}\n`)
     return exitCodes.unavailable

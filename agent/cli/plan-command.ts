@@ -4,7 +4,7 @@ import { exitCodes } from './exit-codes.ts'
 import { agrees, type Paint, painter } from './terminal.ts'
 
 /** What was seen of the server, and what is to become of it. */
-export interface Look<Change> {
+export interface PlanView<Change> {
   readonly plan: Plan<Change>
   /** Notes for people; programs find the same among the facts. */
   readonly remarks?: readonly string[]
@@ -14,13 +14,13 @@ export interface Look<Change> {
 }
 
 /** What differs between the servers. */
-export interface PlanTarget<Change, Seen extends Look<Change>> {
-  look(): Promise<Seen>
+export interface PlanTarget<Change, Seen extends PlanView<Change>> {
+  examine(): Promise<Seen>
   /** `done` is called after each change. `request` is handed to whoever applies, to have it signed. */
   apply(
     seen: Seen,
     done: (change: Change) => void,
-  ): Promise<{ readonly after: Look<Change>; readonly request?: string }>
+  ): Promise<{ readonly after: PlanView<Change>; readonly request?: string }>
   readonly wording: Wording<Change>
 }
 
@@ -32,7 +32,7 @@ export interface PlanCommandOptions {
   readonly detailedExitcode: boolean
 }
 
-export async function planOrApply<Change, Seen extends Look<Change>>(
+export async function planOrApply<Change, Seen extends PlanView<Change>>(
   target: PlanTarget<Change, Seen>,
   options: PlanCommandOptions,
   print = (text: string): unknown => process.stdout.write(text),
@@ -41,7 +41,7 @@ export async function planOrApply<Change, Seen extends Look<Change>>(
   const { wording } = target
   const paint = painter(process.stdout.isTTY, process.env)
   const isText = options.output === 'text'
-  const seen = await target.look()
+  const seen = await target.examine()
   if (isText) print(planText(wording, seen, paint))
   if (options.action === 'plan') {
     if (!isText) printJson(planJson(wording, seen))
@@ -67,14 +67,14 @@ export async function planOrApply<Change, Seen extends Look<Change>>(
 }
 
 /** Where the plan is refused, or nothing differs, there is nothing to agree to. */
-async function isAgreed({ plan, also }: Look<unknown>): Promise<boolean> {
+async function isAgreed({ plan, also }: PlanView<unknown>): Promise<boolean> {
   if (plan.refusals.length > 0 || (plan.phases.length === 0 && also === undefined)) return true
   return await agrees(also === undefined ? 'Apply this?' : `Apply this and ${also.ask}?`)
 }
 
 export function planText<Change>(
   wording: Pick<Wording<Change>, 'describe' | 'signs'>,
-  { plan, remarks = [] }: Look<Change>,
+  { plan, remarks = [] }: PlanView<Change>,
   paint: Paint,
 ): string {
   const texts = changesOf(plan).map((change) => wording.describe(change))
@@ -133,7 +133,7 @@ export function isInStep({ phases, refusals, waitsFor }: Plan<unknown>): boolean
 /** @param made the changes that were made, where there are such; else those of the plan */
 export function planJson<Change>(
   wording: Pick<Wording<Change>, 'json'>,
-  { plan, facts }: Look<Change>,
+  { plan, facts }: PlanView<Change>,
   made?: readonly Change[],
 ): object {
   const lists = made === undefined ? wording.json(changesOf(plan), 'planned') : wording.json(made, 'made')

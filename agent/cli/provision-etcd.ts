@@ -5,17 +5,17 @@ import type { WantedPools } from '../config/calico-pools.ts'
 import type { EtcdAddress, ProvisionConfig } from '../config/etcd.ts'
 import { AgentError } from '../core/errors.ts'
 import type { EtcdAuthApi } from '../operator/etcd/api.ts'
+import { createAuthCache } from '../operator/etcd/auth-snapshot.ts'
 import { type BootstrapOptions, enableAuth, finishBootstrap } from '../operator/etcd/bootstrap.ts'
 import { type EtcdClient, openEtcd } from '../operator/etcd/client.ts'
 import { type DefaultObject, makeDefaults, planDefaults, readDefaults } from '../operator/etcd/defaults.ts'
-import { lookOf, type Made, wording } from '../operator/etcd/describe.ts'
+import { type Made, viewOf, wording } from '../operator/etcd/describe.ts'
 import { type DesiredState, rolePrefix } from '../operator/etcd/desired.ts'
 import { contains, prefixRange } from '../operator/etcd/grants.ts'
 import { demandsCertificate } from '../operator/etcd/handshake.ts'
-import { createMemory } from '../operator/etcd/memory.ts'
 import { createPace } from '../operator/etcd/pace.ts'
 import { type Examination, examine, reconcile } from '../operator/etcd/reconcile.ts'
-import { type Look, type PlanTarget, planOrApply } from './plan-command.ts'
+import { type PlanTarget, type PlanView, planOrApply } from './plan-command.ts'
 import type { ProvisionOptions } from './provision-options.ts'
 
 const now = (): number => performance.now()
@@ -30,7 +30,7 @@ export interface Request {
 }
 
 /** With what `apply` needs again of what was seen. */
-interface Seen extends Look<Made> {
+interface Seen extends PlanView<Made> {
   readonly found: Examination
   readonly make: readonly DefaultObject[]
 }
@@ -43,10 +43,10 @@ export async function onEtcd(request: Request & { readonly action: 'plan' | 'app
   const out = options.output === 'text' ? process.stdout : process.stderr
   const log = (text: string): void => void out.write(`${text}\n`)
   const bootstrap = action === 'apply' && options.enableAuth ? bootstrapOptions(etcd, log) : undefined
-  const common = { prune: options.prune, now, memory: createMemory() }
+  const common = { prune: options.prune, now, cache: createAuthCache() }
   const target: PlanTarget<Made, Seen> = {
     wording,
-    async look() {
+    async examine() {
       if (bootstrap !== undefined) await goOn(api, bootstrap)
       const found = await examine(api, desired, common)
       const also = { ask: 'switch authentication on', done: 'authentication is on' }
@@ -98,7 +98,7 @@ async function see(
       : { missing: [], make: [] }
   // In the naming by component calico-node makes what is missing itself.
   const warnings = needsDefaults ? [...desired.warnings, ...missing] : desired.warnings
-  return { ...lookOf({ ...found, warnings, defaults: make }), found, make }
+  return { ...viewOf({ ...found, warnings, defaults: make }), found, make }
 }
 
 function open(

@@ -18,7 +18,7 @@ import type { Setup } from '../operator/vault-setup/setup.ts'
 import { parseSetup } from '../operator/vault-setup/setup-file.ts'
 import { exitCodes } from './exit-codes.ts'
 import { reportFailure } from './failure.ts'
-import { type Look, type PlanCommandOptions, type PlanTarget, planOrApply } from './plan-command.ts'
+import { type PlanCommandOptions, type PlanTarget, type PlanView, planOrApply } from './plan-command.ts'
 import type { SetupVaultOptions } from './setup-vault-options.ts'
 import { refuseUnasked } from './terminal.ts'
 
@@ -59,8 +59,8 @@ async function onVault(
   const files = readNamedFiles(setup, options.file)
   const api = openVaultAdmin(config)
   try {
-    const target: PlanTarget<Change, Look<Change>> = {
-      look: async () => ({ plan: await examineSetup(api, setup, files, options) }),
+    const target: PlanTarget<Change, PlanView<Change>> = {
+      examine: async () => ({ plan: await examineSetup(api, setup, files, options) }),
       async apply({ plan: seen }, changed) {
         const { plan, request } = await applySetup(api, setup, files, { ...options, changed }, seen)
         return { after: { plan }, ...(request === undefined ? {} : { request }) }

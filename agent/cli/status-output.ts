@@ -58,9 +58,9 @@ function targetText(target: TargetStatus, nowMs: number, paint: Paint): string {
 }
 
 function failureRows({ atMs, detail = '' }: Happening, reason: NonNullable<Happening['reason']>): [string, string][] {
-  const { says, advice } = reasons[reason]
+  const { summary, advice } = reasons[reason]
   return [
-    ['failure', `${says} (${reason}), ${iso(atMs)}`],
+    ['failure', `${summary} (${reason}), ${iso(atMs)}`],
     ['', detail],
     ['', `→ ${advice}`],
     ['', `  ${runbookOf(reason)}`],

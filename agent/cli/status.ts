@@ -18,7 +18,7 @@ const clearScreen = '\u001b[H\u001b[J'
 export async function status({ watch, output }: StatusOptions): Promise<number> {
   try {
     const config = parseConfig(process.env, hostname())
-    const look = async (): Promise<Status> => {
+    const read = async (): Promise<Status> => {
       const live = await askAgent(config)
       return readStatus(
         config,
@@ -31,7 +31,7 @@ export async function status({ watch, output }: StatusOptions): Promise<number> 
     const isScreen = watch && output === 'text' && process.stdout.isTTY
     const stop = stopSignal()
     for (;;) {
-      const now = await look()
+      const now = await read()
       if (stop.aborted) return exitCodes.ok
       const text = output === 'json' ? jsonText(now, watch) : statusText(now, paint)
       process.stdout.write(isScreen ? clearScreen + text : text)
@@ -44,7 +44,7 @@ export async function status({ watch, output }: StatusOptions): Promise<number> 
   }
 }
 
-/** Watched, it is one line a look: programs read it as it comes. */
+/** Watched, it is one line a time: programs read it as it comes. */
 function jsonText(now: Status, watch: boolean): string {
   return `${JSON.stringify(statusJson(now), null, watch ? 0 : 2)}\n`
 }

@@ -71,6 +71,29 @@ export function planRetry(state: BackoffState | undefined, failure: Failure, ran
   return [Math.max(delayMs, askedMs), { class: failure.class, failures }]
 }
 
+/** The failures of one thing that is tried again and again. */
+export interface Retries {
+  /** How many milliseconds the next try waits after this failure. */
+  delayMs(error: Pick<Failure, 'retryAfterMs'> & { readonly retry: RetryClass }, runwayMs: number): number
+  /** It works: the next failure is the first one. */
+  reset(): void
+}
+
+/** @param random from 0 to 1 */
+export function createRetries(random: () => number): Retries {
+  let state: BackoffState | undefined
+  return {
+    delayMs({ retry, retryAfterMs }, runwayMs) {
+      const [delayMs, next] = planRetry(state, { class: retry, runwayMs, retryAfterMs }, random())
+      state = next
+      return delayMs
+    },
+    reset: () => {
+      state = undefined
+    },
+  }
+}
+
 /**
  * Quick tries follow an event that many nodes saw at once: they are spread, and the first long wait ends anywhere. From
  * then on every wait is whole. Were it shortened by chance, nodes would bunch: after an outage of four hours, the last

@@ -11,12 +11,17 @@ import { sourceReasons } from './reasons/source.ts'
 import { storeReasons } from './reasons/store.ts'
 import { setupReasons } from './reasons/vault-setup.ts'
 
-const renewal = (says: string): Reason => ({ about: 'renewal', retry: 'local', says, advice: 'Nothing to do.' })
-const gate = (says: string, advice: string): Reason => ({ about: 'gate', retry: 'refused', says, advice })
-const probe = (retry: RetryClass, says: string, advice: string): Reason => ({ about: 'gate', retry, says, advice })
-const outage = (says: string, advice: string): Reason => ({ about: 'vault', retry: 'outage', says, advice })
-const refused = (says: string, advice: string): Reason => ({ about: 'vault', retry: 'refused', says, advice })
-const auth = (says: string, advice: string): Reason => ({ about: 'auth', retry: 'local', says, advice })
+const renewal = (summary: string): Reason => ({ about: 'renewal', retry: 'local', summary, advice: 'Nothing to do.' })
+const gate = (summary: string, advice: string): Reason => ({ about: 'gate', retry: 'refused', summary, advice })
+const probe = (retry: RetryClass, summary: string, advice: string): Reason => ({
+  about: 'gate',
+  retry,
+  summary,
+  advice,
+})
+const outage = (summary: string, advice: string): Reason => ({ about: 'vault', retry: 'outage', summary, advice })
+const refused = (summary: string, advice: string): Reason => ({ about: 'vault', retry: 'refused', summary, advice })
+const auth = (summary: string, advice: string): Reason => ({ about: 'auth', retry: 'local', summary, advice })
 
 export const reasons = {
   'never-published': renewal('no certificate is in the directory yet'),
@@ -170,7 +175,7 @@ export const reasons = {
   'budget-spent': {
     about: 'budget',
     retry: 'refused',
-    says: 'more certificates were made within an hour than there is any need for',
+    summary: 'more certificates were made within an hour than there is any need for',
     advice:
       'Look in the log for why: a crash, a name that changes to and fro, a gate that refuses. It goes on by itself; AGENT_ISSUANCE_BUDGET raises the limit.',
   },
@@ -196,13 +201,13 @@ export const reasons = {
   'nodes-invalid': {
     about: 'file',
     retry: 'local',
-    says: 'the list of nodes cannot be used',
+    summary: 'the list of nodes cannot be used',
     advice: 'Correct it: nothing is taken from it until then, and nobody is removed.',
   },
   'file-invalid': {
     about: 'file',
     retry: 'local',
-    says: 'a configured certificate or key file cannot be read or parsed',
+    summary: 'a configured certificate or key file cannot be read or parsed',
     advice: 'Check the file that the message names.',
   },
 } as const satisfies Record<string, Reason>

@@ -1,4 +1,4 @@
-/** Owns what a reason is made of; the reasons themselves are in reasons.ts and beside what they are about. */
+/** Owns what a reason is made of; the reasons themselves are in reason-catalog.ts and reasons/. */
 
 /** How an attempt that ended with this reason is tried again (backoff.ts): each class has its own ladder. */
 export type RetryClass = 'outage' | 'refused' | 'local' | 'awaited'
@@ -19,7 +19,7 @@ export interface Reason {
     | 'source'
   readonly retry: RetryClass
   /** What happened, as a clause that follows the name of the thing. */
-  readonly says: string
+  readonly summary: string
   /** What an operator should do. */
   readonly advice: string
 }

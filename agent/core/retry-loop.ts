@@ -1,8 +1,9 @@
 /**
  * The one loop of everything that acts, waits and acts again: a step, the wait that the step asks for, and a wake that ends it.
- * What to do and how long to wait is the step's decision; failures that are expected are its matter too.
+ * What to do and how long to wait is the step's decision, and so is how long to wait after a failure that is expected.
  */
 import type { Clock } from './clock.ts'
+import { AgentError } from './errors.ts'
 
 export interface Loop {
   /** Runs until `stop`, or until a step answers `undefined`. Rejects only for bugs. */
@@ -11,13 +12,28 @@ export interface Loop {
   readonly wake: () => void
 }
 
-/** @param step does what is due, and may end early once `stop` has come; answers the milliseconds for which there is nothing to do, or `undefined` at the end of all */
-export function createLoop(
-  clock: Clock,
-  step: (stop: AbortSignal) => number | undefined | Promise<number | undefined>,
-): Loop {
+export type LoopStep = (stop: AbortSignal) => number | undefined | Promise<number | undefined>
+
+/**
+ * @param step does what is due, and may end early once `stop` has come; answers the milliseconds for which there is nothing to do,
+ *   or `undefined` at the end of all
+ * @param failed answers how many milliseconds the next step waits after a failure; without it, the step has none. What fails
+ *   because the loop ends is none, of whatever kind
+ */
+export function createLoop(clock: Clock, step: LoopStep, failed?: (error: AgentError) => number): Loop {
   let alarm = new AbortController()
   const wake = (): void => alarm.abort()
+
+  async function attempt(stop: AbortSignal): Promise<number | undefined> {
+    try {
+      return await step(stop)
+    } catch (error) {
+      if (failed === undefined) throw error
+      if (stop.aborted) return 0
+      if (!(error instanceof AgentError)) throw error
+      return failed(error)
+    }
+  }
 
   return {
     wake,
@@ -27,7 +43,7 @@ export function createLoop(
         while (!stop.aborted) {
           // The alarm is older than the step: what comes meanwhile ends the wait before it begins.
           alarm = new AbortController()
-          const waitMs = await step(stop)
+          const waitMs = await attempt(stop)
           if (waitMs === undefined) return
           if (waitMs > 0) await clock.sleep(waitMs, alarm.signal)
           else await turnOfEventLoop()

@@ -7,33 +7,33 @@ import { findChain, issuedByWithin, isValidAt, validityOf } from './certificate.
 
 interface Phase {
   /** What is so, as a clause. */
-  readonly says: string
+  readonly summary: string
   /** What the operator does next. */
   readonly advice: string
 }
 
 export const caPhases = {
-  steady: { says: 'one CA signs, and etcd-ca holds nothing that is not needed', advice: 'Nothing to do.' },
+  steady: { summary: 'one CA signs, and etcd-ca holds nothing that is not needed', advice: 'Nothing to do.' },
   spreading: {
-    says: 'Vault lists an issuer that is not in etcd-ca yet',
+    summary: 'Vault lists an issuer that is not in etcd-ca yet',
     advice: 'Wait: the agent looks at the issuers once an hour, or sooner where certificates are short-lived.',
   },
   overlap: {
-    says: 'etcd-ca holds the old and the new issuer; the old one still signs',
+    summary: 'etcd-ca holds the old and the new issuer; the old one still signs',
     advice:
       'Once every node is here: give the new CA to etcd (--trusted-ca-file); where its servers will use it too, restart consumers that started before; then make it the default issuer.',
   },
   switched: {
-    says: 'the new issuer signs, but the published certificate is of the old one',
+    summary: 'the new issuer signs, but the published certificate is of the old one',
     advice: 'Wait for the renewal slot of this node, or send SIGHUP.',
   },
   retiring: {
-    says: 'the published certificate is of the new issuer; Vault still lists the old one',
+    summary: 'the published certificate is of the new issuer; Vault still lists the old one',
     advice:
       'Delete the old issuer once calico_vault_agent_ca_in_use_until_timestamp_seconds is in the past for it everywhere.',
   },
   leaving: {
-    says: 'etcd-ca still holds a CA that Vault has forgotten',
+    summary: 'etcd-ca still holds a CA that Vault has forgotten',
     advice:
       'Nothing: it leaves with the last certificate that chains to it. Then remove it from etcd (--trusted-ca-file).',
   },

@@ -45,7 +45,7 @@ export function needsCaSet(context: TargetContext, bundle: Bundle): boolean {
 export async function askEtcd(context: TargetContext, bundle: Bundle, subject: Parameters<Admit>[1]): Promise<void> {
   const { admit, state, apply } = context
   if (admit !== undefined)
-    apply({ type: 'verified', isAccepted: await admit(bundle, subject, state().published?.validity) })
+    apply({ type: 'verified', verification: await admit(bundle, subject, state().published?.validity) })
 }
 
 function plannedCa(

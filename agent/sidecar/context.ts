@@ -15,7 +15,7 @@ import type { BundleSource, Wanted } from './source/source.ts'
 import type { IssuanceRecord } from './store/issuance-record.ts'
 import type { TargetDir } from './store/target-dir.ts'
 import type { TargetEvent } from './target-event.ts'
-import { type TargetRules, type TargetState, unknownTarget } from './target-state.ts'
+import { isToldAlike, type TargetRules, type TargetState, unknownTarget, viewOf } from './target-state.ts'
 
 export interface TargetOptions {
   readonly target: Target
@@ -54,7 +54,7 @@ export interface TargetOptions {
 export interface TargetContext extends TargetOptions {
   readonly component: string
   readonly state: () => TargetState
-  /** The one place where the state changes. */
+  /** The one place where the state changes, and is told. */
   readonly apply: (event: TargetEvent) => void
   readonly moment: () => Moment
   /** Of the record of certificates; it stops nothing, and is told once. Rethrows what is a bug. */
@@ -82,7 +82,9 @@ export function createContext(options: TargetOptions): TargetContext {
     },
     state: () => state,
     apply: (event) => {
-      state = nextState(state, event, moment(), rules)
+      const before = state
+      state = nextState(before, event, moment(), rules)
+      if (!isToldAlike(before, state)) options.emit({ type: 'state', component, state: viewOf(state) })
     },
   }
 }

@@ -6,7 +6,6 @@ import type { Clock } from '../core/clock.ts'
 import { AgentError } from '../core/errors.ts'
 import type { ReasonCode } from '../core/reason-catalog.ts'
 import type { Bundle } from '../pki/bundle.ts'
-import type { Admit } from './gate/admission.ts'
 import type { GateContext } from './gate/checks.ts'
 import { requirePass } from './gate/gate.ts'
 import type { Listener } from './observe/events.ts'
@@ -20,8 +19,6 @@ export interface FallbackOptions {
   /** A static Secret. */
   readonly bootstrap: StaticDir | undefined
   readonly clock: Clock
-  /** The last step of the gate; undefined if etcd is not asked. */
-  readonly admit: Admit | undefined
   readonly emit: Listener
 }
 
@@ -29,12 +26,14 @@ export interface Fallback {
   /**
    * The bundle that is kept there, for a target that has nothing better; undefined if there is none that passes the gate.
    * @param without checks of the gate that are left out
+   * @param admit the last step of the gate: asks etcd. @throws AgentError
    * @param isWanted asked before etcd is
    */
   find(
     place: 'state' | 'bootstrap',
     context: GateContext,
     without: readonly ReasonCode[],
+    admit: (bundle: Bundle) => Promise<void>,
     isWanted?: (bundle: Bundle) => boolean,
   ): Promise<Bundle | undefined>
   /** Puts a published bundle into the cache. */
@@ -51,7 +50,7 @@ export function tellUnusableCa(
   return true
 }
 
-export function createFallback({ component, state, bootstrap, clock, admit, emit }: FallbackOptions): Fallback {
+export function createFallback({ component, state, bootstrap, clock, emit }: FallbackOptions): Fallback {
   const places = { state, bootstrap }
 
   function fail(error: unknown, where = ''): void {
@@ -72,13 +71,13 @@ export function createFallback({ component, state, bootstrap, clock, admit, emit
   }
 
   return {
-    async find(place, context, without, isWanted = () => true) {
+    async find(place, context, without, admit, isWanted = () => true) {
       const bundle = read(places[place])
       if (bundle === undefined) return undefined
       try {
         requirePass(bundle, context, without)
         if (!isWanted(bundle)) return undefined
-        await admit?.(bundle, 'certificate', undefined)
+        await admit(bundle)
         return bundle
       } catch (error) {
         fail(error, `${places[place]?.path ?? ''}: `)

@@ -3,9 +3,9 @@
  * copy, and now and then. It is told what to copy from memory, the bundle that has passed the gate, and touches nothing else.
  */
 
-import { type BackoffState, planRetry } from '../core/backoff.ts'
+import { createRetries } from '../core/backoff.ts'
 import type { Clock } from '../core/clock.ts'
-import { AgentError } from '../core/errors.ts'
+import type { AgentError } from '../core/errors.ts'
 import type { ReasonCode } from '../core/reason-catalog.ts'
 import { createLoop } from '../core/retry-loop.ts'
 import type { Bundle } from '../pki/bundle.ts'
@@ -37,19 +37,21 @@ const longestSleepMs = 60_000
 export function createHostCopy(options: HostCopyOptions): HostCopy {
   const { component, directory, published, clock, random, emit } = options
   const { path } = directory
-  let failed: { readonly reason: ReasonCode; readonly backoff: BackoffState } | undefined
+  const retries = createRetries(random)
+  /** The reason of the last attempt, if it failed. */
+  let failedFor: ReasonCode | undefined
   /** Serial number of the certificate that was last seen in step. */
   let inStep: string | undefined
-  const loop = createLoop(clock, sync)
+  const loop = createLoop(clock, sync, scheduleRetry)
 
-  function scheduleRetry(error: AgentError, notAfterMs: number): number {
-    const { code: reason, retry } = error
-    const repeated = failed?.reason === reason
-    const failure = { class: retry, runwayMs: notAfterMs - clock.now() }
-    const [delayMs, backoff] = planRetry(failed?.backoff, failure, random())
-    failed = { reason, backoff }
+  function scheduleRetry(error: AgentError): number {
+    const { code: reason } = error
+    const repeated = failedFor === reason
+    failedFor = reason
     inStep = undefined
-    const sleepMs = Math.min(delayMs, longestSleepMs)
+    const bundle = published()
+    const runwayMs = bundle === undefined ? 0 : validityOf(bundle.leaf).notAfterMs - clock.now()
+    const sleepMs = Math.min(retries.delayMs(error, runwayMs), longestSleepMs)
     const retryAtMs = clock.now() + sleepMs
     emit({ type: 'host-copy-failed', component, path, reason, detail: error.message, retryAtMs, repeated })
     return sleepMs
@@ -61,18 +63,14 @@ export function createHostCopy(options: HostCopyOptions): HostCopy {
     if (bundle === undefined) return longestSleepMs
     const { notAfterMs } = validityOf(bundle.leaf)
     const { serialNumber } = bundle.leaf
-    try {
-      const written = directory.sync(bundle.text, new Date(clock.now()))
-      if (written || inStep !== serialNumber) {
-        emit({ type: 'host-copied', component, path, written, serialNumber, notAfterMs })
-      }
-      inStep = serialNumber
-      failed = undefined
-      return longestSleepMs
-    } catch (error) {
-      if (!(error instanceof AgentError)) throw error
-      return scheduleRetry(error, notAfterMs)
+    const written = directory.sync(bundle.text, new Date(clock.now()))
+    if (written || inStep !== serialNumber) {
+      emit({ type: 'host-copied', component, path, written, serialNumber, notAfterMs })
     }
+    inStep = serialNumber
+    failedFor = undefined
+    retries.reset()
+    return longestSleepMs
   }
 
   return { run: loop.run, recheck: loop.wake }

@@ -4,7 +4,7 @@ import { type ReasonCode, reasons } from '../core/reason-catalog.ts'
 import { type Bundle, isSameBundle } from '../pki/bundle.ts'
 import { workingTime } from '../pki/ca-set.ts'
 import { validityOf } from '../pki/certificate.ts'
-import { acceptCaSet, needsCaSet } from './acceptance.ts'
+import { acceptCaSet, askEtcd, needsCaSet } from './acceptance.ts'
 import { gateContext, type TargetContext } from './context.ts'
 import { tellUnusableCa } from './fallback.ts'
 import { judge } from './gate/gate.ts'
@@ -76,7 +76,7 @@ function takeOver(context: TargetContext): Finding {
   const isOlder =
     published !== undefined && validityOf(found.leaf).notAfterMs < validityOf(published.bundle.leaf).notAfterMs
   if (isOlder) return { reason: 'files-changed', isLittered }
-  emit({ type: 'found', component, certificate: adopt(context, found) })
+  emit({ type: 'found', component, certificate: adopt(context, found, {}) })
   return { reason, isLittered }
 }
 
@@ -101,20 +101,26 @@ async function replace(context: TargetContext, reason: ReasonCode): Promise<void
     const validity = workingTime(bundle, now())
     return rules.plan(validity, validity.notBeforeMs).renewAtMs > now()
   }
-  const cached = await fallback.find('state', gateContext(context, []), [], isNotDue)
+  const cached = await fallback.find('state', gateContext(context, []), [], admitTo(context), isNotDue)
   if (cached === undefined) return apply({ type: 'renewal-wanted', reason })
   await publish(context, cached, 'restored-from-state')
   // What an operator has asked for is a new one.
   if (state().request?.reason !== 'renewal-requested') apply({ type: 'renewal-unwanted' })
 }
 
+/** What would replace nothing is asked about as a new one. */
+function admitTo(context: TargetContext): (bundle: Bundle) => Promise<void> {
+  return (bundle) => askEtcd(context, bundle, 'certificate')
+}
+
 /** Takes the cached or the static certificate, as there is nothing that works. It starts the node, and ends no attempt. */
 export async function fallBack(context: TargetContext): Promise<void> {
   const { fallback, state, apply } = context
   const judged = gateContext(context, [])
-  const cached = await fallback.find('state', judged, ['lifetime-too-short'])
+  const admit = admitTo(context)
+  const cached = await fallback.find('state', judged, ['lifetime-too-short'], admit)
   // A static Secret has another name and another issuer; it is replaced as soon as Vault answers.
-  const found = cached ?? (await fallback.find('bootstrap', judged, ['lifetime-too-short', 'wrong-name']))
+  const found = cached ?? (await fallback.find('bootstrap', judged, ['lifetime-too-short', 'wrong-name'], admit))
   if (found === undefined) return
   await publish(context, found, cached === undefined ? 'restored-from-bootstrap' : 'restored-from-state')
   if (state().request === undefined) apply({ type: 'renewal-wanted', reason: 'never-published' })

@@ -1,11 +1,11 @@
 /**
- * Has a certificate made: within the budget, with a new key or the one that may be kept. What is about to be made is counted and
+ * Has a certificate made: within the budget, with a new key or the one that may be reused. What is about to be made is counted and
  * written down first, so that a process that dies of it has counted it.
  */
 import { formatDuration } from '../core/duration.ts'
 import { AgentError } from '../core/errors.ts'
 import type { ReasonCode } from '../core/reason-catalog.ts'
-import { planBudget, planIssuance, planRecent, windowMs } from './budget.ts'
+import { planBudget, planIssuance, planRecent } from './budget.ts'
 import { type TargetContext, wantedFrom } from './context.ts'
 import type { Candidate } from './source/source.ts'
 
@@ -18,16 +18,16 @@ export async function obtain(context: TargetContext, reason: ReasonCode): Promis
   const wanted = wantedFrom(context)
   // What somebody else makes costs nothing to read.
   if (!rules.issues) return await source.obtain(wanted, undefined)
-  const kept = keptKey(context)
+  const reused = reusableKey(context)
   const takeBack = spend(context)
   try {
-    const candidate = await source.obtain(wanted, kept)
+    const candidate = await source.obtain(wanted, reused)
     if (candidate === undefined) {
       takeBack()
       return undefined
     }
     const { serialNumber } = candidate.leaf
-    emit({ type: 'issued', component, serialNumber, keyReused: kept !== undefined, reason })
+    emit({ type: 'issued', component, serialNumber, keyReused: reused !== undefined, reason })
     return candidate
   } catch (error) {
     // An outage must not spend what its end will need. What came and cannot be read was made, though.
@@ -36,11 +36,11 @@ export async function obtain(context: TargetContext, reason: ReasonCode): Promis
   }
 }
 
-/** The key made last, for as many rotations as are configured; one that was found on disk is not kept: its age is not known. */
-function keptKey({ state, issuance }: TargetContext) {
+/** The key made last, for as many rotations as are configured; one that was found on disk is not reused: its age is not known. */
+function reusableKey({ state, issuance }: TargetContext) {
   const { key, published } = state()
-  const mayBeKept = key !== undefined && key.kept < issuance.keyReuse && published?.bundle.key === key.key
-  return mayBeKept ? key.key : undefined
+  const mayBeReused = key !== undefined && key.reuses < issuance.keyReuse && published?.bundle.key === key.key
+  return mayBeReused ? key.key : undefined
 }
 
 /** Counts one certificate; answers how to take that back. */
@@ -63,8 +63,8 @@ function spend(context: TargetContext): () => void {
 }
 
 function readRecord({ record, state, tellFlaw }: TargetContext): readonly number[] {
-  const { unrecordedWallMs } = state()
-  if (unrecordedWallMs !== undefined) return unrecordedWallMs
+  const { issued } = state()
+  if (issued?.isWritten === false) return issued.atWallMs
   try {
     return record.read()
   } catch (error) {
@@ -74,13 +74,13 @@ function readRecord({ record, state, tellFlaw }: TargetContext): readonly number
 }
 
 function writeRecord(context: TargetContext, issuedAtMs: readonly number[], limit: number): void {
-  const { component, record, apply, emit, tellFlaw } = context
+  const { record, apply, tellFlaw } = context
+  let isWritten = true
   try {
     record.write(issuedAtMs)
-    apply({ type: 'recorded', unrecordedWallMs: undefined })
   } catch (error) {
     tellFlaw(error)
-    apply({ type: 'recorded', unrecordedWallMs: issuedAtMs })
+    isWritten = false
   }
-  emit({ type: 'issuance-budget', component, limit, spentUntilMs: issuedAtMs.map((ms) => ms + windowMs) })
+  apply({ type: 'recorded', issuedAtMs, limit, isWritten })
 }

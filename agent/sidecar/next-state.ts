@@ -3,7 +3,7 @@ import { planRetry } from '../core/backoff.ts'
 import type { Moment } from '../core/clock.ts'
 import { reasons } from '../core/reason-catalog.ts'
 import { workingTime } from '../pki/ca-set.ts'
-import { extendCaHistory } from './ca-history.ts'
+import { describeCaHistory, extendCaHistory } from './ca-history.ts'
 import { isProbeCode } from './gate/probe/outcome.ts'
 import { endsWait } from './inputs.ts'
 import { planPoll } from './schedule.ts'
@@ -19,8 +19,8 @@ const pollSoonMs = 300_000
 export function nextState(state: TargetState, event: TargetEvent, now: Moment, rules: TargetRules): TargetState {
   const { published, failure, request } = state
   switch (event.type) {
-    case 'looked':
-      return looked(state, event, now)
+    case 'observed':
+      return observed(state, event, now)
     case 'inspected': {
       const inspected = { fingerprint: event.fingerprint, atMono: now.mono }
       // A start contacts Vault for nothing while the certificate on disk is good.
@@ -58,7 +58,7 @@ export function nextState(state: TargetState, event: TargetEvent, now: Moment, r
         key:
           event.key === undefined
             ? state.key
-            : { key: event.key, kept: event.key === state.key?.key ? state.key.kept + 1 : 0 },
+            : { key: event.key, reuses: event.key === state.key?.key ? state.key.reuses + 1 : 0 },
         pollAtMono: pollAt(published, now, rules),
       }
     }
@@ -71,9 +71,9 @@ export function nextState(state: TargetState, event: TargetEvent, now: Moment, r
     case 'poll-soon':
       return { ...state, pollAtMono: Math.min(state.pollAtMono ?? Number.POSITIVE_INFINITY, now.mono + pollSoonMs) }
     case 'verified':
-      return { ...state, unverifiedSinceMono: event.isAccepted ? undefined : now.mono }
+      return { ...state, verification: { ...event.verification, atMono: now.mono } }
     case 'recorded':
-      return { ...state, unrecordedWallMs: event.unrecordedWallMs }
+      return { ...state, issued: { atWallMs: event.issuedAtMs, limit: event.limit, isWritten: event.isWritten } }
     case 'failed':
       return failed(state, event, now, rules)
     case 'fallback-tried':
@@ -86,7 +86,11 @@ export function nextState(state: TargetState, event: TargetEvent, now: Moment, r
 type EventOf<Type extends TargetEvent['type']> = Extract<TargetEvent, { type: Type }>
 
 /** Only a change of content counts, and it counts once: the next failure is compared with what it was itself about. */
-function looked(state: TargetState, { fingerprint, source, inputs }: EventOf<'looked'>, { mono }: Moment): TargetState {
+function observed(
+  state: TargetState,
+  { fingerprint, source, inputs }: EventOf<'observed'>,
+  { mono }: Moment,
+): TargetState {
   const { inspected, inspections, failure, sourceFingerprint } = state
   const isSame = inspected?.fingerprint === fingerprint || isEnoughInspected(inspections, mono)
   const isStill = inspected !== undefined && isSame && mono < inspected.atMono + inspectEveryMs
@@ -103,20 +107,29 @@ function looked(state: TargetState, { fingerprint, source, inputs }: EventOf<'lo
 
 function adopted(
   state: TargetState,
-  { bundle, writtenAtMs, issuedAtMs }: EventOf<'adopted'>,
+  { bundle, writtenAtMs, issuedAtMs, isFallback, previous }: EventOf<'adopted'>,
   { wallMs }: Moment,
   { plan }: TargetRules,
 ): TargetState {
-  const { published } = state
+  const { published, failure } = state
   const isSameLeaf = published?.bundle.leaf.fingerprint256 === bundle.leaf.fingerprint256
   const validity = workingTime(bundle, wallMs)
   // A certificate that was planned before keeps its plan.
   const renewal =
     isSameLeaf && published !== undefined ? published.plan : plan(validity, issuedAtMs ?? validity.notBeforeMs)
+  const caHistory = extendCaHistory(state.caHistory, bundle.ca, writtenAtMs)
+  const live = previous === undefined ? [bundle] : [bundle, previous]
   return {
     ...state,
     published: { bundle, validity, plan: renewal },
-    caHistory: extendCaHistory(state.caHistory, bundle.ca, writtenAtMs),
+    caHistory,
+    certificate: {
+      serialNumber: bundle.leaf.serialNumber,
+      ...validity,
+      renewAtMs: renewal.renewAtMs,
+      ca: describeCaHistory(caHistory, live, wallMs),
+    },
+    failure: failure === undefined || isFallback ? failure : { ...failure, isOver: true },
   }
 }
 
@@ -127,11 +140,12 @@ function failed(
   { issues, pollEveryMs }: TargetRules,
 ): TargetState {
   const runwayMs = (state.published?.validity.notAfterMs ?? 0) - wallMs
-  const { retry, retryAfterMs, code } = error
-  const [plannedMs, backoff] = planRetry(state.failure?.backoff, { class: retry, runwayMs, retryAfterMs }, random)
+  const { retryAfterMs, code } = error
+  const [plannedMs, backoff] = planRetry(state.failure?.backoff, { class: error.retry, runwayMs, retryAfterMs }, random)
   // What somebody else makes is polled as often as ever: they may have mended it.
   const delayMs = issues ? plannedMs : Math.min(plannedMs, pollEveryMs(runwayMs))
-  const failure = { error, during, inputs, backoff, retryAtMono: mono + delayMs, isFallbackTried: false }
+  const retry = { retryAtMono: mono + delayMs, retryAtWallMs: wallMs + delayMs }
+  const failure = { error, during, inputs, backoff, ...retry, isFallbackTried: false, isOver: false }
   // What could not be repaired is inspected anew; and who else has the directory publishes there.
   const mustInspect = during === 'repair' || code === 'directory-in-use'
   return mustInspect ? { ...state, failure, inspected: undefined, repair: undefined } : { ...state, failure }

@@ -12,7 +12,7 @@ const reprobeAfterMs = 300_000
 
 /** @param longestMs the longest wait; a simulation, whose clock never jumps, may take a longer one */
 export function planStep(state: TargetState, now: Moment, longestMs = longestWaitMs): Step {
-  const { published, request, failure, repair, repairs } = state
+  const { published, request, failure, repair, repairs, verification } = state
   // One that is due and still there is held up by a failure, which has its own wait.
   const holdMs = (repair && repairInMs(repairs, now.mono)) || Number.POSITIVE_INFINITY
   const wait = (ms: number): Step => ({ do: 'wait', forMs: Math.min(ms, holdMs, longestMs) })
@@ -32,7 +32,9 @@ export function planStep(state: TargetState, now: Moment, longestMs = longestWai
   const pollInMs = (state.pollAtMono ?? now.mono) - now.mono
   if (pollInMs <= 0) return { do: 'poll' }
   if (failure !== undefined && !isBlocked) return { do: 'recover' }
-  const reprobeInMs = (state.unverifiedSinceMono ?? Number.POSITIVE_INFINITY) + reprobeAfterMs - now.mono
+  const reprobeAtMono =
+    verification?.isAccepted === false ? verification.atMono + reprobeAfterMs : Number.POSITIVE_INFINITY
+  const reprobeInMs = reprobeAtMono - now.mono
   if (reprobeInMs <= 0 && !isBlocked) return { do: 'reprobe' }
   const retryInMs = failure === undefined ? Number.POSITIVE_INFINITY : failure.retryAtMono - now.mono
   return wait(Math.min(renewAtMs - now.wallMs, pollInMs, isBlocked ? retryInMs : reprobeInMs))

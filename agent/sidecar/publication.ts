@@ -2,8 +2,7 @@
 
 import type { ReasonCode } from '../core/reason-catalog.ts'
 import type { Bundle } from '../pki/bundle.ts'
-import { describeCaHistory } from './ca-history.ts'
-import { liveIn, type TargetContext } from './context.ts'
+import type { TargetContext } from './context.ts'
 import type { PublishedCertificate } from './observe/events.ts'
 
 const fallbackReasons: ReadonlySet<ReasonCode> = new Set(['restored-from-state', 'restored-from-bootstrap'])
@@ -24,21 +23,21 @@ export async function publish(
   await directory.claim()
   const startedAtMono = clock.monotonic()
   directory.publish(bundle.text, new Date(clock.now()))
-  const certificate = adopt(context, bundle, issuedAtMs)
-  const origin = fallbackReasons.has(reason) ? { isFallback: true } : {}
+  const isFallback = fallbackReasons.has(reason)
+  const certificate = adopt(context, bundle, { issuedAtMs, isFallback })
+  const origin = isFallback ? { isFallback } : {}
   emit({ type: 'published', component, reason, ...origin, durationMs: clock.monotonic() - startedAtMono, certificate })
 }
 
 /** Takes what stands in the directory as the published bundle. */
-export function adopt(context: TargetContext, bundle: Bundle, issuedAtMs?: number): PublishedCertificate {
-  const { apply, state, directory, clock, now } = context
-  apply({ type: 'adopted', bundle, writtenAtMs: directory.writtenAtMs() ?? clock.now(), issuedAtMs })
-  const { published, caHistory } = state()
-  if (published === undefined || caHistory === undefined) throw new Error('what was adopted is not known')
-  return {
-    serialNumber: bundle.leaf.serialNumber,
-    ...published.validity,
-    renewAtMs: published.plan.renewAtMs,
-    ca: describeCaHistory(caHistory, liveIn(context), now()),
-  }
+export function adopt(
+  { apply, state, directory, clock }: TargetContext,
+  bundle: Bundle,
+  { issuedAtMs, isFallback = false }: { issuedAtMs?: number | undefined; isFallback?: boolean },
+): PublishedCertificate {
+  const writtenAtMs = directory.writtenAtMs() ?? clock.now()
+  apply({ type: 'adopted', bundle, writtenAtMs, issuedAtMs, isFallback, previous: directory.previous() })
+  const { certificate } = state()
+  if (certificate === undefined) throw new Error('what was adopted is not known')
+  return certificate
 }

@@ -78,7 +78,6 @@ export function createAgent({ config, clock, random, emit, beforeConnect }: Agen
         state,
         bootstrap: bootstrapDirectory === undefined ? undefined : openStaticDir(bootstrapDirectory),
         clock,
-        admit,
         emit,
       }),
       record: state?.record ?? openIssuanceRecord(target.directory),
@@ -108,16 +107,12 @@ export function createAgent({ config, clock, random, emit, beforeConnect }: Agen
   /** A token that was handed to us must not die between two rotations. */
   async function keepSession(keepAlive: () => Promise<void>, stop: AbortSignal): Promise<void> {
     const step = async (): Promise<number> => {
-      try {
-        await keepAlive()
-      } catch (error) {
-        // The next rotation tells of it, if it lasts.
-        if (!(error instanceof AgentError)) throw error
-      }
+      await keepAlive()
       return sessionCheckMs
     }
     await clock.sleep(sessionCheckMs, stop)
-    await createLoop(clock, step).run(stop)
+    // The next rotation tells of a failure, if it lasts.
+    await createLoop(clock, step, () => sessionCheckMs).run(stop)
   }
 
   function endWith(stop: AbortSignal): void {

@@ -3,13 +3,15 @@ import type { KeyObject } from 'node:crypto'
 import type { AgentError } from '../core/errors.ts'
 import type { ReasonCode } from '../core/reason-catalog.ts'
 import type { Bundle } from '../pki/bundle.ts'
+import type { LiveCertificate } from '../pki/ca-set.ts'
 import type { InputStates } from './inputs.ts'
+import type { Verification } from './observe/events.ts'
 import type { Candidate } from './source/source.ts'
 import type { RenewalRequest, Repair, StepName } from './target-state.ts'
 
 export type TargetEvent =
-  /** The node was looked at: what is published, a source on it, and what the last failure was about. */
-  | { readonly type: 'looked'; readonly fingerprint: string; readonly source: string; readonly inputs: InputStates }
+  /** The node was observed: what is published, a source on it, and what the last failure was about. */
+  | { readonly type: 'observed'; readonly fingerprint: string; readonly source: string; readonly inputs: InputStates }
   | { readonly type: 'inspected'; readonly fingerprint: string; readonly repair: Repair | undefined }
   | { readonly type: 'repaired' }
   /** This stands in the directory now, and is good. `issuedAtMs` is not known of what was found. */
@@ -18,6 +20,10 @@ export type TargetEvent =
       readonly bundle: Bundle
       readonly writtenAtMs: number
       readonly issuedAtMs?: number | undefined
+      /** It came from a cache or a static Secret: what failed before still fails. */
+      readonly isFallback: boolean
+      /** What stood there before, and may still be in use. */
+      readonly previous: LiveCertificate | undefined
     }
   /** What stood in the directory is of no use any more, and nor is what was known. */
   | { readonly type: 'lost' }
@@ -31,8 +37,14 @@ export type TargetEvent =
   | { readonly type: 'polled' }
   | { readonly type: 'source-down' }
   | { readonly type: 'poll-soon' }
-  | { readonly type: 'verified'; readonly isAccepted: boolean }
-  | { readonly type: 'recorded'; readonly unrecordedWallMs: readonly number[] | undefined }
+  | { readonly type: 'verified'; readonly verification: Verification }
+  /** Certificates were counted; whether that could be written down. */
+  | {
+      readonly type: 'recorded'
+      readonly issuedAtMs: readonly number[]
+      readonly limit: number
+      readonly isWritten: boolean
+    }
   | {
       readonly type: 'failed'
       readonly error: AgentError

@@ -35,7 +35,7 @@ export function createTargetLoop(options: TargetOptions): TargetLoop {
 
   /** Answers how long there is nothing to do; undefined at the end of a run that has an end. */
   async function act(stop: AbortSignal): Promise<number | undefined> {
-    const fingerprint = lookAround()
+    const fingerprint = observe()
     const step = planStep(state(), moment())
     const isEnd = isOnce && step.do === 'wait' && state().published !== undefined
     if (isEnd) return undefined
@@ -55,12 +55,12 @@ export function createTargetLoop(options: TargetOptions): TargetLoop {
   }
 
   /** At each step, as no watcher is relied on. Answers how the directory looks, and what belongs into it. */
-  function lookAround(): string {
+  function observe(): string {
     const { failure } = state()
     const failedFor = failure === undefined ? [] : mendedBy(failure.error.code)
     const { source = '', ...now } = readInputs(['source', 'etcd-ca', ...failedFor])
     const fingerprint = `${fingerprintPublished(directory.path)} ${now['etcd-ca'] ?? ''}`
-    apply({ type: 'looked', fingerprint, source, inputs: { ...now, source } })
+    apply({ type: 'observed', fingerprint, source, inputs: { ...now, source } })
     return fingerprint
   }
 
@@ -108,13 +108,12 @@ export function createTargetLoop(options: TargetOptions): TargetLoop {
     apply({ type: 'failed', error, during: step.do, inputs: readInputs(mendedBy(code)), random: random() })
     const { published, failure } = state()
     const { notBeforeMs = 0, notAfterMs } = published?.validity ?? {}
-    const { wallMs, mono } = moment()
     emit({
       type: 'renewal-failed',
       component,
       reason: code,
       detail,
-      retryAtMs: wallMs + (failure?.retryAtMono ?? mono) - mono,
+      retryAtMs: failure?.retryAtWallMs ?? 0,
       notAfterMs,
       lifetimeMs: notAfterMs && notAfterMs - notBeforeMs,
     })

@@ -9,8 +9,10 @@ import type { AgentError } from '../core/errors.ts'
 import type { ReasonCode } from '../core/reason-catalog.ts'
 import type { Bundle } from '../pki/bundle.ts'
 import type { Validity } from '../pki/certificate.ts'
+import { windowMs } from './budget.ts'
 import type { CaHistory } from './ca-history.ts'
 import type { InputStates } from './inputs.ts'
+import type { PublishedCertificate, TargetView, Verification } from './observe/events.ts'
 import type { RenewalPlan, RenewalPlanner } from './schedule.ts'
 import type { Candidate } from './source/source.ts'
 
@@ -42,8 +44,11 @@ export interface Failure {
   readonly inputs: InputStates
   readonly backoff: BackoffState
   readonly retryAtMono: number
+  readonly retryAtWallMs: number
   /** Whether a certificate was looked for elsewhere since. */
   readonly isFallbackTried: boolean
+  /** Whether something good was published since. The next attempt waits all the same. */
+  readonly isOver: boolean
 }
 
 /**
@@ -61,8 +66,10 @@ export interface Streak {
 export interface TargetState {
   readonly published: Published | undefined
   readonly caHistory: CaHistory | undefined
-  /** When etcd was last asked in vain about what is published. */
-  readonly unverifiedSinceMono: number | undefined
+  /** What was published last, for those who are told; also if it was lost since. */
+  readonly certificate: PublishedCertificate | undefined
+  /** What came of asking etcd about what is published; undefined if it was not asked. */
+  readonly verification: (Verification & { readonly atMono: number }) | undefined
   /** What stood in the directory when it was last inspected; undefined: it is to be inspected. */
   readonly inspected: { readonly fingerprint: string; readonly atMono: number } | undefined
   readonly inspections: Streak | undefined
@@ -76,10 +83,12 @@ export interface TargetState {
   /** What a source on this node held when it was last compared. */
   readonly sourceFingerprint: string | undefined
   readonly pending: PendingCertificate | undefined
-  /** The private key that was made last, and how many rotations have kept it. */
-  readonly key: { readonly key: KeyObject; readonly kept: number } | undefined
-  /** When certificates were made, if that could not be written down; undefined: the record says it. */
-  readonly unrecordedWallMs: readonly number[] | undefined
+  /** The private key that was made last, and how many rotations have reused it. */
+  readonly key: { readonly key: KeyObject; readonly reuses: number } | undefined
+  /** When certificates were made, and how many an hour may see. If that could not be written down, no record knows better. */
+  readonly issued:
+    | { readonly atWallMs: readonly number[]; readonly limit: number; readonly isWritten: boolean }
+    | undefined
 }
 
 /** What a target does next (next-step.ts). */
@@ -112,7 +121,8 @@ export interface TargetRules {
 export const unknownTarget: TargetState = {
   published: undefined,
   caHistory: undefined,
-  unverifiedSinceMono: undefined,
+  certificate: undefined,
+  verification: undefined,
   inspected: undefined,
   inspections: undefined,
   repair: undefined,
@@ -124,5 +134,23 @@ export const unknownTarget: TargetState = {
   sourceFingerprint: undefined,
   pending: undefined,
   key: undefined,
-  unrecordedWallMs: undefined,
+  issued: undefined,
+}
+
+/** Of the state, what is told. */
+export function viewOf({ certificate, failure, verification, issued }: TargetState): TargetView {
+  return {
+    certificate,
+    failure:
+      failure === undefined || failure.isOver
+        ? undefined
+        : { reason: failure.error.code, detail: failure.error.message, retryAtMs: failure.retryAtWallMs },
+    verification,
+    budget: issued && { limit: issued.limit, spentUntilMs: issued.atWallMs.map((ms) => ms + windowMs) },
+  }
+}
+
+/** Whether there is something new to tell. */
+export function isToldAlike(a: TargetState, b: TargetState): boolean {
+  return (['certificate', 'failure', 'verification', 'issued'] as const).every((part) => a[part] === b[part])
 }

@@ -77,7 +77,8 @@ async function untilTold(agent: AgentProcess, wanted: readonly ReasonCode[], sai
     const inReady = at(JSON.parse(ready.text), 'targets', '0', 'failure', 'reason')
     const isCounted = metrics.text.includes(`renewal_failures_total{component="calico-node",reason="${reason}"}`)
     if (ready.status !== 200) throw new Error(`/readyz: ${ready.status} ${ready.text}`)
-    if (wanted.includes(inReady as ReasonCode) && isCounted) return `${reason}: ${reasons[reason as ReasonCode].says}`
+    if (wanted.includes(inReady as ReasonCode) && isCounted)
+      return `${reason}: ${reasons[reason as ReasonCode].summary}`
     await delay(lookEveryMs)
   }
 }

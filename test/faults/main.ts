@@ -1,6 +1,6 @@
 /**
  * Owns `npm run faults`: the whole matrix, each fault held for a while, as a table on the terminal. `--write` puts the table into
- * docs/reliability.md. Ends with status 0 where every promise was kept.
+ * docs/reliability.md, `--only PATTERN` runs some rows. Ends with status 0 where every promise was kept.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
@@ -13,6 +13,8 @@ const { values: options } = parseArgs({
   options: {
     /** How long each fault lasts after its reason has been told. */
     'hold-seconds': { type: 'string', default: '15' },
+    /** Of the rows, those whose names match. */
+    only: { type: 'string' },
     write: { type: 'boolean', default: false },
   },
 })
@@ -23,12 +25,13 @@ const { isGood, tests } = await runTests({
   // Most of the time a row waits.
   maxConcurrency: 12,
   timeoutMs: 300_000,
+  only: options.only,
 })
 const outcomes = tests.flatMap(({ meta }) => (meta.outcome === undefined ? [] : [meta.outcome]))
 const leftOut = tests.filter(({ state }) => state === 'left out').map(({ name }) => name)
 const broken = tests.filter(({ state }) => state === 'failed').map(({ name }) => name)
 process.stdout.write(toText(outcomes, leftOut, broken))
-if (options.write && isGood) {
+if (options.write && isGood && options.only === undefined) {
   const text = readFileSync(document, 'utf8')
   writeFileSync(document, withTable(text, toMarkdown(outcomes, leftOut)))
 }

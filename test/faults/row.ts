@@ -22,8 +22,8 @@ export interface Stage {
   /** As many as the row asks for, with authentication and the agent's user. */
   readonly etcd: readonly RealEtcd[]
   readonly agent: AgentProcess
-  /** Another process with the same environment; the first one is over. */
-  startAgain(): AgentProcess
+  /** Another process with the same environment, or with some of it changed. */
+  startAgain(changes?: Readonly<Record<string, string>>): AgentProcess
   readonly onEnd: OnEnd
 }
 

@@ -46,7 +46,8 @@ export async function createStage(row: FaultRow, shared: FaultLab, node: string,
     ...row.env?.(stage),
   }
   const wrapper = row.wrapper?.(stage) ?? []
-  const startAgain = () => spawnAgent(environment, { bundle: true, wrapper, onEnd, patienceMs: 15_000 })
+  const startAgain = (changes = {}) =>
+    spawnAgent({ ...environment, ...changes }, { bundle: true, wrapper, onEnd, patienceMs: 15_000 })
   const agent = startAgain()
   await agent.nextLine(({ event }) => event === 'published')
   return { ...stage, agent, startAgain }

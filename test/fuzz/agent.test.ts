@@ -6,6 +6,7 @@
 import { availableParallelism } from 'node:os'
 import { expect, inject, test } from 'vitest'
 import { tempDir } from '../support/temp-dir.ts'
+import { bundleWorker } from './agent/bundle-worker.ts'
 import { runWorker } from './agent/run-worker.ts'
 
 const seed = inject('fuzzSeed') ?? Math.floor(Math.random() * 2 ** 31)
@@ -18,9 +19,10 @@ test(
   'the agent survives whatever it reads, and comes to rights',
   async ({ annotate }) => {
     const base = tempDir()
+    const file = await bundleWorker(base)
     const workers = only === undefined ? Math.min(2, availableParallelism()) : 1
     const runs = Array.from({ length: workers }, (_, index) =>
-      runWorker({ base, seed, first: first + index, end, step: workers }),
+      runWorker({ file, base, seed, first: first + index, end, step: workers }),
     )
     const ends = await Promise.all(runs)
     await annotate(`seed ${seed}`)

@@ -23,6 +23,7 @@ const migration = all.filter((name) => name.startsWith('migration-'))
 const complete = all.filter((name) => !migration.includes(name))
 const secrets = '/calico-secrets'
 const hostCni = '/host/etc/cni/net.d'
+const hostCopy = `${hostCni}/calico-tls`
 
 describe.skipIf('missing' in kustomize)(`overlays${leftOut}`, () => {
   /** Each is asked about more than once. */
@@ -92,7 +93,10 @@ describe.skipIf('missing' in kustomize)(`overlays${leftOut}`, () => {
             .map(({ volumeMounts = [], env = [], ...rest }) => ({
               ...rest,
               env: env.filter((each) => each.name !== 'COMPACTION_PERIOD'),
-              mounts: volumeMounts.map(({ mountPath }) => mountPath).toSorted(),
+              mounts: volumeMounts
+                .map(({ mountPath }) => mountPath)
+                .filter((path) => path !== hostCopy)
+                .toSorted(),
             }))
         }
         expect(others(after)).toEqual(others(before))
@@ -167,8 +171,17 @@ describe.skipIf('missing' in kustomize)(`overlays${leftOut}`, () => {
       for (const agent of agentsOf(spec)) {
         const directory = environmentOf(objects, agent)['AGENT_HOST_CNI_DIR']
         expect(directory).toBe(overlay === 'migration-1-beside' ? undefined : hostCni)
-        if (directory !== undefined)
-          expect(volumeAt(spec, agent, directory).hostPath).toEqual({ path: '/etc/cni/net.d' })
+        if (directory === undefined) continue
+        // Nothing but the copy, and a mount for install-cni too: it would remove the directory that the agent has.
+        for (const container of [agent, required(allContainers(spec), 'install-cni')]) {
+          expect(volumeAt(spec, container, hostCopy).hostPath).toEqual({ path: '/etc/cni/net.d' })
+          expect(container.volumeMounts).toContainEqual({
+            mountPath: hostCopy,
+            name: 'cni-net-dir',
+            subPath: 'calico-tls',
+          })
+        }
+        expect(agent.volumeMounts).not.toContainEqual(expect.objectContaining({ mountPath: directory }))
       }
       for (const agent of agentsOf(workload(objects, 'calico-kube-controllers').template.spec)) {
         expect(environmentOf(objects, agent)).not.toHaveProperty('AGENT_HOST_CNI_DIR')

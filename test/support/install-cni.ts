@@ -33,7 +33,7 @@ export function* installCniSteps({ netDir, secretsDir }: InstallCniPlaces): Gene
     ifThere(() => rmSync(join(tlsDir, name), { recursive: true }))
     yield `removed ${name}`
   }
-  // Something that came meanwhile: RemoveAll fails, the rest goes on.
+  // Something that came meanwhile, or a mount: RemoveAll fails, the rest goes on.
   ifThere(() => rmdirSync(tlsDir))
   yield 'removed the directory'
   if (!names.some((name) => existsSync(join(secretsDir, name)))) return
@@ -66,7 +66,7 @@ function ifThere<Result>(operate: () => Result): Result | undefined {
   try {
     return operate()
   } catch (error) {
-    if (error instanceof Error && 'code' in error && ['ENOENT', 'ENOTEMPTY'].includes(String(error.code)))
+    if (error instanceof Error && 'code' in error && ['ENOENT', 'ENOTEMPTY', 'EBUSY'].includes(String(error.code)))
       return undefined
     throw error
   }

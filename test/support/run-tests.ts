@@ -11,6 +11,8 @@ export interface LongRun {
   readonly provide: Partial<ProvidedContext>
   readonly maxConcurrency?: number
   readonly timeoutMs: number
+  /** Of the tests, those whose names match. */
+  readonly only?: string | undefined
 }
 
 export interface LongRunEnd {
@@ -22,14 +24,20 @@ export interface LongRunEnd {
   }[]
 }
 
-export async function runTests({ files, provide, maxConcurrency = 1, timeoutMs }: LongRun): Promise<LongRunEnd> {
-  const vitest = await startVitest('test', [...files], {
-    watch: false,
-    reporters: [['default', { summary: false }]],
-    maxConcurrency,
-    testTimeout: timeoutMs,
-    provide,
-  })
+export async function runTests({ files, provide, maxConcurrency = 1, timeoutMs, only }: LongRun): Promise<LongRunEnd> {
+  const vitest = await startVitest(
+    'test',
+    [...files],
+    {
+      watch: false,
+      reporters: [['default', { summary: false }]],
+      testTimeout: timeoutMs,
+      provide,
+      ...(only === undefined ? {} : { testNamePattern: only }),
+    },
+    // Projects do not take this one of the options.
+    { test: { maxConcurrency } },
+  )
   const modules = vitest.state.getTestModules()
   const tests = modules.flatMap((module) => [...module.children.allTests()])
   const states = { passed: 'passed', failed: 'failed', pending: 'failed', skipped: 'left out' } as const

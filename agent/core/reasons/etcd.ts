@@ -1,7 +1,7 @@
 /** Owns the reasons why `provision` failed at etcd; those of the probe belong to the gate (../reasons.ts). */
 import type { Reason, RetryClass } from '../reason.ts'
 
-const etcd = (retry: RetryClass, says: string, advice: string): Reason => ({ about: 'etcd', retry, says, advice })
+const etcd = (retry: RetryClass, summary: string, advice: string): Reason => ({ about: 'etcd', retry, summary, advice })
 
 export const etcdReasons = {
   'etcd-unreachable': etcd(

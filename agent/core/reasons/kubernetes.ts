@@ -1,7 +1,7 @@
 /** Owns the reasons why the Kubernetes API could not tell the nodes. */
 import type { Reason, RetryClass } from '../reason.ts'
 
-const kube = (retry: RetryClass, says: string, advice: string): Reason => ({ about: 'kube', retry, says, advice })
+const kube = (retry: RetryClass, summary: string, advice: string): Reason => ({ about: 'kube', retry, summary, advice })
 
 export const kubeReasons = {
   'kube-unreachable': kube(

@@ -2,7 +2,7 @@
 import type { Reason } from '../reason.ts'
 
 /** Somebody may be about to mend it, and reading again costs little. */
-const source = (says: string, advice: string): Reason => ({ about: 'source', retry: 'awaited', says, advice })
+const source = (summary: string, advice: string): Reason => ({ about: 'source', retry: 'awaited', summary, advice })
 
 export const sourceReasons = {
   'source-empty': source(

@@ -1,7 +1,7 @@
 /** Owns the reasons why a directory cannot be written, or is not as it should be. */
 import type { Reason } from '../reason.ts'
 
-const store = (says: string, advice: string): Reason => ({ about: 'store', retry: 'local', says, advice })
+const store = (summary: string, advice: string): Reason => ({ about: 'store', retry: 'local', summary, advice })
 
 export const storeReasons = {
   'directory-missing': store('the directory does not exist', 'Mount a volume there.'),

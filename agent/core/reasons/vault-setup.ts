@@ -1,7 +1,7 @@
 /** Owns the reasons why Vault cannot be set up. */
 import type { Reason } from '../reason.ts'
 
-const setup = (says: string, advice: string): Reason => ({ about: 'setup', retry: 'refused', says, advice })
+const setup = (summary: string, advice: string): Reason => ({ about: 'setup', retry: 'refused', summary, advice })
 
 export const setupReasons = {
   'setup-denied': setup(

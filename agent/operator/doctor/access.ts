@@ -23,7 +23,7 @@ import { openSecretDir } from '../../sidecar/store/secret-dir.ts'
 import type { Session } from '../../vault/session.ts'
 import { createSkewMeter, type SkewMeter } from '../../vault/skew.ts'
 import type { Transport } from '../../vault/transport.ts'
-import { once, onceFor } from './once.ts'
+import { memoize, memoizeFor } from './memoize.ts'
 
 export interface AccessOptions {
   readonly config: Config
@@ -80,10 +80,10 @@ export function openAccess(options: AccessOptions): Access {
   // One connection for the whole examination.
   const release = vault?.transport.hold()
 
-  const etcdCa = once(() => readEtcdCa(config.etcdCaFile))
+  const etcdCa = memoize(() => readEtcdCa(config.etcdCaFile))
   const published = (target: Target): Bundle | undefined => openSecretDir(target.directory, config.files).current()
   const wanted = (target: Target) => ({ target, commonName: commonNameOf(config, target), published: undefined })
-  const obtain = onceFor(async (target: Target) => {
+  const obtain = memoizeFor(async (target: Target) => {
     const candidate = await source.obtain(wanted(target), undefined)
     if (candidate === undefined) throw new AgentError('source-empty', `${config.source.kind}: there is no certificate`)
     const { issuers, ...parts } = candidate
@@ -96,7 +96,7 @@ export function openAccess(options: AccessOptions): Access {
     minLifetimeMs: minLifetimeFor(source.issues ? config.pki.ttlSeconds : undefined),
     live: [],
   })
-  const presented = onceFor(async (target: Target) => {
+  const presented = memoizeFor(async (target: Target) => {
     const isGood = (bundle: Bundle | undefined): boolean =>
       bundle !== undefined && judge(bundle, gateContext(target), ['lifetime-too-short']) === undefined
     // What somebody else has made costs nothing to read.
@@ -118,11 +118,11 @@ export function openAccess(options: AccessOptions): Access {
     commonName: (target) => commonNameOf(config, target),
     gateContext,
     etcdCa,
-    issuers: once(async () => (await source.poll(wanted(config.targets[0] as Target))).issuers ?? []),
+    issuers: memoize(async () => (await source.poll(wanted(config.targets[0] as Target))).issuers ?? []),
     obtain,
     published,
     presented,
-    askEtcd: onceFor(async (target: Target) => {
+    askEtcd: memoizeFor(async (target: Target) => {
       const bundle = await presented(target)
       if (bundle === undefined) return []
       const { certificate, key, ca } = bundle.text

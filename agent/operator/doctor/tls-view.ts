@@ -18,7 +18,7 @@ export interface ServerView {
 }
 
 /** @throws AgentError where there is no TLS server at all */
-export async function lookAtServer(
+export async function readServerView(
   origin: string,
   material: TlsMaterial,
   timeoutMs: number,

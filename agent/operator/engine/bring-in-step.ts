@@ -50,7 +50,7 @@ export function changesOf<Change>({ phases }: Plan<Change>): Change[] {
 
 /** What differs between the servers. */
 export interface Side<Change> {
-  lookAgain(): Promise<Plan<Change>>
+  recheck(): Promise<Plan<Change>>
   /** Before the changes of a plan. */
   prepare?(plan: Plan<Change>): Promise<void>
   /**
@@ -61,7 +61,7 @@ export interface Side<Change> {
   /** Called after each change that was made. */
   readonly changed: (change: Change) => void
   /** Whether the rest of the plan lacks what only a look after this change tells. */
-  needsLook?(change: Change): boolean
+  needsRecheck?(change: Change): boolean
   /** What a change is about, and how it reads: about the same, nothing is made a third time. Undefined: the rounds are bound enough. */
   readonly about?: ((change: Change) => { readonly path: string; readonly text: string }) | undefined
   /** Go on without what is refused. */
@@ -96,7 +96,7 @@ export async function bringInStep<Change>(first: Plan<Change>, side: Side<Change
     } catch (error) {
       if (!(error instanceof AgentError && error.code === contended)) throw error
     }
-    plan = await side.lookAgain()
+    plan = await side.recheck()
   }
   throw new AgentError(contended, `still not in step after ${mostRounds} rounds`)
 }
@@ -114,6 +114,6 @@ async function makePhases<Change>(
       await side.makeOne(change, attempt)
       side.changed(change)
     })
-    if (phase.some((change) => side.needsLook?.(change))) return
+    if (phase.some((change) => side.needsRecheck?.(change))) return
   }
 }

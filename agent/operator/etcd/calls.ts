@@ -62,13 +62,13 @@ export function authCalls(call: Call): AuthCalls {
       }),
     passwordOf: (name) =>
       call(async ({ auth }) => {
-        const says = await orElse(
+        const answer = await orElse(
           auth.authenticate({ name, password: unguessable() }).then(() => ''),
           /is not enabled|authentication failed/i,
           (message) => message,
         )
-        if (/is not enabled/i.test(says)) return undefined
-        return /no password user/i.test(says) ? 'none' : 'set'
+        if (/is not enabled/i.test(answer)) return undefined
+        return /no password user/i.test(answer) ? 'none' : 'set'
       }),
 
     addRole: (name) => change(({ auth }) => auth.roleAdd({ name }), /role name already exists/i),

@@ -76,7 +76,7 @@ interface Found {
 }
 
 /** What of it is shown. */
-export function lookOf({ plan, authEnabled, warnings, defaults }: Found) {
+export function viewOf({ plan, authEnabled, warnings, defaults }: Found) {
   const phases: (readonly Made[])[] = [defaults, ...plan.phases].filter(({ length }) => length > 0)
   const off = 'authentication is off: etcd enforces none of this yet (provision apply --enable-auth)'
   return {

@@ -30,21 +30,21 @@ const tlsText =
 export function translateEtcdError(error: unknown, where: string): unknown {
   if (error instanceof AgentError || !(error instanceof Error)) return error
   const text = oneLine(messageOf(error))
-  const [, status, says] = /^(?:\w+: )?(\d{1,2}) [A-Z_]+: (.*)$/.exec(text) ?? []
-  if (status === undefined || says === undefined) return error
-  const code = reasonOf(Number(status), says)
+  const [, status, message] = /^(?:\w+: )?(\d{1,2}) [A-Z_]+: (.*)$/.exec(text) ?? []
+  if (status === undefined || message === undefined) return error
+  const code = reasonOf(Number(status), message)
   // Without the cause: etcd3's errors hold nothing more, and its stack names no line of ours.
-  return new AgentError(code, `${where}: ${shortened(says)}`)
+  return new AgentError(code, `${where}: ${shortened(message)}`)
 }
 
-function reasonOf(status: number, says: string): ReasonCode {
-  const known = sentences.find(([pattern]) => pattern.test(says))
+function reasonOf(status: number, message: string): ReasonCode {
+  const known = sentences.find(([pattern]) => pattern.test(message))
   // "No connection established. Last error: …": the last words may quote a certificate, the first never do.
-  if (status === 14 && tlsText.test(says)) return 'etcd-tls'
+  if (status === 14 && tlsText.test(message)) return 'etcd-tls'
   return known?.[1] ?? statuses[status] ?? 'etcd-refused'
 }
 
 /** grpc-js appends the times and states of its call and its channel. */
-function shortened(says: string): string {
-  return says.replace(/\s*(Resolution note:|;? ?metadata filters:).*$/, '').slice(0, 300)
+function shortened(message: string): string {
+  return message.replace(/\s*(Resolution note:|;? ?metadata filters:).*$/, '').slice(0, 300)
 }

@@ -17,10 +17,10 @@ const patientPart = 0.1
 export const windowMs = 60_000
 /** Calico's nodes and Kubernetes write every few seconds, and the more often the larger the cluster. */
 export const quietAfterMs = 5000
-/** Between two looks: the look itself, and what else `provision` writes for a node (record.ts). */
+/** Between two samples: the sample itself, and what else `provision` writes for a node (record.ts). */
 const fewWrites = 4n
-/** How long one look at etcd's counter of writes counts. */
-export const lookAgainMs = 1000
+/** How long one sample of etcd's counter of writes counts. */
+export const resampleMs = 1000
 const remembered = 7
 /** At full speed. */
 const atOnce = 16
@@ -32,7 +32,7 @@ export interface PaceState {
   readonly ordinary: readonly number[]
   /** How long etcd was at the last few changes. */
   readonly spans: readonly number[]
-  /** etcd's counter of writes at the last look. */
+  /** etcd's counter of writes at the last sample. */
   readonly revision: bigint | undefined
   /** Since then next to nobody else has written. */
   readonly quietSinceMs: number
@@ -43,8 +43,8 @@ export function initialPace(nowMs: number): PaceState {
 }
 
 /** After a write of our own that took `tookMs` and was the write of this number. */
-export function afterLook(state: PaceState, look: { revision: bigint; tookMs: number; nowMs: number }): PaceState {
-  const { revision, tookMs, nowMs } = look
+export function afterSample(state: PaceState, sample: { revision: bigint; tookMs: number; nowMs: number }): PaceState {
+  const { revision, tookMs, nowMs } = sample
   const isFew = state.revision !== undefined && revision - state.revision <= fewWrites
   return {
     ...state,
@@ -106,34 +106,34 @@ export interface PaceOptions {
   readonly sleep: (ms: number) => Promise<void>
 }
 
-const lookKey = `${recordPrefix}pace`
+const sampleKey = `${recordPrefix}pace`
 
 export function createPace({ share, now, sleep }: PaceOptions): Pace {
   let state = initialPace(now())
-  let lookedAt = Number.NEGATIVE_INFINITY
+  let sampledAt = Number.NEGATIVE_INFINITY
   let endedAt = Number.NEGATIVE_INFINITY
   let running = 0
-  /** Whoever is first in line is the only one that looks and waits. */
+  /** Whoever is first in line is the only one that samples and waits. */
   let line = Promise.resolve()
   let ended = Promise.withResolvers<void>()
 
-  async function look(api: Pick<EtcdAuthApi, 'put' | 'get'>): Promise<void> {
+  async function sample(api: Pick<EtcdAuthApi, 'put' | 'get'>): Promise<void> {
     const startedAt = now()
-    await api.put(lookKey, '')
-    lookedAt = now()
-    const revision = BigInt((await api.get(lookKey))?.modRevision ?? 0)
-    state = afterLook(state, { revision, tookMs: lookedAt - startedAt, nowMs: lookedAt })
+    await api.put(sampleKey, '')
+    sampledAt = now()
+    const revision = BigInt((await api.get(sampleKey))?.modRevision ?? 0)
+    state = afterSample(state, { revision, tookMs: sampledAt - startedAt, nowMs: sampledAt })
   }
 
   async function turn(api: Pick<EtcdAuthApi, 'put' | 'get'>, granted: number): Promise<void> {
     for (;;) {
-      const isLate = now() - lookedAt >= lookAgainMs
-      // A look beside a change would take as long as that.
-      if (isLate && running === 0) await look(api)
+      const isLate = now() - sampledAt >= resampleMs
+      // A sample beside a change would take as long as that.
+      if (isLate && running === 0) await sample(api)
       const limit = isLate || !isQuiet(state, now()) ? 1 : atOnce
       const restMs = planRest(state, granted, now())
       if (running >= limit) await ended.promise
-      else if (restMs > 0) await sleep(Math.min(restMs, lookAgainMs))
+      else if (restMs > 0) await sleep(Math.min(restMs, resampleMs))
       else return
     }
   }

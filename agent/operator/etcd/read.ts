@@ -1,12 +1,12 @@
 /** Owns reading the users, roles and grants that a plan is made of: those that are wanted and those that are ours. */
 import { forEach, type PoolOptions } from '../engine/pool.ts'
 import type { EtcdAuthApi } from './api.ts'
+import type { AuthSnapshot } from './auth-snapshot.ts'
 import type { DesiredState } from './desired.ts'
-import type { Known } from './memory.ts'
 import type { ActualState, Made } from './plan.ts'
 
 /** The names alone; the details come with `readActual`. */
-export async function readNames(api: EtcdAuthApi, revision: string | undefined): Promise<Known> {
+export async function readNames(api: EtcdAuthApi, revision: string | undefined): Promise<AuthSnapshot> {
   const [users, roles] = await Promise.all([api.users(), api.roles()])
   return {
     // Without a count of etcd's, no later one ever equals this.
@@ -19,20 +19,20 @@ export async function readNames(api: EtcdAuthApi, revision: string | undefined):
   }
 }
 
-/** Completes `known`. One call for each user and role: etcd has no other way, and each goes through its log. */
+/** Completes `snapshot`. One call for each user and role: etcd has no other way, and each goes through its log. */
 export async function readActual(
   api: EtcdAuthApi,
-  known: Known,
+  snapshot: AuthSnapshot,
   desired: Pick<DesiredState, 'users' | 'roles'>,
   made: Made,
   pool: PoolOptions,
 ): Promise<ActualState> {
-  const { users, roles, withPassword } = known
-  await forEach(missing(known.roleNames, roles, desired.roles, made.roles), pool, async (role) => {
+  const { users, roles, withPassword } = snapshot
+  await forEach(missing(snapshot.roleNames, roles, desired.roles, made.roles), pool, async (role) => {
     const grants = await api.grantsOf(role)
     if (grants !== undefined) roles.set(role, grants)
   })
-  await forEach(missing(known.userNames, users, desired.users, made.users), pool, async (user) => {
+  await forEach(missing(snapshot.userNames, users, desired.users, made.users), pool, async (user) => {
     const has = await api.rolesOf(user)
     if (has === undefined) return
     users.set(user, has)

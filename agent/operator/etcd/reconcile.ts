@@ -5,8 +5,8 @@
 import { bringInStep, changesOf } from '../engine/bring-in-step.ts'
 import type { PoolOptions } from '../engine/pool.ts'
 import type { EtcdAuthApi } from './api.ts'
+import { type AuthCache, applyToSnapshot, createAuthCache } from './auth-snapshot.ts'
 import type { DesiredState } from './desired.ts'
-import { createMemory, type Memory, rememberChange } from './memory.ts'
 import type { Pace } from './pace.ts'
 import { type Change, type EtcdPlan, type Made, type Prune, planChanges } from './plan.ts'
 import { readActual, readNames } from './read.ts'
@@ -17,8 +17,8 @@ export interface ExamineOptions extends PoolOptions {
   /** Go on without what is refused (plan.ts). */
   readonly around?: boolean
   /** Of whoever reconciles more than once: then a change of a few nodes costs calls for these alone. */
-  readonly memory?: Memory
-  /** Read everything, whatever memory and receipt say. */
+  readonly cache?: AuthCache
+  /** Read everything, whatever cache and receipt say. */
   readonly fresh?: boolean
 }
 
@@ -43,15 +43,15 @@ export interface Examination {
 const nothingMade: Made = { users: new Set(), roles: new Set() }
 
 /**
- * What differs. Where `memory` still fits etcd's count of changes, nothing is read that is known already. Where a receipt says
+ * What differs. If `cache` still fits etcd's count of changes, nothing is read that is known already. If a receipt says
  * that all was in step at the count that etcd still has, that is three calls instead of one for every user and role; it only
  * counts with authentication on: without it, anybody could have written it.
  */
 export async function examine(api: EtcdAuthApi, desired: DesiredState, options: ExamineOptions): Promise<Examination> {
-  const { memory = createMemory(), fresh = false, prune } = options
+  const { cache = createAuthCache(), fresh = false, prune } = options
   const { enabled, revision } = await api.authStatus()
-  if (fresh || revision === undefined || memory.known?.revision !== revision) memory.known = undefined
-  if (memory.known === undefined && !fresh && enabled && revision !== undefined && typeof prune === 'boolean') {
+  if (fresh || revision === undefined || cache.snapshot?.revision !== revision) cache.snapshot = undefined
+  if (cache.snapshot === undefined && !fresh && enabled && revision !== undefined && typeof prune === 'boolean') {
     const receipt = await readReceipt(api)
     if (receipt?.revision === revision && receipt.digest === digestOf(desired, prune)) {
       return {
@@ -63,9 +63,9 @@ export async function examine(api: EtcdAuthApi, desired: DesiredState, options: 
     }
   }
   const record = await readRecord(api)
-  const known = memory.known ?? (await readNames(api, revision))
-  const actual = await readActual(api, known, desired, relevantTo(desired, prune, record.made), options)
-  memory.known = known
+  const snapshot = cache.snapshot ?? (await readNames(api, revision))
+  const actual = await readActual(api, snapshot, desired, relevantTo(desired, prune, record.made), options)
+  cache.snapshot = snapshot
   return { plan: planChanges(desired, actual, options), revision, authEnabled: enabled, record }
 }
 
@@ -95,34 +95,34 @@ export async function reconcile(
   first?: Examination,
 ): Promise<Outcome> {
   let changes = 0
-  const gone = new Set<string>()
-  const memory = options.memory ?? createMemory()
-  let found = first ?? (await examine(api, desired, { ...options, memory }))
+  const deletedLines = new Set<string>()
+  const cache = options.cache ?? createAuthCache()
+  let found = first ?? (await examine(api, desired, { ...options, cache }))
   // Of a change without an answer nobody knows whether it was made.
   const orForget = (work: Promise<void>): Promise<void> =>
     work.catch((error: unknown) => {
-      memory.known = undefined
+      cache.snapshot = undefined
       throw error
     })
   const { notes, refusals } = await bringInStep<Change>(found.plan, {
-    lookAgain: async () => {
-      found = await examine(api, desired, { ...options, memory, fresh: false })
+    recheck: async () => {
+      found = await examine(api, desired, { ...options, cache, fresh: false })
       return found.plan
     },
     prepare: (plan) => orForget(remember(api, newLines(plan, found.record?.made ?? nothingMade))),
     makeOne: (change) => orForget(makePaced(api, change, options.pace)),
     changed: (change) => {
       changes++
-      if (memory.known !== undefined) rememberChange(memory.known, change)
-      if (change.do === 'delete-user') gone.add(recordLine('user', change.user))
-      if (change.do === 'delete-role') gone.add(recordLine('role', change.role))
+      if (cache.snapshot !== undefined) applyToSnapshot(cache.snapshot, change)
+      if (change.do === 'delete-user') deletedLines.add(recordLine('user', change.user))
+      if (change.do === 'delete-role') deletedLines.add(recordLine('role', change.role))
       options.changed(change)
     },
     around: options.around,
     reasons: { conflict: 'etcd-conflict', contended: 'etcd-contended' },
     pool: options,
   })
-  if (found.record !== undefined) await settle(api, desired, options, { ...found, record: found.record }, gone)
+  if (found.record !== undefined) await finish(api, desired, options, { ...found, record: found.record }, deletedLines)
   return { changes, notes, refusals }
 }
 
@@ -143,16 +143,16 @@ async function makePaced(api: EtcdAuthApi, change: Change, pace: Pace | undefine
 }
 
 /** Cleans up and leaves the receipt. None of it is needed for what the caller wanted. */
-async function settle(
+async function finish(
   api: EtcdAuthApi,
   desired: DesiredState,
   options: ReconcileOptions,
   { plan, revision, record }: Examination & { readonly record: Record },
-  gone: ReadonlySet<string>,
+  deletedLines: ReadonlySet<string>,
 ): Promise<void> {
-  await tidy(api, record, gone)
+  await tidy(api, record, deletedLines)
   const { prune } = options
-  // Whoever names what may go looks at parts, and has a memory.
+  // Whoever names what may go looks at parts, and has a cache.
   if (revision === undefined || typeof prune !== 'boolean') return
   // Somebody may have changed something while we looked.
   const { enabled, revision: now } = await api.authStatus()

@@ -51,17 +51,17 @@ export async function remember(api: EtcdAuthApi, lines: readonly string[]): Prom
 }
 
 /** Takes out lines whose user or role is gone, and writes many small keys into few. Somebody else's change wins. */
-export async function tidy(api: EtcdAuthApi, { keys }: Record, gone: ReadonlySet<string>): Promise<void> {
+export async function tidy(api: EtcdAuthApi, { keys }: Record, deletedLines: ReadonlySet<string>): Promise<void> {
   const linesOf = ({ value }: StoredKey): string[] => value.split('\n')
   const small = keys.filter((key) => linesOf(key).length < namesPerKey / 2)
   const touched = keys.filter(
-    (key) => (small.length > tidyAbove && small.includes(key)) || linesOf(key).some((line) => gone.has(line)),
+    (key) => (small.length > tidyAbove && small.includes(key)) || linesOf(key).some((line) => deletedLines.has(line)),
   )
   // A transaction of etcd may have 128 operations.
   for (let from = 0; from < touched.length; from += 32) {
     const old = touched.slice(from, from + 32)
     const lines = new Set(
-      old.flatMap(({ value }) => value.split('\n')).filter((line) => line !== '' && !gone.has(line)),
+      old.flatMap(({ value }) => value.split('\n')).filter((line) => line !== '' && !deletedLines.has(line)),
     )
     const put = inKeys([...lines]).map((value) => ({ key: `${madePrefix}${randomUUID()}`, value }))
     await api.replace(old, put)

@@ -11,7 +11,7 @@ export interface NodePage {
 
 /** @see https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes */
 export type WatchEvent =
-  | { readonly type: 'present' | 'gone'; readonly name: string; readonly resourceVersion: string }
+  | { readonly type: 'present' | 'deleted'; readonly name: string; readonly resourceVersion: string }
   | { readonly type: 'bookmark'; readonly resourceVersion: string }
   | { readonly type: 'error'; readonly status: number; readonly message: string }
   /** Nobody knows what it told; only a new list does. */
@@ -56,7 +56,7 @@ export function parseWatchEvent(line: string): WatchEvent {
   const name = nameOf(object)
   if (name === undefined) return { type: 'malformed' }
   if (type === 'ADDED' || type === 'MODIFIED') return { type: 'present', name, resourceVersion }
-  return type === 'DELETED' ? { type: 'gone', name, resourceVersion } : { type: 'malformed' }
+  return type === 'DELETED' ? { type: 'deleted', name, resourceVersion } : { type: 'malformed' }
 }
 
 function nameOf(object: unknown): string | undefined {

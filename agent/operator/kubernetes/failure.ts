@@ -28,8 +28,8 @@ function reasonOf(code: string): ReasonCode | undefined {
 
 /** Of an HTTP status, or of the status in an ERROR event. */
 export function statusError(status: number, message: string, where: string, retryAfterMs?: number): AgentError {
-  const says = oneLine(message, 300)
-  return new AgentError(codeOf(status), `${where}: ${status} ${says}`.trim(), { retryAfterMs })
+  const sentence = oneLine(message, 300)
+  return new AgentError(codeOf(status), `${where}: ${status} ${sentence}`.trim(), { retryAfterMs })
 }
 
 function codeOf(status: number): ReasonCode {

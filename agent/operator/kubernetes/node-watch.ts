@@ -4,9 +4,9 @@
  */
 
 import type { KubeAddress } from '../../config/watch.ts'
-import { type BackoffState, planRetry } from '../../core/backoff.ts'
+import { createRetries } from '../../core/backoff.ts'
 import type { Clock } from '../../core/clock.ts'
-import { AgentError } from '../../core/errors.ts'
+import type { AgentError } from '../../core/errors.ts'
 import { createLoop } from '../../core/retry-loop.ts'
 import type { NodeListener, NodeSource } from '../provision/node-source.ts'
 import { type KubeApi, type KubeTimeouts, openKube } from './api.ts'
@@ -30,41 +30,33 @@ export function createKubeNodes(options: KubeNodesOptions): NodeSource {
     name: `Kubernetes at ${address.origin}`,
     async run(listener, stop) {
       const state: Known = { names: new Set(), version: undefined }
-      let backoff: BackoffState | undefined
+      const retries = createRetries(random)
       let hasExpired = false
       const heard = (): void => {
-        backoff = undefined
+        retries.reset()
         hasExpired = false
       }
       async function step(): Promise<number> {
-        let api: KubeApi | undefined
+        // Not all replicas' watches are to end at the same moment.
+        const timeouts = { answerMs: 30_000, silentMs: 150_000, watchSeconds: Math.round(300 + 300 * random()) }
+        const api = open(address, { ...timeouts, ...options.timeouts }, stop)
         try {
-          // Not all replicas' watches are to end at the same moment.
-          const timeouts = { answerMs: 30_000, silentMs: 150_000, watchSeconds: Math.round(300 + 300 * random()) }
-          api = open(address, { ...timeouts, ...options.timeouts }, stop)
           await follow(api, state, listener, heard, clock, stop)
           return 0
-        } catch (error) {
-          // Ending a request in the middle is a failure of any kind.
-          if (stop.aborted) return 0
-          if (!(error instanceof AgentError)) throw error
-          return fail(error)
         } finally {
-          api?.close()
+          api.close()
         }
       }
       function fail(error: AgentError): number {
         if (error.code === 'kube-expired' || error.code === 'kube-bad-answer') state.version = undefined
-        const { retry, retryAfterMs } = error
-        const [delayMs, next] = planRetry(backoff, { class: retry, runwayMs: patienceMs, retryAfterMs }, random())
-        backoff = next
+        const delayMs = retries.delayMs(error, patienceMs)
         // It answers, and only wants to be asked for the list; but no list that expires at once is asked for in a loop.
         const waitMs = error.code === 'kube-expired' && !hasExpired ? 0 : delayMs
         hasExpired = error.code === 'kube-expired'
         listener.failed(error, clock.now() + waitMs)
         return waitMs
       }
-      await createLoop(clock, step).run(stop)
+      await createLoop(clock, step, fail).run(stop)
     },
   }
 }
@@ -94,7 +86,7 @@ async function follow(
     for await (const event of api.watchNodes(state.version ?? '', () => listener.reached())) {
       events++
       heard()
-      if (event.type === 'present' || event.type === 'gone') {
+      if (event.type === 'present' || event.type === 'deleted') {
         const changed = event.type === 'present' ? !state.names.has(event.name) : state.names.has(event.name)
         if (event.type === 'present') state.names.add(event.name)
         else state.names.delete(event.name)

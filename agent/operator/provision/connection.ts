@@ -49,7 +49,7 @@ export function createEtcdConnection({ read, open, emit }: EtcdConnectionOptions
       emit({ type: 'provision-identity', user: address.operator, isFirst: before === undefined })
     } catch (error) {
       if (!(error instanceof AgentError) || current === undefined) throw error
-      emit({ type: 'provision-identity-kept', reason: error.code, detail: error.message })
+      emit({ type: 'provision-identity-refused', reason: error.code, detail: error.message })
     }
   }
 

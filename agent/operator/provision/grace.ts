@@ -1,5 +1,5 @@
 /**
- * Owns when a node's users are removed: a pure function of who is there, who was provisioned, and since when somebody is gone.
+ * Owns when a node's users are removed: a pure function of who is there, who was provisioned, and since when somebody has departed.
  *
  * Nobody is removed before the grace period is over, so that a list which is wrong for a while does no harm. Against one that
  * stays wrong (another cluster's, a truncated file, a filtering proxy) there are three stops: an empty list removes nobody; a
@@ -14,8 +14,8 @@ export interface NodesNow {
   readonly isCurrent: boolean
   /** Nodes that have users of ours. */
   readonly owned: ReadonlySet<string>
-  /** Since when nodes are known to be gone. */
-  readonly gone: ReadonlyMap<string, number>
+  /** Since when nodes are known to have departed. */
+  readonly departed: ReadonlyMap<string, number>
   readonly nowMs: number
   readonly graceMs: number
 }
@@ -23,15 +23,15 @@ export interface NodesNow {
 export type HoldReason = 'list-empty' | 'list-not-current' | 'too-many-at-once'
 
 export interface NodesPlan {
-  /** Gone, and that is to be remembered as of now. */
+  /** Departed, and that is to be remembered as of now. */
   readonly vanished: readonly string[]
-  /** Remembered as gone, and that is to be forgotten: they are back, or have no users any more. */
+  /** Remembered as departed, and that is to be forgotten: they are back, or have no users any more. */
   readonly settled: readonly string[]
   readonly remove: readonly string[]
   /** Due, but not to be removed now. */
   readonly held: readonly string[]
   readonly why: HoldReason | undefined
-  /** Gone with users, `held` included. */
+  /** Departed with users, `held` included. */
   readonly pending: number
   /** When the next one may be removed; undefined where time alone removes nobody. */
   readonly nextAtMs: number | undefined
@@ -42,15 +42,15 @@ export const massFactor = 24
 /** What is remembered as later than this from now was written by a clock that was wrong. */
 const clockToleranceMs = 60_000
 
-export function planNodes({ present, isCurrent, owned, gone, nowMs, graceMs }: NodesNow): NodesPlan {
-  const settled = [...gone.keys()].filter((node) => present.has(node) || !owned.has(node))
+export function planNodes({ present, isCurrent, owned, departed, nowMs, graceMs }: NodesNow): NodesPlan {
+  const settled = [...departed.keys()].filter((node) => present.has(node) || !owned.has(node))
   const vanished: string[] = []
   const since = new Map<string, number>()
   for (const node of owned) {
     if (present.has(node)) continue
-    const goneAtMs = gone.get(node)
+    const departedAtMs = departed.get(node)
     // A source that is behind must not start anybody's grace period.
-    if (goneAtMs !== undefined && goneAtMs <= nowMs + clockToleranceMs) since.set(node, goneAtMs)
+    if (departedAtMs !== undefined && departedAtMs <= nowMs + clockToleranceMs) since.set(node, departedAtMs)
     else if (isCurrent) {
       vanished.push(node)
       since.set(node, nowMs)

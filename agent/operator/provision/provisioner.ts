@@ -3,13 +3,13 @@
  * it is looked at again. Every failure leaves etcd as it is and is tried again.
  */
 
-import { type BackoffState, planRetry } from '../../core/backoff.ts'
+import { createRetries } from '../../core/backoff.ts'
 import type { Clock } from '../../core/clock.ts'
-import { AgentError } from '../../core/errors.ts'
-import { createLoop, type Loop } from '../../core/retry-loop.ts'
+import type { AgentError } from '../../core/errors.ts'
+import { createLoop } from '../../core/retry-loop.ts'
 import type { Listener } from '../../sidecar/observe/events.ts'
+import { createAuthCache } from '../etcd/auth-snapshot.ts'
 import { describeChange } from '../etcd/describe.ts'
-import { createMemory } from '../etcd/memory.ts'
 import type { EtcdConnection } from './connection.ts'
 import type { NodeListener, NodeSource } from './node-source.ts'
 import { reconcileNodes, type StepOptions, type StepOutcome } from './step.ts'
@@ -32,14 +32,14 @@ export interface Provisioner {
 }
 
 /** Nodes often come several at a time, and each change costs etcd more than the look before it. */
-const settleMs = 100
+const debounceMs = 100
 const longestSleepMs = 30_000
 /** As a runway for the backoff: tries are at most ten seconds apart. */
 const patienceMs = 40_000
 
 export function createProvisioner(options: ProvisionerOptions): Provisioner {
   const { source, connection, clock, random, emit, resyncMs } = options
-  const memory = createMemory()
+  const cache = createAuthCache()
   let present: ReadonlySet<string> | undefined
   let isCurrent = false
   /** What was told since the last step began. */
@@ -48,14 +48,15 @@ export function createProvisioner(options: ProvisionerOptions): Provisioner {
   // Moments of the monotonic clock.
   let fullAt = clock.monotonic()
   let removeAt = Number.POSITIVE_INFINITY
-  let failed: { readonly backoff: BackoffState; readonly retryAt: number } | undefined
+  /** Of the last step, if it failed. */
+  let retryAt = Number.NEGATIVE_INFINITY
+  const retries = createRetries(random)
   let told = { notes: '', held: '' }
   let conflicts: ReadonlySet<string> = new Set()
-  let loop: Loop | undefined
 
   const wake = (): void => {
     isDirty = true
-    loop?.wake()
+    loop.wake()
   }
 
   const listener: NodeListener = {
@@ -85,7 +86,7 @@ export function createProvisioner(options: ProvisionerOptions): Provisioner {
         ...options,
         present: names,
         isCurrent,
-        memory,
+        cache,
         inPlace: isFull ? undefined : inPlace,
         nowMs: clock.now(),
         now: () => clock.monotonic(),
@@ -94,7 +95,8 @@ export function createProvisioner(options: ProvisionerOptions): Provisioner {
     )
     inPlace = outcome.inPlace
     isDirty ||= outcome.isMore
-    failed = undefined
+    retryAt = Number.NEGATIVE_INFINITY
+    retries.reset()
     if (isFull) fullAt = startedAt + resyncMs
     const waitMs = outcome.nextAtMs === undefined ? Number.POSITIVE_INFINITY : outcome.nextAtMs - clock.now()
     removeAt = clock.monotonic() + waitMs
@@ -103,7 +105,7 @@ export function createProvisioner(options: ProvisionerOptions): Provisioner {
 
   function tell(outcome: StepOutcome, isFull: boolean, durationMs: number): void {
     const { vanished, settled, remove, held, why, pending, changes, notes, refusals, owned } = outcome
-    for (const node of vanished) emit({ type: 'provision-node-gone', node, graceMs: options.graceMs })
+    for (const node of vanished) emit({ type: 'provision-node-departed', node, graceMs: options.graceMs })
     for (const node of settled) if (inPlace?.has(node)) emit({ type: 'provision-node-back', node })
     for (const node of remove) emit({ type: 'provision-node-removed', node })
     const heldText = why === undefined ? '' : `${why} ${held.length}`
@@ -125,47 +127,48 @@ export function createProvisioner(options: ProvisionerOptions): Provisioner {
   }
 
   /** Does what is due; answers how long there is nothing to do. */
-  async function stepOrKeep(stop: AbortSignal): Promise<number> {
+  async function stepIfDue(): Promise<number> {
     if (present === undefined) return longestSleepMs
     const now = clock.monotonic()
-    if (failed !== undefined && failed.retryAt > now) return failed.retryAt - now
-    if (failed === undefined && !isDirty && now < Math.min(fullAt, removeAt)) return Math.min(fullAt, removeAt) - now
+    if (retryAt > now) return retryAt - now
+    const hasFailed = retryAt > Number.NEGATIVE_INFINITY
+    if (!hasFailed && !isDirty && now < Math.min(fullAt, removeAt)) return Math.min(fullAt, removeAt) - now
     isDirty = false
-    try {
-      await step(present)
-      return 0
-    } catch (error) {
-      if (stop.aborted) return 0
-      if (!(error instanceof AgentError)) throw error
-      // What was done until then is not known: the next step looks at everything.
-      inPlace = undefined
-      const { retry, retryAfterMs } = error
-      const failure = { class: retry, runwayMs: patienceMs, retryAfterMs }
-      const [delayMs, backoff] = planRetry(failed?.backoff, failure, random())
-      failed = { backoff, retryAt: clock.monotonic() + delayMs }
-      const { code: reason, message: detail } = error
-      emit({ type: 'provision-failed', reason, detail, retryAtMs: clock.now() + delayMs })
-      return delayMs
-    }
+    await step(present)
+    return 0
   }
 
-  async function keepInStep(stop: AbortSignal): Promise<void> {
-    loop = createLoop(clock, async () => {
-      if (isDirty) await clock.sleep(settleMs, stop)
-      const waitMs = stop.aborted ? 0 : Math.min(await stepOrKeep(stop), longestSleepMs)
-      emit({ type: 'provision-heartbeat', nextStepAtMs: clock.now() + waitMs })
-      return waitMs
-    })
-    await loop.run(stop)
+  function scheduleRetry(error: AgentError): number {
+    // What was done until then is not known: the next step looks at everything.
+    inPlace = undefined
+    const delayMs = retries.delayMs(error, patienceMs)
+    retryAt = clock.monotonic() + delayMs
+    emit({ type: 'provision-failed', reason: error.code, detail: error.message, retryAtMs: clock.now() + delayMs })
+    return sleepFor(delayMs)
   }
+
+  function sleepFor(ms: number): number {
+    const waitMs = Math.min(ms, longestSleepMs)
+    emit({ type: 'provision-heartbeat', nextStepAtMs: clock.now() + waitMs })
+    return waitMs
+  }
+
+  const loop = createLoop(
+    clock,
+    async (stop) => {
+      if (isDirty) await clock.sleep(debounceMs, stop)
+      return sleepFor(stop.aborted ? 0 : await stepIfDue())
+    },
+    scheduleRetry,
+  )
 
   return {
     async run(stop) {
-      await Promise.all([source.run(listener, stop), keepInStep(stop)])
+      await Promise.all([source.run(listener, stop), loop.run(stop)])
     },
     recheck() {
       fullAt = clock.monotonic()
-      if (failed !== undefined) failed = { ...failed, retryAt: clock.monotonic() }
+      retryAt = Math.min(retryAt, clock.monotonic())
       wake()
     },
   }

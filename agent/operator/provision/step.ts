@@ -1,10 +1,10 @@
-/** Owns one look at etcd and the nodes: what is gone is remembered, what is new is made, what is over is removed. */
+/** Owns one look at etcd and the nodes: who has departed is remembered, what is new is made, what is over is removed. */
 import type { EtcdAuthApi } from '../etcd/api.ts'
+import type { AuthCache } from '../etcd/auth-snapshot.ts'
 import { type DesiredState, rolePrefix } from '../etcd/desired.ts'
-import type { Memory } from '../etcd/memory.ts'
 import { type ApplyOptions, reconcile } from '../etcd/reconcile.ts'
 import { readRecord } from '../etcd/record.ts'
-import { forgetGone, readGone, rememberGone } from './gone.ts'
+import { forgetDeparted, readDeparted, rememberDeparted } from './departed.ts'
 import { type NodesPlan, planNodes } from './grace.ts'
 
 export interface StepOptions extends ApplyOptions {
@@ -17,7 +17,7 @@ export interface StepOptions extends ApplyOptions {
   readonly inPlace: ReadonlySet<string> | undefined
   readonly nowMs: number
   readonly graceMs: number
-  readonly memory: Memory
+  readonly cache: AuthCache
 }
 
 export interface StepOutcome extends NodesPlan {
@@ -35,20 +35,20 @@ export interface StepOutcome extends NodesPlan {
 
 export async function reconcileNodes(api: EtcdAuthApi, options: StepOptions): Promise<StepOutcome> {
   const { desired, components, present, inPlace, nowMs } = options
-  const [record, gone] = await Promise.all([readRecord(api), readGone(api)])
+  const [record, departed] = await Promise.all([readRecord(api), readDeparted(api)])
   const owned = nodesOf(record.made.users, components)
-  const plan = planNodes({ ...options, owned, gone: gone.since })
+  const plan = planNodes({ ...options, owned, departed: departed.since })
   // First of all: from then on no other replica removes a node that is back.
-  await forgetGone(api, gone, plan.settled, options)
-  await rememberGone(api, plan.vanished, nowMs, options)
+  await forgetDeparted(api, departed, plan.settled, options)
+  await rememberDeparted(api, plan.vanished, nowMs, options)
   const { make, remove, isMore } = planPart(plan.remove, present, inPlace)
   const removed = new Set(remove)
-  const kept = [...new Set([...present, ...owned])].filter((node) => !removed.has(node))
+  const remaining = [...new Set([...present, ...owned])].filter((node) => !removed.has(node))
   const prune = new Set(remove.flatMap((node) => namesOf(node, components)))
-  const outcome = await reconcile(api, desired((make ?? kept).toSorted()), { ...options, prune, around: true })
-  await forgetGone(api, gone, remove, options)
+  const outcome = await reconcile(api, desired((make ?? remaining).toSorted()), { ...options, prune, around: true })
+  await forgetDeparted(api, departed, remove, options)
   const done = make === undefined ? present : new Set([...(inPlace ?? []), ...make].filter((node) => present.has(node)))
-  return { ...plan, ...outcome, remove, owned: kept.length, inPlace: done, isMore }
+  return { ...plan, ...outcome, remove, owned: remaining.length, inPlace: done, isMore }
 }
 
 /**

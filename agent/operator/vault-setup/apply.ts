@@ -40,14 +40,14 @@ export async function applySetup(
   options: ApplyOptions,
   first?: VaultPlan,
 ): Promise<Outcome> {
-  const look = (more: PlanOptions): Promise<VaultPlan> => examineSetup(api, setup, files, more)
-  const plan = await bringInStep<Change>(first ?? (await look(options)), {
+  const examine = (more: PlanOptions): Promise<VaultPlan> => examineSetup(api, setup, files, more)
+  const plan = await bringInStep<Change>(first ?? (await examine(options)), {
     // Once is enough for secrets: afterwards the look would find the same secret unseen again.
-    lookAgain: () => look({ ...options, writeSecrets: false }),
+    recheck: () => examine({ ...options, writeSecrets: false }),
     makeOne: (change, attempt) => write(api, setup, change, attempt),
     changed: options.changed,
     // Now the accessor is known, which the rest of this plan lacks.
-    needsLook: (change) => change.do === 'enable' && change.table === 'auth',
+    needsRecheck: (change) => change.do === 'enable' && change.table === 'auth',
     about: (change) => ({ path: pathOf(change), text: pathAndFields(change) }),
     reasons: { conflict: 'setup-conflict', contended: 'setup-contended' },
     pool: { now: () => performance.now() },

@@ -3,7 +3,7 @@ import type { Clock } from '../../core/clock.ts'
 import { AgentError } from '../../core/errors.ts'
 import type { Bundle } from '../../pki/bundle.ts'
 import type { Validity } from '../../pki/certificate.ts'
-import type { Listener } from '../observe/events.ts'
+import type { Listener, Verification } from '../observe/events.ts'
 import type { EtcdProbe } from './etcd-probe.ts'
 import { type ProbeContext, planProbeMs, planVerdict } from './probe/verdict.ts'
 
@@ -17,15 +17,15 @@ export interface AdmissionOptions {
 }
 
 /**
- * Resolves where the bundle may be published, with whether etcd has accepted it.
+ * Resolves if the bundle may be published, with what etcd says of it.
  * @param published when what it would replace works; undefined where nothing is published
- * @throws AgentError with the finding where it may not
+ * @throws AgentError with the finding if it may not
  */
 export type Admit = (
   bundle: Bundle,
   subject: ProbeContext['subject'],
   published: Validity | undefined,
-) => Promise<boolean>
+) => Promise<Verification>
 
 export function createAdmission({ component, probe, clock, now, emit }: AdmissionOptions): Admit {
   return async (bundle, subject, published) => {
@@ -40,6 +40,8 @@ export function createAdmission({ component, probe, clock, now, emit }: Admissio
     const verdict = planVerdict(code, { mode: probe.mode, subject, published: replaced })
     emit({ type: 'probed', component, outcome: code, detail, verdict, durationMs: clock.monotonic() - startedAt })
     if (verdict === 'refuse' && code !== 'accepted') throw new AgentError(code, detail)
-    return verdict === 'publish'
+    return verdict === 'publish' || code === 'accepted'
+      ? { isAccepted: true }
+      : { isAccepted: false, reason: code, detail }
   }
 }

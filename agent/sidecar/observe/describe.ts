@@ -63,7 +63,7 @@ export function describe(event: AgentEvent, nowMs: number): LogLine | undefined 
     }
     case 'published': {
       const { component, reason, durationMs, certificate } = event
-      const message = `${component}: published (${reasons[reason].says}); ${next(certificate, nowMs)}`
+      const message = `${component}: published (${reasons[reason].summary}); ${next(certificate, nowMs)}`
       return line('info', message, {
         component,
         reason,
@@ -83,8 +83,8 @@ export function describe(event: AgentEvent, nowMs: number): LogLine | undefined 
       return failure('warn', `${event.component}: the cached or static certificate is of no use`, event)
     case 'store-flaw': {
       const { component, reason, detail } = event
-      const { says, advice } = reasons[reason]
-      return line('warn', `${component}: ${says}. ${advice}`, {
+      const { summary, advice } = reasons[reason]
+      return line('warn', `${component}: ${summary}. ${advice}`, {
         component,
         reason,
         error: detail,
@@ -109,7 +109,7 @@ export function describe(event: AgentEvent, nowMs: number): LogLine | undefined 
     case 'stopped':
       return line('info', `stopped by ${event.signal}`, { signal: event.signal })
     case 'clock-skew':
-    case 'issuance-budget':
+    case 'state':
     case 'credential':
     case 'heartbeat':
       return undefined
@@ -125,16 +125,20 @@ function describeKept(event: Extract<AgentEvent, { type: 'renewal-failed' }>, no
       : runwayMs > 0
         ? `the published certificate is kept, valid for ${formatDuration(runwayMs)}`
         : `the published certificate EXPIRED ${formatDuration(-runwayMs)} ago`
-  const { says, advice } = reasons[reason]
+  const { summary, advice } = reasons[reason]
   const retry = `next try in ${formatDuration(Math.max(0, retryAtMs - nowMs))}`
-  return line(levelOf(reason, runwayMs, event.lifetimeMs ?? 0), `${component}: ${says}; ${kept}; ${retry}. ${advice}`, {
-    component,
-    reason,
-    error: detail,
-    runbook: runbookOf(reason),
-    retryAt: iso(retryAtMs),
-    notAfter: iso(notAfterMs),
-  })
+  return line(
+    levelOf(reason, runwayMs, event.lifetimeMs ?? 0),
+    `${component}: ${summary}; ${kept}; ${retry}. ${advice}`,
+    {
+      component,
+      reason,
+      error: detail,
+      runbook: runbookOf(reason),
+      retryAt: iso(retryAtMs),
+      notAfter: iso(notAfterMs),
+    },
+  )
 }
 
 /**
@@ -159,18 +163,18 @@ function describeProbed(event: Extract<AgentEvent, { type: 'probed' }>): LogLine
   if (outcome === 'accepted') {
     return line('debug', `${component}: etcd accepts the certificate`, { component, outcome, detail, durationMs })
   }
-  const { says, advice } = reasons[outcome]
+  const { summary, advice } = reasons[outcome]
   const fields = { component, reason: outcome, error: detail, runbook: runbookOf(outcome), durationMs }
-  if (verdict !== 'unverified') return line('debug', `${component}: ${says}`, fields)
-  return line('warn', `${component}: ${says}; published all the same. ${advice}`, fields)
+  if (verdict !== 'unverified') return line('debug', `${component}: ${summary}`, fields)
+  return line('warn', `${component}: ${summary}; published all the same. ${advice}`, fields)
 }
 
 function describeHostCopyFailed(event: Extract<AgentEvent, { type: 'host-copy-failed' }>): LogLine {
   const { component, path, reason, detail, retryAtMs, repeated } = event
-  const { says, advice } = reasons[reason]
+  const { summary, advice } = reasons[reason]
   // That install-cni has not run yet is how every first start of a node looks.
   const level = repeated ? 'debug' : reason === 'host-copy-absent' ? 'info' : 'warn'
-  const message = `${component}: the CNI plugin's copy is not in step: ${says}; it is tried again. ${advice}`
+  const message = `${component}: the CNI plugin's copy is not in step: ${summary}; it is tried again. ${advice}`
   return line(level, message, {
     component,
     path,
@@ -187,8 +191,8 @@ function failure(
   event: { component: string; reason: ReasonCode; detail: string },
 ): LogLine {
   const { component, reason, detail } = event
-  const { says, advice } = reasons[reason]
-  return line(level, `${message}: ${says}. ${advice}`, {
+  const { summary, advice } = reasons[reason]
+  return line(level, `${message}: ${summary}. ${advice}`, {
     component,
     reason,
     error: detail,

@@ -1,12 +1,12 @@
 /**
  * Owns what the agent tells about itself: one closed set of events. Log, metrics and health are their listeners; nothing
- * ever asks back. Times are milliseconds since the epoch.
+ * ever asks back. What is true of a target is told as one value (`state`), what happens to it as one event each. Times are milliseconds since the epoch.
  */
 
 import type { ReasonCode } from '../../core/reason-catalog.ts'
 import type { CaUse } from '../../pki/ca-set.ts'
 import type { VaultEvent } from '../../vault/vault-event.ts'
-import type { Finding } from '../gate/probe/outcome.ts'
+import type { Finding, ProbeCode } from '../gate/probe/outcome.ts'
 import type { Verdict } from '../gate/probe/verdict.ts'
 import type { ProvisionEvent } from './provision-events.ts'
 
@@ -32,6 +32,23 @@ export interface PublishedCertificate {
   }
 }
 
+/** What there is to tell of a target's state (target-state.ts): one value, without a key. */
+export interface TargetView {
+  /** What was published last. */
+  readonly certificate: PublishedCertificate | undefined
+  /** The last attempt, if it failed and nothing good has been published since: what comes from a fallback ends no failure. */
+  readonly failure: { readonly reason: ReasonCode; readonly detail: string; readonly retryAtMs: number } | undefined
+  /** What came of asking etcd about what is published; undefined if it was not asked. */
+  readonly verification: Verification | undefined
+  /** How many certificates an hour may see, and when each of those that were made stops counting. */
+  readonly budget: { readonly limit: number; readonly spentUntilMs: readonly number[] } | undefined
+}
+
+/** Whether etcd has accepted a bundle, as far as it could be asked; if not, why not. */
+export type Verification =
+  | { readonly isAccepted: true }
+  | { readonly isAccepted: false; readonly reason: ProbeCode; readonly detail: string }
+
 export type AgentEvent =
   | ProvisionEvent
   | VaultEvent
@@ -40,8 +57,8 @@ export type AgentEvent =
   | { type: 'listen-failed'; detail: string }
   | { type: 'long-name'; component: string; node: string; commonName: string; length: number }
   | { type: 'issued'; component: string; serialNumber: string; keyReused: boolean; reason: ReasonCode }
-  /** How many certificates an hour may see, and when each of those that were made stops counting. */
-  | { type: 'issuance-budget'; component: string; limit: number; spentUntilMs: readonly number[] }
+  /** What is known of the target is another than before. */
+  | { type: 'state'; component: string; state: TargetView }
   | { type: 'found'; component: string; certificate: PublishedCertificate }
   | {
       type: 'published'
@@ -111,20 +128,20 @@ export interface EventHub {
 }
 
 /** With nobody listening, the oldest events of a long start are the ones that explain least. */
-const maxKept = 1000
+const maxBacklog = 1000
 
 export function createEventHub(): EventHub {
   const listeners: Listener[] = []
-  let kept: AgentEvent[] | undefined = []
+  let backlog: AgentEvent[] | undefined = []
   return {
     emit: (event) => {
       for (const listener of listeners) listener(event)
-      kept?.push(event)
-      if (kept !== undefined && kept.length > maxKept) kept.shift()
+      backlog?.push(event)
+      if (backlog !== undefined && backlog.length > maxBacklog) backlog.shift()
     },
     attach: (listener) => {
-      for (const event of kept ?? []) listener(event)
-      kept = undefined
+      for (const event of backlog ?? []) listener(event)
+      backlog = undefined
       listeners.push(listener)
     },
   }

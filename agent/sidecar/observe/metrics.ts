@@ -1,11 +1,15 @@
-/** Owns the metrics: what the events say, in Prometheus' base units, timestamps rather than remaining times. */
+/**
+ * Owns the metrics, in Prometheus' base units, timestamps rather than remaining times: gauges of what is true of a target are read
+ * from its state when they are asked for, counters count events.
+ */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Clock } from '../../core/clock.ts'
 import { type ReasonCode, reasons } from '../../core/reason-catalog.ts'
-import { createCaMetrics } from './ca-metrics.ts'
-import type { AgentEvent, Listener, PublishedCertificate } from './events.ts'
+import { addCaGauges } from './ca-metrics.ts'
+import type { AgentEvent, Listener } from './events.ts'
 import { isProvisionEvent } from './provision-events.ts'
 import { createProvisionMetrics, type ProvisionMetricsOptions } from './provision-metrics.ts'
+import { createStateGauges } from './state-gauges.ts'
 import { createStoreMetrics } from './store-metrics.ts'
 import { createVaultMetrics } from './vault-metrics.ts'
 
@@ -47,31 +51,31 @@ export function createMetrics({ components, version, clock, credentialExpiryMs, 
   const histogram = (name: string, help: string, labelNames: string[], buckets: number[]) =>
     new Histogram({ name: prefix + name, help, labelNames, buckets, registers })
 
-  const notBefore = gauge('certificate_not_before_timestamp_seconds', 'Start of the published certificate.', [
-    'component',
-  ])
-  const notAfter = gauge('certificate_not_after_timestamp_seconds', 'End of the published certificate.', ['component'])
-  const nextRenewal = gauge('certificate_next_renewal_timestamp_seconds', 'When it is renewed by schedule.', [
-    'component',
-  ])
-  const ends = new Map<string, number>()
-  const runway = new Gauge({
-    name: `${prefix}certificate_runway_seconds`,
-    help: 'Seconds until the published certificate stops working; 0 where there is none.',
-    labelNames: ['component'],
-    registers,
-    collect() {
-      for (const component of components) {
-        runway.set({ component }, Math.max(0, (ends.get(component) ?? 0) - clock.now()) / 1000)
-      }
-    },
-  })
+  const ofState = createStateGauges(registers, prefix)
+  for (const component of components) ofState.tell(component, undefined)
+
+  ofState.add('certificate_not_before_timestamp_seconds', 'Start of the published certificate.', (state) =>
+    seconds(state?.certificate?.notBeforeMs),
+  )
+  ofState.add('certificate_not_after_timestamp_seconds', 'End of the published certificate.', (state) =>
+    seconds(state?.certificate?.notAfterMs),
+  )
+  ofState.add('certificate_next_renewal_timestamp_seconds', 'When it is renewed by schedule.', (state) =>
+    seconds(state?.certificate?.renewAtMs),
+  )
+  ofState.add(
+    'certificate_runway_seconds',
+    'Seconds until the published certificate stops working; 0 where there is none.',
+    (state) => Math.max(0, (state?.certificate?.notAfterMs ?? 0) - clock.now()) / 1000,
+  )
   const renewals = counter('renewals_total', 'Published certificates by reason.', ['component', 'reason'])
   const failures = counter('renewal_failures_total', 'Failed attempts by reason.', ['component', 'reason'])
-  const failing = gauge(
+  ofState.addMany(
     'renewal_failing',
     '1 while the last attempt failed, by its reason; no series where none failed.',
-    ['component', 'about', 'reason'],
+    ['about', 'reason'],
+    ({ failure }) =>
+      failure === undefined ? [] : [[{ about: reasons[failure.reason].about, reason: failure.reason }, 1]],
   )
   const rejections = counter('gate_rejections_total', 'Candidates that the gate refused, by reason.', [
     'component',
@@ -81,22 +85,22 @@ export function createMetrics({ components, version, clock, credentialExpiryMs, 
     'component',
     'outcome',
   ])
-  const unproven = gauge(
+  ofState.add(
     'etcd_unproven',
     '1 where the published bundle was published although etcd did not accept it when it was asked.',
-    ['component'],
+    (state) => state?.verification && (state.verification.isAccepted ? 0 : 1),
   )
   const lastSuccess = gauge('last_success_timestamp_seconds', 'When a bundle was published last.', ['component'])
-  const nextTry = gauge('next_try_timestamp_seconds', 'When a failed renewal is tried again; 0 where none failed.', [
-    'component',
-  ])
+  ofState.add('next_try_timestamp_seconds', 'When a failed renewal is tried again; 0 where none failed.', (state) =>
+    seconds(state?.failure?.retryAtMs ?? 0),
+  )
   const publishing = histogram(
     'publish_duration_seconds',
     'Time to write and swap one bundle.',
     [],
     [0.001, 0.005, 0.02, 0.1, 1],
   )
-  const tellCa = createCaMetrics(registers, components)
+  addCaGauges(ofState)
   const caFailures = counter('ca_refresh_failures_total', 'Looks at the source or a CA file that failed, by reason.', [
     'component',
     'reason',
@@ -111,65 +115,33 @@ export function createMetrics({ components, version, clock, credentialExpiryMs, 
       if (reasons[reason].about === 'gate') rejections.inc({ component, reason }, 0)
     }
     renewals.inc({ component, reason: 'renewal-due' }, 0)
-    nextTry.set({ component }, 0)
-  }
-
-  function setCertificate(component: string, certificate: PublishedCertificate): void {
-    ends.set(component, certificate.notAfterMs)
-    notBefore.set({ component }, certificate.notBeforeMs / 1000)
-    notAfter.set({ component }, certificate.notAfterMs / 1000)
-    nextRenewal.set({ component }, certificate.renewAtMs / 1000)
-    tellCa(component, certificate.ca)
-  }
-
-  const failingFor = new Map<string, ReasonCode>()
-
-  function setFailure(component: string, reason: ReasonCode | undefined, retryAtMs: number): void {
-    const labels = (code: ReasonCode) => ({ component, about: reasons[code].about, reason: code })
-    const before = failingFor.get(component)
-    if (before !== undefined && before !== reason) failing.remove(labels(before))
-    if (reason === undefined) failingFor.delete(component)
-    else {
-      failingFor.set(component, reason)
-      failing.set(labels(reason), 1)
-    }
-    nextTry.set({ component }, retryAtMs / 1000)
   }
 
   const toldByVault = createVaultMetrics(registers, credentialExpiryMs)
-  const toldByStore = createStoreMetrics(registers, clock)
+  const toldByStore = createStoreMetrics(registers, clock, ofState)
   const provisioned = provision && createProvisionMetrics(registers, clock, provision)
 
   function listener(event: AgentEvent): void {
     if (isProvisionEvent(event)) return provisioned?.(event)
     switch (event.type) {
-      case 'found':
-        setFailure(event.component, undefined, 0)
-        return setCertificate(event.component, event.certificate)
+      case 'state':
+        return ofState.tell(event.component, event.state)
       case 'published':
         renewals.inc({ component: event.component, reason: event.reason })
         lastSuccess.set({ component: event.component }, clock.now() / 1000)
-        publishing.observe(event.durationMs / 1000)
-        // A cached certificate went into place because Vault does not answer; that is still so.
-        if (event.isFallback !== true) setFailure(event.component, undefined, 0)
-        return setCertificate(event.component, event.certificate)
+        return publishing.observe(event.durationMs / 1000)
       case 'renewal-failed': {
         const labels = { component: event.component, reason: event.reason }
         failures.inc(labels)
         if (reasons[event.reason].about === 'gate') rejections.inc(labels)
-        return setFailure(event.component, event.reason, event.retryAtMs)
+        return undefined
       }
       case 'probed':
-        probes.inc({ component: event.component, outcome: event.outcome })
-        if (event.verdict === 'refuse') return undefined
-        return unproven.set({ component: event.component }, event.verdict === 'unverified' ? 1 : 0)
-      case 'issuance-budget':
+        return probes.inc({ component: event.component, outcome: event.outcome })
       case 'store-flaw':
       case 'host-copied':
       case 'host-copy-failed':
         return toldByStore(event)
-      case 'recovered':
-        return setFailure(event.component, undefined, 0)
       case 'ca-refresh-failed':
         return caFailures.inc({ component: event.component, reason: event.reason })
       case 'vault-request':
@@ -181,6 +153,8 @@ export function createMetrics({ components, version, clock, credentialExpiryMs, 
         return toldByVault(event)
       case 'heartbeat':
         return heartbeat.set({ component: event.component }, clock.now() / 1000)
+      case 'found':
+      case 'recovered':
       case 'started':
         return nodeInfo.set({ node: event.node }, 1)
       case 'listening':
@@ -205,6 +179,10 @@ export function createMetrics({ components, version, clock, credentialExpiryMs, 
     // prom-client types what it returns as less than it is.
     families: () => registry.getMetricsAsArray() as unknown as readonly MetricFamily[],
   }
+}
+
+function seconds(ms: number | undefined): number | undefined {
+  return ms === undefined ? undefined : ms / 1000
 }
 
 /**

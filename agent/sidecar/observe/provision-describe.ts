@@ -26,9 +26,9 @@ export function describeProvision(event: ProvisionEvent, nowMs: number): LogLine
         user,
       })
     }
-    case 'provision-identity-kept':
+    case 'provision-identity-refused':
       return failure('the new certificate for etcd is not used yet', event, nowMs)
-    case 'provision-node-gone': {
+    case 'provision-node-departed': {
       const { node, graceMs } = event
       return line('info', `the node ${node} is gone; its users stay for ${formatDuration(graceMs)}`, { node })
     }
@@ -67,9 +67,9 @@ function failure(
   nowMs: number,
 ): LogLine {
   const { reason, detail, retryAtMs } = event
-  const { says, advice } = reasons[reason]
+  const { summary, advice } = reasons[reason]
   const retry = retryAtMs === undefined ? '' : `; next try in ${formatSeconds(Math.max(0, retryAtMs - nowMs))}`
-  return line('warn', `${what}: ${says}${retry}. ${advice}`, {
+  return line('warn', `${what}: ${summary}${retry}. ${advice}`, {
     reason,
     error: detail,
     runbook: runbookOf(reason),

@@ -8,8 +8,8 @@ export type ProvisionEvent =
   | { type: 'provision-source-failed'; reason: ReasonCode; detail: string; retryAtMs: number | undefined }
   | { type: 'provision-identity'; user: string; isFirst: boolean }
   /** A new certificate is there, but the connection goes on with the one before. */
-  | { type: 'provision-identity-kept'; reason: ReasonCode; detail: string }
-  | { type: 'provision-node-gone'; node: string; graceMs: number }
+  | { type: 'provision-identity-refused'; reason: ReasonCode; detail: string }
+  | { type: 'provision-node-departed'; node: string; graceMs: number }
   | { type: 'provision-node-back'; node: string }
   | { type: 'provision-node-removed'; node: string }
   | {

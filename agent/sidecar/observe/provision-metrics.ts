@@ -40,7 +40,7 @@ export function createProvisionMetrics(
         isReached.set(0)
         return failures.inc({ reason: event.reason })
       case 'provision-failed':
-      case 'provision-identity-kept':
+      case 'provision-identity-refused':
         return failures.inc({ reason: event.reason })
       case 'provision-identity':
         return event.isFirst ? undefined : identities.inc()
@@ -52,7 +52,7 @@ export function createProvisionMetrics(
         held.set(event.held)
         conflicts.set(event.conflicts)
         return lastSuccess.set(clock.now() / 1000)
-      case 'provision-node-gone':
+      case 'provision-node-departed':
       case 'provision-node-back':
       case 'provision-node-removed':
       case 'provision-note':

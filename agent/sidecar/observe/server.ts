@@ -1,8 +1,10 @@
 /** Owns the HTTP server: GET of the metrics, the probes and the status, nothing else; small limits, so that nobody can wear the agent out. */
+import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Clock } from '../../core/clock.ts'
 import { messageOf } from '../../core/errors.ts'
+import { createLoop } from '../../core/retry-loop.ts'
 import { containerHeader } from './container.ts'
 import type { Listener } from './events.ts'
 import type { Health, Probe } from './health.ts'
@@ -97,27 +99,27 @@ function listenUntilBound(
   { listen: { host, port }, clock, emit }: ObserveServerOptions,
   closing: AbortSignal,
 ): Promise<number> {
-  const listenAgain = async (): Promise<void> => {
-    await clock.sleep(listenAgainMs, closing)
-    // An error of a single connection leaves the server listening.
-    if (!closing.aborted && !server.listening) server.listen(port, host)
-  }
+  let failures = 0
+  // An error of a single connection leaves the server listening.
+  server.on('error', (error) => {
+    if (failures++ % failuresAnEvent === 0) emit({ type: 'listen-failed', detail: error.message })
+  })
   return new Promise((resolve) => {
-    let failures = 0
-    server.on('error', (error) => {
-      if (failures++ % failuresAnEvent === 0) emit({ type: 'listen-failed', detail: error.message })
-      void listenAgain()
-    })
-    server.on('listening', () => {
+    const step = async (): Promise<number | undefined> => {
+      server.listen(port, host)
+      const isListening = await once(server, 'listening').then(
+        () => true,
+        () => false,
+      )
+      if (!isListening) return listenAgainMs
       // A server of ours listens on TCP, never on a pipe.
       const bound = server.address() as AddressInfo
-      emit({
-        type: 'listening',
-        address: `${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`,
-      })
+      const name = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address
+      emit({ type: 'listening', address: `${name}:${bound.port}` })
       resolve(bound.port)
-    })
-    server.listen(port, host)
+      return undefined
+    }
+    void createLoop(clock, step).run(closing)
   })
 }
 

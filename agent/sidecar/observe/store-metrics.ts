@@ -2,30 +2,29 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
 import type { Clock } from '../../core/clock.ts'
 import type { AgentEvent } from './events.ts'
+import type { StateGauges } from './state-gauges.ts'
 
-type StoreEvent = Extract<AgentEvent, { type: 'issuance-budget' | 'store-flaw' | 'host-copied' | 'host-copy-failed' }>
+type StoreEvent = Extract<AgentEvent, { type: 'store-flaw' | 'host-copied' | 'host-copy-failed' }>
 
 const prefix = 'calico_vault_agent_'
 
-export function createStoreMetrics(registers: Registry[], clock: Clock): (event: StoreEvent) => void {
+export function createStoreMetrics(
+  registers: Registry[],
+  clock: Clock,
+  ofState: StateGauges,
+): (event: StoreEvent) => void {
   const gauge = (name: string, help: string) =>
     new Gauge({ name: prefix + name, help, labelNames: ['component'], registers })
   const counter = (name: string, help: string, labelNames: string[]) =>
     new Counter({ name: prefix + name, help, labelNames, registers })
 
-  const budgets = new Map<string, Extract<StoreEvent, { type: 'issuance-budget' }>>()
-  const remaining = new Gauge({
-    name: `${prefix}issuance_budget_remaining`,
-    help: 'Certificates that may still be made within the hour; at 0, renewals wait until they are needed to stay valid.',
-    labelNames: ['component'],
-    registers,
-    collect() {
-      for (const { component, limit, spentUntilMs } of budgets.values()) {
-        const { length } = spentUntilMs.filter((ms) => ms > clock.now())
-        remaining.set({ component }, Math.max(0, limit - length))
-      }
-    },
-  })
+  ofState.add(
+    'issuance_budget_remaining',
+    'Certificates that may still be made within the hour; at 0, renewals wait until they are needed to stay valid.',
+    (state) =>
+      state?.budget &&
+      Math.max(0, state.budget.limit - state.budget.spentUntilMs.filter((ms) => ms > clock.now()).length),
+  )
   const flaws = counter('store_flaws_total', 'Flaws of the directory that stop nothing, by reason.', [
     'component',
     'reason',
@@ -47,9 +46,6 @@ export function createStoreMetrics(registers: Registry[], clock: Clock): (event:
   return (event) => {
     const { component } = event
     switch (event.type) {
-      case 'issuance-budget':
-        budgets.set(component, event)
-        break
       case 'store-flaw':
         flaws.inc({ component, reason: event.reason })
         break

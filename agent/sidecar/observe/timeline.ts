@@ -5,7 +5,7 @@ import type { Listener, TargetName } from './events.ts'
 
 export interface Happening {
   readonly atMs: number
-  /** `kept`: an attempt failed, and what was published stayed. `unproven`: it was published although etcd had not accepted it. */
+  /** `renewal-failed`: an attempt failed, and what was published stayed. `unproven`: it was published although etcd had not accepted it. */
   readonly what: 'found' | 'published' | 'renewal-failed' | 'unproven' | 'recovered'
   readonly reason?: ReasonCode
   /** Of a certificate that was published: it came from a cache or a static Secret, so what failed before still fails. */
@@ -28,7 +28,7 @@ export interface Timeline {
   vaultAddress(): string | undefined
 }
 
-const mostKept = 20
+const mostHappenings = 20
 
 export function createTimeline(targets: readonly Pick<TargetName, 'component'>[], clock: Clock): Timeline {
   const happenings = new Map<string, Happening[]>(targets.map(({ component }) => [component, []]))
@@ -48,7 +48,7 @@ export function createTimeline(targets: readonly Pick<TargetName, 'component'>[]
       list[0] = { ...happening, atMs, times: (last.times ?? 1) + 1, firstAtMs: last.firstAtMs ?? last.atMs }
     } else {
       list.unshift({ ...happening, atMs })
-      if (list.length > mostKept) list.pop()
+      if (list.length > mostHappenings) list.pop()
     }
   }
 

@@ -39,7 +39,7 @@ function happeningJson({ atMs, firstAtMs, retryAtMs, renewAtMs, reason, ...rest 
     ...rest,
     ...(reason === undefined
       ? {}
-      : { reason, says: reasons[reason].says, advice: reasons[reason].advice, runbook: runbookOf(reason) }),
+      : { reason, says: reasons[reason].summary, advice: reasons[reason].advice, runbook: runbookOf(reason) }),
   }
 }
 

@@ -98,7 +98,7 @@ function runway(certificate: CertificateStatus, nowMs: number): Html {
 
 function alarm({ reason, detail, retryAtMs, times, firstAtMs }: Happening, nowMs: number): Html {
   if (reason === undefined) return html``
-  const { says, advice } = reasons[reason]
+  const { summary, advice } = reasons[reason]
   const since = firstAtMs === undefined ? '' : `; ${times} times since ${plain(firstAtMs)}`
   const retry =
     retryAtMs === undefined
@@ -107,7 +107,7 @@ function alarm({ reason, detail, retryAtMs, times, firstAtMs }: Happening, nowMs
         ? `; next try in ${formatDuration(retryAtMs - nowMs)}`
         : '; trying now'
   return html`<div class="alarm">
-<h3>The last attempt failed: ${says}</h3>
+<h3>The last attempt failed: ${summary}</h3>
 <p>${advice}</p>
 <p class="detail">${detail ?? ''}</p>
 <p class="detail"><code>${reason}</code>${since}${retry}</p>
@@ -145,7 +145,7 @@ function history({ happenings }: TargetStatus): Html {
   return html`<h3>Time-line</h3>
 <ol>${happenings.map(
     (each) => html`<li class="${each.what}"><p class="when">${moment(each.atMs)}</p>
-<p><b>${titles[each.what]}</b>${each.reason === undefined ? '' : `: ${reasons[each.reason].says}`}${each.times === undefined ? '' : ` (${each.times} times)`}</p></li>`,
+<p><b>${titles[each.what]}</b>${each.reason === undefined ? '' : `: ${reasons[each.reason].summary}`}${each.times === undefined ? '' : ` (${each.times} times)`}</p></li>`,
   )}</ol>`
 }
 

@@ -38,7 +38,11 @@ export function openHostCniDir(directory: string, name: string, files: Files = s
     translateFileErrors(directory, () => {
       files.lstatSync(directory)
       try {
-        if (files.lstatSync(path).isDirectory()) return
+        const found = files.lstatSync(path)
+        // Mounted here, and removed on the host: nobody else sees what is written into it.
+        if (found.nlink === 0)
+          throw new AgentError('host-copy-absent', `${path} was removed on the host; start the pod again`)
+        if (found.isDirectory()) return
       } catch (cause) {
         if (systemCode(cause) !== 'ENOENT') throw cause
         throw new AgentError('host-copy-absent', `${path} does not exist`, { cause })

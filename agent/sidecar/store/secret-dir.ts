@@ -162,12 +162,12 @@ export function openSecretDir(
         linkNames(directory) // 8
         directory.sync() // 9
         const stuck = removeGenerationsBut(directory, [generation, replaced]) // 10
-        const ignored = lookAtAttributes(directory)
+        const ignored = checkAttributes(directory)
         flaws = [stuck, ignored].filter((flaw) => flaw !== undefined)
       }),
   }
 
-  function lookAtAttributes(directory: Directory): AgentError | undefined {
+  function checkAttributes(directory: Directory): AgentError | undefined {
     const stats = publishedStats(directory)
     achieved = stats && describe(stats)
     if (stats === undefined || areWanted(stats)) return undefined

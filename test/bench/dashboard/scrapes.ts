@@ -3,7 +3,7 @@
  * would have told, as OpenMetrics with timestamps.
  */
 import type { Clock } from '../../../agent/core/clock.ts'
-import type { AgentEvent } from '../../../agent/sidecar/observe/events.ts'
+import type { AgentEvent, PublishedCertificate, TargetView } from '../../../agent/sidecar/observe/events.ts'
 import { createMetrics, type Metrics } from '../../../agent/sidecar/observe/metrics.ts'
 import type { Operation } from '../../../agent/vault/vault-event.ts'
 import { createRandom } from '../fleet/random.ts'
@@ -57,6 +57,12 @@ export function createScrapes({ fleet, startMs, intervalMs, isWanted, write }: S
     return { type: 'vault-request', operation, outcome, durationMs }
   }
 
+  const certificates = new Map<number, PublishedCertificate>()
+  function stateOf(id: number, failure: TargetView['failure']): AgentEvent {
+    const known = { certificate: certificates.get(id), failure, verification: undefined, budget: undefined }
+    return { type: 'state', component: componentOf(id), state: known }
+  }
+
   const skew = (): AgentEvent => ({ type: 'clock-skew', skewMs: Math.round((random() - 0.5) * 800) })
 
   const witness: Witness = {
@@ -71,9 +77,11 @@ export function createScrapes({ fleet, startMs, intervalMs, isWanted, write }: S
       }
       const certificate = { serialNumber: '', notBeforeMs, notAfterMs, renewAtMs, ca }
       const reason = isFirst ? 'never-published' : 'renewal-due'
-      tell(id, atMs, request('issuers'), request('login'), request('sign'), skew(), {
+      const component = componentOf(id)
+      certificates.set(id, certificate)
+      tell(id, atMs, request('issuers'), request('login'), request('sign'), skew(), stateOf(id, undefined), {
         type: 'published',
-        component: componentOf(id),
+        component,
         reason,
         durationMs: 3,
         certificate,
@@ -83,7 +91,8 @@ export function createScrapes({ fleet, startMs, intervalMs, isWanted, write }: S
       const component = componentOf(id)
       const reason = 'vault-sealed'
       const failure = { reason, detail: '', retryAtMs, notAfterMs, lifetimeMs: fleet.ttlMs } as const
-      tell(id, atMs, request('issuers', reason), { type: 'renewal-failed', component, ...failure })
+      const told = stateOf(id, { reason, detail: '', retryAtMs })
+      tell(id, atMs, request('issuers', reason), told, { type: 'renewal-failed', component, ...failure })
     },
     polled: (id, atMs, isAnswered) => {
       tell(id, atMs, request('issuers', isAnswered ? 'ok' : 'vault-sealed'), ...(isAnswered ? [skew()] : []))

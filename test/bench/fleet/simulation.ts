@@ -130,7 +130,7 @@ export function simulate(fleet: Fleet, scenario: Scenario, witness?: Witness): R
     // Nothing here touches a directory.
     const inspected = { fingerprint: '', atMono: nowMs }
     agent.state = { ...agent.state, inspected }
-    apply(agent, { type: 'looked', fingerprint: '', source: '', inputs: inputsOf(agent, nowMs) }, nowMs)
+    apply(agent, { type: 'observed', fingerprint: '', source: '', inputs: inputsOf(agent, nowMs) }, nowMs)
     for (;;) {
       const next = planStep(agent.state, moment(nowMs), Number.POSITIVE_INFINITY)
       // A timer takes a millisecond at least.

@@ -15,11 +15,13 @@ function through(
   name: string,
   reasons: Reasons,
   fault: ProxyFault | ((stage: Stage) => Promise<ProxyFault>),
+  env: Readonly<Record<string, string>> = {},
 ): FaultRow {
   return {
     group,
     name,
     reasons,
+    env: () => env,
     inject: async (stage) => stage.proxy.setFault(typeof fault === 'function' ? await fault(stage) : fault),
     recover: ({ proxy }) => proxy.setFault(undefined),
   }
@@ -37,6 +39,15 @@ function drip(client: TLSSocket, answer: Buffer): void {
   const timer = setInterval(() => client.write(answer.subarray(sent, ++sent)), 1000)
   client.on('close', () => clearInterval(timer))
 }
+
+/** The last moment that JavaScript has a date for. */
+const endOfTime = 'date: Sat, 13 Sep 275760 00:00:00 GMT'
+
+const tooYoung = httpAnswer('400 Bad Request', [], `{"errors":["notBefore before signer's notBefore"]}`)
+
+const impostor = async (): Promise<ProxyFault> => ({
+  tls: await serverIdentity(await createCa({ commonName: 'Vault front CA' })),
+})
 
 export const networkRows: readonly FaultRow[] = [
   {
@@ -75,9 +86,17 @@ export const networkRows: readonly FaultRow[] = [
     answering(httpAnswer('307 Temporary Redirect', ['location: https://vault.example.org/v1/x'])),
   ),
   through('429 without Retry-After', ['vault-rate-limited'], answering(httpAnswer('429 Too Many Requests'))),
-  through('another CA: an impostor', ['vault-tls'], async () => ({
-    tls: await serverIdentity(await createCa({ commonName: 'Vault front CA' })),
+  through('status 000', ['vault-bad-answer'], answering(httpAnswer('000 Nothing'))),
+  through('status 099', ['vault-bad-answer'], answering(httpAnswer('099 Less'))),
+  through('a 503 of the year 275760', ['vault-standby'], answering(httpAnswer('503 No', [endOfTime]))),
+  through('a signature is refused: the issuer is too young', ['issuer-too-young'], async ({ proxy }) => ({
+    onAnswer: (client, answer) =>
+      void (proxy.requests.at(-1)?.path.includes('/sign/') ? client.end(tooYoung) : client.write(answer)),
   })),
+  through('another CA: an impostor', ['vault-tls'], impostor),
+  through('an impostor, and NODE_TLS_REJECT_UNAUTHORIZED=0', ['vault-tls'], impostor, {
+    NODE_TLS_REJECT_UNAUTHORIZED: '0',
+  }),
   through('a certificate for another host', ['vault-tls'], async ({ proxy }) => ({
     tls: await serverIdentity(proxy.ca, { ipAddress: '192.0.2.1' }),
   })),

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { at } from '../../support/https-json.ts'
+import { tempDir } from '../../support/temp-dir.ts'
 import type { MatrixRow, Outcome, RunOptions, Stage } from '../row.ts'
 import { createStage } from '../stage.ts'
 import { type DirectoryWatch, watchDirectory } from '../watch.ts'
@@ -170,6 +171,59 @@ const unwatched: MatrixRow = {
   },
 }
 
+/** What reads the log ends after its first lines, as a log collector may: what is written then has no reader. */
+const untilListening = ['bash', '-c', `exec "$@" > >(sed '/"event":"listening"/q')`, 'bash']
+
+const unread: MatrixRow = {
+  group,
+  name: 'whoever reads the log is gone',
+  leftOut: spawnSync('bash', ['-c', 'true']).status === 0 ? undefined : 'needs bash',
+  async run({ lab, node, onEnd }) {
+    const stage = await createStage({ ...nothing, wrapper: () => untilListening }, lab, node, onEnd)
+    const watch = watchDirectory(stage.directory, `calico-node:${node}`)
+    onEnd(() => watch.stop())
+    await stage.agent.ask('/livez')
+    for (let renewal = 0; renewal < 3; renewal++) {
+      const before = watch.seen
+      stage.agent.signal('SIGHUP')
+      for (let waited = 0; watch.seen === before && waited < 400; waited++) await delay(25)
+    }
+    const ready = await stage.agent.ask('/readyz')
+    const problems = [
+      ...(watch.seen >= 4 ? [] : [`${watch.seen} certificates were seen`]),
+      ...(ready.status === 200 ? [] : [`/readyz: ${ready.status}`]),
+    ]
+    return close(unread.name, 'not felt: renewed three times', watch, problems, {})
+  },
+}
+
+/** A neighbour of another directory has the same AGENT_STATE_DIR: both go on, and only the first one writes there. */
+const sharedState: MatrixRow = {
+  group,
+  name: 'a second agent with the same AGENT_STATE_DIR',
+  async run({ lab, node, onEnd }) {
+    const expected = 'directory-in-use,renewal-requested'
+    const stage = await createStage(
+      { ...nothing, env: ({ scratch }) => ({ AGENT_STATE_DIR: scratch }) },
+      lab,
+      node,
+      onEnd,
+    )
+    const watch = watchDirectory(stage.directory, `calico-node:${node}`)
+    onEnd(() => watch.stop())
+    const second = stage.startAgain({ AGENT_DIR: tempDir(onEnd) })
+    await second.nextLine(({ event }) => event === 'published')
+    second.signal('SIGHUP')
+    const told = await second.nextLine(({ event }) => event === 'store-flaw')
+    const renewed = await second.nextLine(({ event }) => event === 'published')
+    stage.agent.signal('SIGHUP')
+    await stage.agent.nextLine(({ event, reason }) => event === 'published' && reason === 'renewal-requested')
+    const problems = [told.reason, renewed.reason].join() === expected ? [] : [`${told.reason}, ${renewed.reason}`]
+    const outcome = `${told.reason}: told by the second; both renew, the first one keeps the cache`
+    return close(sharedState.name, outcome, watch, problems, {})
+  },
+}
+
 function close(
   name: string,
   outcome: string,
@@ -188,5 +242,7 @@ export const processRows: readonly MatrixRow[] = [
   killed('out of memory', outOfMemory, canLimitMemory() ? undefined : 'needs a memory cgroup (v1) that may be written'),
   stopped,
   twice,
+  sharedState,
   unwatched,
+  unread,
 ]

@@ -6,6 +6,7 @@ import { clockRows } from './clock.ts'
 import { credentialRows } from './credentials.ts'
 import { diskRows } from './disk.ts'
 import { etcdRows } from './etcd.ts'
+import { damagedRows, fileRows } from './files.ts'
 import { killRows } from './kill.ts'
 import { neighbourRows } from './neighbour.ts'
 import { networkRows } from './network.ts'
@@ -16,7 +17,10 @@ const etcd = locateServer('etcd')
 const missingEtcd = 'missing' in etcd ? etcd.missing : undefined
 
 export const rows: readonly MatrixRow[] = [
-  ...[...vaultRows, ...networkRows, ...credentialRows, ...etcdRows, ...diskRows, ...neighbourRows].map(asMatrixRow),
+  ...[...vaultRows, ...networkRows, ...credentialRows, ...etcdRows, ...diskRows, ...fileRows, ...neighbourRows].map(
+    asMatrixRow,
+  ),
+  ...damagedRows,
   ...clockRows,
   ...processRows,
   ...killRows,

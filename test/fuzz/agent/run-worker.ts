@@ -1,9 +1,10 @@
 /** Owns a worker process and its successors: one that ended in a case is told with that case, and the next begins behind it. */
 import { spawn } from 'node:child_process'
-import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
 export interface WorkerRange {
+  /** The worker as one file (bundle-worker.ts). */
+  readonly file: string
   readonly base: string
   readonly seed: number
   readonly first: number
@@ -43,9 +44,9 @@ interface Run extends WorkerEnd {
   readonly how: string
 }
 
-function runOnce({ base, seed, first, end, step }: WorkerRange): Promise<Run> {
+function runOnce({ file, base, seed, first, end, step }: WorkerRange): Promise<Run> {
   const numbers = [seed, first, end, step].map(String)
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'worker.ts'), base, ...numbers], {
+  const child = spawn(process.execPath, ['--enable-source-maps', file, base, ...numbers], {
     env: { PATH: process.env['PATH'] },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

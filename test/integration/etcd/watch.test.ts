@@ -71,7 +71,7 @@ describe.skipIf(missing !== undefined)(
       expect(await putOwn(etcd, 'comes')).toBe('ok')
 
       await deleteNode(kube, 'comes')
-      await watcher.nextLine(({ event }) => event === 'provision-node-gone')
+      await watcher.nextLine(({ event }) => event === 'provision-node-departed')
       expect(await putOwn(etcd, 'comes')).toBe('ok')
       await watcher.nextLine(({ event, node }) => event === 'provision-node-removed' && node === 'comes')
       expect(await putOwn(etcd, 'comes')).toBe(denied)
@@ -133,7 +133,7 @@ describe.skipIf(missing !== undefined)(
       await expect.poll(() => putOwn(etcd, 'twice'), { timeout: 5000 }).toBe('ok')
       await deleteNode(kube, 'twice')
       // The one that is first writes it down, and may be the only one that tells.
-      await Promise.any(both.map((each) => each.nextLine(({ event }) => event === 'provision-node-gone')))
+      await Promise.any(both.map((each) => each.nextLine(({ event }) => event === 'provision-node-departed')))
       await createNode(kube, 'twice')
       await expect
         .poll(() => both.some(({ lines }) => lines.some(({ event }) => event === 'provision-node-back')), {
@@ -154,12 +154,12 @@ describe.skipIf(missing !== undefined)(
       await first.nextLine(({ subject }) => subject === 'user calico-node:slow')
       await first.nextLine(done)
       await deleteNode(kube, 'slow')
-      await first.nextLine(({ event, node }) => event === 'provision-node-gone' && node === 'slow')
+      await first.nextLine(({ event, node }) => event === 'provision-node-departed' && node === 'slow')
       first.signal('SIGKILL')
       await first.ended
       const second = await start(['--grace', '8s'])
       await second.nextLine(({ event, node }) => event === 'provision-node-removed' && node === 'slow')
-      expect(second.lines.some(({ event }) => event === 'provision-node-gone')).toBe(false)
+      expect(second.lines.some(({ event }) => event === 'provision-node-departed')).toBe(false)
       expect(await putOwn(etcd, 'slow')).toBe(denied)
     })
 
@@ -185,7 +185,7 @@ describe.skipIf(missing !== undefined)(
       const foreign = await (await createCa({ commonName: 'foreign' })).issue({ commonName: 'admin', client: true })
       const good = await etcd.client('admin')
       replace({ cert: foreign.certificatePem, key: foreign.privateKeyPem })
-      await watcher.nextLine(({ event, reason }) => event === 'provision-identity-kept' && reason !== 'file-invalid')
+      await watcher.nextLine(({ event, reason }) => event === 'provision-identity-refused' && reason !== 'file-invalid')
       await createNode(kube, 'still')
       await expect.poll(() => putOwn(etcd, 'still'), { timeout: 15_000 }).toBe('ok')
       replace(good)

@@ -62,7 +62,10 @@ func pause() {
 func installCNI() {
 	say("install-cni", map[string]any{"files": describe(secrets)})
 	copied := filepath.Join(hostCNI, "calico-tls")
-	check(os.RemoveAll(copied))
+	// So does Calico's, which only warns if the directory itself stays, as a mount does.
+	if err := os.RemoveAll(copied); err != nil {
+		say("warning", map[string]any{"text": err.Error()})
+	}
 	check(os.MkdirAll(copied, 0o700))
 	for _, name := range []string{"etcd-ca", "etcd-cert", "etcd-key"} {
 		text, err := os.ReadFile(filepath.Join(secrets, name))
@@ -71,7 +74,9 @@ func installCNI() {
 			continue
 		}
 		check(err)
-		check(os.WriteFile(filepath.Join(copied, name), text, 0o400))
+		temporary := filepath.Join(copied, name+".tmp")
+		check(os.WriteFile(temporary, text, 0o400))
+		check(os.Rename(temporary, filepath.Join(copied, name)))
 	}
 	network := `{"name": "k8s-pod-network", "cniVersion": "0.3.1", "plugins": [{"type": "ptp", "ipMasq": true,
   "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.244.0.0/24"}]], "routes": [{"dst": "0.0.0.0/0"}]}}]}`

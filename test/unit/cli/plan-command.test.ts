@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type Look, planOrApply, planText } from '../../../agent/cli/plan-command.ts'
+import { type PlanView, planOrApply, planText } from '../../../agent/cli/plan-command.ts'
 import type { Plan, Wording } from '../../../agent/operator/engine/bring-in-step.ts'
 
 const wording: Wording<string> = {
@@ -16,14 +16,14 @@ async function run(plan: Plan<string>, more: Partial<Parameters<typeof planOrApp
   let text = ''
   const target = {
     wording,
-    look: async (): Promise<Look<string>> => ({ plan }),
-    async apply(seen: Look<string>, done: (change: string) => void) {
+    examine: async (): Promise<PlanView<string>> => ({ plan }),
+    async apply(seen: PlanView<string>, done: (change: string) => void) {
       for (const change of seen.plan.phases.flat()) done(change)
       return { after: { plan: empty } }
     },
   }
   const print = (part: string): unknown => (text += part)
-  const code = await planOrApply<string, Look<string>>(target, { ...options, ...more }, print)
+  const code = await planOrApply<string, PlanView<string>>(target, { ...options, ...more }, print)
   return { code, text }
 }
 

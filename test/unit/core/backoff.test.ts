@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type BackoffState, type Failure, planRetry } from '../../../agent/core/backoff.ts'
+import { type BackoffState, createRetries, type Failure, planRetry } from '../../../agent/core/backoff.ts'
 
 const minuteMs = 60_000
 const hourMs = 60 * minuteMs
@@ -150,4 +150,14 @@ describe('planRetry', () => {
     expect(planRetry(before, { ...failure, class: 'outage' }, 0.5)[1]).toEqual({ class: 'outage', failures: 8 })
     expect(planRetry(before, { ...failure, class: 'local' }, 0.5)).toEqual([2000, { class: 'local', failures: 1 }])
   })
+})
+
+it('retries of one thing are further and further apart, until it works', () => {
+  const retries = createRetries(() => 0.5)
+  const error = { retry: 'outage' } as const
+  const waits = [1, 2, 3].map(() => retries.delayMs(error, hourMs))
+  expect(waits).toEqual([1000, 5000, 25_000])
+  retries.reset()
+  expect(retries.delayMs(error, hourMs)).toBe(1000)
+  expect(retries.delayMs({ ...error, retryAfterMs: 60_000 }, hourMs)).toBeGreaterThanOrEqual(60_000)
 })

@@ -26,9 +26,9 @@ describe('the table of reasons', () => {
   })
 
   test('says each thing once, as a clause that can follow a name', () => {
-    const says = Object.values(reasons).map((reason) => reason.says)
-    expect(new Set(says).size).toBe(says.length)
-    for (const text of says) expect(text).not.toMatch(/\.$/)
+    const summaries = Object.values(reasons).map((reason) => reason.summary)
+    expect(new Set(summaries).size).toBe(summaries.length)
+    for (const text of summaries) expect(text).not.toMatch(/\.$/)
   })
 })
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { AgentError } from '../../../agent/core/errors.ts'
 import { createLoop } from '../../../agent/core/retry-loop.ts'
 import { createFakeClock } from '../../support/fake-clock.ts'
 
@@ -62,6 +63,42 @@ describe('the loop', () => {
     })
     await expect(running).rejects.toThrow('enough')
     expect(steps()).toBeLessThan(10)
+  })
+
+  describe('with an answer to failures', () => {
+    function failing(errors: readonly Error[], during: (stop: AbortController) => void = () => {}) {
+      const clock = createFakeClock()
+      const stop = new AbortController()
+      const told: string[] = []
+      const step = (): number => {
+        const error = errors[told.length]
+        during(stop)
+        if (error !== undefined) throw error
+        return 1000
+      }
+      const loop = createLoop(clock, step, ({ code }) => told.push(code) * 10)
+      return { clock, told, running: loop.run(stop.signal) }
+    }
+
+    test('waits as long as that says, and goes on', async () => {
+      const { clock, told } = failing([new AgentError('vault-sealed', ''), new AgentError('vault-timeout', '')])
+      expect(await clock.nextSleep()).toBe(10)
+      clock.advance(10)
+      expect(await clock.nextSleep()).toBe(20)
+      clock.advance(20)
+      expect(await clock.nextSleep()).toBe(1000)
+      expect(told).toEqual(['vault-sealed', 'vault-timeout'])
+    })
+
+    test('ends with a bug all the same', async () => {
+      await expect(failing([new TypeError('a bug')]).running).rejects.toThrow(TypeError)
+    })
+
+    test('tells nothing of what fails because of the end', async () => {
+      const { told, running } = failing([new TypeError('the request was aborted')], (stop) => stop.abort())
+      await running
+      expect(told).toEqual([])
+    })
   })
 
   test('ends with a bug', async () => {

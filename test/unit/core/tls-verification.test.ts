@@ -42,8 +42,8 @@ const ways = {
     const identity = { certificate: client.certificatePem, key: client.privateKeyPem, ca: other.certificatePem }
     await openConnection(origin, identity, AbortSignal.timeout(5000))`,
   doctor: `
-    const { lookAtServer } = await import('./agent/operator/doctor/tls-view.ts')
-    const { failure } = await lookAtServer(origin, { ca: other.certificatePem }, 5000)
+    const { readServerView } = await import('./agent/operator/doctor/tls-view.ts')
+    const { failure } = await readServerView(origin, { ca: other.certificatePem }, 5000)
     if (failure !== undefined) throw failure`,
   'question of etcd about certificates': `
     const { demandsCertificate } = await import('./agent/operator/etcd/handshake.ts')

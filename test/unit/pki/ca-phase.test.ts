@@ -90,8 +90,8 @@ test('what has expired is in no set and counts for nothing', () => {
 })
 
 test('every phase says what is so and what to do next', () => {
-  for (const { says, advice } of Object.values(caPhases)) {
-    expect(says).toMatch(/^\w.*[^.]$/)
+  for (const { summary, advice } of Object.values(caPhases)) {
+    expect(summary).toMatch(/^\w.*[^.]$/)
     expect(advice).toMatch(/^[A-Z].*\.$/)
   }
 })

@@ -81,7 +81,7 @@ describe('whatever happens', () => {
     fc.assert(
       fc.property(failures, inputs, (failure, now) => {
         const failed = nextState(unknownTarget, failure, first, rules)
-        const event: TargetEvent = { type: 'looked', fingerprint: '', source: '', inputs: now }
+        const event: TargetEvent = { type: 'observed', fingerprint: '', source: '', inputs: now }
         const looked = nextState(failed, event, first, rules)
         const isEnded = (looked.failure?.retryAtMono ?? 0) < (failed.failure?.retryAtMono ?? 0)
         const about = mendedBy(failure.error.code)
@@ -97,13 +97,15 @@ describe('whatever happens', () => {
 })
 
 /** Nothing but the directory is of interest meanwhile. */
-const outage = ({ mono }: Moment): Failure => ({
+const outage = ({ mono, wallMs }: Moment): Failure => ({
   error: new AgentError('vault-sealed', ''),
   during: 'renew',
   inputs: {},
   backoff: { class: 'outage', failures: 9 },
   retryAtMono: mono + hourMs,
+  retryAtWallMs: wallMs + hourMs,
   isFallbackTried: true,
+  isOver: false,
 })
 
 describe('an agent that does what it decides', () => {
@@ -165,7 +167,7 @@ describe('an agent that does what it decides', () => {
     let [state, now] = [unknownTarget, first]
     let inspections = 0
     for (let look = 0; look < 1000; look++) {
-      state = nextState(state, { type: 'looked', fingerprint: `${look}`, source: '', inputs: {} }, now, rules)
+      state = nextState(state, { type: 'observed', fingerprint: `${look}`, source: '', inputs: {} }, now, rules)
       const step = planStep(state, now)
       if (step.do !== 'inspect') break
       inspections++
@@ -173,7 +175,7 @@ describe('an agent that does what it decides', () => {
     }
     expect(inspections).toBeLessThanOrEqual(10)
     now = later(now, { mono: 30_000, jumpMs: 0 })
-    state = nextState(state, { type: 'looked', fingerprint: 'another', source: '', inputs: {} }, now, rules)
+    state = nextState(state, { type: 'observed', fingerprint: 'another', source: '', inputs: {} }, now, rules)
     expect(planStep(state, now).do).toBe('inspect')
   })
 

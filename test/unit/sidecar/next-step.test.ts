@@ -25,12 +25,14 @@ const idle: TargetState = {
 function failed(inMs: number, code: ReasonCode = 'vault-sealed', during: Failure['during'] = 'renew'): Failure {
   const error = new AgentError(code, 'as told')
   const backoff = { class: error.retry, failures: 1 }
-  return { error, during, inputs: {}, backoff, retryAtMono: now.mono + inMs, isFallbackTried: false }
+  const retry = { retryAtMono: now.mono + inMs, retryAtWallMs: now.wallMs + inMs }
+  return { error, during, inputs: {}, backoff, ...retry, isFallbackTried: false, isOver: false }
 }
 
 const rewrite = { kind: 'rewrite', reason: 'files-changed' } as const
 const none = { published: undefined }
 const expired = { published: renewedIn(-2 * hourMs) }
+const refused = { isAccepted: false, reason: 'etcd-unheard', detail: '' } as const
 const request = { reason: 'issuer-removed' } as const
 
 test.each<[string, Partial<TargetState>, Step]>([
@@ -85,8 +87,9 @@ test.each<[string, Partial<TargetState>, Step]>([
     { inspected: undefined, failure: failed(50, 'credential-missing', 'inspect') },
     { do: 'wait', forMs: 50 },
   ],
-  ['etcd is asked again', { unverifiedSinceMono: now.mono - 300_000 }, { do: 'reprobe' }],
-  ['etcd is asked again soon', { unverifiedSinceMono: now.mono - 299_999 }, { do: 'wait', forMs: 1 }],
+  ['etcd is asked again', { verification: { ...refused, atMono: now.mono - 300_000 } }, { do: 'reprobe' }],
+  ['etcd is asked again soon', { verification: { ...refused, atMono: now.mono - 299_999 } }, { do: 'wait', forMs: 1 }],
+  ['etcd has accepted it', { verification: { isAccepted: true, atMono: 0 } }, { do: 'wait', forMs: 300 }],
   [
     'a renewal is deferred after an outage',
     { published: renewedIn(0), outageAtMono: now.mono - 9 },

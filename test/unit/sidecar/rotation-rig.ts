@@ -181,7 +181,6 @@ export async function rotationRig(options: RigOptions = {}): Promise<Rig> {
         component,
         state: options.withState === true ? open(statePath) : undefined,
         bootstrap: options.withBootstrap === true ? open(bootstrapPath) : undefined,
-        admit,
       }),
       record: openIssuanceRecord(path),
       etcdCa: () => etcd.ca(),

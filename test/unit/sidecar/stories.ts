@@ -58,7 +58,7 @@ export const failures = fc.record({
 
 /** Everything that can happen but that what is published is found to be of no use. */
 const happenings: fc.Arbitrary<TargetEvent> = fc.oneof(
-  fc.record({ type: fc.constant('looked' as const), fingerprint, source: fingerprint, inputs }),
+  fc.record({ type: fc.constant('observed' as const), fingerprint, source: fingerprint, inputs }),
   fc.record({
     type: fc.constant('inspected' as const),
     fingerprint,
@@ -74,6 +74,8 @@ const happenings: fc.Arbitrary<TargetEvent> = fc.oneof(
     bundle: fc.constantFrom(...bundles),
     writtenAtMs: fc.integer({ min: 0, max: 4e12 }),
     issuedAtMs: fc.option(fc.integer({ min: 0, max: 4e12 }), { nil: undefined }),
+    isFallback: fc.boolean(),
+    previous: fc.constantFrom(undefined, ...bundles),
   }),
   fc.record({ type: fc.constant('renewal-wanted' as const), reason: fc.constantFrom(...codes) }),
   fc.constant({ type: 'renewal-unwanted' } as const),
@@ -88,8 +90,18 @@ const happenings: fc.Arbitrary<TargetEvent> = fc.oneof(
   fc.constant({ type: 'polled' } as const),
   fc.constant({ type: 'source-down' } as const),
   fc.constant({ type: 'poll-soon' } as const),
-  fc.record({ type: fc.constant('verified' as const), isAccepted: fc.boolean() }),
-  fc.record({ type: fc.constant('recorded' as const), unrecordedWallMs: fc.constant(undefined) }),
+  fc.record({
+    type: fc.constant('verified' as const),
+    verification: fc.constantFrom(
+      { isAccepted: true } as const,
+      {
+        isAccepted: false,
+        reason: 'etcd-unheard',
+        detail: '',
+      } as const,
+    ),
+  }),
+  fc.constant({ type: 'recorded', issuedAtMs: [], limit: 12, isWritten: true } as const),
   failures,
   fc.constant({ type: 'fallback-tried' } as const),
   fc.constant({ type: 'recovered' } as const),

@@ -8,7 +8,7 @@ import { hourMs, type Rig, rotationRig } from './rotation-rig.ts'
 
 const made = (rig: Rig): number => rig.calls.filter((call) => call === 'obtain').length
 const remaining = (rig: Rig): number => {
-  const { limit = 0, spentUntilMs = [] } = rig.told('issuance-budget').at(-1) ?? {}
+  const { limit = 0, spentUntilMs = [] } = rig.told('state').at(-1)?.state.budget ?? {}
   return limit - spentUntilMs.filter((ms) => ms > rig.clock.now()).length
 }
 
@@ -96,7 +96,7 @@ test('what Vault answered and nobody can read was made all the same', async () =
   expect(made(rig)).toBe(2)
 })
 
-test('what waits on the shelf costs nothing more', async () => {
+test('what waits as a pending certificate costs nothing more', async () => {
   const rig = await rotationRig({ budget: 2, probe: 'require' })
   rig.etcd.answer = () => 'etcd-unknown-user'
   await rig.start()

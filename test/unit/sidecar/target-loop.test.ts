@@ -22,7 +22,7 @@ describe('a start', () => {
     const { leaf, ca } = publishedIn(rig.path)
     expect([leaf.subject, ca]).toEqual([`CN=${name}`, ['CN=Old CA']])
     expect(rig.calls).toEqual(['obtain'])
-    expect(rig.events.map(({ type }) => type)).toEqual(['issuance-budget', 'issued', 'published', 'heartbeat'])
+    expect(rig.events.map(({ type }) => type)).toEqual(['state', 'issued', 'state', 'published', 'heartbeat'])
     expect(rig.told('issued')).toMatchObject([{ reason: 'never-published', keyReused: false }])
     expect(rig.told('published')).toMatchObject([
       { reason: 'never-published', certificate: { serialNumber: leaf.serialNumber, ca: { changedSinceStart: false } } },
@@ -35,7 +35,7 @@ describe('a start', () => {
     const before = snapshot(rig.path)
     await rig.restart()
     expect(rig.calls).toEqual([])
-    expect(rig.events.map(({ type }) => type)).toEqual(['found', 'heartbeat'])
+    expect(rig.events.map(({ type }) => type)).toEqual(['state', 'found', 'heartbeat'])
     expect(snapshot(rig.path)).toEqual(before)
     await rig.clock.pass(30_000)
     expect(rig.calls).toEqual([])

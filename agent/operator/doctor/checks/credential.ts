@@ -11,10 +11,10 @@ export const credential: Check = {
   id: 'credential',
   where: 'vault',
   title: 'the credential to log in with',
-  run: ({ vault, config, now }) => look(vault().auth, config.node, now()),
+  run: ({ vault, config, now }) => judge(vault().auth, config.node, now()),
 }
 
-function look(auth: Auth, node: string, nowMs: number): Verdict {
+function judge(auth: Auth, node: string, nowMs: number): Verdict {
   if (auth.method === 'token') {
     readStaticToken(auth)
     return ok(auth.tokenFile ?? 'VAULT_TOKEN')

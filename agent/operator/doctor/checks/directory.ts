@@ -125,8 +125,8 @@ export function judgePublished(bundle: Bundle | undefined, inOrder: boolean, con
   if (rejection !== undefined) return failure(rejection.detail, rejection.code)
   const saw = `CN=${name}, serial ${bundle.leaf.serialNumber}, works for ${formatDuration(workingTime(bundle, nowMs).notAfterMs - nowMs)}`
   if (bundle.unusableCa !== undefined) {
-    const { says, advice } = reasons['ca-unusable']
-    return warning(`${saw}; ${says}: ${bundle.unusableCa.join('; ')}`, advice, 'ca-unusable')
+    const { summary, advice } = reasons['ca-unusable']
+    return warning(`${saw}; ${summary}: ${bundle.unusableCa.join('; ')}`, advice, 'ca-unusable')
   }
   if (inOrder) return ok(saw)
   const advice = 'Nothing, where the agent runs: it puts mode and owner right. Otherwise start it.'

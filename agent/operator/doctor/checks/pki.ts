@@ -139,7 +139,7 @@ export const caRotation: Check = {
     const view = { ...bundle, issuers: listed, defaultIssuer: signer, etcdCa: etcdCa() }
     const { phase, concerns } = findCaPhase(view, now())
     const about = concerns.map((each) => `: ${describeName(each.subject)} (serial ${each.serialNumber})`).join('')
-    const { says, advice } = caPhases[phase]
-    return { ...ok(`${phase}: ${says}${about}`), advice: phase === 'steady' ? undefined : advice }
+    const { summary, advice } = caPhases[phase]
+    return { ...ok(`${phase}: ${summary}${about}`), advice: phase === 'steady' ? undefined : advice }
   },
 }

@@ -8,7 +8,7 @@ import { proxyFor } from '../../../vault/proxy.ts'
 import { readTlsMaterial } from '../../../vault/tls-files.ts'
 import { createTransport } from '../../../vault/transport.ts'
 import { type Check, failure, ok, type Verdict, verdictOf, warning } from '../check.ts'
-import { lookAtServer, type ServerView } from '../tls-view.ts'
+import { readServerView, type ServerView } from '../tls-view.ts'
 import { readSealStatus, readServerTime, type SealStatus } from '../vault-answers.ts'
 
 export const vaultName: Check = {
@@ -42,7 +42,7 @@ export const vaultTls: Check = {
     const { address } = vault()
     return atEach(address.origins, async (origin) => {
       if (!origin.startsWith('https:')) return ok(`${origin} has no TLS, as configured`)
-      const view = await lookAtServer(origin, readTlsMaterial(address), address.timeoutMs, address.proxies)
+      const view = await readServerView(origin, readTlsMaterial(address), address.timeoutMs, address.proxies)
       return judgeServer(view, clock.now())
     })
   },

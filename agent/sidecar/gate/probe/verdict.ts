@@ -3,7 +3,7 @@ import { type Finding, isRefusal, type ProbeCode } from './outcome.ts'
 
 export type ProbeMode = 'warn' | 'require'
 
-/** `anyway`: it is published and said that etcd has not accepted it. */
+/** `unverified`: it is published, and the log says that etcd has not accepted it. */
 export type Verdict = 'publish' | 'unverified' | 'refuse'
 
 export interface ProbeContext {

@@ -6,7 +6,7 @@ import type { Access } from '../../../../agent/operator/doctor/access.ts'
 import { type Check, type Finding, ok, skipped } from '../../../../agent/operator/doctor/check.ts'
 import { createChecks } from '../../../../agent/operator/doctor/checks.ts'
 import { examine } from '../../../../agent/operator/doctor/examine.ts'
-import { once, onceFor } from '../../../../agent/operator/doctor/once.ts'
+import { memoize, memoizeFor } from '../../../../agent/operator/doctor/memoize.ts'
 
 const targets = ['one', 'two'].map((component) => ({ component }) as Target)
 
@@ -88,9 +88,9 @@ describe('docs/doctor.md', () => {
 describe('once', () => {
   it('keeps what was answered, and what was thrown', () => {
     let calls = 0
-    const get = once(() => ++calls)
+    const get = memoize(() => ++calls)
     expect([get(), get()]).toEqual([1, 1])
-    const refuse = onceFor((name: string) => {
+    const refuse = memoizeFor((name: string) => {
       throw new Error(`${name} ${++calls}`)
     })
     expect(() => refuse('a')).toThrow('a 2')

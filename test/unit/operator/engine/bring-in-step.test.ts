@@ -10,13 +10,13 @@ function createServer(wanted: readonly number[], more: Partial<Side<number>> & {
   const held = new Set<number>()
   const made: number[] = []
   let looks = 0
-  const lookAgain = async (): Promise<Plan<number>> => {
+  const recheck = async (): Promise<Plan<number>> => {
     looks++
     const phases = wanted.filter((each) => !held.has(each)).map((each) => [each])
     return { phases, refusals: more.refusals ?? [], notes: [] }
   }
   const side: Side<number> = {
-    lookAgain,
+    recheck,
     makeOne: async (change) => void held.add(change),
     changed: (change) => made.push(change),
     about: (change) => ({ path: String(change), text: `number ${change}` }),
@@ -24,7 +24,7 @@ function createServer(wanted: readonly number[], more: Partial<Side<number>> & {
     pool: { now: () => 0 },
     ...more,
   }
-  const apply = async (): Promise<Plan<number>> => await bringInStep(await lookAgain(), side)
+  const apply = async (): Promise<Plan<number>> => await bringInStep(await recheck(), side)
   return { held, made, apply, looks: () => looks }
 }
 
@@ -65,7 +65,7 @@ describe('an apply', () => {
   })
 
   it('looks again after a change that the rest needs', async () => {
-    const server = createServer([1, 2, 3], { needsLook: (change) => change === 1 })
+    const server = createServer([1, 2, 3], { needsRecheck: (change) => change === 1 })
     await server.apply()
     expect(server.made).toEqual([1, 2, 3])
     expect(server.looks()).toBe(3)

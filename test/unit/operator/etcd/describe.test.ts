@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { changeLine, planJson as jsonOf, planText as textOf } from '../../../../agent/cli/plan-command.ts'
 import { painter } from '../../../../agent/cli/terminal.ts'
-import { describeChange, lookOf, wording } from '../../../../agent/operator/etcd/describe.ts'
+import { describeChange, viewOf, wording } from '../../../../agent/operator/etcd/describe.ts'
 import { prefixRange } from '../../../../agent/operator/etcd/grants.ts'
 import type { EtcdPlan } from '../../../../agent/operator/etcd/plan.ts'
 
@@ -23,9 +23,9 @@ const plan: EtcdPlan = {
   notes: ['a note'],
 }
 const plain = painter(false, {})
-type Found = Parameters<typeof lookOf>[0]
-const planText = (found: Found): string => textOf(wording, lookOf(found), plain)
-const planJson = (found: Found): object => jsonOf(wording, lookOf(found))
+type Found = Parameters<typeof viewOf>[0]
+const planText = (found: Found): string => textOf(wording, viewOf(found), plain)
+const planJson = (found: Found): object => jsonOf(wording, viewOf(found))
 
 describe('a plan', () => {
   it('as text: each user and role once, what happens to it, and the count', () => {

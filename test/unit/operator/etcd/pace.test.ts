@@ -3,7 +3,7 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   afterChange,
-  afterLook,
+  afterSample,
   createPace,
   initialPace,
   isQuiet,
@@ -87,13 +87,13 @@ describe('the plan', () => {
 
   it('is quiet when nobody else has written for long enough, and not after anybody has', () => {
     let state = initialPace(0)
-    state = afterLook(state, { revision: 10n, tookMs: 1, nowMs: 0 })
-    state = afterLook(state, { revision: 11n, tookMs: 1, nowMs: quietAfterMs })
+    state = afterSample(state, { revision: 10n, tookMs: 1, nowMs: 0 })
+    state = afterSample(state, { revision: 11n, tookMs: 1, nowMs: quietAfterMs })
     expect(isQuiet(state, quietAfterMs)).toBe(true)
     // The record of a node's names is a write of our own.
-    state = afterLook(state, { revision: 13n, tookMs: 1, nowMs: quietAfterMs })
+    state = afterSample(state, { revision: 13n, tookMs: 1, nowMs: quietAfterMs })
     expect(isQuiet(state, quietAfterMs)).toBe(true)
-    state = afterLook(state, { revision: 20n, tookMs: 1, nowMs: quietAfterMs + 1 })
+    state = afterSample(state, { revision: 20n, tookMs: 1, nowMs: quietAfterMs + 1 })
     expect(isQuiet(state, quietAfterMs + 1)).toBe(false)
   })
 })

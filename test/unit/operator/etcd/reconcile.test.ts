@@ -4,9 +4,9 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { AgentError } from '../../../../agent/core/errors.ts'
 import { changesOf } from '../../../../agent/operator/engine/bring-in-step.ts'
+import { createAuthCache } from '../../../../agent/operator/etcd/auth-snapshot.ts'
 import { type DesiredState, desiredState, rolePrefix } from '../../../../agent/operator/etcd/desired.ts'
 import { exactKey } from '../../../../agent/operator/etcd/grants.ts'
-import { createMemory } from '../../../../agent/operator/etcd/memory.ts'
 import type { Change } from '../../../../agent/operator/etcd/plan.ts'
 import { builtInProfiles } from '../../../../agent/operator/etcd/profile-table.ts'
 import { examine, reconcile } from '../../../../agent/operator/etcd/reconcile.ts'
@@ -31,7 +31,7 @@ describe('any state and any desired state', () => {
         const after = await examine(model, desired, options(prune))
         expect(after.plan.phases).toEqual([])
         expect(after.record, 'a receipt stands for reading everything').toBeUndefined()
-        // Neither the receipt nor the memory may say so where it is not true.
+        // Neither the receipt nor the cache may say so where it is not true.
         const fresh = await examine(model, desired, { ...options(prune), fresh: true })
         expect(fresh.plan.phases).toEqual([])
         const { revision } = model
@@ -147,7 +147,7 @@ describe('killed at any call', () => {
   )
 })
 
-describe('with a memory', () => {
+describe('with a cache', () => {
   it('one desired state after the other, and somebody else at work between them', async () => {
     const meddle = fc.constantFrom<(model: EtcdModel) => Promise<unknown>>(
       async () => {},
@@ -168,10 +168,10 @@ describe('with a memory', () => {
         fc.array(fc.tuple(desire, meddle), { minLength: 2, maxLength: 5 }),
         async (given, steps) => {
           const model = await modelOf({ ...given, withPassword: [] })
-          const memory = createMemory()
+          const cache = createAuthCache()
           for (const [desired, interfere] of steps) {
             await interfere(model)
-            const outcome = await reconcile(model, desired, { ...options(true), memory }).catch(
+            const outcome = await reconcile(model, desired, { ...options(true), cache }).catch(
               (error: unknown) => error,
             )
             const { plan } = await examine(model, desired, { ...options(true), fresh: true })
@@ -196,10 +196,10 @@ describe('with a memory', () => {
         versions: [],
         strict: true,
       })
-    const memory = createMemory()
-    await reconcile(model, desiredFor(nodes), { ...options(true), memory })
+    const cache = createAuthCache()
+    await reconcile(model, desiredFor(nodes), { ...options(true), cache })
     const counted = killedAtCall(model, Number.POSITIVE_INFINITY, true)
-    const { changes } = await reconcile(counted, desiredFor([...nodes.slice(1), 'new']), { ...options(true), memory })
+    const { changes } = await reconcile(counted, desiredFor([...nodes.slice(1), 'new']), { ...options(true), cache })
     expect(changes).toBe(7)
     expect(counted.calls()).toBeLessThan(changes + 12)
   })

@@ -50,7 +50,7 @@ describe('an event', () => {
     ],
     [
       { type: 'DELETED', object: { metadata } },
-      { type: 'gone', name: 'node1', resourceVersion: '7' },
+      { type: 'deleted', name: 'node1', resourceVersion: '7' },
     ],
     [
       { type: 'BOOKMARK', object: { metadata: { resourceVersion: '9' } } },
@@ -69,7 +69,7 @@ describe('an event', () => {
   })
 
   it('of garbage is malformed, and never thrown', () => {
-    const types = ['present', 'gone', 'bookmark', 'error', 'malformed']
+    const types = ['present', 'deleted', 'bookmark', 'error', 'malformed']
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
         expect(types).toContain(parseWatchEvent(text).type)

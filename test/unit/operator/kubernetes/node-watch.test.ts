@@ -8,7 +8,7 @@ import { createFakeClock } from '../../../support/fake-clock.ts'
 
 const address = { origin: 'https://kube.test:6443', tokenFile: '/token', caFile: '/ca' }
 const present = (name: string, resourceVersion: string): WatchEvent => ({ type: 'present', name, resourceVersion })
-const gone = (name: string, resourceVersion: string): WatchEvent => ({ type: 'gone', name, resourceVersion })
+const deleted = (name: string, resourceVersion: string): WatchEvent => ({ type: 'deleted', name, resourceVersion })
 
 type Step =
   | { readonly list: readonly string[]; readonly version: string; readonly after?: string; readonly next?: string }
@@ -68,7 +68,7 @@ describe('the nodes of Kubernetes', () => {
     const { told, done } = play([
       { list: ['a', 'b'], version: '5', next: 'token' },
       { list: ['c'], version: '5', after: 'token' },
-      { watch: '5', events: [present('d', '6'), present('a', '7'), gone('b', '8'), gone('x', '9')] },
+      { watch: '5', events: [present('d', '6'), present('a', '7'), deleted('b', '8'), deleted('x', '9')] },
     ])
     await done
     expect(told).toEqual(['a b c', 'a b c d', 'a c d', 'watch 9'])
@@ -89,7 +89,7 @@ describe('the nodes of Kubernetes', () => {
     const { told, done, clock } = play([
       { list: ['a'], version: '5' },
       { watch: '5', events: [present('b', '6')], fails: cut },
-      { watch: '6', events: [gone('a', '7')] },
+      { watch: '6', events: [deleted('a', '7')] },
     ])
     await clock.nextSleep()
     expect(told).toEqual(['a', 'a b', 'kube-unreachable 1000'])

@@ -53,7 +53,7 @@ describe('the connection to etcd', () => {
     expect(closed).toEqual(['bad'])
     state.unreadable = true
     expect(await whoami()).toBe('one')
-    const kept = events.filter((event) => event.type === 'provision-identity-kept')
+    const kept = events.filter((event) => event.type === 'provision-identity-refused')
     expect(kept.map(({ reason }) => reason)).toEqual(['etcd-tls', 'file-invalid'])
   })
 

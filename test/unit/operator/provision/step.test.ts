@@ -1,7 +1,7 @@
 /** One look of `provision watch`, on a model with etcd's rules. */
 import { beforeEach, describe, expect, it } from 'vitest'
+import { createAuthCache } from '../../../../agent/operator/etcd/auth-snapshot.ts'
 import { desiredState } from '../../../../agent/operator/etcd/desired.ts'
-import { createMemory } from '../../../../agent/operator/etcd/memory.ts'
 import { builtInProfiles } from '../../../../agent/operator/etcd/profile-table.ts'
 import { reconcileNodes, type StepOptions } from '../../../../agent/operator/provision/step.ts'
 import { createEtcdModel, type EtcdModel } from '../../../support/etcd-model.ts'
@@ -11,10 +11,10 @@ const start = Date.UTC(2026, 0, 1)
 const components = ['calico-node']
 
 let model: EtcdModel
-let memory: StepOptions['memory']
+let cache: StepOptions['cache']
 beforeEach(() => {
   model = createEtcdModel()
-  memory = createMemory()
+  cache = createAuthCache()
 })
 
 const look = (present: readonly string[], change: Partial<StepOptions> = {}) =>
@@ -27,7 +27,7 @@ const look = (present: readonly string[], change: Partial<StepOptions> = {}) =>
     inPlace: undefined,
     nowMs: start,
     graceMs: hour,
-    memory,
+    cache,
     changed: () => {},
     now: () => 0,
     ...change,
@@ -55,7 +55,7 @@ describe('a node', () => {
     expect(users()).toContain('calico-node:c')
     expect(await look(['a', 'b'], { nowMs: start + hour })).toMatchObject({ remove: ['c'], owned: 2 })
     expect(users()).toEqual(['calico-node:a', 'calico-node:b'])
-    expect([...model.content.keys.keys()].filter((key) => key.includes('/gone/'))).toEqual([])
+    expect([...model.content.keys.keys()].filter((key) => key.includes('/departed/'))).toEqual([])
   })
 
   it('that comes back in time is no longer remembered as gone', async () => {

@@ -46,8 +46,8 @@ const lines: Readonly<Record<AgentEvent['type'], readonly [Level, RegExp] | unde
     /^the nodes cannot be told: the Kubernetes API cannot be reached; next try in 2\.0s\. Check/,
   ],
   'provision-identity': ['info', /^etcd: connected again with the new certificate as calico-provisioner$/],
-  'provision-identity-kept': ['warn', /^the new certificate for etcd is not used yet: etcd does not let/],
-  'provision-node-gone': ['info', /^the node node1 is gone; its users stay for 1h$/],
+  'provision-identity-refused': ['warn', /^the new certificate for etcd is not used yet: etcd does not let/],
+  'provision-node-departed': ['info', /^the node node1 is gone; its users stay for 1h$/],
   'provision-node-back': ['info', /^the node node1 is back and keeps its users$/],
   'provision-node-removed': ['info', /^the node node1 stayed away; its users are removed$/],
   'provision-change': ['info', /^user calico-node:node1: add \(it is wanted\)$/],
@@ -57,7 +57,7 @@ const lines: Readonly<Record<AgentEvent['type'], readonly [Level, RegExp] | unde
   'provision-failed': ['warn', /^etcd could not be brought in step: etcd has no leader.*; next try in 2\.0s\. Bring/],
   // Metrics tell them.
   'clock-skew': undefined,
-  'issuance-budget': undefined,
+  state: undefined,
   credential: undefined,
   heartbeat: undefined,
   'provision-nodes': undefined,
@@ -145,7 +145,7 @@ group('a failure', () => {
 
   test.each(Object.keys(reasons) as ReasonCode[])('because of %s says what happened and what to do', (reason) => {
     const line = describe({ ...sampleEvents['renewal-failed'], reason }, sampleNow)
-    expect(line?.message).toContain(reasons[reason].says)
+    expect(line?.message).toContain(reasons[reason].summary)
     expect(line?.message.endsWith(reasons[reason].advice)).toBe(true)
     expect(line?.fields['reason']).toBe(reason)
   })

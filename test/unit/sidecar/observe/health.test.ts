@@ -3,7 +3,7 @@ import { reasons } from '../../../../agent/core/reason-catalog.ts'
 import type { AgentEvent } from '../../../../agent/sidecar/observe/events.ts'
 import { createHealth, type Health, type Probe } from '../../../../agent/sidecar/observe/health.ts'
 import { createFakeClock, type FakeClock } from '../../../support/fake-clock.ts'
-import { sampleCertificate, sampleEvents, sampleNow } from './sample-events.ts'
+import { sampleCertificate, sampleEvents, sampleNow, stateOf } from './sample-events.ts'
 
 const hourMs = 3_600_000
 const timeoutMs = 10_000
@@ -18,12 +18,8 @@ beforeEach(() => {
 })
 
 const tell = (event: AgentEvent): void => health.listener(event)
-const published = (component: string, reason: keyof typeof reasons = 'never-published'): AgentEvent => ({
-  ...sampleEvents.published,
-  component,
-  reason,
-  isFallback: reason.startsWith('restored-'),
-})
+const published = (component: string): AgentEvent => stateOf({ certificate: sampleCertificate }, component)
+const { failure, verification } = sampleEvents.state.state
 const beat = (component: string): void => {
   tell({ type: 'heartbeat', component, nextStepAtMs: clock.now() + 30_000 })
 }
@@ -49,17 +45,14 @@ describe('the phases of a life', () => {
   test('every target has to be there', () => {
     tell(published('calico-node'))
     expect(probes()).toBe('livez')
-    tell({ ...sampleEvents.found, component: 'calico-cni' })
+    tell(published('calico-cni'))
     expect(probes()).toBe('startupz livez readyz')
     expect(health.probe('readyz').body).toMatchObject({ ok: true, targets: [{ ready: true }, { ready: true }] })
   })
 
   test('a certificate that expires is no longer ready, but was started', () => {
     tell(published('calico-node'))
-    tell({
-      ...published('calico-cni'),
-      certificate: { ...sampleCertificate, notAfterMs: sampleNow + hourMs },
-    } as AgentEvent)
+    tell(stateOf({ certificate: { ...sampleCertificate, notAfterMs: sampleNow + hourMs } }, 'calico-cni'))
     clock.advance(hourMs - 1)
     beat('calico-node')
     beat('calico-cni')
@@ -69,15 +62,14 @@ describe('the phases of a life', () => {
     expect(target(0)).toMatchObject({ ready: true, runwaySeconds: 23 * 3600 })
     expect(target(0)).not.toHaveProperty('why')
     expect(target(1)).toMatchObject({ ready: false, runwaySeconds: 0, why: 'the published certificate has expired' })
-    tell(published('calico-cni', 'renewal-due'))
+    tell(published('calico-cni'))
     expect(probes()).toBe('startupz livez readyz')
   })
 })
 
 describe('a failure', () => {
   test('is named with what to do, while the certificate is good', () => {
-    tell(published('calico-node'))
-    tell(sampleEvents['renewal-failed'])
+    tell(stateOf({ certificate: sampleCertificate, failure }))
     expect(target(0)).toEqual({
       ...node,
       ready: true,
@@ -87,35 +79,21 @@ describe('a failure', () => {
       renewAt: '2026-11-22T04:00:00.000Z',
       failure: {
         reason: 'vault-sealed',
-        says: reasons['vault-sealed'].says,
-        detail: sampleEvents['renewal-failed'].detail,
+        says: reasons['vault-sealed'].summary,
+        detail: failure?.detail,
         advice: 'Unseal Vault.',
         runbook: 'docs/runbook.md#vault-sealed',
         retryAt: '2026-11-21T12:00:05.000Z',
       },
     })
     expect(target(1)).not.toHaveProperty('failure')
-  })
-
-  test.each<[string, AgentEvent]>([
-    ['a renewal', published('calico-node', 'renewal-due')],
-    ['a good certificate found', sampleEvents.found],
-    ['a look that found everything in order', sampleEvents.recovered],
-  ])('ends with %s', (_name, event) => {
-    tell(sampleEvents['renewal-failed'])
-    tell(event)
+    tell(published('calico-node'))
     expect(target(0)).not.toHaveProperty('failure')
-  })
-
-  test.each(['restored-from-state', 'restored-from-bootstrap'] as const)('does not end with %s', (reason) => {
-    tell(sampleEvents['renewal-failed'])
-    tell(published('calico-node', reason))
-    expect(target(0)).toMatchObject({ ready: true, failure: { reason: 'vault-sealed' } })
   })
 
   test('of Vault is none of the life, however long', () => {
     for (let minute = 0; minute < 3 * 24 * 60; minute++) {
-      tell({ ...sampleEvents['renewal-failed'], retryAtMs: clock.now() + hourMs })
+      tell(stateOf({ failure }))
       beat('calico-node')
       beat('calico-cni')
       clock.advance(60_000)
@@ -191,12 +169,9 @@ test("the CNI plugin's copy is told beside the target; that it cannot be made at
 })
 
 test('what was published although etcd did not accept it is ready, and says why nobody knows', () => {
-  tell(sampleEvents.probed)
-  tell(published('calico-node'))
-  const { outcome, detail } = sampleEvents.probed
-  expect(target(0)).toMatchObject({ ready: true, unproven: { reason: outcome, detail, advice: expect.any(String) } })
-  tell({ ...sampleEvents.probed, verdict: 'refuse' })
-  expect(target(0)).toHaveProperty('unproven')
-  tell({ ...sampleEvents.probed, outcome: 'accepted', verdict: 'publish' })
+  tell(stateOf({ certificate: sampleCertificate, verification }))
+  const unproven = { reason: 'etcd-unheard', detail: expect.stringMatching('no answer'), advice: expect.any(String) }
+  expect(target(0)).toMatchObject({ ready: true, unproven })
+  tell(stateOf({ certificate: sampleCertificate, verification: { isAccepted: true } }))
   expect(target(0)).not.toHaveProperty('unproven')
 })

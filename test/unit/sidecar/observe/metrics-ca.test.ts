@@ -4,10 +4,9 @@ import type { AgentEvent } from '../../../../agent/sidecar/observe/events.ts'
 import { createMetrics, type Metrics } from '../../../../agent/sidecar/observe/metrics.ts'
 import { createFakeClock } from '../../../support/fake-clock.ts'
 import { parseExposition } from './exposition.ts'
-import { sampleEvents, sampleNow } from './sample-events.ts'
+import { sampleCertificate, sampleEvents, sampleNow, stateOf } from './sample-events.ts'
 
 const prefix = 'calico_vault_agent_'
-const { published } = sampleEvents
 let metrics: Metrics
 beforeEach(() => {
   metrics = createMetrics({ components: ['calico-node'], version: '1.2.3', clock: createFakeClock(sampleNow) })
@@ -23,25 +22,24 @@ async function caUses(): Promise<Record<string, number>> {
   return Object.fromEntries(samples.map(([name, at]) => [name.slice(key.length), at]))
 }
 
-const publishedWith = (certificates: (typeof published)['certificate']['ca']['certificates']): AgentEvent => ({
-  ...published,
-  certificate: { ...published.certificate, ca: { ...published.certificate.ca, certificates } },
-})
+const { ca } = sampleCertificate
+const withCa = (certificates: (typeof ca)['certificates']): AgentEvent =>
+  stateOf({ certificate: { ...sampleCertificate, ca: { ...ca, certificates } } })
 
 test('each CA certificate has one sample while it is in the set, of at most twenty', async () => {
-  metrics.listener(published)
+  metrics.listener(sampleEvents.state)
   const old = '{component="calico-node",fingerprint="0123456789abcdef",subject="old"}'
   const fresh = '{component="calico-node",fingerprint="fedcba9876543210",subject="new"}'
   expect(await caUses()).toEqual({ [old]: sampleNow / 1000 + 24 * 3600, [fresh]: 0 })
-  metrics.listener(publishedWith(published.certificate.ca.certificates.slice(1)))
+  metrics.listener(withCa(ca.certificates.slice(1)))
   expect(await caUses()).toEqual({ [fresh]: 0 })
   const many = Array.from({ length: 30 }, (_, at) => ({ fingerprint: `${at}`, subject: 'x', inUseUntilMs: 0 }))
-  metrics.listener(publishedWith(many))
+  metrics.listener(withCa(many))
   expect(Object.keys(await caUses())).toHaveLength(20)
 })
 
 test('when a CA certificate was added last', async () => {
-  metrics.listener(published)
+  metrics.listener(sampleEvents.state)
   const samples = await samplesNow()
   expect(samples.get(`${prefix}ca_added_timestamp_seconds{component="calico-node"}`)).toBe(sampleNow / 1000 - 3600)
 })

@@ -4,7 +4,7 @@ import type { AgentEvent } from '../../../../agent/sidecar/observe/events.ts'
 import { createMetrics, type Metrics } from '../../../../agent/sidecar/observe/metrics.ts'
 import { createFakeClock, type FakeClock } from '../../../support/fake-clock.ts'
 import { type Exposition, parseExposition } from './exposition.ts'
-import { sampleEvents, sampleNow } from './sample-events.ts'
+import { sampleEvents, sampleNow, stateOf } from './sample-events.ts'
 
 const openMetrics = 'application/openmetrics-text; version=1.0.0; charset=utf-8'
 const prefix = 'calico_vault_agent_'
@@ -126,8 +126,8 @@ test('a failure counts by its reason; as a rejection too, where it is one of the
 })
 
 describe('the certificate', () => {
-  test.each([sampleEvents.found, sampleEvents.published])('that is $type has its dates, in seconds', async (event) => {
-    tell(event)
+  test('has its dates, in seconds', async () => {
+    tell(sampleEvents.state)
     expect(await value('certificate_not_before_timestamp_seconds')).toBe(sampleNow / 1000 - 30)
     expect(await value('certificate_not_after_timestamp_seconds')).toBe(sampleNow / 1000 + 86_400)
     expect(await value('certificate_next_renewal_timestamp_seconds')).toBe(sampleNow / 1000 + 57_600)
@@ -139,7 +139,7 @@ describe('the certificate', () => {
 
   test('has a runway that is computed when it is asked for, and ends at 0', async () => {
     expect(await value('certificate_runway_seconds')).toBe(0)
-    tell(sampleEvents.found)
+    tell(sampleEvents.state)
     expect(await value('certificate_runway_seconds')).toBe(86_400)
     clock.advance(86_399_500)
     expect(await value('certificate_runway_seconds')).toBe(0.5)
@@ -159,40 +159,20 @@ describe('the certificate', () => {
   })
 })
 
-describe('the next try', () => {
-  const restored = { ...sampleEvents.published, reason: 'restored-from-bootstrap', isFallback: true } as const
-
-  test.each<[string, AgentEvent]>([
-    ['published', sampleEvents.published],
-    ['found', sampleEvents.found],
-    ['recovered', sampleEvents.recovered],
-  ])('is 0 after %s', async (_name, event) => {
-    expect(await value('next_try_timestamp_seconds')).toBe(0)
-    tell(sampleEvents['renewal-failed'])
-    expect(await value('next_try_timestamp_seconds')).toBe(sampleNow / 1000 + 5)
-    tell(event)
-    expect(await value('next_try_timestamp_seconds')).toBe(0)
-  })
-
-  test('stays while a spare certificate stands in', async () => {
-    tell(sampleEvents['renewal-failed'], restored)
-    expect(await value('next_try_timestamp_seconds')).toBe(sampleNow / 1000 + 5)
-  })
-})
-
 test('what fails now is one series, of the last reason, until it has passed', async () => {
   const failing = async () =>
     [...(await scrape()).samples.keys()].filter((key) => key.startsWith(`${prefix}renewal_failing`))
   expect(await failing()).toEqual([])
-  tell(sampleEvents['renewal-failed'])
-  tell({ ...sampleEvents['renewal-failed'], reason: 'wrong-name' })
+  const failure = { detail: '', retryAtMs: sampleNow + 5000 }
+  tell(stateOf({ failure: { ...failure, reason: 'vault-sealed' } }))
+  expect(await value('next_try_timestamp_seconds')).toBe(sampleNow / 1000 + 5)
+  tell(stateOf({ failure: { ...failure, reason: 'wrong-name' } }))
   expect(await failing()).toEqual([
     `${prefix}renewal_failing{component="calico-node",about="gate",reason="wrong-name"}`,
   ])
-  tell({ ...sampleEvents.published, reason: 'restored-from-state', isFallback: true })
-  expect(await failing()).toHaveLength(1)
-  tell(sampleEvents.recovered)
+  tell(stateOf({}))
   expect(await failing()).toEqual([])
+  expect(await value('next_try_timestamp_seconds')).toBe(0)
 })
 
 test('looks at the source that failed are counted by reason', async () => {
@@ -212,11 +192,11 @@ test('the families are all there is, with their labels', () => {
 
 test('the budget fills up again by itself', async () => {
   expect(await value('issuance_budget_remaining')).toBeUndefined()
-  tell(sampleEvents['issuance-budget'])
+  tell(sampleEvents.state)
   expect(await value('issuance_budget_remaining')).toBe(11)
   clock.advance(60_000)
   expect(await value('issuance_budget_remaining')).toBe(12)
-  tell({ ...sampleEvents['issuance-budget'], limit: 1, spentUntilMs: [clock.now() + 1, clock.now() + 2] })
+  tell(stateOf({ budget: { limit: 1, spentUntilMs: [clock.now() + 1, clock.now() + 2] } }))
   expect(await value('issuance_budget_remaining')).toBe(0)
 })
 
@@ -238,12 +218,14 @@ test('two agents in one process do not share their numbers', async () => {
   expect((await other.expose('')).text).toContain('reason="renewal-due"} 0')
 })
 
-test('probes are counted by their answer; what is published unproven stays marked until etcd has accepted its successor', async () => {
+test('probes are counted by their answer; what is published unproven is marked until etcd has accepted it', async () => {
   const probed = { ...sampleEvents.probed, component: 'calico-node' }
   tell(probed, { ...probed, outcome: 'etcd-unknown-user', verdict: 'refuse' })
   expect(await value('etcd_probes_total', '{component="calico-node",outcome="etcd-unheard"}')).toBe(1)
   expect(await value('etcd_probes_total', '{component="calico-node",outcome="etcd-unknown-user"}')).toBe(1)
+  expect(await value('etcd_unproven')).toBeUndefined()
+  tell(sampleEvents.state)
   expect(await value('etcd_unproven')).toBe(1)
-  tell({ ...probed, outcome: 'accepted', verdict: 'publish' })
+  tell(stateOf({ verification: { isAccepted: true } }))
   expect(await value('etcd_unproven')).toBe(0)
 })

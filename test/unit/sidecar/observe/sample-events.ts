@@ -1,5 +1,5 @@
 /** Owns one event of every type, with canaries where a careless field could carry a secret; the compiler knows when one is missing. */
-import type { AgentEvent, PublishedCertificate } from '../../../../agent/sidecar/observe/events.ts'
+import type { AgentEvent, PublishedCertificate, TargetView } from '../../../../agent/sidecar/observe/events.ts'
 
 type EventType = AgentEvent['type']
 
@@ -46,11 +46,23 @@ export const sampleEvents: { readonly [Type in EventType]: Extract<AgentEvent, {
   login: { type: 'login', method: 'jwt', mount: 'jwt', expiresAtMs: sampleNow + 900_000 },
   token: { type: 'token', expiresAtMs: sampleNow + 900_000 },
   issued: { type: 'issued', component, serialNumber: '3BDC', keyReused: false, reason: 'renewal-due' },
-  'issuance-budget': {
-    type: 'issuance-budget',
+  state: {
+    type: 'state',
     component,
-    limit: 12,
-    spentUntilMs: [sampleNow, sampleNow + 60_000],
+    state: {
+      certificate: sampleCertificate,
+      failure: {
+        reason: 'vault-sealed',
+        detail: 'POST https://vault:8200/v1/auth/jwt/login: 503 Vault is sealed',
+        retryAtMs: sampleNow + 5000,
+      },
+      verification: {
+        isAccepted: false,
+        reason: 'etcd-unheard',
+        detail: 'https://10.0.0.1:2379: no answer within 4000 ms',
+      },
+      budget: { limit: 12, spentUntilMs: [sampleNow, sampleNow + 60_000] },
+    },
   },
   found: { type: 'found', component, certificate: sampleCertificate },
   published: {
@@ -119,8 +131,12 @@ export const sampleEvents: { readonly [Type in EventType]: Extract<AgentEvent, {
     retryAtMs: sampleNow + 2000,
   },
   'provision-identity': { type: 'provision-identity', user: 'calico-provisioner', isFirst: false },
-  'provision-identity-kept': { type: 'provision-identity-kept', reason: 'etcd-denied', detail: 'authStatus: denied' },
-  'provision-node-gone': { type: 'provision-node-gone', node: 'node1', graceMs: hourMs },
+  'provision-identity-refused': {
+    type: 'provision-identity-refused',
+    reason: 'etcd-denied',
+    detail: 'authStatus: denied',
+  },
+  'provision-node-departed': { type: 'provision-node-departed', node: 'node1', graceMs: hourMs },
   'provision-node-back': { type: 'provision-node-back', node: 'node1' },
   'provision-node-removed': { type: 'provision-node-removed', node: 'node1' },
   'provision-change': {
@@ -147,4 +163,10 @@ export const sampleEvents: { readonly [Type in EventType]: Extract<AgentEvent, {
     retryAtMs: sampleNow + 2000,
   },
   'provision-heartbeat': { type: 'provision-heartbeat', nextStepAtMs: sampleNow + 30_000 },
+}
+
+/** A target that is as told, and of which nothing else is known. */
+export function stateOf(state: Partial<TargetView>, name = component): AgentEvent {
+  const unknown = { certificate: undefined, failure: undefined, verification: undefined, budget: undefined }
+  return { type: 'state', component: name, state: { ...unknown, ...state } }
 }

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import {
   chmodSync,
   mkdirSync,
@@ -10,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import type { BundleText } from '../../../../agent/pki/bundle.ts'
 import { openHostCniDir } from '../../../../agent/sidecar/store/host-cni-dir.ts'
 import { openSecretDir } from '../../../../agent/sidecar/store/secret-dir.ts'
@@ -40,6 +41,29 @@ const hostCniDir = () => openHostCniDir(netDir, 'calico-tls')
 const sync = (bundle: BundleText, ms = 1000): boolean => hostCniDir().sync(bundle, at(ms))
 const refusal = (code: string, message: string): object =>
   expect.objectContaining({ code, message: expect.stringContaining(message) as string }) as object
+
+describe.skipIf(!canMount)('where calico-tls alone is mounted, as in the manifests', () => {
+  let host: string
+  beforeEach(() => {
+    host = join(tempDir(), 'calico-tls')
+    mkdirSync(host)
+    mkdirSync(tlsDir)
+    execFileSync('mount', ['--bind', host, tlsDir])
+    onTestFinished(() => void execFileSync('umount', ['--lazy', tlsDir]))
+  })
+
+  test('it stays when install-cni starts, and what was in it is put back', () => {
+    expect(sync(first)).toBe(true)
+    runInstallCni({ secretsDir, netDir })
+    expect(sync(first)).toBe(true)
+    expect(readNames(host)).toEqual(texts(first))
+  })
+
+  test('that it was removed on the host is told: nobody would read what is written', () => {
+    rmSync(host, { recursive: true })
+    expect(() => sync(first)).toThrow(refusal('host-copy-absent', `${tlsDir} was removed on the host`))
+  })
+})
 
 describe('before install-cni has made the directory', () => {
   test('nothing is made', () => {

@@ -1,5 +1,5 @@
 /**
- * Owns what etcd remembers of nodes that are gone: a key each, with the moment. There it survives every restart, and all
+ * Owns what etcd remembers of departed nodes: a key each, with the moment. There it survives every restart, and all
  * replicas see the same: one that has seen the node come back takes the key away, and no other removes the node then.
  */
 import { isoTime } from '../../core/clock.ts'
@@ -7,19 +7,19 @@ import { forEach, type PoolOptions } from '../engine/pool.ts'
 import type { EtcdAuthApi, StoredKey } from '../etcd/api.ts'
 import { recordPrefix } from '../etcd/record.ts'
 
-const gonePrefix = `${recordPrefix}gone/`
+const departedPrefix = `${recordPrefix}departed/`
 
-export interface GoneNodes {
+export interface DepartedNodes {
   /** Milliseconds since the epoch. */
   readonly since: ReadonlyMap<string, number>
   readonly keys: ReadonlyMap<string, StoredKey>
 }
 
-export async function readGone(api: EtcdAuthApi): Promise<GoneNodes> {
+export async function readDeparted(api: EtcdAuthApi): Promise<DepartedNodes> {
   const since = new Map<string, number>()
   const keys = new Map<string, StoredKey>()
-  for (const stored of await api.list(gonePrefix)) {
-    const node = stored.key.slice(gonePrefix.length)
+  for (const stored of await api.list(departedPrefix)) {
+    const node = stored.key.slice(departedPrefix.length)
     const atMs = Date.parse(stored.value)
     keys.set(node, stored)
     // Nonsense counts as the far future: the grace period starts anew.
@@ -28,20 +28,20 @@ export async function readGone(api: EtcdAuthApi): Promise<GoneNodes> {
   return { since, keys }
 }
 
-export async function rememberGone(
+export async function rememberDeparted(
   api: EtcdAuthApi,
   nodes: readonly string[],
   nowMs: number,
   pool: PoolOptions,
 ): Promise<void> {
   const value = isoTime(nowMs)
-  await forEach(nodes, pool, (node) => api.put(`${gonePrefix}${node}`, value))
+  await forEach(nodes, pool, (node) => api.put(`${departedPrefix}${node}`, value))
 }
 
 /** Only what was read: a key that another replica has written since stays. */
-export async function forgetGone(
+export async function forgetDeparted(
   api: EtcdAuthApi,
-  { keys }: GoneNodes,
+  { keys }: DepartedNodes,
   nodes: readonly string[],
   pool: PoolOptions,
 ): Promise<void> {

@@ -5,7 +5,7 @@
 import { type Grant, rangeId } from './grants.ts'
 import type { Change } from './plan.ts'
 
-export interface Known {
+export interface AuthSnapshot {
   /** What the count must be for this to hold. */
   revision: string
   /** Every name that there is; of those without details below, nobody has asked yet. */
@@ -16,13 +16,13 @@ export interface Known {
   readonly withPassword: Set<string>
 }
 
-/** Kept by whoever reconciles more than once. */
-export interface Memory {
-  known: Known | undefined
+/** Owned by whoever reconciles more than once. */
+export interface AuthCache {
+  snapshot: AuthSnapshot | undefined
 }
 
-export function createMemory(): Memory {
-  return { known: undefined }
+export function createAuthCache(): AuthCache {
+  return { snapshot: undefined }
 }
 
 /**
@@ -30,9 +30,9 @@ export function createMemory(): Memory {
  * change was counted in its place; should it have been counted twice (a grant that was tried again), the count no longer fits,
  * and everything is read again.
  */
-export function rememberChange(known: Known, change: Change): void {
-  known.revision = String(BigInt(known.revision) + 1n)
-  const { users, roles, userNames, roleNames } = known
+export function applyToSnapshot(snapshot: AuthSnapshot, change: Change): void {
+  snapshot.revision = String(BigInt(snapshot.revision) + 1n)
+  const { users, roles, userNames, roleNames } = snapshot
   switch (change.do) {
     case 'add-role':
       roleNames.add(change.role)
@@ -66,10 +66,10 @@ export function rememberChange(known: Known, change: Change): void {
   }
 }
 
-function without(grants: readonly Grant[] | undefined, gone: Grant): Grant[] {
-  return (grants ?? []).filter((grant) => rangeId(grant) !== rangeId(gone))
+function without(grants: readonly Grant[] | undefined, removed: Grant): Grant[] {
+  return (grants ?? []).filter((grant) => rangeId(grant) !== rangeId(removed))
 }
 
-function others(held: readonly string[] | undefined, gone: string): string[] {
-  return (held ?? []).filter((role) => role !== gone)
+function others(held: readonly string[] | undefined, removed: string): string[] {
+  return (held ?? []).filter((role) => role !== removed)
 }
