@@ -29,7 +29,7 @@ import { openVaultAdmin } from '../operator/vault-setup/admin.ts'
 import { explainDenial } from '../operator/vault-setup/rights.ts'
 import { exitCodes } from './exit-codes.ts'
 import { reportFailure, UsageError } from './failure.ts'
-import { isInStep, type Look, type PlanTarget, planOrApply } from './plan-command.ts'
+import { isInStep, type PlanTarget, type PlanView, planOrApply } from './plan-command.ts'
 import type { RotateCaOptions } from './rotate-ca-options.ts'
 import { statusJson, statusText } from './rotate-ca-output.ts'
 import { painter, refuseUnasked } from './terminal.ts'
@@ -37,7 +37,7 @@ import { painter, refuseUnasked } from './terminal.ts'
 /** A list of more nodes than Kubernetes can have is no list of nodes. */
 const maxNodesFileBytes = 16 * 1024 * 1024
 
-export interface Seen extends Look<Change> {
+export interface Seen extends PlanView<Change> {
   readonly vault: VaultState
   readonly agents: AgentsState
   readonly rotation: Rotation
@@ -72,7 +72,7 @@ export async function rotateCa(options: RotateCaOptions): Promise<number> {
 }
 
 async function onVault(api: RotationVault, options: RotateCaOptions, readAgents: ReadAgents): Promise<number> {
-  const look = async (): Promise<Seen> => {
+  const examine = async (): Promise<Seen> => {
     const vault = await readVaultState(api, options.mount)
     const agents = accountFor(await readAgents(), options)
     const intent: Intent = { ...options, issuer: options.issuer ?? vault.defaultId ?? '', make: options.root }
@@ -81,24 +81,24 @@ async function onVault(api: RotationVault, options: RotateCaOptions, readAgents:
   }
   const { action, output } = options
   if (action === 'status') {
-    const seen = await look()
+    const seen = await examine()
     const paint = painter(process.stdout.isTTY, process.env)
     process.stdout.write(output === 'json' ? statusJson(seen) : statusText(seen, paint, systemClock.now()))
     return exitCodes.ok
   }
   const targetFor = (first: () => Promise<Seen>): PlanTarget<Change, Seen> => ({
-    look: first,
+    examine: first,
     async apply({ rotation: agreed }, changed) {
       let seen: Seen | undefined
-      const again = async (): Promise<Rotation> => (seen = await look()).rotation
-      const rotation = await makeStep(api, agreed, { look: again, changed })
+      const again = async (): Promise<Rotation> => (seen = await examine()).rotation
+      const rotation = await makeStep(api, agreed, { examine: again, changed })
       return { after: seen ?? { plan: rotation.plan } }
     },
     wording,
   })
-  if (action === 'plan') return await planOrApply(targetFor(look), { ...options, action })
+  if (action === 'plan') return await planOrApply(targetFor(examine), { ...options, action })
   // The operator is here for the first look: what is wrong then is told, and not waited for.
-  let seen = await look()
+  let seen = await examine()
   const patience = createPatience(options)
   for (;;) {
     const shown = seen
@@ -109,7 +109,7 @@ async function onVault(api: RotationVault, options: RotateCaOptions, readAgents:
       )
       if (code !== exitCodes.ok || isInStep(shown.plan)) return code
     }
-    seen = await nextStep(look, patience)
+    seen = await nextStep(examine, patience)
   }
 }
 
@@ -123,11 +123,11 @@ interface Patience {
 }
 
 /** Looks until there is something to do or to tell. */
-async function nextStep(look: () => Promise<Seen>, patience: Patience): Promise<Seen> {
+async function nextStep(examine: () => Promise<Seen>, patience: Patience): Promise<Seen> {
   for (;;) {
     let what: string
     try {
-      const seen = await look()
+      const seen = await examine()
       const { waitsFor, refusals } = seen.plan
       if (seen.rotation.isSilenceAll) what = refusals.join('; ')
       else if (!isWaiting(seen.plan)) return seen
@@ -155,7 +155,10 @@ function createPatience({ waitMs, pollMs, output }: RotateCaOptions): Patience {
   }
 }
 
-function factsOf({ step, plan }: Rotation, { agents, silent, without }: AgentsState): Look<Change>['facts'] & object {
+function factsOf(
+  { step, plan }: Rotation,
+  { agents, silent, without }: AgentsState,
+): PlanView<Change>['facts'] & object {
   return {
     step,
     stepIs: steps[step],

@@ -1,10 +1,10 @@
 /** Owns the reasons why a CA rotation does not go on. */
 import type { Reason, RetryClass } from '../reason.ts'
 
-const rotation = (retry: RetryClass, says: string, advice: string): Reason => ({
+const rotation = (retry: RetryClass, summary: string, advice: string): Reason => ({
   about: 'rotation',
   retry,
-  says,
+  summary,
   advice,
 })
 

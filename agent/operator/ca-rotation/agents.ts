@@ -113,10 +113,8 @@ async function query({ url, token }: PrometheusAddress, text: string): Promise<S
   }
   const result = field(field(answer, 'data'), 'result')
   if (!Array.isArray(result)) {
-    throw new AgentError(
-      'prometheus-failed',
-      `${url}: ${String(field(answer, 'error') ?? 'this is no answer of a Prometheus')}`,
-    )
+    const why = field(answer, 'error')
+    throw new AgentError('prometheus-failed', `${url}: ${typeof why === 'string' ? why : 'no answer of a Prometheus'}`)
   }
   return result.flatMap((each) => {
     const labels = field(each, 'metric') as Sample['labels']

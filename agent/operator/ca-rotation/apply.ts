@@ -5,7 +5,7 @@ import { makeChange, type RotationVault } from './vault-state.ts'
 
 export interface StepOptions {
   /** What Vault and the agents say now. */
-  readonly look: () => Promise<Rotation>
+  readonly examine: () => Promise<Rotation>
   readonly changed: (change: Change) => void
 }
 
@@ -14,12 +14,16 @@ export interface StepOptions {
  * @returns what is so afterwards
  * @throws AgentError `rotation-refused` before any change
  */
-export async function makeStep(api: RotationVault, seen: Rotation, { look, changed }: StepOptions): Promise<Rotation> {
-  let now = await look()
+export async function makeStep(
+  api: RotationVault,
+  seen: Rotation,
+  { examine, changed }: StepOptions,
+): Promise<Rotation> {
+  let now = await examine()
   const first = now.step === seen.step ? now.plan : { ...now.plan, phases: [] }
   await bringInStep<Change>(first, {
-    lookAgain: async () => {
-      now = await look()
+    recheck: async () => {
+      now = await examine()
       return now.step === seen.step ? now.plan : { ...now.plan, phases: [], refusals: [] }
     },
     makeOne: async (change) => await makeChange(api, change),

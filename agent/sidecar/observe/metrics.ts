@@ -153,10 +153,10 @@ export function createMetrics({ components, version, clock, credentialExpiryMs, 
         return toldByVault(event)
       case 'heartbeat':
         return heartbeat.set({ component: event.component }, clock.now() / 1000)
-      case 'found':
-      case 'recovered':
       case 'started':
         return nodeInfo.set({ node: event.node }, 1)
+      case 'found':
+      case 'recovered':
       case 'listening':
       case 'listen-failed':
       case 'long-name':

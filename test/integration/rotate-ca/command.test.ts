@@ -46,7 +46,7 @@ const cases = (lab: () => Lab): void => {
   })
 
   /** A mount with the issuer `first`, an agent, and the command for both. */
-  async function begin(mount: string) {
+  async function onMount(mount: string) {
     await addMount(lab(), mount)
     const { url } = await serveMetrics(async () => await page(lab(), mount))
     const where = ['--mount', mount, '--agents', url]
@@ -79,7 +79,7 @@ const cases = (lab: () => Lab): void => {
   })
 
   it('shows each step, makes it, and ends with the code that scripts know', async () => {
-    const { run } = await begin('pki-codes')
+    const { run } = await onMount('pki-codes')
     const plan = await run('plan', ...wanted, '--detailed-exitcode')
     expect({ code: plan.code, stderr: plan.stderr }).toEqual({ code: 2, stderr: '' })
     expect(plan.stdout).toBe(`+ root CA second in pki-codes/
@@ -103,7 +103,7 @@ Plan: 1 to add, 0 to change, 0 to take away.
   })
 
   it('tells where it is, for people and for programs', async () => {
-    const { run } = await begin('pki-status')
+    const { run } = await onMount('pki-status')
     expect((await run('apply', ...wanted, '--yes', '--nodes', 'node1')).code).toBe(69)
     const { code, stdout } = await run('status', '--issuer', 'second', '--nodes', 'node1,node2', '--without', 'node2')
     expect(code).toBe(0)
@@ -116,7 +116,7 @@ Plan: 1 to add, 0 to change, 0 to take away.
   })
 
   it('says which rights a token lacks', async () => {
-    const { where } = await begin('pki-denied')
+    const { where } = await onMount('pki-denied')
     const { api } = lab()
     await api.root('POST', 'sys/policies/acl/little', {
       policy: 'path "pki-denied/issuers" { capabilities = ["list"] }',
@@ -132,7 +132,7 @@ Plan: 1 to add, 0 to change, 0 to take away.
   })
 
   it('refuses a mount that would cut the lifetime', async () => {
-    const { run } = await begin('pki-capped')
+    const { run } = await onMount('pki-capped')
     const { code, stdout, stderr } = await run('apply', ...wanted, '--ttl', '200000h', '--yes')
     expect({ code, isSaid: stderr.includes('vault secrets tune -max-lease-ttl=720000000s pki-capped/') }).toEqual({
       code: 69,
@@ -143,7 +143,7 @@ Plan: 1 to add, 0 to change, 0 to take away.
   })
 
   it.skipIf(noTerminal !== '')(`asks before each step on a terminal${noTerminal}`, async () => {
-    const { where } = await begin('pki-asked')
+    const { where } = await onMount('pki-asked')
     const apply = async (answer: string, ...args: readonly string[]): Promise<string> =>
       await runOnTerminal(
         ['rotate-ca', 'apply', ...where, '--issuer', 'second', '--common-name', 'Second', ...args],
@@ -204,4 +204,6 @@ Plan: 1 to add, 0 to change, 0 to take away.
 }
 
 // What it makes of a real one: end-to-end.test.ts and kill.test.ts.
-describe('rotate-ca', { timeout: 300_000 }, () => withLab(startDevVault, {}, cases))
+describe('rotate-ca', { timeout: 300_000 }, () => {
+  withLab(startDevVault, {}, cases)
+})

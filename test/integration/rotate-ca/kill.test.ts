@@ -23,10 +23,10 @@ const back: Intent = { ...intent, issuer: 'first', retire: ['second'], make: und
 /** From step to step, as the command goes. */
 async function rotate(api: RotationVault, lab: Lab, mount: string, wanted: Intent): Promise<string[]> {
   const made: string[] = []
-  const look = async (): Promise<Rotation> =>
+  const examine = async (): Promise<Rotation> =>
     planRotation(await readVaultState(api, mount), await promptFleet(lab, mount), wanted, systemClock.now())
-  for (let seen = await look(); seen.step !== 'done'; ) {
-    seen = await makeStep(api, seen, { look, changed: (change) => made.push(change.do) })
+  for (let seen = await examine(); seen.step !== 'done'; ) {
+    seen = await makeStep(api, seen, { examine, changed: (change) => made.push(change.do) })
   }
   return made
 }

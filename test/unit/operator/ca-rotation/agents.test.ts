@@ -83,7 +83,7 @@ describe('Prometheus', () => {
   it.each([
     ['refuses', 401, 'no', 'status 401: no'],
     ['does not understand', 200, '{"status":"error","error":"parse error"}', 'parse error'],
-    ['is something else', 200, '<html>', 'this is no answer of a Prometheus'],
+    ['is something else', 200, '<html>', 'no answer of a Prometheus'],
   ])('that %s fails as a whole', async (_, status, body, why) => {
     const url = await serve((response) => response.writeHead(status).end(body))
     await expect(askPrometheus({ url, token: undefined, selector: '' })()).rejects.toMatchObject({
