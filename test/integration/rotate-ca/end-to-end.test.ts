@@ -7,50 +7,30 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { afterAll, describe, expect, it } from 'vitest'
 import { locateServer } from '../../servers/locate.ts'
-import { type AgentInProcess, startAgent } from '../../support/agent-in-process.ts'
 import { type Ended, type RunOptions, runCommand } from '../../support/command.ts'
 import { describeVault, realVaultSubject } from '../../support/each-vault.ts'
-import { etcdAuth } from '../../support/etcd-auth.ts'
 import { etcdPut } from '../../support/etcd-grpc.ts'
-import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts'
 import { type MetricsServer, serveMetrics } from '../../support/metrics-server.ts'
-import { type RealEtcd, startRealEtcd } from '../../support/real-etcd.ts'
+import type { RealEtcd } from '../../support/real-etcd.ts'
 import { readText } from '../../support/vault-setup-auth.ts'
-import { identityIn, startReader } from '../agent/etcd-reader.ts'
-import { addServerRole, serverCa } from '../agent/etcd-server-ca.ts'
-import { createTestNode, type Lab, withLab } from '../agent/lab.ts'
+import { serverCa, startEtcdOfPki } from '../agent/etcd-of-pki.ts'
+import { identityIn } from '../agent/etcd-reader.ts'
+import { type Lab, withLab } from '../agent/lab.ts'
 import { readPublished } from '../agent/published.ts'
+import { lookAtIssuers, type RotatingNode, renew, startClients, startRotatingNode } from '../agent/rotating-node.ts'
 import { issuersOf } from './rig.ts'
 
 const program = locateServer('etcd')
 const leftOut = 'missing' in program ? ` (left out: ${program.missing})` : ''
-const hourMs = 3_600_000
 const nodes = ['node1', 'node2'] as const
 
-interface Node {
-  readonly directory: string
-  readonly agent: AgentInProcess
-  readonly clock: FakeClock
+interface Node extends RotatingNode {
   readonly metrics: MetricsServer
 }
 
-async function startNode(lab: Lab, node: string): Promise<Node> {
-  const clock = createFakeClock()
-  const { environment, directory } = createTestNode(lab, { node })
-  const agent = await startAgent(environment, { clock })
-  await agent.nextEvent('published')
-  return { directory, agent, clock, metrics: await serveMetrics(agent.scrape) }
-}
-
-async function lookAtIssuers({ agent, clock }: Node): Promise<void> {
-  await clock.nextSleep()
-  await clock.pass(hourMs)
-  await agent.nextEvent('vault-request', ({ operation }) => operation === 'issuers')
-}
-
-async function renew({ agent }: Node): Promise<void> {
-  agent.renewNow()
-  await agent.nextEvent('published', ({ reason }) => reason === 'renewal-requested')
+async function startNode(lab: Lab, name: string): Promise<Node> {
+  const node = await startRotatingNode(lab, name)
+  return { ...node, metrics: await serveMetrics(node.agent.scrape) }
 }
 
 /** A token with the policy that docs/ca-rotation.md gives to whoever rotates. */
@@ -74,34 +54,13 @@ describeVault(realVaultSubject, `rotate-ca${leftOut}`, ({ start }) => {
           const { api, setup, vault } = lab()
           await api.root('POST', `pki/issuer/${setup.rootIssuerId}`, { issuer_name: 'first' })
           await api.root('POST', 'sys/mounts/pki/tune', { max_lease_ttl: '87600h' })
-          await addServerRole(lab())
-          const member = await startRealEtcd({ clientCaPem: `${setup.rootPem}\n`, serverCa: serverCa(lab()) })
+          const member = await startEtcdOfPki(lab(), nodes)
           etcd = member
-          const auth = etcdAuth(await member.client('root'))
-          await auth.addRole('calico-node')
-          await auth.grantPrefix('calico-node', 'readwrite', '/calico/')
-          for (const node of nodes) {
-            await auth.addUser(`calico-node:${node}`)
-            await auth.grantRole(`calico-node:${node}`, 'calico-node')
-          }
-          await auth.enable()
 
           const fleet = await Promise.all(nodes.map(async (node) => await startNode(lab(), node)))
           const [one, two] = fleet as [Node, Node]
           await etcdPut(identityIn(one.directory, member), '/calico/key', 'value')
-          const reloading = fleet.map(({ directory }) => startReader(directory, member))
-          const everybody = async (act: (node: Node) => Promise<void>): Promise<void> => {
-            await Promise.all(fleet.map(act))
-            await Promise.all(reloading.map(async ({ reads }) => await reads(3)))
-          }
-
-          /** A member goes down and comes back with other certificates; nobody is in the middle of a call. */
-          const restartEtcd = async (change: Parameters<RealEtcd['restart']>[0]): Promise<void> => {
-            await Promise.all(reloading.map(async ({ pause }) => await pause()))
-            await member.restart(change)
-            for (const { resume } of reloading) resume()
-            await Promise.all(reloading.map(async ({ reads }) => await reads(3)))
-          }
+          const { reloading, everybody, restartEtcd } = startClients(fleet, member)
           const env = {
             VAULT_ADDR: vault.address,
             VAULT_CACERT: vault.caFile,
