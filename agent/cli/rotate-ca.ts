@@ -128,10 +128,9 @@ async function nextStep(examine: () => Promise<Seen>, patience: Patience): Promi
     let what: string
     try {
       const seen = await examine()
-      const { waitsFor, refusals } = seen.plan
-      if (seen.rotation.isSilenceAll) what = refusals.join('; ')
+      if (seen.rotation.isSilenceAll) what = seen.agents.silent.map(({ name, why }) => `${name} (${why})`).join(', ')
       else if (!isWaiting(seen.plan)) return seen
-      else what = waitsFor ?? ''
+      else what = seen.plan.waitsFor ?? ''
     } catch (error) {
       if (!(error instanceof AgentError) || error.retry !== 'outage') throw error
       what = `an answer: ${error.message}`

@@ -9,6 +9,8 @@ export interface MetricsServer {
   readonly url: string
   /** Answers with 503 from now on, or again as before. */
   setDown(isDown: boolean): void
+  /** Resolves when somebody has asked once more. */
+  asked(): Promise<void>
 }
 
 export async function serveMetrics(
@@ -16,10 +18,12 @@ export async function serveMetrics(
   onEnd: OnEnd = onTestFinished,
 ): Promise<MetricsServer> {
   let isDown = false
+  let tell = (): void => {}
   const server = createServer((request, response) => {
     void (async () => {
       const isFound = request.url === '/metrics' && !isDown
       response.writeHead(isFound ? 200 : 503, { 'content-type': 'text/plain' }).end(isFound ? await scrape() : 'down\n')
+      tell()
     })()
   })
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
@@ -32,5 +36,9 @@ export async function serveMetrics(
     setDown: (down) => {
       isDown = down
     },
+    asked: () =>
+      new Promise((resolve) => {
+        tell = resolve
+      }),
   }
 }

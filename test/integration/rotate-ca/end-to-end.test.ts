@@ -69,7 +69,7 @@ describeVault(realVaultSubject, `rotate-ca${leftOut}`, ({ start }) => {
           const fleetArgs = ['--agents', fleet.map(({ metrics }) => metrics.url).join(','), '--nodes', nodes.join(',')]
           const wanted = ['--issuer', 'second', '--common-name', 'Calico etcd clients 2', '--retire', 'first']
           const rotate = async (action: string, args: readonly string[], options: RunOptions = {}): Promise<Ended> =>
-            await runCommand(['rotate-ca', action, ...wanted, ...fleetArgs, ...args], { env, ...options })
+            await runCommand(['rotate-ca', action, ...wanted, ...fleetArgs, ...args], { env, bundle: true, ...options })
           const apply = async (args: readonly string[], options?: RunOptions): Promise<Ended> =>
             await rotate('apply', ['--yes', '--poll', '100ms', ...args], options)
           const killedAt = async (killAt: string, ...args: readonly string[]): Promise<void> => {
@@ -128,6 +128,12 @@ describeVault(realVaultSubject, `rotate-ca${leftOut}`, ({ start }) => {
             'CN=Calico etcd clients 2',
           ])
           await killedAt('Waiting for 2 of 2 agents to be rid of certificates of first')
+          // Who falls silent in the meantime is waited for as well.
+          const silenced = killedAt('node2 (no agent says that it is there)')
+          await two.metrics.asked()
+          two.metrics.setDown(true)
+          await silenced
+          two.metrics.setDown(false)
           await renew(one)
           const early = await apply(['--wait', '0'])
           expect(early.code).toBe(69)
