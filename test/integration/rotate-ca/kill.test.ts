@@ -1,15 +1,13 @@
 /** kill -9 at every single call of a rotation, before and after Vault did it, and two at once: whoever comes next completes it. */
 import { expect, it } from 'vitest'
-import { parseSetupVaultConfig } from '../../../agent/config/vault.ts'
 import { systemClock } from '../../../agent/core/clock.ts'
 import { AgentError } from '../../../agent/core/errors.ts'
 import { makeStep } from '../../../agent/operator/ca-rotation/apply.ts'
 import { planRotation } from '../../../agent/operator/ca-rotation/plan.ts'
 import type { Intent, Rotation } from '../../../agent/operator/ca-rotation/state.ts'
 import { type RotationVault, readVaultState } from '../../../agent/operator/ca-rotation/vault-state.ts'
-import { openVaultAdmin } from '../../../agent/operator/vault-setup/admin.ts'
 import { describeEachVault, type Lab } from '../agent/lab.ts'
-import { addMount, issuersOf, promptFleet } from './rig.ts'
+import { addMount, issuersOf, openAdmin, promptFleet } from './rig.ts'
 
 const intent: Intent = {
   issuer: 'second',
@@ -53,14 +51,7 @@ function dyingAt(api: RotationVault, last: number, isAfter: boolean): RotationVa
 }
 
 describeEachVault('a rotation', {}, (lab) => {
-  const open = () =>
-    openVaultAdmin(
-      parseSetupVaultConfig({
-        VAULT_ADDR: lab().vault.address,
-        VAULT_CACERT: lab().vault.caFile,
-        VAULT_TOKEN: lab().vault.rootToken,
-      }),
-    )
+  const open = () => openAdmin(lab())
 
   it.each([
     ['before', false],

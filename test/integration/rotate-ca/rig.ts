@@ -1,6 +1,8 @@
 /** Owns what the tests of `rotate-ca` share: who signs in a mount, and a fleet that behaves as agents do, without the agents. */
 import { X509Certificate } from 'node:crypto'
+import { parseSetupVaultConfig } from '../../../agent/config/vault.ts'
 import type { AgentsState } from '../../../agent/operator/ca-rotation/state.ts'
+import { type OpenVaultAdmin, openVaultAdmin } from '../../../agent/operator/vault-setup/admin.ts'
 import { shortFingerprint } from '../../../agent/pki/ca-set.ts'
 import { readText } from '../../support/vault-setup-auth.ts'
 import type { Lab } from '../agent/lab.ts'
@@ -51,4 +53,9 @@ export async function promptFleet({ api }: Pick<Lab, 'api'>, mount: string): Pro
     consumerStartedAtMs: undefined,
   }
   return { agents: [{ where: 'node1', node: 'node1', targets: [target] }], silent: [], without: [] }
+}
+
+/** As an administrator. */
+export function openAdmin({ vault: { address, caFile, rootToken } }: Pick<Lab, 'vault'>): OpenVaultAdmin {
+  return openVaultAdmin(parseSetupVaultConfig({ VAULT_ADDR: address, VAULT_CACERT: caFile, VAULT_TOKEN: rootToken }))
 }
