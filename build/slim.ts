@@ -26,6 +26,14 @@ const replaced: Readonly<Record<string, () => string>> = {
       .join('\n'),
 }
 
+/** Of the tables of undici's parser those that are read; the others are built at every start. */
+function parserConstants(): string {
+  const tables = require(join(rootOf('undici'), 'lib/llhttp/constants.js')) as Readonly<Record<string, unknown>>
+  const reader = readFileSync(join(rootOf('undici'), 'lib/dispatcher/client-h1.js'), 'utf8')
+  const names = new Set([...reader.matchAll(/\bconstants\.([A-Z_]+)/g)].map(([, name = '']) => name))
+  return [...names].map((name) => `exports.${name} = ${JSON.stringify(tables[name])}`).join('\n')
+}
+
 /** Modules that are required but never used by us, by the end of their path, and what stands in their place. */
 const stubs: readonly (readonly [from: RegExp, module: RegExp, contents: string])[] = [
   // undici: fetch's bodies, HTTP/2, the experimental parser, and the parser without SIMD.
@@ -40,6 +48,7 @@ const stubs: readonly (readonly [from: RegExp, module: RegExp, contents: string]
   // Only for the default of a limit and for a check of bodies that we never send; loading it takes a millisecond.
   [/undici/, /^node:http$/, 'exports.maxHeaderSize = 16384; exports.IncomingMessage = class {}'],
   [/undici/, /parser-h1\.js$/, 'exports.getMiloEnabled = () => false'],
+  [/undici/, /llhttp\/constants\.js$/, parserConstants()],
   [/undici/, /llhttp-wasm\.js$/, 'module.exports = undefined'],
   // node-vault: another HTTP client, debug output that would print tokens, generated commands and their schemas.
   [/node-vault/, /^(axios|https)$/, 'exports.create = () => { throw new Error("requests go through undici") }'],

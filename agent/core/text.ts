@@ -1,4 +1,4 @@
-/** Texts for people: what a server said, on one line, and what a mistyped name may have meant. */
+/** Texts for people: what a server said, on one line, what a mistyped name may have meant, and a word of a shell script. */
 
 /** Control characters would forge lines of the log, or colours of a terminal. */
 export function oneLine(text: string, mostCharacters = Number.POSITIVE_INFINITY): string {
@@ -31,4 +31,9 @@ function editDistance(from: string, to: string): number {
     previous = current
   }
   return previous[to.length] ?? 0
+}
+
+/** For sh(1): single quotes where they are needed, and nothing in them means anything. */
+export function quoted(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`
 }

@@ -14,7 +14,7 @@ import type { Listener } from './observe/events.ts'
 import type { BundleSource, Wanted } from './source/source.ts'
 import type { IssuanceRecord } from './store/issuance-record.ts'
 import type { TargetDir } from './store/target-dir.ts'
-import type { TargetEvent } from './target-event.ts'
+import type { TargetEvent } from './target-state.ts'
 import { isToldAlike, type TargetRules, type TargetState, unknownTarget, viewOf } from './target-state.ts'
 
 export interface TargetOptions {

@@ -8,8 +8,7 @@ import { isProbeCode } from './gate/probe/outcome.ts'
 import { endsWait } from './inputs.ts'
 import { planPoll } from './schedule.ts'
 import { afterInspection, afterRepair, isEnoughInspected } from './streak.ts'
-import type { TargetEvent } from './target-event.ts'
-import type { PendingCertificate, Published, TargetRules, TargetState } from './target-state.ts'
+import type { PendingCertificate, Published, TargetEvent, TargetRules, TargetState } from './target-state.ts'
 
 /** Reading three small files proves what no time of a file can. */
 const inspectEveryMs = 3_600_000

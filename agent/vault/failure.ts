@@ -1,6 +1,5 @@
 /** Owns translating what goes wrong on the way to Vault into reasons: system errors, TLS errors, and answers that say no. */
 import { AgentError, messageOf, systemCode } from '../core/errors.ts'
-import { parseHttpDate } from '../core/http-date.ts'
 import { field } from '../core/json.ts'
 import type { ReasonCode } from '../core/reason-catalog.ts'
 import { oneLine } from '../core/text.ts'
@@ -136,4 +135,14 @@ export function retryAfterMs(text: string | undefined, nowMs: number): number | 
 
 function single(header: string | string[] | undefined): string | undefined {
   return Array.isArray(header) ? header[0] : header
+}
+
+/** The format has four digits for the year. */
+const endOfDatesMs = Date.UTC(10_000, 0)
+
+/** A date of an HTTP header (RFC 9110, 5.6.7). Milliseconds since the epoch; undefined for anything else, also for what Date.parse would take for a date (`-1`). */
+export function parseHttpDate(text: string | undefined): number | undefined {
+  // All three formats begin with the name of the day.
+  const ms = text !== undefined && /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)/.test(text) ? Date.parse(text) : Number.NaN
+  return Math.abs(ms) < endOfDatesMs ? ms : undefined
 }

@@ -78,11 +78,11 @@ describe.skipIf(missing !== undefined)(`the image${missing === undefined ? '' : 
     }
   })
 
-  it('adds at most 2.5 MB to its base', () => {
+  it('adds at most 2.3 MB to its base', () => {
     const sizes = readdirSync(join(files, 'app')).map((file) => statSync(join(files, 'app', file)).size)
     const bytes = sizes.reduce((sum, size) => sum + size, 0)
     console.log(`the agent's layer: ${(bytes / megabyte).toFixed(2)} MB`)
-    expect(bytes).toBeLessThan(2.5 * megabyte)
+    expect(bytes).toBeLessThan(2.3 * megabyte)
   })
 
   it('tells a runtime its user, port, entrypoint and labels', () => {

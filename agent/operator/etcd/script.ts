@@ -2,7 +2,7 @@
  * Owns the desired state as a shell script of etcdctl commands, for people who review and run it by hand. Running it twice
  * changes nothing; it only adds. What it makes is recorded as `provision apply` does, so that --prune knows it later.
  */
-import { quoted } from '../../core/shell-quote.ts'
+import { quoted } from '../../core/text.ts'
 import type { DesiredState } from './desired.ts'
 import { type Grant, prefixRange } from './grants.ts'
 import { rootRole } from './plan.ts'

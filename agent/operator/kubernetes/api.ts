@@ -1,16 +1,17 @@
 /**
  * Owns the two requests to the Kubernetes API: a page of the list of nodes, and a watch from one version on. Token and CA are
- * read from the service account's directory for each connection, as the kubelet renews them in place.
+ * read from the service account's directory for each connection, as the kubelet renews them in place. What goes wrong becomes a reason.
  */
 import { Client } from 'undici'
 import type { KubeAddress } from '../../config/watch.ts'
-import { AgentError, messageOf } from '../../core/errors.ts'
+import { AgentError, messageOf, systemCode } from '../../core/errors.ts'
 import { readSmallFile, systemFiles } from '../../core/files.ts'
 import { field, parseJson } from '../../core/json.ts'
+import type { ReasonCode } from '../../core/reason-catalog.ts'
+import { oneLine } from '../../core/text.ts'
+import { isTlsCode } from '../../core/tls-error.ts'
 import { retryAfterMs } from '../../vault/failure.ts'
-import { type NodePage, parseNodePage, parseWatchEvent, type WatchEvent } from './answers.ts'
-import { statusError, translateKubeError } from './failure.ts'
-import { linesOf } from './lines.ts'
+import { linesOf, type NodePage, parseNodePage, parseWatchEvent, type WatchEvent } from './answers.ts'
 
 export interface KubeTimeouts {
   /** Of a connection, and of the head of an answer. */
@@ -126,4 +127,40 @@ function readText(file: string): string {
   } catch (cause) {
     throw new AgentError('credential-missing', messageOf(cause), { cause })
   }
+}
+
+const timeoutCodes = new Set([
+  'UND_ERR_CONNECT_TIMEOUT',
+  'UND_ERR_HEADERS_TIMEOUT',
+  'UND_ERR_BODY_TIMEOUT',
+  'ETIMEDOUT',
+])
+
+/** @param where what was asked, for the message. An error that nothing here knows is returned as it is: a bug */
+function translateKubeError(error: unknown, where: string): unknown {
+  if (error instanceof AgentError || !(error instanceof Error)) return error
+  const code = systemCode(error)
+  const reason = reasonOf(code)
+  return reason === undefined ? error : new AgentError(reason, `${where}: ${messageOf(error)}`, { cause: error })
+}
+
+function reasonOf(code: string): ReasonCode | undefined {
+  if (isTlsCode(code)) return 'kube-tls'
+  if (timeoutCodes.has(code)) return 'kube-timeout'
+  if (/^(HPE_|UND_ERR_RES|ERR_ASSERTION)/.test(code)) return 'kube-bad-answer'
+  return code === '' ? undefined : 'kube-unreachable'
+}
+
+/** Of an HTTP status, or of the status in an ERROR event. */
+function statusError(status: number, message: string, where: string, waitMs?: number): AgentError {
+  const sentence = oneLine(message, 300)
+  return new AgentError(codeOf(status), `${where}: ${status} ${sentence}`.trim(), { retryAfterMs: waitMs })
+}
+
+function codeOf(status: number): ReasonCode {
+  if (status === 401) return 'kube-unauthorized'
+  if (status === 403) return 'kube-denied'
+  if (status === 410) return 'kube-expired'
+  if (status === 504 || status === 408) return 'kube-timeout'
+  return status === 429 || status >= 500 ? 'kube-busy' : 'kube-bad-answer'
 }

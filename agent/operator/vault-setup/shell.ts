@@ -2,7 +2,7 @@
  * Owns the setup as a shell script of `vault` commands, for people who review and run it by hand. Running it twice changes
  * nothing; a mount that somebody else has made stops it. Afterwards `setup-vault plan` is in step.
  */
-import { quoted } from '../../core/shell-quote.ts'
+import { quoted } from '../../core/text.ts'
 import { keyName } from './actual.ts'
 import { accessor, keyFieldsOf, resourcesOf } from './resources.ts'
 import { type Fields, FileRef, ownerOf, type Resource, type Setup } from './setup.ts'

@@ -1,11 +1,13 @@
 /** Owns the last step of the gate, where it is switched on: etcd is asked about a bundle, and the verdict carried out. */
+
+import type { EtcdProbeConfig } from '../../config/etcd-endpoints.ts'
 import type { Clock } from '../../core/clock.ts'
 import { AgentError } from '../../core/errors.ts'
 import type { Bundle } from '../../pki/bundle.ts'
 import type { Validity } from '../../pki/certificate.ts'
+import { commonName } from '../../pki/certificate.ts'
 import type { Listener, Verification } from '../observe/events.ts'
-import type { EtcdProbe } from './etcd-probe.ts'
-import { type ProbeContext, planProbeMs, planVerdict } from './probe/verdict.ts'
+import { type Finding, type ProbeContext, type ProbeMode, planProbeMs, planVerdict } from './probe/outcome.ts'
 
 export interface AdmissionOptions {
   readonly component: string
@@ -43,5 +45,26 @@ export function createAdmission({ component, probe, clock, now, emit }: Admissio
     return verdict === 'publish' || code === 'accepted'
       ? { isAccepted: true }
       : { isAccepted: false, reason: code, detail }
+  }
+}
+
+export interface EtcdProbe {
+  readonly mode: ProbeMode
+  /** Never rejects for what etcd does. */
+  ask(bundle: Bundle, timeoutMs: number): Promise<Finding>
+  /** Aborted: no question is answered any more. */
+  readonly stop: AbortSignal
+}
+
+/** What talks to etcd is loaded with the first question, so that an agent without the probe never loads it. */
+export function createEtcdProbe({ mode, endpoints }: EtcdProbeConfig, stop: AbortSignal): EtcdProbe {
+  return {
+    mode,
+    stop,
+    async ask({ leaf, text }, timeoutMs) {
+      const { askEtcd } = await import('./probe/probe.ts')
+      const identity = { certificate: text.certificate, key: text.key.reveal(), ca: text.ca }
+      return await askEtcd({ endpoints, identity, user: commonName(leaf) ?? '', timeoutMs, stop })
+    },
   }
 }

@@ -72,7 +72,7 @@ export function describe(event: AgentEvent, nowMs: number): LogLine | undefined 
       })
     }
     case 'renewal-failed':
-      return describeKept(event, nowMs)
+      return describeRenewalFailed(event, nowMs)
     case 'probed':
       return describeProbed(event)
     case 'recovered':
@@ -81,16 +81,8 @@ export function describe(event: AgentEvent, nowMs: number): LogLine | undefined 
       return failure('warn', `${event.component}: ${caProblem(event.reason)}`, event)
     case 'fallback-failed':
       return failure('warn', `${event.component}: the cached or static certificate is of no use`, event)
-    case 'store-flaw': {
-      const { component, reason, detail } = event
-      const { summary, advice } = reasons[reason]
-      return line('warn', `${component}: ${summary}. ${advice}`, {
-        component,
-        reason,
-        error: detail,
-        runbook: runbookOf(reason),
-      })
-    }
+    case 'store-flaw':
+      return failure('warn', event.component, event)
     case 'host-copied': {
       const { component, path, written, serialNumber, notAfterMs } = event
       const message = `${component}: the CNI plugin's copy in ${path} ${written ? 'was brought in step' : 'is in step'}`
@@ -116,8 +108,8 @@ export function describe(event: AgentEvent, nowMs: number): LogLine | undefined 
   }
 }
 
-function describeKept(event: Extract<AgentEvent, { type: 'renewal-failed' }>, nowMs: number): LogLine {
-  const { component, reason, detail, retryAtMs, notAfterMs } = event
+function describeRenewalFailed(event: Extract<AgentEvent, { type: 'renewal-failed' }>, nowMs: number): LogLine {
+  const { component, reason, retryAtMs, notAfterMs } = event
   const runwayMs = (notAfterMs ?? 0) - nowMs
   const kept =
     notAfterMs === undefined
@@ -130,14 +122,7 @@ function describeKept(event: Extract<AgentEvent, { type: 'renewal-failed' }>, no
   return line(
     levelOf(reason, runwayMs, event.lifetimeMs ?? 0),
     `${component}: ${summary}; ${kept}; ${retry}. ${advice}`,
-    {
-      component,
-      reason,
-      error: detail,
-      runbook: runbookOf(reason),
-      retryAt: iso(retryAtMs),
-      notAfter: iso(notAfterMs),
-    },
+    { ...failureFields(event), retryAt: iso(retryAtMs), notAfter: iso(notAfterMs) },
   )
 }
 
@@ -164,40 +149,33 @@ function describeProbed(event: Extract<AgentEvent, { type: 'probed' }>): LogLine
     return line('debug', `${component}: etcd accepts the certificate`, { component, outcome, detail, durationMs })
   }
   const { summary, advice } = reasons[outcome]
-  const fields = { component, reason: outcome, error: detail, runbook: runbookOf(outcome), durationMs }
+  const fields = { ...failureFields({ component, reason: outcome, detail }), durationMs }
   if (verdict !== 'unverified') return line('debug', `${component}: ${summary}`, fields)
   return line('warn', `${component}: ${summary}; published all the same. ${advice}`, fields)
 }
 
 function describeHostCopyFailed(event: Extract<AgentEvent, { type: 'host-copy-failed' }>): LogLine {
-  const { component, path, reason, detail, retryAtMs, repeated } = event
+  const { component, path, reason, retryAtMs, repeated } = event
   const { summary, advice } = reasons[reason]
   // That install-cni has not run yet is how every first start of a node looks.
   const level = repeated ? 'debug' : reason === 'host-copy-absent' ? 'info' : 'warn'
   const message = `${component}: the CNI plugin's copy is not in step: ${summary}; it is tried again. ${advice}`
-  return line(level, message, {
-    component,
-    path,
-    reason,
-    error: detail,
-    runbook: runbookOf(reason),
-    retryAt: iso(retryAtMs),
-  })
+  return line(level, message, { ...failureFields(event), path, retryAt: iso(retryAtMs) })
 }
 
-function failure(
-  level: Level,
-  message: string,
-  event: { component: string; reason: ReasonCode; detail: string },
-): LogLine {
-  const { component, reason, detail } = event
-  const { summary, advice } = reasons[reason]
-  return line(level, `${message}: ${summary}. ${advice}`, {
-    component,
-    reason,
-    error: detail,
-    runbook: runbookOf(reason),
-  })
+interface Failed {
+  readonly component: string
+  readonly reason: ReasonCode
+  readonly detail: string
+}
+
+function failure(level: Level, message: string, event: Failed): LogLine {
+  const { summary, advice } = reasons[event.reason]
+  return line(level, `${message}: ${summary}. ${advice}`, failureFields(event))
+}
+
+function failureFields({ component, reason, detail }: Failed) {
+  return { component, reason, error: detail, runbook: runbookOf(reason) }
 }
 
 function next({ notAfterMs, renewAtMs }: PublishedCertificate, nowMs: number): string {

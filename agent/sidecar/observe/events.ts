@@ -6,8 +6,7 @@
 import type { ReasonCode } from '../../core/reason-catalog.ts'
 import type { CaUse } from '../../pki/ca-set.ts'
 import type { VaultEvent } from '../../vault/vault-event.ts'
-import type { Finding, ProbeCode } from '../gate/probe/outcome.ts'
-import type { Verdict } from '../gate/probe/verdict.ts'
+import type { Finding, ProbeCode, Verdict } from '../gate/probe/outcome.ts'
 import type { ProvisionEvent } from './provision-events.ts'
 
 export interface TargetName {

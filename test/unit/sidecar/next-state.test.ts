@@ -12,7 +12,7 @@ import { planIssuance, planRecent } from '../../../agent/sidecar/budget.ts'
 import { mendedBy } from '../../../agent/sidecar/inputs.ts'
 import { nextState } from '../../../agent/sidecar/next-state.ts'
 import { planStep } from '../../../agent/sidecar/next-step.ts'
-import type { TargetEvent } from '../../../agent/sidecar/target-event.ts'
+import type { TargetEvent } from '../../../agent/sidecar/target-state.ts'
 import { type Failure, type Repair, type TargetState, unknownTarget } from '../../../agent/sidecar/target-state.ts'
 import { failures, first, hourMs, inputs, key, later, passing, rules, story, tell } from './stories.ts'
 

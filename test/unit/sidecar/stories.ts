@@ -10,7 +10,7 @@ import type { Input } from '../../../agent/sidecar/inputs.ts'
 import { nextState } from '../../../agent/sidecar/next-state.ts'
 import { planRenewal } from '../../../agent/sidecar/schedule.ts'
 import { pollEveryMs } from '../../../agent/sidecar/source/pki.ts'
-import type { TargetEvent } from '../../../agent/sidecar/target-event.ts'
+import type { TargetEvent } from '../../../agent/sidecar/target-state.ts'
 import {
   type StepName,
   type TargetRules,

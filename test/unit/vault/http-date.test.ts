@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { parseHttpDate } from '../../../agent/core/http-date.ts'
+import { parseHttpDate } from '../../../agent/vault/failure.ts'
 
 const at = Date.UTC(1994, 10, 6, 8, 49, 37)
 

@@ -1,7 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { parseNodePage, parseWatchEvent } from '../../../../agent/operator/kubernetes/answers.ts'
-import { linesOf } from '../../../../agent/operator/kubernetes/lines.ts'
+import { linesOf, parseNodePage, parseWatchEvent } from '../../../../agent/operator/kubernetes/answers.ts'
 
 async function collect(chunks: readonly Uint8Array[], longest?: number): Promise<string[]> {
   const lines: string[] = []

@@ -1,13 +1,16 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { reasons } from '../../../../../agent/core/reason-catalog.ts'
-import { type Finding, isRefusal, probeCodes, summarize } from '../../../../../agent/sidecar/gate/probe/outcome.ts'
 import {
+  type Finding,
+  isRefusal,
   type ProbeContext,
   planProbeMs,
   planVerdict,
+  probeCodes,
+  summarize,
   type Verdict,
-} from '../../../../../agent/sidecar/gate/probe/verdict.ts'
+} from '../../../../../agent/sidecar/gate/probe/outcome.ts'
 
 const hourMs = 3_600_000
 const day = (hoursLeft: number) => ({ runwayMs: hoursLeft * hourMs, lifetimeMs: 24 * hourMs })
