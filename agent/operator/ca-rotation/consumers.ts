@@ -1,6 +1,6 @@
 /** Owns who must be restarted for a new CA: programs that load `etcd-ca` once, at their start. Nobody is restarted here. */
 import { listed } from './describe.ts'
-import type { AgentView, TargetView } from './state.ts'
+import type { AgentView, ComponentView } from './state.ts'
 
 /** By component; the others of Calico are a new process with each run. */
 const restarts: Readonly<Record<string, string | undefined>> = {
@@ -37,7 +37,7 @@ export function staleConsumers(agents: readonly AgentView[]): string[] {
 }
 
 /** The agent alone may have been restarted since: then only somebody else knows when the program started. */
-function isStale({ component, consumerStartedAtMs, addedAtMs, changedSinceStart }: TargetView): boolean {
+function isStale({ component, consumerStartedAtMs, addedAtMs, changedSinceStart }: ComponentView): boolean {
   if (component in restarts && restarts[component] === undefined) return false
   return consumerStartedAtMs === undefined ? changedSinceStart : consumerStartedAtMs < addedAtMs
 }

@@ -1,7 +1,7 @@
 /** Owns samples of metrics: reading Prometheus' text format, and what the samples of one agent say. Pure. */
 import type { ReasonCode } from '../../core/reason-catalog.ts'
 import type { CaUse } from '../../pki/ca-set.ts'
-import type { AgentView, TargetView } from './state.ts'
+import type { AgentView, ComponentView } from './state.ts'
 
 export interface Sample {
   readonly name: string
@@ -46,7 +46,7 @@ export function viewOf(
   const named = (name: string): Sample[] => own.filter((sample) => sample.name === prefix + name)
   // Every component has this one, also before its first certificate.
   const components = new Set(named('ca_changed_since_start').map(({ labels }) => labels['component'] ?? ''))
-  const targets = [...components].toSorted().map((component): TargetView => {
+  const targets = [...components].toSorted().map((component): ComponentView => {
     const ofIt = (name: string): Sample[] => named(name).filter(({ labels }) => labels['component'] === component)
     const value = (name: string): number | undefined => ofIt(name)[0]?.value
     const copy = value('host_copy_in_step')

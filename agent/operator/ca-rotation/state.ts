@@ -31,7 +31,7 @@ export interface VaultState {
 }
 
 /** One component of an agent. */
-export interface TargetView {
+export interface ComponentView {
   readonly component: string
   /** What stands in etcd-ca, and how long who needs it. */
   readonly ca: readonly CaUse[]
@@ -54,7 +54,7 @@ export interface AgentView {
   readonly where: string
   /** Undefined: it does not say so. */
   readonly node: string | undefined
-  readonly targets: readonly TargetView[]
+  readonly targets: readonly ComponentView[]
 }
 
 /** Who is expected and says nothing. */

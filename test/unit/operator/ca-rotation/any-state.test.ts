@@ -3,7 +3,13 @@ import assert from 'node:assert/strict'
 import * as fc from 'fast-check'
 import { it } from 'vitest'
 import { planRotation } from '../../../../agent/operator/ca-rotation/plan.ts'
-import type { AgentView, Change, Intent, TargetView, VaultState } from '../../../../agent/operator/ca-rotation/state.ts'
+import type {
+  AgentView,
+  Change,
+  ComponentView,
+  Intent,
+  VaultState,
+} from '../../../../agent/operator/ca-rotation/state.ts'
 import { changesOf } from '../../../../agent/operator/engine/bring-in-step.ts'
 import { agent, fleet, hourMs, intent, issuer, nowMs, target, vault } from './states.ts'
 
@@ -39,7 +45,7 @@ const anyTarget = fc
     copy: fc.constantFrom(undefined, true, false),
     refused: fc.constantFrom(false, false, true),
   })
-  .map(({ uses, hidden, copy, refused }): TargetView => {
+  .map(({ uses, hidden, copy, refused }): ComponentView => {
     const found = target(uses)
     return { ...found, caCount: found.caCount + hidden, isCopyInStep: copy, isRefusedByEtcd: refused }
   })

@@ -3,22 +3,17 @@ import { expect, it } from 'vitest'
 import { parseSamples, viewOf } from '../../../../agent/operator/ca-rotation/samples.ts'
 import { createMetrics } from '../../../../agent/sidecar/observe/metrics.ts'
 import { createFakeClock } from '../../../support/fake-clock.ts'
-import { sampleEvents, sampleNow } from '../../sidecar/observe/sample-events.ts'
+import { sampleCertificate, sampleEvents, sampleNow, stateOf } from '../../sidecar/observe/sample-events.ts'
 
 const metricsOf = (...components: readonly string[]) =>
   createMetrics({ components, version: '1.2.3', clock: createFakeClock(sampleNow) })
 
 it('finds node, set, uses and what etcd said', async () => {
   const metrics = metricsOf('calico-node', 'calico-cni')
-  const { started, published } = sampleEvents
+  const { ca } = sampleCertificate
   const odd = String.raw`a "CA" {of} \ slashes`
-  const [first] = published.certificate.ca.certificates
+  const [first] = ca.certificates
   const certificates = first === undefined ? [] : [{ ...first, subject: odd }]
-  metrics.listener(started)
-  metrics.listener({
-    ...published,
-    certificate: { ...published.certificate, ca: { ...published.certificate.ca, certificates } },
-  })
   const hostCopied = {
     type: 'host-copied',
     path: '/',
@@ -26,16 +21,15 @@ it('finds node, set, uses and what etcd said', async () => {
     serialNumber: '1',
     notAfterMs: sampleNow,
   } as const
-  metrics.listener({ ...hostCopied, component: 'calico-cni' })
-  metrics.listener({
-    type: 'renewal-failed',
-    component: 'calico-cni',
-    reason: 'etcd-rejected-certificate',
-    detail: '',
-    retryAtMs: sampleNow,
-    notAfterMs: undefined,
-    lifetimeMs: undefined,
-  })
+  const failure = { reason: 'etcd-rejected-certificate', detail: '', retryAtMs: sampleNow } as const
+  for (const event of [
+    sampleEvents.started,
+    stateOf({ certificate: { ...sampleCertificate, ca: { ...ca, certificates } } }),
+    { ...hostCopied, component: 'calico-cni' },
+    stateOf({ failure }, 'calico-cni'),
+  ]) {
+    metrics.listener(event)
+  }
   const nothing = { addedAtMs: 0, consumerStartedAtMs: undefined, ca: [], caCount: 0, changedSinceStart: false }
   for (const accept of ['', 'application/openmetrics-text']) {
     const view = viewOf('here', parseSamples((await metrics.expose(accept)).text))
@@ -48,7 +42,7 @@ it('finds node, set, uses and what etcd said', async () => {
           component: 'calico-node',
           ca: [{ ...first, subject: odd }],
           caCount: 2,
-          addedAtMs: published.certificate.ca.addedAtMs,
+          addedAtMs: ca.addedAtMs,
           changedSinceStart: true,
           isCopyInStep: undefined,
           isRefusedByEtcd: false,

@@ -2,9 +2,9 @@
 import type {
   AgentsState,
   AgentView,
+  ComponentView,
   Intent,
   Issuer,
-  TargetView,
   VaultState,
 } from '../../../../agent/operator/ca-rotation/state.ts'
 
@@ -36,7 +36,7 @@ export function vault(names: readonly string[], signs: string, more: Partial<Vau
 }
 
 /** @param uses until when each CA is needed; 0: it is only there */
-export function target(uses: Readonly<Record<string, number>>, more: Partial<TargetView> = {}): TargetView {
+export function target(uses: Readonly<Record<string, number>>, more: Partial<ComponentView> = {}): ComponentView {
   const ca = Object.entries(uses).map(([name, inUseUntilMs]) => ({
     fingerprint: `fp-${name}`,
     subject: `CA ${name}`,
@@ -55,7 +55,7 @@ export function target(uses: Readonly<Record<string, number>>, more: Partial<Tar
   }
 }
 
-export function agent(node: string, ...targets: readonly TargetView[]): AgentView {
+export function agent(node: string, ...targets: readonly ComponentView[]): AgentView {
   return { where: `http://${node}:9879`, node, targets }
 }
 
