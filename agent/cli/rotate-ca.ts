@@ -128,7 +128,7 @@ async function nextStep(examine: () => Promise<Seen>, patience: Patience): Promi
     let what: string
     try {
       const seen = await examine()
-      if (seen.rotation.isSilenceAll) what = seen.agents.silent.map(({ name, why }) => `${name} (${why})`).join(', ')
+      if (seen.rotation.isSilenceAll) what = silentOnes(seen.agents)
       else if (!isWaiting(seen.plan)) return seen
       else what = seen.plan.waitsFor ?? ''
     } catch (error) {
@@ -137,6 +137,10 @@ async function nextStep(examine: () => Promise<Seen>, patience: Patience): Promi
     }
     await patience.wait(what)
   }
+}
+
+function silentOnes({ silent }: AgentsState): string {
+  return silent.length === 0 ? 'any agent' : silent.map(({ name, why }) => `${name} (${why})`).join(', ')
 }
 
 function createPatience({ waitMs, pollMs, output }: RotateCaOptions): Patience {

@@ -64,6 +64,10 @@ function planMake(vault: VaultState, { issuer, make }: Intent): Draft {
     const refusal = `${mount}/ has no default issuer, so there is nothing to rotate from: the first issuer that is made there becomes the default`
     return { step: 'make', refusals: [refusal] }
   }
+  if (vault.followsLatest) {
+    const refusal = `${mount}/ makes every new issuer the default at once, before anybody trusts it; switch that off: vault write ${mount}/config/issuers default=${vault.defaultId} default_follows_latest_issuer=false`
+    return { step: 'make', refusals: [refusal] }
+  }
   return { step: 'make', phases: [[{ do: 'make', mount, name: issuer, root: make }]] }
 }
 

@@ -24,6 +24,8 @@ export interface VaultState {
   readonly issuers: readonly Issuer[]
   /** Undefined if there is none. */
   readonly defaultId: string | undefined
+  /** Whether Vault makes a new issuer the default by itself. */
+  readonly followsLatest: boolean
   /** The longest lifetime that the mount gives to a CA. */
   readonly maxTtlSeconds: number
   /** Roles that name their issuer instead of `default`, with the id of the issuer. */

@@ -30,6 +30,7 @@ export async function readVaultState(api: RotationVault, mount: string): Promise
     mount,
     issuers: held.map((each) => ({ ...each.issuer, above: idsAbove(each, held) })),
     defaultId: held.some(({ issuer }) => issuer.id === defaultId) ? defaultId : undefined,
+    followsLatest: config?.['default_follows_latest_issuer'] === true,
     maxTtlSeconds: Number(tune?.['max_lease_ttl'] ?? 0),
     pinnedRoles: await readPinnedRoles(api, mount, held),
   }

@@ -1,9 +1,10 @@
 /** What a rotation reads of Vault, where it is more than one root after another. */
 import { expect, it } from 'vitest'
+import { planRotation } from '../../../agent/operator/ca-rotation/plan.ts'
 import { type RotationVault, readVaultState } from '../../../agent/operator/ca-rotation/vault-state.ts'
 import { readText } from '../../support/vault-setup-auth.ts'
 import { describeEachVault } from '../agent/lab.ts'
-import { addMount, openAdmin } from './rig.ts'
+import { addMount, openAdmin, promptFleet } from './rig.ts'
 
 describeEachVault('the state of a mount', {}, (lab) => {
   async function withApi(work: (api: RotationVault) => Promise<void>): Promise<void> {
@@ -32,6 +33,35 @@ describeEachVault('the state of a mount', {}, (lab) => {
       expect(below).toMatchObject({ canSign: true, above: [above?.id] })
       expect(above).toMatchObject({ canSign: false, above: [] })
       expect({ defaultId, maxTtlSeconds }).toEqual({ defaultId: below?.id, maxTtlSeconds: 8760 * 3600 })
+    })
+  })
+
+  it('is planned with what Vault does by itself with a new issuer', async () => {
+    const { api } = lab()
+    await addMount(lab(), 'pki-follows')
+    await withApi(async (admin) => {
+      const before = await readVaultState(admin, 'pki-follows')
+      expect(before.followsLatest).toBe(false)
+      const eager = { default: before.defaultId, default_follows_latest_issuer: true }
+      await api.root('POST', 'pki-follows/config/issuers', eager)
+      const intent = {
+        issuer: 'second',
+        make: { commonName: 'second', ttlSeconds: 3600, keyType: 'ec-p256' },
+        retire: [],
+        etcdTrustsNew: true,
+      } as const
+      const fleet = await promptFleet(lab(), 'pki-follows')
+      const plan = async () => planRotation(await readVaultState(admin, 'pki-follows'), fleet, intent, Date.now()).plan
+      const [refusal = ''] = (await plan()).refusals
+      expect(refusal).toContain('makes every new issuer the default at once')
+      // As the message says.
+      const [, path = '', fields = ''] = /vault write (\S+) (.*)$/.exec(refusal) ?? []
+      await api.root(
+        'POST',
+        path,
+        Object.fromEntries(fields.split(' ').map((each) => each.split('=') as [string, string])),
+      )
+      expect((await plan()).refusals).toEqual([])
     })
   })
 

@@ -25,14 +25,16 @@ const anyVault = fc
     pinned: fc.option(name),
     cannot: fc.option(name),
     short: fc.boolean(),
+    follows: fc.boolean(),
   })
   .map(
-    ({ held, signs, above, pinned, cannot, short }): VaultState => ({
+    ({ held, signs, above, pinned, cannot, short, follows }): VaultState => ({
       ...vault([], ''),
       issuers: held.map((each) =>
         issuer(each, { canSign: each !== cannot, above: above === null || above === each ? [] : [`id-${above}`] }),
       ),
       defaultId: signs !== null && held.includes(signs) ? `id-${signs}` : undefined,
+      followsLatest: follows,
       maxTtlSeconds: short ? 3600 : 87_600 * 3600,
       pinnedRoles: pinned !== null && held.includes(pinned) ? [{ role: 'r', issuerId: `id-${pinned}` }] : [],
     }),
@@ -87,7 +89,8 @@ it('leads on, waits, refuses with a reason, or is done', () => {
 function judge(change: Change, held: VaultState, agents: readonly AgentView[]): void {
   const targets = agents.flatMap((each) => each.targets)
   const has = (fingerprint: string) => targets.every(({ ca }) => ca.some((each) => each.fingerprint === fingerprint))
-  if (change.do === 'make') assert.ok(held.issuers.every(({ name: known }) => known !== change.name))
+  if (change.do === 'make')
+    assert.ok(held.issuers.every(({ name: known }) => known !== change.name) && !held.followsLatest)
   if (change.do === 'switch') assert.ok(has(change.to.fingerprint) && change.to.canSign)
   if (change.do !== 'retire') return
   const { id, fingerprint } = change.issuer

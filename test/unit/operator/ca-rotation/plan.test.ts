@@ -130,6 +130,12 @@ describe('nothing goes on', () => {
       {},
       'longer than 32d',
     ],
+    [
+      'Vault would switch by itself',
+      vault(['first'], 'first', { followsLatest: true }),
+      {},
+      'default=id-first default_follows_latest_issuer=false',
+    ],
     ['there is nothing to rotate from', vault([], '', { defaultId: undefined }), {}, 'no default issuer'],
     ['what is to sign would be retired', vault(['first', 'second'], 'first'), { retire: ['second'] }, 'is to sign'],
     [

@@ -29,6 +29,7 @@ export function vault(names: readonly string[], signs: string, more: Partial<Vau
     mount: 'pki',
     issuers: names.map((name) => issuer(name)),
     defaultId: `id-${signs}`,
+    followsLatest: false,
     maxTtlSeconds: 87_600 * 3600,
     pinnedRoles: [],
     ...more,
