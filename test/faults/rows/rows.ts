@@ -1,8 +1,10 @@
 /** Owns the order of the fault matrix, and what is left out of it on this machine. */
 import { locateServer } from '../../servers/locate.ts'
+import { clusterMissing } from '../../support/real-vault-cluster.ts'
 import { runRow } from '../harness.ts'
 import type { FaultRow, MatrixRow } from '../row.ts'
 import { clockRows } from './clock.ts'
+import { clusterFaults, clusterRows } from './cluster.ts'
 import { credentialRows } from './credentials.ts'
 import { diskRows } from './disk.ts'
 import { etcdRows } from './etcd.ts'
@@ -26,7 +28,11 @@ export const rows: readonly MatrixRow[] = [
   ...killRows,
 ]
 
+/** Each has a cluster of its own. */
+export const rowsOfCluster: readonly MatrixRow[] = [...clusterFaults.map(asMatrixRow), ...clusterRows]
+
 function asMatrixRow(row: FaultRow): MatrixRow {
-  const leftOut = row.leftOut ?? (row.etcdMembers === undefined ? undefined : missingEtcd)
-  return { group: row.group, name: row.name, leftOut, run: (options) => runRow(row, options) }
+  const { group, name, cluster, etcdMembers } = row
+  const missing = cluster === undefined ? (etcdMembers === undefined ? undefined : missingEtcd) : clusterMissing
+  return { group, name, leftOut: row.leftOut ?? missing, run: (options) => runRow(row, options) }
 }

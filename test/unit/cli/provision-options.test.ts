@@ -26,7 +26,7 @@ describe('good arguments', () => {
       output: 'text',
       graceMs: 3_600_000,
       resyncMs: 600_000,
-      busyShare: 0.05,
+      busyShare: 0.005,
     })
   })
 
