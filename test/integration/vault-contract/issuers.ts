@@ -67,9 +67,9 @@ export function issuerCases(contract: Contracted): void {
 
   test('a root lives for 32 days unless its lifetime is given, and never longer than the mount allows', async () => {
     const { api } = contract()
-    await api.root('POST', 'sys/mounts/pki-short', { type: 'pki' })
+    await api.root('POST', 'sys/mounts/pki-lifetime', { type: 'pki' })
     const daysOf = async (path: string, ttl: object): Promise<number> => {
-      const { body } = await api.root('POST', `pki-short/root/${path}/internal`, {
+      const { body } = await api.root('POST', `pki-lifetime/root/${path}/internal`, {
         common_name: 'CA',
         key_type: 'ec',
         ...ttl,
@@ -79,7 +79,7 @@ export function issuerCases(contract: Contracted): void {
     }
     expect(await daysOf('generate', {})).toBe(32)
     expect(await daysOf('rotate', { ttl: '87600h' })).toBe(32)
-    await api.root('POST', 'sys/mounts/pki-short/tune', { max_lease_ttl: '87600h' })
+    await api.root('POST', 'sys/mounts/pki-lifetime/tune', { max_lease_ttl: '87600h' })
     expect(await daysOf('rotate', {})).toBe(32)
     expect(await daysOf('rotate', { ttl: '87600h' })).toBe(3650)
   })
