@@ -10,10 +10,12 @@ import { systemClock } from '../agent/core/clock.ts'
 import { type Reason, runbookOf } from '../agent/core/reason.ts'
 import { reasons } from '../agent/core/reason-catalog.ts'
 import { version } from '../agent/core/version.ts'
+import { rotationRights } from '../agent/operator/ca-rotation/rights.ts'
 import { builtInProfiles, type Row, resources } from '../agent/operator/etcd/profile-table.ts'
 import { withheld } from '../agent/operator/etcd/withheld.ts'
 import { exportSetup } from '../agent/operator/vault-setup/export.ts'
 import { resourcesOf } from '../agent/operator/vault-setup/resources.ts'
+import { rightsPolicy } from '../agent/operator/vault-setup/rights.ts'
 import type { Setup } from '../agent/operator/vault-setup/setup.ts'
 import { parseSetup } from '../agent/operator/vault-setup/setup-file.ts'
 import { caPhases } from '../agent/pki/ca-phase.ts'
@@ -27,7 +29,7 @@ export const documents: Readonly<Record<string, readonly (keyof typeof tables)[]
   'docs/metrics.md': ['metrics'],
   'docs/monitoring.md': ['alerts'],
   'docs/runbook.md': ['reasons'],
-  'docs/ca-rotation.md': ['phases'],
+  'docs/ca-rotation.md': ['rotation-policy', 'phases'],
   'docs/vault.md': ['setup', 'policy', 'pki-role', 'login-role'],
 }
 
@@ -39,6 +41,7 @@ const tables = {
   profiles: profileTables,
   withheld: withheldTable,
   phases: phaseTable,
+  'rotation-policy': () => fenced('hcl', rightsPolicy(rotationRights('pki'))),
   setup: () => fenced('yaml', readFileSync(setupFile, 'utf8')),
   policy: () => fenced('hcl', String(resourceOf('policy')['policy'])),
   'pki-role': () => fenced('json', JSON.stringify(resourceOf('pki-role'), null, 2)),

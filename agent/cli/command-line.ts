@@ -9,6 +9,7 @@ import { UsageError } from './failure.ts'
 import { commandHelp, type HelpName, variablesHelp } from './help.ts'
 import { outputOption } from './plan-options.ts'
 import { addProvision, type ProvisionOptions } from './provision-options.ts'
+import { addRotateCa, type RotateCaOptions } from './rotate-ca-options.ts'
 import { addSetupVault, type SetupVaultOptions } from './setup-vault-options.ts'
 
 export interface StatusOptions {
@@ -26,11 +27,12 @@ export type Task =
   | { readonly command: 'doctor'; readonly options: DoctorOptions }
   | { readonly command: 'provision'; readonly options: ProvisionOptions }
   | { readonly command: 'setup-vault'; readonly options: SetupVaultOptions }
+  | { readonly command: 'rotate-ca'; readonly options: RotateCaOptions }
 
 const name = 'calico-vault-agent'
 const columns = 80
 /** Groups: commands that do nothing by themselves. */
-const groups: readonly HelpName[] = ['provision', 'setup-vault']
+const groups: readonly HelpName[] = ['provision', 'setup-vault', 'rotate-ca']
 
 /** @throws UsageError */
 export function parseCommandLine(argv: readonly string[]): Task {
@@ -143,6 +145,11 @@ export function createProgram(done: (task: Task) => void): Command {
   addSetupVault(
     (action) => add(setup, `setup-vault ${action}`),
     (options) => done({ command: 'setup-vault', options }),
+  )
+  const rotation = add(program, 'rotate-ca')
+  addRotateCa(
+    (action) => add(rotation, `rotate-ca ${action}`),
+    (options) => done({ command: 'rotate-ca', options }),
   )
   program
     .command('completion')

@@ -47,6 +47,10 @@ async function runTask(argv: readonly string[]): Promise<number | AgentTask> {
         const { setupVault } = await import('./setup-vault.ts')
         return await setupVault(task.options)
       }
+      case 'rotate-ca': {
+        const { rotateCa } = await import('./rotate-ca.ts')
+        return await rotateCa(task.options)
+      }
       case 'run':
       case 'init':
       case 'started':

@@ -148,6 +148,37 @@ ${onVault}`,
     description: 'Prints the same for review and for other tools, without contacting Vault.',
     after: '',
   },
+  'rotate-ca': {
+    summary: 'put a new CA in the place of the old one, step by step',
+    description:
+      'Makes or names the new issuer, waits until every agent publishes both CAs, makes it the default, waits until no certificate chains to the old one, and deletes that. Keeps nothing of its own: killed and run again, it goes on from what Vault and the agents say. Until the old issuer is deleted, naming it as --issuer takes everything back. Restarts nobody. docs/ca-rotation.md has the whole procedure.',
+    after: `Examples:
+  # which step it is, and what each agent has
+  calico-vault-agent rotate-ca status --agents node1,node2
+  # a new root CA of ten years, up to where etcd must trust it
+  calico-vault-agent rotate-ca apply --issuer second \\
+    --common-name 'Calico etcd clients 2' --agents node1,node2
+  # after that; the fleet's metrics from Prometheus
+  calico-vault-agent rotate-ca apply --issuer second --retire first \\
+    --etcd-trusts-new --prometheus http://prometheus:9090 \\
+    --nodes-file nodes.txt --yes
+  # back
+  calico-vault-agent rotate-ca apply --issuer first --retire second \\
+    --etcd-trusts-new --agents node1,node2
+
+${onVault}`,
+  },
+  'rotate-ca plan': { summary: 'show the next step', after: onVault },
+  'rotate-ca apply': {
+    summary: 'go from step to step, waiting for the agents in between',
+    description:
+      'Shows each step, asks, makes it, and waits for the agents. Ends where somebody else must do something, and says what. Safe to be killed and to be run again, also twice at once.',
+    after: onVault,
+  },
+  'rotate-ca status': {
+    summary: 'show which step it is, and what each agent has and needs',
+    after: vaultVariables,
+  },
 } as const satisfies Record<string, CommandHelp>
 
 export type HelpName = keyof typeof helps

@@ -14,7 +14,7 @@ import { wording } from '../operator/vault-setup/describe.ts'
 import { exportSetup } from '../operator/vault-setup/export.ts'
 import { readNamedFiles } from '../operator/vault-setup/files.ts'
 import { pkiCaHint } from '../operator/vault-setup/pki-ca-hint.ts'
-import { explainDenial } from '../operator/vault-setup/rights.ts'
+import { explainDenial, neededRights } from '../operator/vault-setup/rights.ts'
 import type { Setup } from '../operator/vault-setup/setup.ts'
 import { parseSetup } from '../operator/vault-setup/setup-file.ts'
 import { exitCodes } from './exit-codes.ts'
@@ -71,7 +71,7 @@ async function onVault(
     }
     return await planOrApply(target, options)
   } catch (error) {
-    throw await explainDenial(error, api, setup)
+    throw await explainDenial(error, api, neededRights(setup))
   } finally {
     api.close()
   }

@@ -4,6 +4,7 @@
  */
 
 import type { Reason, RetryClass } from './reason.ts'
+import { rotationReasons } from './reasons/ca-rotation.ts'
 import { consumerReasons } from './reasons/consumer.ts'
 import { etcdReasons } from './reasons/etcd.ts'
 import { kubeReasons } from './reasons/kubernetes.ts'
@@ -198,6 +199,7 @@ export const reasons = {
   ...kubeReasons,
   ...consumerReasons,
   ...setupReasons,
+  ...rotationReasons,
   'nodes-invalid': {
     about: 'file',
     retry: 'local',

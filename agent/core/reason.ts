@@ -15,6 +15,7 @@ export interface Reason {
     | 'etcd'
     | 'kube'
     | 'setup'
+    | 'rotation'
     | 'source'
     | 'consumer'
   readonly retry: RetryClass

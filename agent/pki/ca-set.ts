@@ -85,7 +85,8 @@ export function caUses(
 
 const longestSubject = 64
 
-function shortFingerprint({ fingerprint256 }: X509Certificate): string {
+/** By which metrics, logs and commands name a certificate: the first 16 hexadecimal digits of its SHA-256. */
+export function shortFingerprint({ fingerprint256 }: X509Certificate): string {
   return fingerprint256.replaceAll(':', '').slice(0, 16).toLowerCase()
 }
 

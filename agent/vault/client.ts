@@ -71,6 +71,7 @@ export function tokenHeader(token: Secret): Credentials {
 export interface VaultCalls {
   readonly get: (operation: Operation, path: string, headers?: Credentials) => Promise<unknown>
   readonly post: (operation: Operation, path: string, data: object, headers: Credentials) => Promise<unknown>
+  readonly remove: (operation: Operation, path: string, headers: Credentials) => Promise<unknown>
 }
 
 export function createVaultCalls(transport: Transport, namespace: string | undefined): VaultCalls {
@@ -89,6 +90,8 @@ export function createVaultCalls(transport: Transport, namespace: string | undef
       await vault.read(path, { operation, headers: revealed(headers) }),
     post: async (operation, path, data, headers): Promise<unknown> =>
       await vault.write(path, data, { operation, headers: revealed(headers) }),
+    remove: async (operation, path, headers): Promise<unknown> =>
+      await vault.delete(path, { operation, headers: revealed(headers) }),
   }
 }
 

@@ -16,7 +16,7 @@ import type { Operation, VaultListener } from './vault-event.ts'
 
 export interface VaultRequest {
   readonly operation: Operation
-  readonly method: 'GET' | 'POST'
+  readonly method: 'GET' | 'POST' | 'DELETE'
   /** Absolute, with `/v1/`. */
   readonly path: string
   readonly headers: Readonly<Record<string, string>>

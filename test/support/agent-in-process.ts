@@ -64,6 +64,8 @@ export async function startAgent(
   const events: AgentEvent[] = []
   const log: LogLine[] = []
   const waiting = new Set<() => void>()
+  // `run` tells it to all listeners.
+  metrics.listener({ type: 'started', version: 'test', node: config.node, authMethod: '', targets: [] })
   let seen = 0
   hub.attach((event) => {
     metrics.listener(event)

@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline'
 import { runPromtool } from './promtool.ts'
 
 export interface Prometheus {
+  readonly url: string
   /** Of the HTTP API, each series with its values by time. */
   queryRange(expr: string, range: QueryRange): Promise<RangeSeries[]>
   stop(): Promise<void>
@@ -74,6 +75,7 @@ export async function startPrometheus(openMetrics: string, lookbackSeconds: numb
   })
 
   return {
+    url: `http://${address}`,
     async queryRange(expr, { fromSeconds, toSeconds, stepSeconds }) {
       const body = new URLSearchParams({
         query: expr,

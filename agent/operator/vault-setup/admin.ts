@@ -11,6 +11,7 @@ import type { VaultAdmin } from './actual.ts'
 import { type Fields } from './setup.ts'
 
 export interface OpenVaultAdmin extends VaultAdmin {
+  delete(path: string): Promise<void>
   close(): void
 }
 
@@ -36,6 +37,9 @@ export function openVaultAdmin({ vault, token }: SetupVaultConfig): OpenVaultAdm
     },
     async write(path, body) {
       return dataOf(await calls.post('setup', path, body, headers))
+    },
+    async delete(path) {
+      await calls.remove('setup', path, headers)
     },
     close() {
       release()

@@ -3,7 +3,7 @@ import { defaultCommonName } from '../../config/naming.ts'
 import type { KeyType } from '../../pki/key.ts'
 import { policyText } from './policy.ts'
 import { resourcesOf, signPath } from './resources.ts'
-import { neededRights } from './rights.ts'
+import { neededRights, rightsPolicy } from './rights.ts'
 import { FileRef, loginsOf, ownerOf, type Setup } from './setup.ts'
 import { shellScript } from './shell.ts'
 import { terraformText } from './terraform.ts'
@@ -59,9 +59,5 @@ function agentVariables(setup: Setup): string {
 }
 
 function operatorPolicy(setup: Setup): string {
-  const rights = [...neededRights(setup)].map(
-    ([path, capabilities]) =>
-      `path ${JSON.stringify(path)} {\n  capabilities = ${JSON.stringify(capabilities).replaceAll(',', ', ')}\n}\n`,
-  )
-  return `# What the token of setup-vault apply needs for the cluster ${setup.cluster}, and no more.\n${rights.join('')}`
+  return `# What the token of setup-vault apply needs for the cluster ${setup.cluster}, and no more.\n${rightsPolicy(neededRights(setup))}`
 }

@@ -106,6 +106,7 @@ export function createMetrics({ components, version, clock, credentialExpiryMs, 
     'reason',
   ])
   const heartbeat = gauge('heartbeat_timestamp_seconds', 'When the loop of the target ran last.', ['component'])
+  const nodeInfo = gauge('node_info', 'Always 1, for the node of the agent.', ['node'])
   gauge('build_info', 'Always 1.', ['version', 'node_version']).set({ version, node_version: process.versions.node }, 1)
 
   // A counter that begins at 0 lets increase() see its first step.
@@ -154,9 +155,10 @@ export function createMetrics({ components, version, clock, credentialExpiryMs, 
         return toldByVault(event)
       case 'heartbeat':
         return heartbeat.set({ component: event.component }, clock.now() / 1000)
+      case 'started':
+        return nodeInfo.set({ node: event.node }, 1)
       case 'found':
       case 'recovered':
-      case 'started':
       case 'listening':
       case 'listen-failed':
       case 'long-name':

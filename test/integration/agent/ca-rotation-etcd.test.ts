@@ -4,77 +4,27 @@
  * server, as the metric has said; and one that was restarted in time does not.
  */
 import { afterAll, describe, expect, it } from 'vitest'
-import { createCsr } from '../../../agent/pki/csr.ts'
-import { exportKey, generateKey } from '../../../agent/pki/key.ts'
 import { locateServer } from '../../servers/locate.ts'
-import { type AgentInProcess, startAgent } from '../../support/agent-in-process.ts'
-import type { TestCa } from '../../support/certificates.ts'
-import { etcdAuth } from '../../support/etcd-auth.ts'
 import { etcdPut } from '../../support/etcd-grpc.ts'
-import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts'
-import { type RealEtcd, startRealEtcd } from '../../support/real-etcd.ts'
+import type { RealEtcd } from '../../support/real-etcd.ts'
 import { readText } from '../../support/vault-setup-auth.ts'
+import { serverCa, startEtcdOfPki } from './etcd-of-pki.ts'
 import { identityIn, startReader } from './etcd-reader.ts'
-import { createTestNode, describeEachVault, type Lab } from './lab.ts'
+import { describeEachVault } from './lab.ts'
 import { readPublished } from './published.ts'
+import { lookAtIssuers, type RotatingNode, renew, startClients, startRotatingNode } from './rotating-node.ts'
 
 const program = locateServer('etcd')
 const leftOut = 'missing' in program ? ` (left out: ${program.missing})` : ''
-const hourMs = 3_600_000
 const nodes = ['node1', 'node2'] as const
 
-interface Node {
-  readonly directory: string
-  readonly agent: AgentInProcess
-  readonly clock: FakeClock
-}
-
-/** etcd's server certificates, signed by the mount's default issuer. */
-function serverCa(
-  { api, setup }: Lab,
-  certificatePem = `${setup.rootPem}\n`,
-): Pick<TestCa, 'certificatePem' | 'issue'> {
-  return {
-    certificatePem,
-    issue: async () => {
-      const key = await generateKey('ec-p256')
-      const request = { csr: createCsr(key), common_name: 'localhost', ip_sans: '127.0.0.1' }
-      const { body } = await api.root('POST', 'pki/sign/etcd-server', request)
-      return {
-        certificatePem: `${readText(body.data, 'certificate')}\n`,
-        privateKeyPem: exportKey(key).reveal(),
-        serialNumber: '',
-      }
-    },
-  }
-}
-
-async function startNode(lab: Lab, node: string): Promise<Node> {
-  const clock = createFakeClock()
-  const { environment, directory } = createTestNode(lab, { node })
-  const agent = await startAgent(environment, { clock })
-  await agent.nextEvent('published')
-  return { directory, agent, clock }
-}
-
 /** When the last certificate that chains to the CA ends, by each node's metric; undefined where the CA is not in the set. */
-async function neededUntil({ agent }: Node, subject: string): Promise<number | undefined> {
+async function neededUntil({ agent }: RotatingNode, subject: string): Promise<number | undefined> {
   const told = agent.events.findLast((event) => event.type === 'published')
   const found = told?.certificate.ca.certificates.find((each) => each.subject === subject)
   if (found === undefined) return undefined
   const labels = `component="calico-node",fingerprint="${found.fingerprint}",subject="${subject}"`
   return await agent.metric(`ca_in_use_until_timestamp_seconds{${labels}}`)
-}
-
-async function lookAtIssuers({ agent, clock }: Node): Promise<void> {
-  await clock.nextSleep()
-  await clock.pass(hourMs)
-  await agent.nextEvent('vault-request', ({ operation }) => operation === 'issuers')
-}
-
-async function renew({ agent }: Node): Promise<void> {
-  agent.renewNow()
-  await agent.nextEvent('published', ({ reason }) => reason === 'renewal-requested')
 }
 
 describeEachVault(`CA rotation with a real etcd${leftOut}`, {}, (lab) => {
@@ -84,42 +34,15 @@ describeEachVault(`CA rotation with a real etcd${leftOut}`, {}, (lab) => {
 
     it('costs no handshake of clients that reload, and tells those that must restart', async () => {
       const { api, setup } = lab()
-      const role = {
-        allow_any_name: true,
-        use_csr_common_name: false,
-        use_csr_sans: false,
-        key_type: 'ec',
-        server_flag: true,
-      }
-      await api.root('POST', 'pki/roles/etcd-server', { ...role, ttl: '24h' })
-      const member = await startRealEtcd({ clientCaPem: `${setup.rootPem}\n`, serverCa: serverCa(lab()) })
+      const member = await startEtcdOfPki(lab(), nodes)
       etcd = member
-      const auth = etcdAuth(await member.client('root'))
-      await auth.addRole('calico-node')
-      await auth.grantPrefix('calico-node', 'readwrite', '/calico/')
-      for (const node of nodes) {
-        await auth.addUser(`calico-node:${node}`)
-        await auth.grantRole(`calico-node:${node}`, 'calico-node')
-      }
-      await auth.enable()
 
-      const [one, two] = await Promise.all([startNode(lab(), 'node1'), startNode(lab(), 'node2')])
+      const [one, two] = await Promise.all([startRotatingNode(lab(), 'node1'), startRotatingNode(lab(), 'node2')])
       const fleet = [one, two]
       await etcdPut(identityIn(one.directory, member), '/calico/key', 'value')
       const caAtStart = readPublished(one.directory).ca
-      const reloading = fleet.map(({ directory }) => startReader(directory, member))
       const restarted = startReader(one.directory, member, caAtStart)
-      const everybody = async (act: (node: Node) => Promise<void>): Promise<void> => {
-        await Promise.all(fleet.map(act))
-        await Promise.all(reloading.map(async ({ reads }) => await reads(3)))
-      }
-      /** A member goes down and comes back with other certificates; nobody is in the middle of a call. */
-      const restartEtcd = async (change: Parameters<RealEtcd['restart']>[0]): Promise<void> => {
-        await Promise.all(reloading.map(async ({ pause }) => await pause()))
-        await member.restart(change)
-        for (const { resume } of reloading) resume()
-        await Promise.all(reloading.map(async ({ reads }) => await reads(3)))
-      }
+      const { reloading, someReads, everybody, restartEtcd } = startClients(fleet, member)
       const untilOf = async (subject: string): Promise<(number | undefined)[]> =>
         await Promise.all(fleet.map(async (node) => await neededUntil(node, subject)))
 
@@ -142,7 +65,7 @@ describeEachVault(`CA rotation with a real etcd${leftOut}`, {}, (lab) => {
       // 3. The switch: clients first, at their own pace; then etcd's servers.
       await api.root('POST', 'pki/config/issuers', { default: 'second' })
       await renew(one)
-      await Promise.all(reloading.map(async ({ reads }) => await reads(3)))
+      await someReads()
       expect(fleet.map(({ directory }) => readPublished(directory).leaf.issuer)).toEqual([
         'CN=second',
         'CN=Calico etcd clients',

@@ -59,9 +59,29 @@ export function issuerCases(contract: Contracted): void {
     expect(await issuingCa()).toBe(rotated.body.data?.['certificate'])
     expect(await ids()).toHaveLength(2)
     await api.root('POST', 'pki/config/issuers', { default: setup.rootIssuerId })
-    await api.root('DELETE', `pki/issuer/${id}`)
+    // Whoever deletes one that is gone is told that it is gone.
+    for (let round = 0; round < 2; round++) await api.root('DELETE', `pki/issuer/${id}`)
     expect(await ids()).toEqual([setup.rootIssuerId])
     expect(await issuingCa()).toBe(setup.rootPem)
+  })
+
+  test('a root lives for 32 days unless its lifetime is given, and never longer than the mount allows', async () => {
+    const { api } = contract()
+    await api.root('POST', 'sys/mounts/pki-lifetime', { type: 'pki' })
+    const daysOf = async (path: string, ttl: object): Promise<number> => {
+      const { body } = await api.root('POST', `pki-lifetime/root/${path}/internal`, {
+        common_name: 'CA',
+        key_type: 'ec',
+        ...ttl,
+      })
+      const { validFrom, validTo } = new X509Certificate(String(body.data?.['certificate']))
+      return Math.round((Date.parse(validTo) - Date.parse(validFrom)) / 86_400_000)
+    }
+    expect(await daysOf('generate', {})).toBe(32)
+    expect(await daysOf('rotate', { ttl: '87600h' })).toBe(32)
+    await api.root('POST', 'sys/mounts/pki-lifetime/tune', { max_lease_ttl: '87600h' })
+    expect(await daysOf('rotate', {})).toBe(32)
+    expect(await daysOf('rotate', { ttl: '87600h' })).toBe(3650)
   })
 
   test('an intermediate answers with its root in the chain', async () => {

@@ -74,7 +74,10 @@ export function issuerRoutes(state: State, store: IssuerStore, leases: () => Lea
         return { data: describeIssuer(store, issuer) }
       },
       delete: ({ params }) => {
-        const issuer = findIssuer(store, params['ref'] ?? '')
+        const ref = params['ref'] ?? ''
+        const isKnown = [...store.all.values()].some(({ id, name }) => id === ref || name === ref)
+        if (ref !== 'default' && !isKnown) return undefined
+        const issuer = findIssuer(store, ref)
         store.all.delete(issuer.id)
         if (store.defaultId !== issuer.id) return undefined
         store.defaultId = ''

@@ -95,7 +95,8 @@ describe.each([[], ...paths].map((path) => [path.join(' '), path] as const))('th
     for (const line of commands.filter((each) => each.includes('calico-vault-agent') && !each.includes('kubectl'))) {
       const [, settings = '', rest = ''] = /^ {2}(.*?)calico-vault-agent(.*?)( [>|].*)?$/.exec(line) ?? []
       for (const [, variable = ''] of settings.matchAll(/([A-Z_]+)=\S+ /g)) expect(variables).toHaveProperty(variable)
-      expect(parseCommandLine(rest.split(' ').filter((word) => word !== ''))).not.toMatchObject({ command: 'print' })
+      const words = [...rest.matchAll(/'([^']*)'|\S+/g)].map(([word, quoted]) => quoted ?? word)
+      expect(parseCommandLine(words)).not.toMatchObject({ command: 'print' })
     }
   })
 })

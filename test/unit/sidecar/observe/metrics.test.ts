@@ -29,6 +29,7 @@ const types: Readonly<Record<string, string>> = {
   ca_in_use_until_timestamp_seconds: 'gauge',
   ca_refresh_failures_total: 'counter',
   heartbeat_timestamp_seconds: 'gauge',
+  node_info: 'gauge',
   build_info: 'gauge',
   vault_requests_total: 'counter',
   vault_request_failures_total: 'counter',

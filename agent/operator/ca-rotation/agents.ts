@@ -1,0 +1,153 @@
+/** Owns asking what the agents say, of themselves or of a Prometheus, and finding who says nothing. */
+
+import { Client } from 'undici'
+import { AgentError, messageOf } from '../../core/errors.ts'
+import { field, parseJson } from '../../core/json.ts'
+import type { Secret } from '../../core/secret.ts'
+import { oneLine } from '../../core/text.ts'
+import { forEach } from '../engine/pool.ts'
+import { neededMetrics, parseSamples, type Sample, viewOf } from './samples.ts'
+import type { AgentsState, AgentView, Silent } from './state.ts'
+
+export interface Expected {
+  /** Each must have an agent that answers. */
+  readonly nodes: readonly string[]
+  /** At least so many agents must answer. */
+  readonly count: number
+  /** Who is gone on without, if they say nothing. */
+  readonly without: readonly string[]
+}
+
+export interface Found {
+  readonly agents: readonly AgentView[]
+  readonly silent: readonly Silent[]
+}
+
+export type ReadAgents = () => Promise<Found>
+
+const answerMs = 10_000
+/** A page of metrics is a few kilobytes; that of a Prometheus a few for each agent. */
+const largestBytes = 64 * 1024 * 1024
+
+/** @param addresses URLs of the agents' metrics */
+export function askAgents(addresses: readonly string[]): ReadAgents {
+  return async () => {
+    const agents: AgentView[] = []
+    const silent: Silent[] = []
+    await forEach(addresses, { now: () => performance.now() }, async (where) => {
+      try {
+        const view = viewOf(where, parseSamples(await get(new URL('/metrics', where))))
+        if (view === undefined) silent.push({ name: where, why: 'what answers there is no agent' })
+        else agents.push(view)
+      } catch (error) {
+        silent.push({ name: where, why: reasonOf(error) })
+      }
+    })
+    // In the order of the addresses, whoever answered first.
+    const order = <Item>(items: Item[], addressOf: (item: Item) => string): Item[] =>
+      items.toSorted((one, other) => addresses.indexOf(addressOf(one)) - addresses.indexOf(addressOf(other)))
+    return { agents: order(agents, ({ where }) => where), silent: order(silent, ({ name }) => name) }
+  }
+}
+
+export interface PrometheusAddress {
+  readonly url: string
+  readonly token: Secret | undefined
+  /** Label matchers that tell this cluster's agents from those of others. */
+  readonly selector: string
+}
+
+/** Instances that have not been scraped for some minutes are not in its answer: who is expected must be known otherwise. */
+export function askPrometheus(address: PrometheusAddress): ReadAgents {
+  const { selector } = address
+  const matchers = selector === '' ? '' : `,${selector}`
+  return async () => {
+    const samples = await query(address, `{__name__=~"${neededMetrics}"${matchers}}`)
+    const containers = await query(address, 'kube_pod_container_state_started')
+    const agents = [...Map.groupBy(samples, ({ labels }) => `${labels['job']}\n${labels['instance']}`).values()]
+    const views = agents.map((own) => {
+      const { instance = '', namespace, pod } = own[0]?.labels ?? {}
+      const started = (component: string): number | undefined => {
+        const isIt = ({ labels }: Sample): boolean =>
+          pod !== undefined &&
+          labels['pod'] === pod &&
+          labels['namespace'] === namespace &&
+          labels['container'] === component
+        const found = containers.find(isIt)
+        return found === undefined ? undefined : found.value * 1000
+      }
+      return viewOf(instance, own, started)
+    })
+    return { agents: views.filter((view) => view !== undefined), silent: [] }
+  }
+}
+
+export function accountFor({ agents, silent }: Found, { nodes, count, without }: Expected): AgentsState {
+  const nodesSeen = new Set(agents.map(({ node }) => node))
+  const missing = nodes
+    .filter((node) => !nodesSeen.has(node))
+    .map((name): Silent => ({ name, why: 'no agent says that it is there' }))
+  const all = [...silent, ...missing]
+  const isAccepted = ({ name }: Silent): boolean => without.some((each) => name === each || hostOf(name) === each)
+  const open = all.filter((each) => !isAccepted(each))
+  const few = agents.length + without.length < count
+  return {
+    agents,
+    silent: few ? [...open, { name: `one of ${count} agents`, why: `only ${agents.length} answer` }] : open,
+    without: all.filter(isAccepted),
+  }
+}
+
+/** As an address was given. */
+function hostOf(url: string): string | undefined {
+  return URL.canParse(url) ? new URL(url).host : undefined
+}
+
+async function query({ url, token }: PrometheusAddress, text: string): Promise<Sample[]> {
+  const where = new URL(`${url.replace(/\/$/, '')}/api/v1/query?${new URLSearchParams({ query: text }).toString()}`)
+  let answer: unknown
+  try {
+    answer = parseJson(await get(where, token))
+  } catch (error) {
+    throw new AgentError('prometheus-failed', `${url}: ${reasonOf(error)}`, { cause: error })
+  }
+  const result = field(field(answer, 'data'), 'result')
+  if (!Array.isArray(result)) {
+    const why = field(answer, 'error')
+    throw new AgentError('prometheus-failed', `${url}: ${typeof why === 'string' ? why : 'no answer of a Prometheus'}`)
+  }
+  return result.flatMap((each) => {
+    const labels = field(each, 'metric') as Sample['labels']
+    const pair = field(each, 'value')
+    return Array.isArray(pair) ? { name: labels['__name__'] ?? '', labels, value: Number(pair[1]) } : []
+  })
+}
+
+/** Not by fetch, which refuses some ports. No redirect is followed. */
+async function get(url: URL, token?: Secret): Promise<string> {
+  const client = new Client(url.origin, { allowH2: false, connect: { timeout: answerMs, minVersion: 'TLSv1.2' } })
+  try {
+    const { statusCode, body } = await client.request({
+      method: 'GET',
+      path: url.pathname + url.search,
+      headers: token === undefined ? {} : { authorization: `Bearer ${token.reveal()}` },
+      signal: AbortSignal.timeout(answerMs),
+    })
+    const chunks: Buffer[] = []
+    let length = 0
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      length += chunk.length
+      if (length > largestBytes) throw new Error(`the answer has more than ${largestBytes} bytes`)
+      chunks.push(chunk)
+    }
+    const text = Buffer.concat(chunks).toString('utf8')
+    if (statusCode !== 200) throw new Error(`status ${statusCode}: ${oneLine(text, 200)}`)
+    return text
+  } finally {
+    await client.destroy()
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return oneLine(messageOf(error), 300)
+}

@@ -1,0 +1,135 @@
+/** Owns Vault's side of a CA rotation: reading the issuers, who signs and which roles name their issuer; and the three writes. */
+import { X509Certificate } from 'node:crypto'
+import { AgentError, messageOf } from '../../core/errors.ts'
+import { asObject } from '../../core/json.ts'
+import { shortFingerprint } from '../../pki/ca-set.ts'
+import { commonName, describeName, issuedByWithin, validityOf } from '../../pki/certificate.ts'
+import type { VaultAdmin } from '../vault-setup/actual.ts'
+import { keyFieldsOf } from '../vault-setup/resources.ts'
+import { pathOf } from './describe.ts'
+import type { Change, Issuer, VaultState } from './state.ts'
+
+export interface RotationVault extends VaultAdmin {
+  delete(path: string): Promise<void>
+}
+
+type Fields = Readonly<Record<string, unknown>>
+
+/** @throws AgentError */
+export async function readVaultState(api: RotationVault, mount: string): Promise<VaultState> {
+  const config = await api.read(`${mount}/config/issuers`)
+  const tune = await api.read(`sys/mounts/${mount}/tune`)
+  const ids = await keysAt(api, `${mount}/issuers`)
+  const held: Held[] = []
+  for (const id of ids) {
+    const fields = await readIssuer(api, mount, id)
+    if (fields !== undefined) held.push(heldIssuer(fields, id, mount))
+  }
+  const defaultId = textOf(config?.['default'])
+  return {
+    mount,
+    issuers: held.map((each) => ({ ...each.issuer, above: idsAbove(each, held) })),
+    defaultId: held.some(({ issuer }) => issuer.id === defaultId) ? defaultId : undefined,
+    followsLatest: config?.['default_follows_latest_issuer'] === true,
+    maxTtlSeconds: Number(tune?.['max_lease_ttl'] ?? 0),
+    pinnedRoles: await readPinnedRoles(api, mount, held),
+  }
+}
+
+interface Held {
+  readonly issuer: Omit<Issuer, 'above'>
+  readonly certificate: X509Certificate
+}
+
+function heldIssuer(fields: Fields, id: string, mount: string): Held {
+  const where = `${mount}/issuer/${id}`
+  let certificate: X509Certificate
+  try {
+    certificate = new X509Certificate(textOf(fields['certificate']))
+  } catch (cause) {
+    throw new AgentError('vault-bad-answer', `${where}: data.certificate: ${messageOf(cause)}`, { cause })
+  }
+  const usage = fields['usage']
+  const usages = typeof usage === 'string' ? usage.split(',') : Array.isArray(usage) ? usage : []
+  return {
+    certificate,
+    issuer: {
+      id,
+      name: textOf(fields['issuer_name']),
+      fingerprint: shortFingerprint(certificate),
+      subject: commonName(certificate) ?? describeName(certificate.subject),
+      notAfterMs: validityOf(certificate).notAfterMs,
+      canSign: textOf(fields['key_id']) !== '' && fields['revoked'] !== true && usages.includes('issuing-certificates'),
+    },
+  }
+}
+
+function idsAbove({ certificate, issuer }: Held, held: readonly Held[]): string[] {
+  const issuedBy = issuedByWithin(true)
+  const above = new Map<string, X509Certificate>([[issuer.id, certificate]])
+  // A map is walked through together with what is added on the way.
+  for (const below of above.values()) {
+    for (const each of held) {
+      if (!above.has(each.issuer.id) && issuedBy(below, each.certificate)) above.set(each.issuer.id, each.certificate)
+    }
+  }
+  above.delete(issuer.id)
+  return [...above.keys()]
+}
+
+async function readPinnedRoles(
+  api: RotationVault,
+  mount: string,
+  held: readonly Held[],
+): Promise<VaultState['pinnedRoles']> {
+  const pinned: { role: string; issuerId: string }[] = []
+  for (const role of await keysAt(api, `${mount}/roles`)) {
+    const ref = textOf((await api.read(`${mount}/roles/${role}`))?.['issuer_ref'])
+    const found = held.find(({ issuer }) => issuer.id === ref || (ref !== '' && issuer.name === ref))
+    if (found !== undefined) pinned.push({ role, issuerId: found.issuer.id })
+  }
+  return pinned
+}
+
+/** @throws AgentError `rotation-contended` if somebody else may have been faster */
+export async function makeChange(api: RotationVault, change: Change): Promise<void> {
+  const path = pathOf(change)
+  switch (change.do) {
+    case 'make': {
+      const { commonName: name, ttlSeconds, keyType } = change.root
+      const body = { common_name: name, issuer_name: change.name, ttl: `${ttlSeconds}s`, ...keyFieldsOf({ keyType }) }
+      try {
+        await api.write(path, body)
+      } catch (error) {
+        // The name makes it once: of two at the same time, Vault refuses the second.
+        if (!(error instanceof AgentError) || error.code !== 'vault-request-refused') throw error
+        throw new AgentError('rotation-contended', error.message, { cause: error })
+      }
+      return
+    }
+    case 'switch':
+      await api.write(path, { default: change.to.id })
+      return
+    case 'retire':
+      await api.delete(path)
+  }
+}
+
+/** Undefined if it has gone since it was listed: for that, Vault has an internal error. */
+async function readIssuer(api: RotationVault, mount: string, id: string): Promise<Fields | undefined> {
+  try {
+    return await api.read(`${mount}/issuer/${id}`)
+  } catch (error) {
+    if ((await keysAt(api, `${mount}/issuers`)).includes(id)) throw error
+    return undefined
+  }
+}
+
+async function keysAt(api: RotationVault, path: string): Promise<string[]> {
+  const keys = asObject(await api.read(`${path}?list=true`))?.['keys']
+  return Array.isArray(keys) ? keys.filter((each) => typeof each === 'string') : []
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : ''
+}
