@@ -138,7 +138,7 @@ Plan: 1 to add, 0 to change, 0 to take away.
       code: 69,
       isSaid: true,
     })
-    expect(stdout).toContain('Nothing can be applied before that is solved.')
+    expect(stdout).toContain('Nothing can be applied until this is solved.')
     expect((await issuersOf(lab(), 'pki-capped')).names).toEqual(['first'])
   })
 
