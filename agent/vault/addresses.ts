@@ -1,5 +1,6 @@
 /** Owns which of several addresses of Vault is asked first, and what is no reason to ask the next one. */
 import { createHash } from 'node:crypto'
+import type { Clock } from '../core/clock.ts'
 import { AgentError } from '../core/errors.ts'
 import type { ReasonCode } from '../core/reason-catalog.ts'
 
@@ -24,6 +25,45 @@ export function mayHelpElsewhere(error: unknown): error is AgentError {
 export function orderFrom(origins: readonly string[], first: string): readonly string[] {
   const index = Math.max(0, origins.indexOf(first))
   return [...origins.slice(index), ...origins.slice(0, index)]
+}
+
+export interface AddressChoice {
+  /** Every address once, in the order in which the next request asks them. */
+  order(): readonly string[]
+  /** @returns whether that is news */
+  answered(origin: string): boolean
+}
+
+/** One slow request an hour is what a node pays at most while its own address is a black hole. */
+const homeAfterMs = 3_600_000
+
+/**
+ * The address that answered last is asked first. After an hour elsewhere a node asks its own one again: if nobody went back,
+ * each outage of one address would leave the fleet on the others until its agents are restarted.
+ */
+export function createAddressChoice(
+  origins: readonly string[],
+  home: string,
+  clock: Pick<Clock, 'monotonic'>,
+): AddressChoice {
+  let current = home
+  /** Whether it is known to answer. */
+  let isKnown = false
+  let homeAtMono = 0
+  return {
+    order() {
+      if (current === home || clock.monotonic() < homeAtMono) return orderFrom(origins, current)
+      homeAtMono = clock.monotonic() + homeAfterMs
+      return [home, ...orderFrom(origins, current).filter((origin) => origin !== home)]
+    },
+    answered(origin) {
+      if (isKnown && origin === current) return false
+      if (current === home) homeAtMono = clock.monotonic() + homeAfterMs
+      current = origin
+      isKnown = true
+      return true
+    },
+  }
 }
 
 /** Where a node begins: each has its own place, the same after every restart, so that a fleet asks all of them alike. */

@@ -6,7 +6,7 @@
 import type { VaultAddress } from '../config/vault.ts'
 import type { Clock } from '../core/clock.ts'
 import { AgentError } from '../core/errors.ts'
-import { joined, mayHelpElsewhere, orderFrom } from './addresses.ts'
+import { createAddressChoice, joined, mayHelpElsewhere } from './addresses.ts'
 import { createConnections } from './connections.ts'
 import { type Answer, translateAnswer, translateConnectionError } from './failure.ts'
 import { type Place, planRedirect } from './redirect.ts'
@@ -45,10 +45,7 @@ export interface TransportOptions {
 
 export function createTransport({ address, first, clock, skew, emit, beforeConnect }: TransportOptions): Transport {
   const connections = createConnections(address, beforeConnect)
-  /** Of its origins, the one that has answered last. */
-  let current = first ?? address.origins[0] ?? ''
-  /** Whether it is known to answer. */
-  let isTold = false
+  const choice = createAddressChoice(address.origins, first ?? address.origins[0] ?? '', clock)
   /** What Vault Enterprise has written for us while the connection is held: other nodes of it must have seen as much. */
   let index: string | undefined
   let holders = 0
@@ -114,11 +111,11 @@ export function createTransport({ address, first, clock, skew, emit, beforeConne
     }
   }
 
-  /** At the address that answered last; at the next one if that is no use. All of them share the deadline. */
+  /** At the first address of its choice; at the next one if that is no use. All of them share the deadline. */
   async function ask(request: VaultRequest): Promise<Answer> {
     const startedAt = clock.monotonic()
     const failures: AgentError[] = []
-    const order = orderFrom(address.origins, current)
+    const order = choice.order()
     for (const [tried, origin] of order.entries()) {
       const leftMs = address.timeoutMs - (tried === 0 ? 0 : clock.monotonic() - startedAt)
       try {
@@ -134,11 +131,9 @@ export function createTransport({ address, first, clock, skew, emit, beforeConne
   }
 
   function answered(origin: string, failures: readonly AgentError[]): void {
-    if (address.origins.length < 2 || (isTold && origin === current)) return
+    if (address.origins.length < 2 || !choice.answered(origin)) return
     const instead = failures.map(({ code, message }) => ({ reason: code, detail: message }))
     emit({ type: 'vault-address', address: origin, instead })
-    current = origin
-    isTold = true
   }
 
   function hold(): () => void {

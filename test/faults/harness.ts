@@ -18,7 +18,7 @@ const lookEveryMs = 25
 
 export async function runRow(row: FaultRow, { lab, node, holdMs, onEnd }: RunOptions): Promise<Outcome> {
   const stage = await createStage(row, lab, node, onEnd)
-  const { agent, directory, proxy } = stage
+  const { agent, directory } = stage
   const watch = watchDirectory(directory, `calico-node:${node}`)
   onEnd(() => watch.stop())
   const problems: string[] = []
@@ -42,27 +42,38 @@ export async function runRow(row: FaultRow, { lab, node, holdMs, onEnd }: RunOpt
   }
   const recoveredAfterSeconds = (performance.now() - endedAt) / 1000
   if (row.reasons.length > 0 && watch.seen === before) problems.push(`no new certificate within ${within} s`)
-  for (const path of ['/readyz', '/metrics', '/livez']) said.push((await agent.ask(path)).text)
-  watch.stop()
-
-  const tried = agent.lines.filter(({ event }) => event === 'vault-request').map(({ time }) => Date.parse(String(time)))
-  const passed = proxy.requests.map(({ atMs }) => atMs)
-  // The agent knows of attempts that reached nobody; the proxy knows of a redirect that was followed.
-  const requestsPerMinute = Math.max(busiestMinute(tried), busiestMinute(passed))
-  if (requestsPerMinute > mostRequestsPerMinute) problems.push(`${requestsPerMinute} requests in a minute`)
-  if (watch.lost > 0) problems.push(`nothing complete to read, ${watch.lost} times`)
-  if (watch.notAfterMs < Date.now()) problems.push('what is in place has expired')
-  problems.push(...watch.bad, ...leaks(stage, watch, said))
+  const judged = await judge(stage, watch, said)
   return {
     group: row.group,
     name: row.name,
     outcome: told,
     ...(row.reasons.length === 0 ? {} : { visibleAfterSeconds, recoveredAfterSeconds, recoversWithinSeconds: within }),
-    requestsPerMinute,
-    lost: watch.lost,
-    bad: watch.bad.length,
-    problems: problems.map((problem) => `${problem} (after ${((performance.now() - injectedAt) / 1000).toFixed(1)} s)`),
+    ...judged,
+    problems: [...problems, ...judged.problems].map(
+      (problem) => `${problem} (after ${((performance.now() - injectedAt) / 1000).toFixed(1)} s)`,
+    ),
   }
+}
+
+/** What every row promises, whatever was done: few requests, always a good certificate, no secret anywhere. */
+export async function judge(
+  stage: Stage,
+  watch: DirectoryWatch,
+  said: readonly string[] = [],
+): Promise<Pick<Outcome, 'lost' | 'bad' | 'problems'> & { readonly requestsPerMinute: number }> {
+  const { agent, proxies } = stage
+  const answers = [...said]
+  for (const path of ['/readyz', '/metrics', '/livez']) answers.push((await agent.ask(path)).text)
+  watch.stop()
+  const tried = agent.lines.filter(({ event }) => event === 'vault-request').map(({ time }) => Date.parse(String(time)))
+  const passed = proxies.map(({ requests }) => requests.map(({ atMs }) => atMs))
+  // The agent knows of attempts that reached nobody; a proxy knows of a redirect that was followed.
+  const requestsPerMinute = Math.max(...[tried, ...passed].map(busiestMinute))
+  const problems = [...watch.bad, ...leaks(stage, watch, answers)]
+  if (requestsPerMinute > mostRequestsPerMinute) problems.push(`${requestsPerMinute} requests in a minute`)
+  if (watch.lost > 0) problems.push(`nothing complete to read, ${watch.lost} times`)
+  if (watch.notAfterMs < Date.now()) problems.push('what is in place has expired')
+  return { requestsPerMinute, lost: watch.lost, bad: watch.bad.length, problems }
 }
 
 /** Waits until log, /readyz and metrics tell one of the reasons; answers it. */
@@ -99,7 +110,7 @@ function busiestMinute(times: readonly number[]): number {
 }
 
 /** Tokens, the service-account token and private keys must be nowhere: not in the output, not in an answer, not in /proc. */
-function leaks({ agent, proxy, tokenFile }: Stage, watch: DirectoryWatch, said: readonly string[]): string[] {
+function leaks({ agent, proxies, tokenFile }: Stage, watch: DirectoryWatch, said: readonly string[]): string[] {
   const places = {
     output: agent.output(),
     answers: said.join('\n'),
@@ -108,7 +119,8 @@ function leaks({ agent, proxy, tokenFile }: Stage, watch: DirectoryWatch, said: 
       .join(),
   }
   const jwt = readText(tokenFile).split('.')
-  const secrets = [...proxy.tokens, ...watch.keyLines, ...jwt.slice(1)].filter((text) => text.length > 20)
+  const tokens = proxies.flatMap((proxy) => [...proxy.tokens])
+  const secrets = [...tokens, ...watch.keyLines, ...jwt.slice(1)].filter((text) => text.length > 20)
   return Object.entries(places)
     .filter(([, text]) => secrets.some((secret) => text.includes(secret)))
     .map(([place]) => `a secret in the agent's ${place}`)

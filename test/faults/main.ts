@@ -28,7 +28,8 @@ const { isGood, tests } = await runTests({
   only: options.only,
 })
 const outcomes = tests.flatMap(({ meta }) => (meta.outcome === undefined ? [] : [meta.outcome]))
-const leftOut = tests.filter(({ state }) => state === 'left out').map(({ name }) => name)
+const isAsked = new RegExp(options.only ?? '')
+const leftOut = tests.filter(({ state, name }) => state === 'left out' && isAsked.test(name)).map(({ name }) => name)
 const broken = tests.filter(({ state }) => state === 'failed').map(({ name }) => name)
 process.stdout.write(toText(outcomes, leftOut, broken))
 if (options.write && isGood && options.only === undefined) {

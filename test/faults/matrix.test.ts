@@ -30,11 +30,11 @@ describe.skipIf(missing !== undefined)(`faults${missing === undefined ? '' : ` (
   afterAll(() => lab?.stop())
 
   for (const [index, row] of rows.entries()) {
-    const { group, name, leftOut } = row
+    const { group, name, leftOut, isAlone = false } = row
     const title = `${group}: ${name}${leftOut === undefined ? '' : ` (left out: ${leftOut})`}`
     test.skipIf(leftOut !== undefined)(
       title,
-      { concurrent: true, timeout: 400_000 },
+      { concurrent: !isAlone, timeout: 400_000 },
       async ({ task, onTestFinished }) => {
         const outcome = await row.run({ lab, node: `node${index}`, holdMs, onEnd: onTestFinished })
         task.meta.outcome = outcome

@@ -4,6 +4,7 @@ import type { AgentProcess } from '../support/agent-process.ts'
 import type { FaultProxy } from '../support/fault-proxy.ts'
 import type { RealEtcd } from '../support/real-etcd.ts'
 import type { RealVault } from '../support/real-vault.ts'
+import type { RealVaultCluster } from '../support/real-vault-cluster.ts'
 import type { OnEnd } from '../support/temp-dir.ts'
 import type { FaultLab } from './stage.ts'
 
@@ -11,8 +12,12 @@ import type { FaultLab } from './stage.ts'
 export interface Stage {
   readonly lab: FaultLab
   readonly vault: RealVault
-  /** Between the agent and Vault. */
+  /** Between the agent and Vault; of a cluster, before the member that the agent asks first. */
   readonly proxy: FaultProxy
+  /** Each address in VAULT_ADDR is one of them, in this order. */
+  readonly proxies: readonly FaultProxy[]
+  /** For rows that have asked for one. */
+  readonly cluster: RealVaultCluster | undefined
   readonly node: string
   /** Of the agent's target. */
   readonly directory: string
@@ -30,6 +35,16 @@ export interface Stage {
 /** What a row may use before the agent runs. */
 export type Setting = Omit<Stage, 'agent' | 'startAgain'>
 
+/** Three Vaults for the row alone. */
+export interface ClusterOptions {
+  /** Where the agent begins. */
+  readonly first: 'leader' | 'standby'
+  /** VAULT_ADDR names no other. */
+  readonly isOnly?: boolean
+  /** Standbys redirect instead of forwarding. */
+  readonly redirects?: boolean
+}
+
 export interface FaultRow {
   readonly group: string
   readonly name: string
@@ -42,9 +57,10 @@ export interface FaultRow {
   readonly recoversWithinSeconds?: number
   /** For faults that others would feel. Default: one Vault for all of them. */
   readonly hasOwnVault?: boolean
+  readonly cluster?: ClusterOptions
   readonly etcdMembers?: number
   /** Added to the environment of the agent. */
-  readonly env?: (stage: Setting) => Readonly<Record<string, string>>
+  readonly env?: (stage: Setting) => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>
   /** Instead of a directory in memory. */
   readonly directory?: (onEnd: OnEnd) => string
   /** What starts the agent (agent-process.ts). */
@@ -67,6 +83,8 @@ export interface RunOptions {
 
 /** A row as it is run: most are a FaultRow (harness.ts), some need a way of their own. */
 export interface MatrixRow extends Pick<FaultRow, 'group' | 'name' | 'leftOut'> {
+  /** Runs while no other row does: what it shows needs the machine for itself. */
+  readonly isAlone?: boolean
   run(options: RunOptions): Promise<Outcome>
 }
 

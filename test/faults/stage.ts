@@ -1,21 +1,23 @@
 /** Owns setting up what a row needs: its Vault behind a proxy, etcd, and a node with a running agent that has published. */
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { firstFor } from '../../agent/vault/addresses.ts'
 import { createTestNode, type Lab, startLab } from '../integration/agent/lab.ts'
 import { spawnAgent } from '../support/agent-process.ts'
 import { etcdAuth } from '../support/etcd-auth.ts'
 import { startFaultProxy } from '../support/fault-proxy.ts'
 import { type RealEtcd, startRealEtcdCluster } from '../support/real-etcd.ts'
 import { type RealVault, startRealVault } from '../support/real-vault.ts'
+import { type RealVaultCluster, startRealVaultCluster, type VaultMember } from '../support/real-vault-cluster.ts'
 import type { OnEnd } from '../support/temp-dir.ts'
-import type { FaultRow, Stage } from './row.ts'
+import type { ClusterOptions, FaultRow, Stage } from './row.ts'
 
 export interface FaultLab extends Lab {
   readonly vault: RealVault
 }
 
-export async function startFaultLab(): Promise<FaultLab> {
-  const vault = await startRealVault()
+export async function startFaultLab(cluster?: RealVaultCluster): Promise<FaultLab> {
+  const vault = cluster === undefined ? await startRealVault() : { ...cluster.vault, pid: (await cluster.leader()).pid }
   // Service tokens: Vault can forget them one by one.
   return { ...(await startLab(vault, { tokenType: 'service' })), vault, isReal: true }
 }
@@ -25,10 +27,15 @@ const vaultTimeout = '3s'
 
 /** Resolves when the agent has published its first certificate. */
 export async function createStage(row: FaultRow, shared: FaultLab, node: string, onEnd: OnEnd): Promise<Stage> {
-  const lab = row.hasOwnVault === true ? await startFaultLab() : shared
+  const cluster = row.cluster && (await startRealVaultCluster({ ...row.cluster, onEnd }))
+  const lab = cluster === undefined && row.hasOwnVault !== true ? shared : await startFaultLab(cluster)
   if (lab !== shared) onEnd(() => lab.stop())
-  const proxy = await startFaultProxy(lab.vault)
-  onEnd(() => proxy.stop())
+  const vaults = row.cluster && cluster ? await clusterAddresses(row.cluster, cluster, node) : [lab.vault]
+  const proxies = await Promise.all(vaults.map(({ address }) => startFaultProxy({ address, caPem: lab.vault.caPem })))
+  onEnd(async () => void (await Promise.all(proxies.map((each) => each.stop()))))
+  const origins = proxies.map(({ address }) => address)
+  const proxy = proxies.find(({ address }) => address === firstFor(origins, '', node))
+  if (proxy === undefined) throw new Error('no address')
   const etcd = await startEtcd(row.etcdMembers ?? 0, lab, node)
   onEnd(async () => void (await Promise.all(etcd.map((member) => member.stop()))))
   const place = createTestNode(lab, { node, at: proxy, onEnd })
@@ -36,14 +43,18 @@ export async function createStage(row: FaultRow, shared: FaultLab, node: string,
   const scratch = join(place.root, 'scratch')
   mkdirSync(scratch)
   const { tokenFile } = place
-  const stage = { lab, vault: lab.vault, proxy, node, directory, tokenFile, scratch, etcd, onEnd }
+  // A standby redirects to the leader itself.
+  const caFile = join(place.root, 'vault-cas.pem')
+  writeFileSync(caFile, lab.vault.caPem + proxies.map(({ ca }) => ca.certificatePem).join(''))
+  const stage = { lab, vault: lab.vault, proxy, proxies, cluster, node, directory, tokenFile, scratch, etcd, onEnd }
   const environment = {
     ...place.environment,
     AGENT_DIR: directory,
+    ...(cluster === undefined ? {} : { VAULT_ADDR: origins.join(), VAULT_CACERT: caFile }),
     VAULT_CLIENT_TIMEOUT: vaultTimeout,
     AGENT_LOG_LEVEL: 'debug',
     ...etcdEnvironment(etcd),
-    ...row.env?.(stage),
+    ...(await row.env?.(stage)),
   }
   const wrapper = row.wrapper?.(stage) ?? []
   const startAgain = (changes = {}) =>
@@ -51,6 +62,20 @@ export async function createStage(row: FaultRow, shared: FaultLab, node: string,
   const agent = startAgain()
   await agent.nextLine(({ event }) => event === 'published')
   return { ...stage, agent, startAgain }
+}
+
+/** Turned until this node's place among them is the wanted member's. */
+async function clusterAddresses(
+  { first, isOnly = false }: ClusterOptions,
+  cluster: RealVaultCluster,
+  node: string,
+): Promise<readonly VaultMember[]> {
+  const wanted = first === 'leader' ? await cluster.leader() : (await cluster.standbys())[0]
+  if (wanted === undefined) throw new Error('no standby')
+  let turned = isOnly ? [wanted] : [...cluster.members]
+  const places = turned.map((_, place) => String(place))
+  while (turned[Number(firstFor(places, '', node))] !== wanted) turned = [...turned.slice(1), ...turned.slice(0, 1)]
+  return turned
 }
 
 async function startEtcd(members: number, { setup }: Lab, node: string): Promise<RealEtcd[]> {

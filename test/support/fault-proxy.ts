@@ -16,8 +16,8 @@ export interface ProxyFault {
   readonly onConnection?: (socket: Socket) => void
   /** Another certificate or other versions of TLS. */
   readonly tls?: SecureContextOptions
-  /** Takes the request, which does not reach Vault. */
-  readonly onRequest?: (client: TLSSocket) => void
+  /** Takes the request, which does not reach Vault unless the answer is `pass`. */
+  readonly onRequest?: (client: TLSSocket, path: string | undefined) => unknown
   /** Takes the answer of Vault. */
   readonly onAnswer?: (client: TLSSocket, answer: Buffer) => void
 }
@@ -40,6 +40,8 @@ export interface FaultProxy {
   readonly tokens: ReadonlySet<string>
   /** Undefined: passes on. Connections that are open end with the change. */
   setFault(fault: ProxyFault | undefined): void
+  /** Where requests go. */
+  readonly target: string
   /** The next requests go to another Vault. */
   retarget(vault: Pick<VaultServer, 'address' | 'caPem'>): void
   /** Nobody listens on the port, or again. */
@@ -91,8 +93,7 @@ export async function startFaultProxy(vault: Pick<VaultServer, 'address' | 'caPe
       const path = requestPath(chunk)
       if (path !== undefined) requests.push({ atMs: preciseNow(), path })
       keepTokens(chunk)
-      if (fault.onRequest !== undefined) fault.onRequest(client)
-      else upstream.write(chunk)
+      if (fault.onRequest === undefined || fault.onRequest(client, path) === 'pass') upstream.write(chunk)
     })
     upstream.on('data', (chunk: Buffer) => {
       keepTokens(chunk)
@@ -121,6 +122,9 @@ export async function startFaultProxy(vault: Pick<VaultServer, 'address' | 'caPe
     requests,
     connections,
     tokens,
+    get target() {
+      return target.address
+    },
     setFault(next = {}) {
       fault = next
       endAll()

@@ -32,6 +32,8 @@ export async function runTests({ files, provide, maxConcurrency = 1, timeoutMs, 
       watch: false,
       reporters: [['default', { summary: false }]],
       testTimeout: timeoutMs,
+      // Figures of one file are not to be those of two.
+      fileParallelism: false,
       provide,
       ...(only === undefined ? {} : { testNamePattern: only }),
     },

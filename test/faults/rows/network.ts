@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TLSSocket } from 'node:tls'
 import { createCa } from '../../support/certificates.ts'
+import { type ConnectProxy, startConnectProxy } from '../../support/connect-proxy.ts'
 import { type ProxyFault, serverIdentity } from '../../support/fault-proxy.ts'
 import { resetConnection } from '../../support/http-fault-server.ts'
 import { canMount } from '../../support/temp-dir.ts'
@@ -29,8 +30,29 @@ function through(
 
 const answering = (text: string) => ({ onRequest: (client: TLSSocket) => void client.end(text) })
 
-function httpAnswer(status: string, headers: readonly string[] = [], body = ''): string {
+export function httpAnswer(status: string, headers: readonly string[] = [], body = ''): string {
   return [`HTTP/1.1 ${status}`, `content-length: ${body.length}`, ...headers, '', body].join('\r\n')
+}
+
+/** The way to Vault leads through a proxy, which goes. */
+function throughProxy(): FaultRow {
+  let tunnels: ConnectProxy | undefined
+  return {
+    group,
+    name: 'the proxy on the way is gone',
+    reasons: ['vault-proxy'],
+    async env({ onEnd }) {
+      const started = await startConnectProxy()
+      onEnd(() => started.close())
+      tunnels = started
+      return { VAULT_PROXY_ADDR: started.origin }
+    },
+    async inject() {
+      if (tunnels?.asked.length === 0) throw new Error('the proxy was not asked')
+      await tunnels?.close()
+    },
+    recover: () => tunnels?.open(),
+  }
 }
 
 /** One byte a second; the agent's deadline is what ends it. */
@@ -106,6 +128,7 @@ export const networkRows: readonly FaultRow[] = [
   through('TLS 1.1 at most: downgraded', ['vault-tls'], {
     tls: { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' },
   }),
+  throughProxy(),
   {
     group,
     name: 'the name of Vault is gone from DNS',

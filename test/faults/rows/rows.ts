@@ -1,8 +1,10 @@
 /** Owns the order of the fault matrix, and what is left out of it on this machine. */
 import { locateServer } from '../../servers/locate.ts'
+import { clusterMissing } from '../../support/real-vault-cluster.ts'
 import { runRow } from '../harness.ts'
 import type { FaultRow, MatrixRow } from '../row.ts'
 import { clockRows } from './clock.ts'
+import { clusterFaults, clusterRows } from './cluster.ts'
 import { credentialRows } from './credentials.ts'
 import { diskRows } from './disk.ts'
 import { etcdRows } from './etcd.ts'
@@ -20,6 +22,8 @@ export const rows: readonly MatrixRow[] = [
   ...[...vaultRows, ...networkRows, ...credentialRows, ...etcdRows, ...diskRows, ...fileRows, ...neighbourRows].map(
     asMatrixRow,
   ),
+  ...clusterFaults.map(asMatrixRow),
+  ...clusterRows,
   ...damagedRows,
   ...clockRows,
   ...processRows,
@@ -27,6 +31,8 @@ export const rows: readonly MatrixRow[] = [
 ]
 
 function asMatrixRow(row: FaultRow): MatrixRow {
-  const leftOut = row.leftOut ?? (row.etcdMembers === undefined ? undefined : missingEtcd)
-  return { group: row.group, name: row.name, leftOut, run: (options) => runRow(row, options) }
+  const { group, name, cluster, etcdMembers } = row
+  const isAlone = cluster !== undefined
+  const leftOut = row.leftOut ?? (isAlone ? clusterMissing : etcdMembers === undefined ? undefined : missingEtcd)
+  return { group, name, leftOut, isAlone, run: (options) => runRow(row, options) }
 }

@@ -23,8 +23,10 @@ function without(name: string, path: string, reasons: FaultRow['reasons'], forge
 }
 
 /** Vault forgets the tokens that it has given to this agent, as after a restart without its storage. */
-export async function forgetTokens({ lab, proxy }: Stage): Promise<void> {
-  for (const token of proxy.tokens) await lab.api.call('POST', 'auth/token/revoke', { token }, rootOf(lab))
+export async function forgetTokens({ lab, proxies, cluster }: Stage): Promise<void> {
+  const { api } = (await cluster?.leader()) ?? lab
+  const tokens = new Set(proxies.flatMap((proxy) => [...proxy.tokens]))
+  for (const token of tokens) await api.call('POST', 'auth/token/revoke', { token }, rootOf(lab))
 }
 
 const rootOf = ({ vault }: Stage['lab']) => ({ token: vault.rootToken })

@@ -118,4 +118,8 @@ export function wanted({ status, error }: Expected): object {
 
 /** A refusal by policy, as against one for want of a token. */
 export const policyDenied = { status: 403, error: '1 error occurred:\n\t* permission denied\n\n' } as const
-export const tokenDenied = { status: 403, error: 'permission denied' } as const
+/** Vault 1.21 says twice why. */
+export const tokenDenied = {
+  status: 403,
+  error: /^(permission denied|2 errors occurred:\n\t\* permission denied\n\t\* invalid token\n\n)$/,
+} as const

@@ -1,3 +1,4 @@
+import { constants } from 'node:crypto'
 import { renameSync, writeFileSync } from 'node:fs'
 import { createServer as createHttpServer } from 'node:http'
 import { createServer } from 'node:https'
@@ -56,6 +57,20 @@ test('VAULT_TLS_SERVER_NAME is the name that is verified and sent', async () => 
   )
   await transportTo(server.origin, { serverName: 'vault.internal' }).transport.request(signRequest)
   expect(names).toEqual(['vault.internal'])
+})
+
+test.each([
+  ['localhost', 'localhost'],
+  // RFC 6066, 3: an IP address is no name.
+  ['127.0.0.1', false],
+])('the host of %s is sent as a name: %s', async (host, name) => {
+  const names: unknown[] = []
+  const server = await serve((exchange) => {
+    names.push((exchange.socket as { servername?: unknown }).servername)
+    ok(exchange)
+  })
+  await transportTo(`https://${host}:${server.port}`).transport.request(signRequest)
+  expect(names).toEqual([name])
 })
 
 test('a server whose certificate has expired', async () => {
@@ -145,6 +160,34 @@ test.each(['TLSv1.2', 'TLSv1.3'] as const)('a client certificate over %s', async
   const server = await serve(ok, { tls })
   const { transport } = transportTo(server.origin, { clientCertFile, clientKeyFile })
   await expect(transport.request(signRequest)).resolves.toMatchObject({ status: 200 })
+})
+
+test('a server that asks for a client certificate late, by renegotiation', async () => {
+  const directory = tempDir()
+  const [clientCertFile, clientKeyFile] = [join(directory, 'client.pem'), join(directory, 'client.key')]
+  const client = await testCa.issue({ commonName: 'node1' })
+  writeFileSync(clientCertFile, client.certificatePem)
+  writeFileSync(clientKeyFile, client.privateKeyPem)
+  const names: unknown[] = []
+  // A handshake that resumes a session asks for no certificate.
+  const secureOptions = constants.SSL_OP_NO_SESSION_RESUMPTION_ON_RENEGOTIATION | constants.SSL_OP_NO_TICKET
+  const tls = { ...serverTls, ca: testCa.certificatePem, maxVersion: 'TLSv1.2', secureOptions } as const
+  const server = await serve(
+    (exchange) => {
+      const { socket } = exchange
+      if (!(socket instanceof TLSSocket)) throw new Error('no TLS')
+      names.push(socket.getPeerX509Certificate()?.subject)
+      // As of Apache and IIS for a part of a site: asked for once they know the path.
+      socket.renegotiate({ requestCert: true, rejectUnauthorized: false }, (error) => {
+        names.push(error?.message ?? socket.getPeerX509Certificate()?.subject)
+        ok(exchange)
+      })
+    },
+    { tls },
+  )
+  const { transport } = transportTo(server.origin, { clientCertFile, clientKeyFile })
+  await expect(transport.request(signRequest)).resolves.toMatchObject({ status: 200 })
+  expect(names).toEqual([undefined, 'CN=node1'])
 })
 
 test('every file of VAULT_CAPATH counts, and is read again for the next connection', async () => {
