@@ -58,7 +58,8 @@ export async function onEtcd(request: Request & { readonly action: 'plan' | 'app
       // Before anybody's rights become those of one node.
       const makes = found.plan.refusals.length === 0 ? make : []
       for (const made of await makeDefaults(api, makes, { uid: randomUUID, nowMs: Date.now() })) changed(made)
-      const pace = createPace({ share: options.busyShare, now, sleep })
+      const waits = (text: string): void => void process.stderr.write(`${text}\n`)
+      const pace = createPace({ share: options.busyShare, now, sleep, waits })
       await reconcile(api, desired, { ...common, changed, pace }, found)
       if (bootstrap !== undefined && also !== undefined) {
         await enableAuth(api, bootstrap, reachesRegistry(desired))

@@ -89,7 +89,7 @@ export function addProvision(add: (action: Action) => Command, done: (options: P
     if (action === 'apply' || action === 'watch') {
       command.option(
         '--max-busy <percent>',
-        'how much of its time etcd may be kept busy while others write to it (default: 5%); 100%: no bound',
+        'how much of its time etcd may be kept busy while others write to it (default: 0.5%); 100%: no bound',
       )
     }
     if (action !== 'watch') addEtcdOptions(command)

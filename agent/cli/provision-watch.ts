@@ -54,7 +54,12 @@ export async function watch(options: ProvisionOptions, profiles: Readonly<Record
     components: perNode,
     graceMs,
     resyncMs,
-    pace: createPace({ share: options.busyShare, now: () => clock.monotonic(), sleep: orStop(stop.signal) }),
+    pace: createPace({
+      share: options.busyShare,
+      now: () => clock.monotonic(),
+      sleep: orStop(stop.signal),
+      waits: (text) => emit({ type: 'provision-note', text }),
+    }),
     clock,
     random,
     emit,

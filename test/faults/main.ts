@@ -20,7 +20,7 @@ const { values: options } = parseArgs({
 })
 
 const { isGood, tests } = await runTests({
-  files: ['test/faults/matrix.test.ts'],
+  files: ['test/faults/matrix.test.ts', 'test/faults/cluster.test.ts'],
   provide: { faultHoldMs: Number(options['hold-seconds']) * 1000 },
   // Most of the time a row waits.
   maxConcurrency: 12,

@@ -83,8 +83,6 @@ export interface RunOptions {
 
 /** A row as it is run: most are a FaultRow (harness.ts), some need a way of their own. */
 export interface MatrixRow extends Pick<FaultRow, 'group' | 'name' | 'leftOut'> {
-  /** Runs while no other row does: what it shows needs the machine for itself. */
-  readonly isAlone?: boolean
   run(options: RunOptions): Promise<Outcome>
 }
 

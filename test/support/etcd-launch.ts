@@ -39,42 +39,26 @@ export async function launchEtcd(program: LocatedServer, launch: EtcdLaunch): Pr
   return child
 }
 
-function embeddedArguments({
-  name,
-  host = '127.0.0.1',
-  dataDirectory,
-  initialCluster,
-  clientPort,
-  peerPort,
-  tls,
-}: EtcdLaunch): string[] {
+const ownHost = '127.0.0.1'
+
+function embeddedArguments(launch: EtcdLaunch): string[] {
+  const { host = ownHost, clientPort, peerPort, tls } = launch
   return [
-    `--name=${name}`,
-    `--data-dir=${dataDirectory}`,
-    `--initial-cluster=${initialCluster}`,
+    ...memberArguments(launch),
     `--listen-client=${host}:${clientPort}`,
-    `--listen-peer=127.0.0.1:${peerPort}`,
+    `--listen-peer=${ownHost}:${peerPort}`,
     ...(tls === undefined ? [] : [`--cert=${tls.cert}`, `--key=${tls.key}`]),
     ...(tls?.clientCa === undefined ? [] : [`--client-ca=${tls.clientCa}`]),
     ...(tls?.clientCrl === undefined ? [] : [`--client-crl=${tls.clientCrl}`]),
   ]
 }
 
-function upstreamArguments({
-  name,
-  host = '127.0.0.1',
-  dataDirectory,
-  initialCluster,
-  clientPort,
-  peerPort,
-  tls,
-}: EtcdLaunch): string[] {
+function upstreamArguments(launch: EtcdLaunch): string[] {
+  const { host = ownHost, clientPort, peerPort, tls } = launch
   const client = `${tls === undefined ? 'http' : 'https'}://${host}:${clientPort}`
-  const peer = `http://127.0.0.1:${peerPort}`
+  const peer = `http://${ownHost}:${peerPort}`
   const common = [
-    `--name=${name}`,
-    `--data-dir=${dataDirectory}`,
-    `--initial-cluster=${initialCluster}`,
+    ...memberArguments(launch),
     `--listen-client-urls=${client}`,
     `--advertise-client-urls=${client}`,
     `--listen-peer-urls=${peer}`,
@@ -85,6 +69,11 @@ function upstreamArguments({
   const asksClients = clientCa === undefined ? [] : [`--trusted-ca-file=${clientCa}`, '--client-cert-auth']
   const revokes = clientCrl === undefined ? [] : [`--client-crl-file=${clientCrl}`]
   return [...common, `--cert-file=${cert}`, `--key-file=${key}`, ...asksClients, ...revokes]
+}
+
+/** Both programs have these. */
+function memberArguments({ name, dataDirectory, initialCluster }: EtcdLaunch): string[] {
+  return [`--name=${name}`, `--data-dir=${dataDirectory}`, `--initial-cluster=${initialCluster}`]
 }
 
 /** Whatever it answers, a refusal too, it is there. etcd accepts connections before that, but leaves them unanswered. */

@@ -6,7 +6,7 @@ import { type CalicoVersion, describeCalicoVersion } from '../../config/calico-v
 import type { Target } from '../../config/config.ts'
 import { allows, describeRange, type Grant } from '../etcd/grants.ts'
 import type { Profile } from '../etcd/profile-table.ts'
-import { type Choice, grantsOf, versionsIn } from '../etcd/profiles.ts'
+import { type Choice, rightsOf, versionsIn } from '../etcd/profiles.ts'
 import { failure, ok, type Verdict, warning } from './check.ts'
 
 export interface HeldRights {
@@ -23,7 +23,7 @@ export function wantedGrants(
   node: string,
   choice: Omit<Choice, 'naming'>,
 ): readonly Grant[] {
-  const { shared, ofNode } = grantsOf(profile, { ...choice, naming: name === component ? 'component' : 'node' })
+  const { shared, ofNode } = rightsOf(profile, { ...choice, naming: name === component ? 'component' : 'node' })
   return [...shared, ...ofNode(node)]
 }
 

@@ -86,7 +86,7 @@ function covers(ranges: readonly KeyRange[], wanted: KeyRange): boolean {
 }
 
 /** The first key after the range; undefined where there is none. */
-function endOf({ key, end }: KeyRange): string | undefined {
+export function endOf({ key, end }: KeyRange): string | undefined {
   if (end === '\0') return undefined
   return end === '' ? `${key}\0` : end
 }

@@ -2,31 +2,35 @@
  * Decides how fast users and roles are changed, so that Calico's own requests hardly notice. etcd computes the rights of all users
  * at every change and answers nobody meanwhile (docs/etcd.md, "How large"): with thousands of users that is long.
  *
- * - While next to nobody else writes, changes go at full speed.
- * - Otherwise one at a time, and in no minute is etcd kept busy for longer than a share of it. That share may be used at once: one
- *   new node does not wait.
+ * - While next to nobody else writes, changes go at full speed; at once if hardly anything was ever written to this etcd.
+ * - Otherwise one at a time, and in no minute is etcd kept busy for longer than a share of it. That share may be used at once.
+ * - A new node that comes alone never waits, however long its changes take: then a minute is as long as it takes to keep the share.
  * - What keeps etcd busy no longer than an ordinary write does is free: it can at most double what another request takes.
  */
 import type { EtcdAuthApi } from './api.ts'
 import { recordPrefix } from './record.ts'
 
-/** Of a minute. A new node waits for its users, so what it needs is in a hurry. */
-export const defaultBusyShare = 0.05
-/** Nobody waits for what is taken away: of two hundred requests one meets it, and the 99th percentile stays what it is. */
-const patientPart = 0.1
+/** Of two hundred requests one meets a change, and the 99th percentile stays what it is. */
+export const defaultBusyShare = 0.005
 export const windowMs = 60_000
+/** The changes of one node with calico-node and calico-cni: five grants, two users, three roles given. */
+export const nodeChanges = 10
 /** Calico's nodes and Kubernetes write every few seconds, and the more often the larger the cluster. */
 export const quietAfterMs = 5000
 /** Between two samples: the sample itself, and what else `provision` writes for a node (record.ts). */
 const fewWrites = 4n
+/** An etcd with no more writes than that in its life is one that nobody uses yet. Whoever begins to is seen at the next sample. */
+export const unusedUpTo = 100n
 /** How long one sample of etcd's counter of writes counts. */
 export const resampleMs = 1000
 const remembered = 7
-/** At full speed. */
-const atOnce = 16
+const tellAboveMs = 5000
+/** At full speed: so many, but no more than etcd makes within half a second, for it gives up on what has waited for some seconds. */
+const mostAtOnce = 16
+const queueMs = 500
 
 export interface PaceState {
-  /** Changes of the last minute, and for how long each kept etcd busy. */
+  /** Changes of the last minute, and at least those of a node, and for how long each kept etcd busy. */
   readonly recent: readonly { readonly atMs: number; readonly busyMs: number }[]
   /** How long the last few writes of a key took that had etcd to themselves. */
   readonly ordinary: readonly number[]
@@ -45,13 +49,17 @@ export function initialPace(nowMs: number): PaceState {
 /** After a write of our own that took `tookMs` and was the write of this number. */
 export function afterSample(state: PaceState, sample: { revision: bigint; tookMs: number; nowMs: number }): PaceState {
   const { revision, tookMs, nowMs } = sample
-  const isFew = state.revision !== undefined && revision - state.revision <= fewWrites
   return {
     ...state,
     revision,
     ordinary: [tookMs, ...state.ordinary].slice(0, remembered),
-    quietSinceMs: isFew ? state.quietSinceMs : nowMs,
+    quietSinceMs: quietSince(state, revision, nowMs),
   }
+}
+
+function quietSince({ revision: before, quietSinceMs }: PaceState, revision: bigint, nowMs: number): number {
+  if (before === undefined) return revision <= unusedUpTo ? nowMs - quietAfterMs : nowMs
+  return revision - before <= fewWrites ? quietSinceMs : nowMs
 }
 
 /**
@@ -64,7 +72,10 @@ export function afterChange(before: PaceState, spanMs: number, nowMs: number): P
   const ordinaryMs = median(state.ordinary)
   const busyMs = median(state.spans) - ordinaryMs
   if (busyMs <= ordinaryMs || isQuiet(state, nowMs)) return state
-  return { ...state, recent: [...state.recent.filter(({ atMs }) => atMs > nowMs - windowMs), { atMs: nowMs, busyMs }] }
+  const recent = state.recent.filter(
+    ({ atMs }, index, all) => atMs > nowMs - windowMs || index >= all.length - nodeChanges,
+  )
+  return { ...state, recent: [...recent, { atMs: nowMs, busyMs }] }
 }
 
 /** Of two the shorter. */
@@ -76,25 +87,38 @@ export function isQuiet({ quietSinceMs }: PaceState, nowMs: number): boolean {
   return nowMs - quietSinceMs >= quietAfterMs
 }
 
+/** How many changes may be under way at full speed. How long one takes, the first one tells. */
+export function planAtOnce({ spans }: PaceState): number {
+  return spans.length === 0 ? 1 : Math.max(1, Math.min(mostAtOnce, Math.floor(queueMs / Math.max(1, median(spans)))))
+}
+
+export interface Bound {
+  /** Of its time that etcd may be kept busy. */
+  readonly share: number
+  /** So many changes are let through however long they take; the share then holds over a longer time. */
+  readonly together: number
+}
+
 /**
  * How long etcd has to rest before the next change: until those of the last minute are within the share, and at least as long as
  * the last one took. Changes without a gap let nobody through: etcd refuses what was asked before a change and comes
  * to it after, and the client asks again (ErrAuthOldRevision: https://github.com/etcd-io/etcd/blob/v3.6.14/server/auth/store.go).
  */
-export function planRest(state: PaceState, share: number, nowMs: number): number {
+export function planRest(state: PaceState, { share, together }: Bound, nowMs: number): number {
   const { recent } = state
   const last = recent.at(-1)
   if (last === undefined || isQuiet(state, nowMs)) return 0
-  let leftMs = share * windowMs
+  const withinMs = Math.max(windowMs, (together * last.busyMs) / share)
+  let leftMs = share * withinMs
   const over = recent.findLast(({ busyMs }) => (leftMs -= busyMs) <= 0)
-  const restsUntilMs = Math.max(last.atMs + last.busyMs, (over?.atMs ?? Number.NEGATIVE_INFINITY) + windowMs)
+  const restsUntilMs = Math.max(last.atMs + last.busyMs, (over?.atMs ?? Number.NEGATIVE_INFINITY) + withinMs)
   return Math.max(0, Math.ceil(restsUntilMs - nowMs))
 }
 
 export interface Pace {
   /**
    * Makes one change when it is its turn.
-   * @param isPatient nobody waits for it
+   * @param isPatient nobody waits for it, so it never takes more than the share that is the default
    */
   change(api: Pick<EtcdAuthApi, 'put' | 'get'>, work: () => Promise<void>, isPatient?: boolean): Promise<void>
 }
@@ -104,14 +128,17 @@ export interface PaceOptions {
   readonly share: number
   readonly now: () => number
   readonly sleep: (ms: number) => Promise<void>
+  /** Called at most once a minute, when somebody who is in a hurry has to wait for so long. */
+  readonly waits: (text: string) => void
 }
 
 const sampleKey = `${recordPrefix}pace`
 
-export function createPace({ share, now, sleep }: PaceOptions): Pace {
+export function createPace({ share, now, sleep, waits }: PaceOptions): Pace {
   let state = initialPace(now())
   let sampledAt = Number.NEGATIVE_INFINITY
   let endedAt = Number.NEGATIVE_INFINITY
+  let toldAt = Number.NEGATIVE_INFINITY
   let running = 0
   /** Whoever is first in line is the only one that samples and waits. */
   let line = Promise.resolve()
@@ -125,23 +152,38 @@ export function createPace({ share, now, sleep }: PaceOptions): Pace {
     state = afterSample(state, { revision, tookMs: sampledAt - startedAt, nowMs: sampledAt })
   }
 
-  async function turn(api: Pick<EtcdAuthApi, 'put' | 'get'>, granted: number): Promise<void> {
+  function tell(restMs: number): void {
+    if (restMs < tellAboveMs || now() - toldAt < windowMs) return
+    toldAt = now()
+    const percent = `${Number((share * 100).toPrecision(3))} %`
+    waits(
+      `etcd serves others too: the next change waits ${Math.ceil(restMs / 1000)} s to keep it busy for no more than ${percent} of the time (--max-busy)`,
+    )
+  }
+
+  async function turn(api: Pick<EtcdAuthApi, 'put' | 'get'>, bound: Bound): Promise<void> {
     for (;;) {
       const isLate = now() - sampledAt >= resampleMs
       // A sample beside a change would take as long as that.
       if (isLate && running === 0) await sample(api)
-      const limit = isLate || !isQuiet(state, now()) ? 1 : atOnce
-      const restMs = planRest(state, granted, now())
+      const limit = isLate || !isQuiet(state, now()) ? 1 : planAtOnce(state)
+      const restMs = planRest(state, bound, now())
       if (running >= limit) await ended.promise
-      else if (restMs > 0) await sleep(Math.min(restMs, resampleMs))
-      else return
+      else if (restMs === 0) return
+      else {
+        if (bound.together > 0) tell(restMs)
+        await sleep(Math.min(restMs, resampleMs))
+      }
     }
   }
 
   return {
     async change(api, work, isPatient = false) {
       if (share >= 1) return await work()
-      const mine = line.then(() => turn(api, isPatient ? share * patientPart : share)).then(() => void running++)
+      const bound = isPatient
+        ? { share: Math.min(share, defaultBusyShare), together: 0 }
+        : { share, together: nodeChanges }
+      const mine = line.then(() => turn(api, bound)).then(() => void running++)
       line = mine.catch(() => undefined)
       await mine
       const startedAt = now()

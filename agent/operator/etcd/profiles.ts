@@ -1,6 +1,7 @@
 /** Owns reading the table of profiles: which rows the Calico versions and the naming of a cluster need, as grants. */
 import { type CalicoVersion, parseCalicoVersion } from '../../config/calico-version.ts'
-import { allows, exactKey, type Grant, normalizeGrants, prefixRange } from './grants.ts'
+import { condense } from './condense.ts'
+import { exactKey, type Grant, normalizeGrants, prefixRange } from './grants.ts'
 import type { Naming, Profile, Row } from './profile-table.ts'
 
 /** What a cluster wants of the profiles. */
@@ -39,17 +40,28 @@ export interface ProfileGrants {
   readonly ofNode: (node: string) => readonly Grant[]
 }
 
-export function grantsOf(profile: Profile, choice: Choice): ProfileGrants {
-  // What runs once in the cluster has one user in both namings, and so the rights of the one-user naming.
-  const naming = profile.scope === 'cluster' ? 'component' : choice.naming
+/** As the table says it. */
+export function rightsOf(profile: Profile, choice: Choice): ProfileGrants {
+  const naming = namingOf(profile, choice)
   const rows = profile.rows.filter((row) => isNeeded(row, { ...choice, naming }))
   const own = rows.filter(({ keys }) => keys.includes('{node}'))
-  const shared = normalizeGrants(rows.filter((row) => !own.includes(row)).map((row) => grantOf(row, '')))
   return {
-    shared,
-    // A role for each node costs etcd time at every change, so none holds what the shared role grants already.
-    ofNode: (node) => normalizeGrants(own.map((row) => grantOf(row, node))).filter((each) => !allows(shared, each)),
+    shared: normalizeGrants(rows.filter((row) => !own.includes(row)).map((row) => grantOf(row, ''))),
+    ofNode: (node) => normalizeGrants(own.map((row) => grantOf(row, node))),
   }
+}
+
+/** As the roles hold it: the same in fewer ranges. One user more in the whole cluster costs etcd nothing, so its role is as the table. */
+export function grantsOf(profile: Profile, choice: Choice): ProfileGrants {
+  const rights = rightsOf(profile, choice)
+  if (namingOf(profile, choice) === 'component') return rights
+  const shared = condense(rights.shared)
+  return { shared, ofNode: (node) => condense(rights.ofNode(node), shared) }
+}
+
+/** What runs once in the cluster has one user in both namings, and so the rights of the one-user naming. */
+function namingOf({ scope }: Profile, { naming }: Choice): Naming {
+  return scope === 'cluster' ? 'component' : naming
 }
 
 function grantOf({ access, keys }: Row, node: string): Grant {

@@ -3,13 +3,19 @@ import { Etcd3 } from 'etcd3'
 import type { Change, EtcdPlan } from '../../../agent/operator/etcd/plan.ts'
 import type { EtcdIdentity } from '../../support/etcd-grpc.ts'
 import { rounded } from '../summary.ts'
+import { type Work, workOf, workSince } from './measure.ts'
 
 const atOnce = 16
+const permissionTypes = { read: 'Read', write: 'Write', readwrite: 'Readwrite' } as const
 
-export async function measureBareWrites(
-  { endpoint, ca, cert, key }: Required<EtcdIdentity>,
-  plan: EtcdPlan,
-): Promise<number> {
+export interface BareWrites {
+  readonly seconds: number
+  readonly etcd: Work
+}
+
+export async function measureBareWrites(identity: Required<EtcdIdentity>, plan: EtcdPlan): Promise<BareWrites> {
+  const { endpoint, ca, cert, key } = identity
+  const before = await workOf(identity)
   const etcd = new Etcd3({
     hosts: endpoint,
     credentials: { rootCertificate: Buffer.from(ca), privateKey: Buffer.from(key), certChain: Buffer.from(cert) },
@@ -23,7 +29,8 @@ export async function measureBareWrites(
     await Promise.all(Array.from({ length: atOnce }, worker))
   }
   etcd.close()
-  return rounded((performance.now() - startedAt) / 1000)
+  const seconds = rounded((performance.now() - startedAt) / 1000)
+  return { seconds, etcd: await workSince(before, identity) }
 }
 
 async function write({ auth }: Etcd3, change: Change): Promise<unknown> {
@@ -32,10 +39,9 @@ async function write({ auth }: Etcd3, change: Change): Promise<unknown> {
       return await auth.roleAdd({ name: change.role })
     case 'grant': {
       const { access, key, end } = change.grant
-      const permType = access === 'read' ? 'Read' : 'Readwrite'
       return await auth.roleGrantPermission({
         name: change.role,
-        perm: { permType, key: Buffer.from(key), range_end: Buffer.from(end) },
+        perm: { permType: permissionTypes[access], key: Buffer.from(key), range_end: Buffer.from(end) },
       })
     }
     case 'add-user':

@@ -8,9 +8,16 @@ import { rounded } from '../summary.ts'
 export interface Measured {
   readonly seconds: number
   readonly peakMiB: number
-  /** Calls that etcd has served, all of them. */
-  readonly calls: number
+  readonly etcd: Work
   readonly exitCode: number | null
+}
+
+/** What etcd has done. */
+export interface Work {
+  /** Calls that it has served, all of them. */
+  readonly calls: number
+  /** Computing time: the same on a machine that has other work. */
+  readonly cpuSeconds: number
 }
 
 export interface Subject {
@@ -25,7 +32,7 @@ export async function measureProvision(
   nodes: readonly string[],
   limitSeconds: number,
 ): Promise<Measured> {
-  const before = await callsServed(identity)
+  const before = await workOf(identity)
   const startedAt = performance.now()
   const common = ['--naming', 'node', '--nodes-file', '-', '--components', 'calico-node,calico-cni']
   const child = spawn(process.execPath, ['dist/main.js', 'provision', ...args, ...common], {
@@ -50,12 +57,16 @@ export async function measureProvision(
   const seconds = (performance.now() - startedAt) / 1000
   clearInterval(look)
   clearTimeout(limit)
-  const calls = (await callsServed(identity)) - before
-  return { seconds: rounded(seconds), peakMiB: rounded(peakMiB, 1), calls, exitCode }
+  return { seconds: rounded(seconds), peakMiB: rounded(peakMiB, 1), etcd: await workSince(before, identity), exitCode }
 }
 
-/** Sum of etcd's own counter over all methods. */
-export function callsServed({ endpoint, ca, cert, key }: Required<EtcdIdentity>): Promise<number> {
+export async function workSince(before: Work, identity: Required<EtcdIdentity>): Promise<Work> {
+  const { calls, cpuSeconds } = await workOf(identity)
+  return { calls: calls - before.calls, cpuSeconds: rounded(cpuSeconds - before.cpuSeconds) }
+}
+
+/** By etcd's own counters, since it started. */
+export function workOf({ endpoint, ca, cert, key }: Required<EtcdIdentity>): Promise<Work> {
   return new Promise((resolve, reject) => {
     const request = get(`${endpoint}/metrics`, { ca, cert, key, agent: false }, (response) => {
       const chunks: Buffer[] = []
@@ -63,8 +74,10 @@ export function callsServed({ endpoint, ca, cert, key }: Required<EtcdIdentity>)
       response.on('error', reject)
       response.on('end', () => {
         const text = Buffer.concat(chunks).toString()
-        const counts = [...text.matchAll(/^grpc_server_started_total\{.*\} (\S+)$/gm)].map(([, count]) => Number(count))
-        resolve(counts.reduce((sum, count) => sum + count, 0))
+        const sumOf = (metric: RegExp): number =>
+          [...text.matchAll(metric)].reduce((sum, [, value]) => sum + Number(value), 0)
+        const calls = sumOf(/^grpc_server_started_total\{.*\} (\S+)$/gm)
+        resolve({ calls, cpuSeconds: sumOf(/^process_cpu_seconds_total (\S+)$/gm) })
       })
     })
     request.on('error', reject)

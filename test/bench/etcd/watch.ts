@@ -6,15 +6,15 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { readMemory } from '../process-stats.ts'
 import { rounded } from '../summary.ts'
-import { callsServed, type Subject } from './measure.ts'
+import { type Subject, type Work, workOf, workSince } from './measure.ts'
 
 export interface MeasuredWatch {
   /** From the start of the program until everything was looked at. */
   readonly inStepSeconds: number
   /** From the moment that one name more is in the file until its users can log in. */
   readonly oneNodeSeconds: number
-  /** Calls that etcd has served for it. */
-  readonly oneNodeCalls: number
+  /** For it. */
+  readonly etcd: Work
   readonly peakMiB: number
 }
 
@@ -24,13 +24,13 @@ export async function measureWatch(
   limitSeconds: number,
 ): Promise<MeasuredWatch> {
   return await withWatch(subject, nodes, { limitSeconds, args: [] }, async (watch) => {
-    const before = await callsServed(subject.identity)
+    const before = await workOf(subject.identity)
     const addedAt = performance.now()
     watch.add(['watched-one-more'])
     await watch.until('subject', 'user calico-cni:watched-one-more')
     const oneNodeSeconds = rounded(((await watch.until('event', 'provision-done')) - addedAt) / 1000)
-    const oneNodeCalls = (await callsServed(subject.identity)) - before
-    return { inStepSeconds: watch.inStepSeconds, oneNodeSeconds, oneNodeCalls, peakMiB: watch.peakMiB() }
+    const etcd = await workSince(before, subject.identity)
+    return { inStepSeconds: watch.inStepSeconds, oneNodeSeconds, etcd, peakMiB: watch.peakMiB() }
   })
 }
 

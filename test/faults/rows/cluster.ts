@@ -152,7 +152,6 @@ function endured(name: string, env: FaultRow['env'] & {}, endure: (stage: Stage)
     group,
     name,
     leftOut: clusterMissing,
-    isAlone: true,
     async run({ lab, node, onEnd }: RunOptions): Promise<Outcome> {
       const row: FaultRow = {
         group,

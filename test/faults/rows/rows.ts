@@ -22,17 +22,17 @@ export const rows: readonly MatrixRow[] = [
   ...[...vaultRows, ...networkRows, ...credentialRows, ...etcdRows, ...diskRows, ...fileRows, ...neighbourRows].map(
     asMatrixRow,
   ),
-  ...clusterFaults.map(asMatrixRow),
-  ...clusterRows,
   ...damagedRows,
   ...clockRows,
   ...processRows,
   ...killRows,
 ]
 
+/** Each has a cluster of its own. */
+export const rowsOfCluster: readonly MatrixRow[] = [...clusterFaults.map(asMatrixRow), ...clusterRows]
+
 function asMatrixRow(row: FaultRow): MatrixRow {
   const { group, name, cluster, etcdMembers } = row
-  const isAlone = cluster !== undefined
-  const leftOut = row.leftOut ?? (isAlone ? clusterMissing : etcdMembers === undefined ? undefined : missingEtcd)
-  return { group, name, leftOut, isAlone, run: (options) => runRow(row, options) }
+  const missing = cluster === undefined ? (etcdMembers === undefined ? undefined : missingEtcd) : clusterMissing
+  return { group, name, leftOut: row.leftOut ?? missing, run: (options) => runRow(row, options) }
 }

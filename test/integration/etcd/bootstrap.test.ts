@@ -1,9 +1,9 @@
 /** A fresh etcd, `provision apply --enable-auth`, and what each of Calico's four users can do afterwards. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { etcdAuth } from '../../support/etcd-auth.ts'
 import { type EtcdIdentity, etcdGet, etcdPut } from '../../support/etcd-grpc.ts'
-import type { RealEtcd } from '../../support/real-etcd.ts'
-import { etcdVersions, type Operator, operatorFiles, runProvision, startMembers, titleOf } from './rig.ts'
+import { givenOperator } from './given.ts'
+import { etcdVersions, runProvision, titleOf } from './rig.ts'
 
 const P = '/calico/resources/v3/projectcalico.org/'
 
@@ -55,23 +55,13 @@ const users = ['calico-node', 'calico-cni', 'calico-kube-controllers', 'calicoct
 
 for (const version of etcdVersions) {
   describe.skipIf(version.missing !== undefined)(`provision on ${titleOf(version)}`, () => {
-    let etcd: RealEtcd
-    let operator: Operator
+    const given = givenOperator(version)
     const byComponent = ['--naming', 'component']
     const provision = (...args: string[]) =>
-      operator.provision([...args, ...byComponent], { env: { AGENT_CALICO_VERSION: 'v3.32.1' } })
-
-    beforeAll(async () => {
-      ;[etcd] = (await startMembers(version)) as [RealEtcd]
-      operator = operatorFiles(await etcd.client('admin'))
-    })
-    afterAll(async () => {
-      operator?.remove()
-      await etcd?.stop()
-    })
+      given.operator.provision([...args, ...byComponent], { env: { AGENT_CALICO_VERSION: 'v3.32.1' } })
 
     it('takes what is set for etcdctl', async () => {
-      const { ETCD_ENDPOINTS = '', ETCD_CA_CERT_FILE, ETCD_CERT_FILE, ETCD_KEY_FILE } = operator.env
+      const { ETCD_ENDPOINTS = '', ETCD_CA_CERT_FILE, ETCD_CERT_FILE, ETCD_KEY_FILE } = given.operator.env
       const env = {
         ETCDCTL_ENDPOINTS: ETCD_ENDPOINTS.replaceAll('https://', ''),
         ETCDCTL_CACERT: ETCD_CA_CERT_FILE,
@@ -86,7 +76,7 @@ for (const version of etcdVersions) {
       expect(code).toBe(2)
       expect((await provision('plan')).code).toBe(0)
       expect(JSON.parse(stdout)).toMatchObject({ inStep: false, authEnabled: false })
-      expect(await etcdAuth(await etcd.client('admin')).users()).toEqual([])
+      expect(await etcdAuth(await given.etcd.client('admin')).users()).toEqual([])
     })
 
     it('apply --enable-auth makes users and roles, and lets the operator in', async () => {
@@ -97,7 +87,7 @@ for (const version of etcdVersions) {
         '+ user calico-cni: give the role calico-vault-agent/calico-cni (the user is to have it)',
       )
       expect(stdout).toContain('authentication is on')
-      const auth = etcdAuth(await etcd.client('admin'))
+      const auth = etcdAuth(await given.etcd.client('admin'))
       expect((await auth.users()).toSorted()).toEqual(['admin', ...users, 'root'].toSorted())
       expect(await auth.rolesOf('admin')).toEqual(['root'])
     })
@@ -112,7 +102,7 @@ for (const version of etcdVersions) {
     })
 
     it('the built bundle sees the same', async () => {
-      const { code, stdout, stderr } = await operator.provision(['plan', ...byComponent], {
+      const { code, stdout, stderr } = await given.operator.provision(['plan', ...byComponent], {
         env: { AGENT_CALICO_VERSION: 'v3.32.1' },
         bundle: true,
       })
@@ -122,7 +112,7 @@ for (const version of etcdVersions) {
     it.each(users.map((user, column) => [user, column] as const))(
       '%s reaches exactly its ranges',
       async (user, column) => {
-        const identity = await etcd.client(user)
+        const identity = await given.etcd.client(user)
         const found = await Promise.all(
           expected.map(async ([key, rights]) => [
             key,
@@ -135,9 +125,9 @@ for (const version of etcdVersions) {
 
     it('knows no user without a certificate, and no other name', async () => {
       for (const name of ['calico-node:node1', 'CALICO-NODE', 'root2']) {
-        expect(await rightOf(await etcd.client(name), `${P}nodes/node1`)).toBe('-')
+        expect(await rightOf(await given.etcd.client(name), `${P}nodes/node1`)).toBe('-')
       }
-      expect(await rightOf(await etcd.client(), `${P}nodes/node1`)).toBe('-')
+      expect(await rightOf(await given.etcd.client(), `${P}nodes/node1`)).toBe('-')
     })
   })
 }

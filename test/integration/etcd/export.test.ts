@@ -2,11 +2,11 @@
 import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { etcdAuth } from '../../support/etcd-auth.ts'
-import type { RealEtcd } from '../../support/real-etcd.ts'
 import { tempDir } from '../../support/temp-dir.ts'
-import { etcdVersions, type Operator, operatorFiles, runProvision, startMembers, titleOf } from './rig.ts'
+import { givenOperator } from './given.ts'
+import { etcdVersions, runProvision, titleOf } from './rig.ts'
 
 const hasEtcdctl = spawnSync('etcdctl', ['version'], { encoding: 'utf8' }).status === 0
 const args = ['--naming', 'node', '--nodes', 'node1,node2', '--components', 'calico-node,calico-cni,calicoctl']
@@ -24,22 +24,12 @@ describe('export', () => {
 for (const version of etcdVersions) {
   const title = hasEtcdctl ? titleOf(version) : `${titleOf(version)} (left out: etcdctl is not installed)`
   describe.skipIf(version.missing !== undefined || !hasEtcdctl)(`export on ${title}`, () => {
-    let etcd: RealEtcd
-    let operator: Operator
-
-    beforeAll(async () => {
-      ;[etcd] = (await startMembers(version)) as [RealEtcd]
-      operator = operatorFiles(await etcd.client('admin'))
-    })
-    afterAll(async () => {
-      operator?.remove()
-      await etcd?.stop()
-    })
+    const given = givenOperator(version)
 
     const run = (script: string) => {
       const file = join(tempDir(), 'provision.sh')
       writeFileSync(file, script)
-      const { ETCD_ENDPOINTS, ETCD_CA_CERT_FILE, ETCD_CERT_FILE, ETCD_KEY_FILE } = operator.env
+      const { ETCD_ENDPOINTS, ETCD_CA_CERT_FILE, ETCD_CERT_FILE, ETCD_KEY_FILE } = given.operator.env
       return spawnSync('sh', [file], {
         encoding: 'utf8',
         env: {
@@ -53,12 +43,12 @@ for (const version of etcdVersions) {
     }
 
     it('run twice, it leaves what apply would leave, and plan is in step', async () => {
-      const { stdout } = await operator.provision(['export', '--enable-auth', ...args])
+      const { stdout } = await given.operator.provision(['export', '--enable-auth', ...args])
       const first = run(stdout)
       expect(first.stderr).toBe('')
       expect(first.status).toBe(0)
       expect(run(stdout)).toMatchObject({ status: 0, stderr: '' })
-      const auth = etcdAuth(await etcd.client('admin'))
+      const auth = etcdAuth(await given.etcd.client('admin'))
       expect((await auth.users()).toSorted()).toEqual(
         [
           'admin',
@@ -70,15 +60,15 @@ for (const version of etcdVersions) {
           'root',
         ].toSorted(),
       )
-      const plan = await operator.provision(['plan', ...args, '--output', 'json'])
+      const plan = await given.operator.provision(['plan', ...args, '--output', 'json'])
       expect(JSON.parse(plan.stdout)).toMatchObject({ inStep: true, authEnabled: true, changes: [] })
       expect(plan.code).toBe(0)
     })
 
     it('and --prune knows what it made', async () => {
-      const pruned = await operator.provision(['apply', '--yes', '--prune', '--components', 'calicoctl'])
+      const pruned = await given.operator.provision(['apply', '--yes', '--prune', '--components', 'calicoctl'])
       expect(pruned.code).toBe(0)
-      const auth = etcdAuth(await etcd.client('admin'))
+      const auth = etcdAuth(await given.etcd.client('admin'))
       expect((await auth.users()).toSorted()).toEqual(['admin', 'calicoctl', 'root'])
     })
   })

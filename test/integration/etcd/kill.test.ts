@@ -1,14 +1,13 @@
 /** kill -9 at every single call of an apply on real etcd, before and after etcd did it: the next apply completes it. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { type DesiredState, desiredState } from '../../../agent/operator/etcd/desired.ts'
 import { createPace } from '../../../agent/operator/etcd/pace.ts'
 import { builtInProfiles } from '../../../agent/operator/etcd/profile-table.ts'
 import { examine, reconcile } from '../../../agent/operator/etcd/reconcile.ts'
-import { etcdAuth } from '../../support/etcd-auth.ts'
 import { killedAtCall } from '../../support/etcd-model.ts'
-import type { RealEtcd } from '../../support/real-etcd.ts'
-import { clientOf, etcdVersions, operatorFiles, startMembers, titleOf } from './rig.ts'
+import { givenAuthEtcd } from './given.ts'
+import { etcdVersions, operatorFiles, titleOf } from './rig.ts'
 
 const desired = desiredState({
   profiles: builtInProfiles,
@@ -26,30 +25,18 @@ const options = () => ({
   changed: () => {},
   now,
   most: 4,
-  pace: createPace({ share: 0.5, now, sleep: delay }),
+  pace: createPace({ share: 0.5, now, sleep: delay, waits: () => {} }),
 })
 
 for (const version of etcdVersions) {
   describe.skipIf(version.missing !== undefined)(`provision on ${titleOf(version)}`, () => {
-    let etcd: RealEtcd
-    let api: ReturnType<typeof clientOf>
-
-    beforeAll(async () => {
-      ;[etcd] = (await startMembers(version)) as [RealEtcd]
-      const root = await etcd.client('root')
-      await etcdAuth(root).enable()
-      api = clientOf(root)
-    })
-    afterAll(async () => {
-      api?.close()
-      await etcd?.stop()
-    })
+    const given = givenAuthEtcd(version)
 
     it.each(['before', 'after'] as const)(
       'at every call, %s it got through',
       async (moment) => {
         for (let call = 1; ; call++) {
-          const killed = killedAtCall(api, call, moment === 'after')
+          const killed = killedAtCall(given.api, call, moment === 'after')
           const end = await reconcile(killed, desired, options()).then(
             () => 'done',
             (error: Error) => error.message,
@@ -59,10 +46,10 @@ for (const version of etcdVersions) {
             break
           }
           expect(end).toBe('killed')
-          await reconcile(api, desired, options())
-          expect((await examine(api, desired, { ...options(), fresh: true })).plan.phases).toEqual([])
-          await reconcile(api, nothing, options())
-          expect({ call, users: await api.users(), roles: await api.roles() }).toEqual({
+          await reconcile(given.api, desired, options())
+          expect((await examine(given.api, desired, { ...options(), fresh: true })).plan.phases).toEqual([])
+          await reconcile(given.api, nothing, options())
+          expect({ call, users: await given.api.users(), roles: await given.api.roles() }).toEqual({
             call,
             users: ['root'],
             roles: ['root'],
@@ -73,7 +60,7 @@ for (const version of etcdVersions) {
     )
 
     it('the process itself, at some of its lines', async () => {
-      const operator = operatorFiles(await etcd.client('root'))
+      const operator = operatorFiles(await given.etcd.client('root'))
       const args = [
         'apply',
         '--yes',

@@ -123,7 +123,7 @@ for (const version of etcdVersions) {
       const key = `${P}clusterinformations/default`
       expect(await put('calico-node:node1', key)).toBe('ok')
       const strict = await provision('apply', '--yes', ...naming('node1,node11,node2'), '--strict')
-      expect(strict.stdout).toContain(`revoke readwrite ${key}`)
+      expect(strict.stdout).toContain(`revoke write ${key}`)
       expect(strict.stdout).toContain('there is no ClusterInformation "default" with a version')
       expect(await put('calico-node:node1', key)).toBe(denied)
       expect((await provision('apply', '--yes', ...naming('node1,node11,node2'))).code).toBe(0)

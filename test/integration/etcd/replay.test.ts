@@ -19,9 +19,8 @@ import {
   versions,
 } from '../../support/calico-rights.ts'
 import { node } from '../../support/calico-traces.ts'
-import { etcdAuth } from '../../support/etcd-auth.ts'
-import type { RealEtcd } from '../../support/real-etcd.ts'
-import { clientOf, titleOf as etcdTitle, etcdVersions, startMembers } from './rig.ts'
+import { givenAuthEtcd } from './given.ts'
+import { titleOf as etcdTitle, etcdVersions } from './rig.ts'
 
 const choices: readonly Omit<Choice, 'versions'>[] = [
   ...namings.map((naming) => ({ naming, strict: false })),
@@ -30,27 +29,18 @@ const choices: readonly Omit<Choice, 'versions'>[] = [
 
 for (const version of etcdVersions) {
   describe.skipIf(version.missing !== undefined)(`Calico's requests on ${etcdTitle(version)}`, () => {
-    let etcd: RealEtcd
-    let api: ReturnType<typeof clientOf>
+    const given = givenAuthEtcd(version)
     let replay: Replay
 
-    beforeAll(async () => {
-      ;[etcd] = (await startMembers(version)) as [RealEtcd]
-      const root = await etcd.client('root')
-      await etcdAuth(root).enable()
-      api = clientOf(root)
-      replay = openReplay((user) => etcd.client(user))
-    }, 60_000)
-    afterAll(async () => {
-      replay?.close()
-      api?.close()
-      await etcd?.stop()
+    beforeAll(() => {
+      replay = openReplay((user) => given.etcd.client(user))
     })
+    afterAll(() => replay?.close())
 
     async function provision(choice: Choice): Promise<void> {
       const nodes = [node, 'node2']
       const desired = desiredState({ profiles: builtInProfiles, components: programs, nodes, ...choice })
-      await reconcile(api, desired, { prune: false, now: () => performance.now(), changed: () => undefined })
+      await reconcile(given.api, desired, { prune: false, now: () => performance.now(), changed: () => undefined })
     }
 
     /** etcd 3.4.23 lets anybody compact. */

@@ -29,7 +29,7 @@ describe('good arguments', () => {
       connection: {},
       graceMs: 3_600_000,
       resyncMs: 600_000,
-      busyShare: 0.05,
+      busyShare: 0.005,
     })
   })
 

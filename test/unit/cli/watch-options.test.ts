@@ -14,7 +14,7 @@ describe('the arguments of provision watch', () => {
       nodesFile: undefined,
       graceMs: 3_600_000,
       resyncMs: 600_000,
-      busyShare: 0.05,
+      busyShare: 0.005,
     })
   })
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { judgeGrants, wantedGrants } from '../../../../agent/operator/doctor/grants.ts'
 import { type Grant, prefixRange } from '../../../../agent/operator/etcd/grants.ts'
 import { builtInProfiles } from '../../../../agent/operator/etcd/profile-table.ts'
-import type { Choice } from '../../../../agent/operator/etcd/profiles.ts'
+import { type Choice, grantsOf } from '../../../../agent/operator/etcd/profiles.ts'
 
 const profile = builtInProfiles['calico-node'] ?? { scope: 'node' as const, about: '', rows: [] }
 const target = { component: 'calico-node', commonName: 'calico-node:node1' }
@@ -11,11 +11,15 @@ const everything = { versions: [], strict: false }
 function judge(versions: readonly number[], held: readonly Grant[], roles: readonly string[] = ['role']) {
   return judgeGrants(profile, target, 'node1', versions, { roles, grants: held })
 }
-const provisioned = (choice: Omit<Choice, 'naming'>): readonly Grant[] => wantedGrants(profile, target, 'node1', choice)
+function provisioned(choice: Omit<Choice, 'naming'>): readonly Grant[] {
+  const { shared, ofNode } = grantsOf(profile, { ...choice, naming: 'node' })
+  return [...shared, ...ofNode('node1')]
+}
 
 describe('grants of a user of one node', () => {
   it.each<[string, readonly Grant[], string]>([
-    ['exactly', provisioned(everything), 'ok'],
+    ['as provision grants it', provisioned(everything), 'ok'],
+    ['as the table says it, granted by hand', wantedGrants(profile, target, 'node1', everything), 'ok'],
     ['more', [{ access: 'readwrite', ...prefixRange('/') }], 'ok'],
     ['only to be read', [{ access: 'read', ...prefixRange('/') }], 'failure'],
     ['nothing', [], 'failure'],

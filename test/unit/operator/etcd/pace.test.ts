@@ -7,9 +7,11 @@ import {
   createPace,
   initialPace,
   isQuiet,
+  nodeChanges,
   type PaceState,
   planRest,
   quietAfterMs,
+  unusedUpTo,
   windowMs,
 } from '../../../../agent/operator/etcd/pace.ts'
 import { createEtcdModel } from '../../../support/etcd-model.ts'
@@ -31,7 +33,7 @@ describe('the plan', () => {
         const done: number[] = []
         for (const idleMs of all) {
           nowMs += idleMs
-          nowMs += planRest(busy(1, nowMs, state), share, nowMs)
+          nowMs += planRest(busy(1, nowMs, state), { share, together: 0 }, nowMs)
           nowMs += spanMs
           state = afterChange(busy(1, nowMs, state), spanMs, nowMs)
           done.push(nowMs)
@@ -55,10 +57,38 @@ describe('the plan', () => {
           let nowMs = 0
           for (let change = 0; change < count; change++)
             state = afterChange(busy(1, (nowMs += spanMs), state), spanMs, nowMs)
-          const restMs = planRest(busy(1, nowMs, state), share, nowMs)
+          const restMs = planRest(busy(1, nowMs, state), { share, together: 0 }, nowMs)
           expect(restMs).toBeLessThanOrEqual(windowMs)
           expect(restMs).toBeGreaterThanOrEqual(spanMs - 1)
-          expect(planRest(busy(1, nowMs + windowMs, state), share, nowMs + windowMs)).toBe(0)
+          expect(planRest(busy(1, nowMs + windowMs, state), { share, together: 0 }, nowMs + windowMs)).toBe(0)
+        },
+      ),
+    )
+  })
+
+  it('lets those of one node through whatever they cost, and keeps the share over a longer time', () => {
+    fc.assert(
+      fc.property(
+        shares,
+        fc.integer({ min: 3, max: 10_000 }),
+        fc.integer({ min: 11, max: 60 }),
+        (share, spanMs, count) => {
+          let nowMs = 0
+          let state = busy(1, 0)
+          const began: number[] = []
+          for (let change = 0; change < count; change++) {
+            nowMs += planRest(busy(1, nowMs, state), { share, together: nodeChanges }, nowMs)
+            began.push(nowMs)
+            nowMs += spanMs
+            state = afterChange(busy(1, nowMs, state), spanMs, nowMs)
+          }
+          expect(began[nodeChanges - 1]).toBeLessThanOrEqual(2 * nodeChanges * spanMs)
+          const within = Math.max(windowMs, (nodeChanges * (spanMs - 1)) / share)
+          for (const end of began) {
+            const before = began.filter((at) => at < end && at > end - within).length
+            // One may begin before the share is used up, and one has begun before the time that is looked at.
+            expect((before - 2) * (spanMs - 1)).toBeLessThanOrEqual(share * within)
+          }
         },
       ),
     )
@@ -67,7 +97,7 @@ describe('the plan', () => {
   it('takes a hiccup for none of its own', () => {
     let state = busy(1, 0)
     for (const spanMs of [10, 10, 5000]) state = afterChange(busy(1, 6000, state), spanMs, 6000)
-    expect(planRest(state, 0.01, 6000)).toBe(9)
+    expect(planRest(state, { share: 0.01, together: 0 }, 6000)).toBe(9)
   })
 
   it('asks for no rest if a change takes no longer than twice an ordinary write', () => {
@@ -79,27 +109,39 @@ describe('the plan', () => {
         (share, ordinaryMs, count) => {
           let state = busy(ordinaryMs, 0)
           for (let index = 0; index < count; index++) state = afterChange(state, 2 * ordinaryMs, 0)
-          expect(planRest(state, share, 0)).toBe(0)
+          expect(planRest(state, { share, together: 0 }, 0)).toBe(0)
         },
       ),
     )
   })
 
+  const samples = (revisions: readonly bigint[], nowMs: number, state = initialPace(0)): PaceState =>
+    revisions.reduce((before, revision) => afterSample(before, { revision, tookMs: 1, nowMs }), state)
+
   it('is quiet when nobody else has written for long enough, and not after anybody has', () => {
-    let state = initialPace(0)
-    state = afterSample(state, { revision: 10n, tookMs: 1, nowMs: 0 })
-    state = afterSample(state, { revision: 11n, tookMs: 1, nowMs: quietAfterMs })
+    let state = samples([1000n], 0)
+    expect(isQuiet(state, 0)).toBe(false)
+    state = samples([1001n], quietAfterMs, state)
     expect(isQuiet(state, quietAfterMs)).toBe(true)
     // The record of a node's names is a write of our own.
-    state = afterSample(state, { revision: 13n, tookMs: 1, nowMs: quietAfterMs })
+    state = samples([1003n], quietAfterMs, state)
     expect(isQuiet(state, quietAfterMs)).toBe(true)
-    state = afterSample(state, { revision: 20n, tookMs: 1, nowMs: quietAfterMs + 1 })
+    state = samples([1010n], quietAfterMs + 1, state)
     expect(isQuiet(state, quietAfterMs + 1)).toBe(false)
+  })
+
+  it('is quiet at once if hardly anything was ever written, until somebody does', () => {
+    let state = samples([unusedUpTo], 0)
+    expect(isQuiet(state, 0)).toBe(true)
+    state = samples([unusedUpTo + 1n], 1000, state)
+    expect(isQuiet(state, 1000)).toBe(true)
+    expect(isQuiet(samples([unusedUpTo + 10n], 2000, state), 2000)).toBe(false)
+    expect(isQuiet(samples([unusedUpTo + 1n], 0), 0)).toBe(false)
   })
 })
 
 /** etcd on a clock of its own: a write takes 1 ms, a change 30 ms, one after the other; `writes`: somebody else is at work. */
-function rig(share: number, writes: boolean) {
+function rig(share: number, writes: boolean, changeMs = 30) {
   let clock = 0
   const model = createEtcdModel()
   const put = model.put.bind(model)
@@ -107,24 +149,27 @@ function rig(share: number, writes: boolean) {
     get: (key: string) => model.get(key),
     put: async (key: string, value: string) => {
       clock += 1
-      for (let write = 0; writes && write < 10; write++) await put('/somebody', '')
+      // Enough that this etcd was in use before.
+      for (let write = 0; writes && write <= unusedUpTo; write++) await put('/somebody', '')
       await put(key, value)
     },
   }
+  const told: string[] = []
   const pace = createPace({
     share,
     now: () => clock,
     sleep: async (ms) => void (clock += ms),
+    waits: (text) => told.push(text),
   })
   let [running, most] = [0, 0]
   const work = async (): Promise<void> => {
     most = Math.max(most, ++running)
     for (let turn = 0; turn < 50; turn++) await Promise.resolve()
-    clock += 30
+    clock += changeMs
     running--
   }
   const all = (count: number) => Promise.all(Array.from({ length: count }, () => pace.change(api, work)))
-  return { all, work, now: () => clock, most: () => most, pace, api }
+  return { all, work, now: () => clock, most: () => most, pace, api, told }
 }
 
 describe('changes', () => {
@@ -137,6 +182,15 @@ describe('changes', () => {
     // 120 changes of 29 ms at 21 a minute: what goes over the share is not begun.
     expect(now()).toBeGreaterThan(5 * windowMs)
     expect(now()).toBeLessThan(6 * windowMs)
+  })
+
+  it('that have to wait say so once a minute, and why', async () => {
+    const { all, told } = rig(0.01, true)
+    await all(20)
+    expect(told).toEqual([])
+    await all(30)
+    const why = 'to keep it busy for no more than 1 % of the time (--max-busy)'
+    expect(told).toEqual([expect.stringContaining(why), expect.stringContaining(why)])
   })
 
   it('that nobody waits for take a tenth of the share', async () => {
@@ -152,6 +206,13 @@ describe('changes', () => {
     expect(now()).toBeLessThan(2000 * 30 + 10 * quietAfterMs)
   })
 
+  it('go one at a time, though at once, if etcd would give up on those that wait', async () => {
+    const { all, now, most } = rig(0.01, false, 600)
+    await all(50)
+    expect(most()).toBe(1)
+    expect(now()).toBeLessThan(50 * 602)
+  })
+
   it('know no bound at 100 %', async () => {
     const { all, now } = rig(1, true)
     await all(1000)
@@ -165,7 +226,7 @@ describe('changes', () => {
     await all(3)
   })
 
-  it('after a look that failed are made too, once a look succeeds', async () => {
+  it('after a sample that failed are made too, once a sample succeeds', async () => {
     const { pace, api } = rig(0.5, true)
     const broken = { ...api, put: () => Promise.reject(new Error('away')) }
     await expect(pace.change(broken, async () => {})).rejects.toThrow('away')
