@@ -1,7 +1,7 @@
-// Builds dist/ once, after `npm ci` and before the first command that finds none. Runs on whatever Node npm has.
+// Builds dist/ if there is none or the sources are newer: after `npm ci`, and before a command. Runs on whatever Node npm has.
 'use strict'
 const { spawnSync } = require('node:child_process')
-const { existsSync } = require('node:fs')
+const { existsSync, readdirSync, statSync } = require('node:fs')
 const { join } = require('node:path')
 
 const root = join(__dirname, '..')
@@ -20,11 +20,21 @@ exports.prepare = () => {
   if (node === undefined) {
     return `needs Node ${wanted}; this is ${process.version}. Run \`npm ci\` (with scripts, they bring the right Node), or install Node ${wanted}.`
   }
-  if (existsSync(join(root, 'dist/main.js'))) return undefined
-  if (!existsSync(join(root, 'node_modules/esbuild'))) return 'dist/ is not built. Run `npm ci`, then `npm run build`.'
-  process.stderr.write('calico-vault-agent: building dist/, this once\n')
+  const isBuilt = existsSync(join(root, 'dist/main.js'))
+  const canBuild = existsSync(join(root, 'node_modules/esbuild'))
+  if (isBuilt && (!canBuild || !isOutdated())) return undefined
+  if (!canBuild) return 'dist/ is not built. Run `npm ci`, then `npm run build`.'
+  process.stderr.write('calico-vault-agent: building dist/\n')
   const { status } = spawnSync(node, ['build/build.ts'], { cwd: root, stdio: ['ignore', 2, 2] })
   return status === 0 ? undefined : 'dist/ could not be built. `npm run build` says why.'
+}
+
+/** Whether a source or a library is newer than the program: after `git pull`, say. */
+function isOutdated() {
+  const builtAt = statSync(join(root, 'dist/main.js')).mtimeMs
+  const isNewer = (path) => statSync(join(root, path)).mtimeMs > builtAt
+  const sources = readdirSync(join(root, 'agent'), { recursive: true }).map((name) => join('agent', name))
+  return ['package-lock.json', ...sources.filter((name) => name.endsWith('.ts'))].some(isNewer)
 }
 
 // By npm: an install without what builds (--ignore-scripts, --omit=dev) is no mistake.

@@ -92,18 +92,7 @@ export async function startCluster({ directory, cgroup, nodes: names, images, sa
   await operate(operator, undefined, 'setup-vault', 'apply', '--yes', '--file', setup)
   const root = await api.call('GET', 'pki/ca/pem')
   const etcd = await startRealEtcd({ host: gateway, clientCaPem: root.text })
-  await operate(
-    operator,
-    etcd,
-    'provision',
-    'apply',
-    '--yes',
-    '--enable-auth',
-    '--naming',
-    'node',
-    '--nodes',
-    names.join(),
-  )
+  await operate(operator, etcd, 'provision', 'apply', '--yes', '--enable-auth', '--nodes', names.join())
   return {
     directory,
     vault,

@@ -53,7 +53,8 @@ export function startContainer(options: ContainerOptions): Container {
   return {
     ...agent,
     pid: () => (JSON.parse(ask(crun('state', id))) as { pid: number }).pid,
-    exec: (...program) => ask(crun('exec', id, ...program)),
+    // As the container's user, which is what a kubelet does.
+    exec: (...program) => ask(crun('exec', '--user', `${options.uid}:${options.uid}`, id, ...program)),
   }
 }
 

@@ -1,6 +1,6 @@
 /** `npx calico-vault-agent` in a checkout: it runs on whatever Node npm has, or says what to do. */
 import { execFile } from 'node:child_process'
-import { cpSync, mkdirSync, symlinkSync } from 'node:fs'
+import { cpSync, mkdirSync, symlinkSync, utimesSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, expect, it } from 'vitest'
@@ -46,7 +46,7 @@ it('passes on arguments and the exit code', async () => {
   expect(ended).toMatchObject({ code: 64, stderr: expect.stringContaining('--file is empty') as string })
 })
 
-it('builds dist/ where there is none', async () => {
+it('builds dist/ where there is none, and again where the sources are newer', async () => {
   const directory = checkout()
   symlinkSync(join(root, 'node_modules'), join(directory, 'node_modules'))
   for (const name of ['tsconfig.json', 'LICENSE', 'package-lock.json', 'test/support']) {
@@ -54,12 +54,15 @@ it('builds dist/ where there is none', async () => {
   }
   const ended = await run('node', ['bin/calico-vault-agent.cjs', 'version'], directory)
   expect(ended).toMatchObject({ code: 0, stdout: said })
-  expect(ended.stderr).toContain('building dist/, this once')
+  expect(ended.stderr).toContain('building dist/')
   expect(await run('node', ['bin/calico-vault-agent.cjs', 'version'], directory)).toEqual({
     code: 0,
     stdout: said,
     stderr: '',
   })
+  const later = new Date(Date.now() + 60_000)
+  utimesSync(join(directory, 'agent/main.ts'), later, later)
+  expect((await run('node', ['bin/calico-vault-agent.cjs', 'version'], directory)).stderr).toContain('building dist/')
 }, 60_000)
 
 it('says what to do where nothing is installed', async () => {

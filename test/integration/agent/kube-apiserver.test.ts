@@ -144,7 +144,7 @@ describe.skipIf('missing' in program)(`real kube-apiserver${leftOut}`, () => {
 
 const byJwt = { AGENT_AUTH_MOUNT: mounts.jwt.auth, AGENT_PKI_MOUNT: mounts.jwt.pki }
 const byKubernetes = {
-  AGENT_AUTH_METHOD: undefined,
+  AGENT_AUTH_METHOD: 'kubernetes',
   AGENT_AUTH_MOUNT: mounts.kubernetes.auth,
   AGENT_PKI_MOUNT: mounts.kubernetes.pki,
 }

@@ -21,7 +21,7 @@ const tokenEnvironment: MethodEnvironment = async ({ setup }, root) => ({
 /** What is different from the environment of jwt. */
 const methods: Readonly<Record<string, MethodEnvironment>> = {
   jwt: async () => ({}),
-  kubernetes: async () => ({ AGENT_AUTH_METHOD: undefined, AGENT_PKI_ROLE: '{component}-any-node' }),
+  kubernetes: async () => ({ AGENT_AUTH_METHOD: 'kubernetes', AGENT_PKI_ROLE: '{component}-any-node' }),
   approle: async ({ setup }, root) => {
     const { roleId = '', secretId = '' } = setup.approle['node1'] ?? {}
     return {

@@ -120,7 +120,7 @@ describeEachVault('observability of the bundle', {}, (lab) => {
     const pretty = spawnAgent({ ...environment, AGENT_LOG_FORMAT: 'pretty', AGENT_LISTEN: 'off' }, { bundle: true })
     await until(pretty, /certificate in place is good/)
     expect(pretty.output()).toMatch(
-      /^\d\d:\d\d:\d\d info {2}calico-node: the certificate in place is good; .* component=calico-node/m,
+      /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ info {2}calico-node: the certificate in place is good; valid for .*\d[hm]$/m,
     )
   })
 
