@@ -1,9 +1,9 @@
 /** Owns Vault's side of a CA rotation: reading the issuers, who signs and which roles name their issuer; and the three writes. */
-import { X509Certificate } from 'node:crypto'
+import type { X509Certificate } from 'node:crypto'
 import { AgentError, messageOf } from '../../core/errors.ts'
 import { asObject } from '../../core/json.ts'
 import { shortFingerprint } from '../../pki/ca-set.ts'
-import { commonName, describeName, issuedByWithin, validityOf } from '../../pki/certificate.ts'
+import { commonName, describeName, issuedByWithin, parseCertificates, validityOf } from '../../pki/certificate.ts'
 import type { VaultAdmin } from '../vault-setup/actual.ts'
 import { keyFieldsOf } from '../vault-setup/resources.ts'
 import { pathOf } from './describe.ts'
@@ -43,12 +43,7 @@ interface Held {
 
 function heldIssuer(fields: Fields, id: string, mount: string): Held {
   const where = `${mount}/issuer/${id}`
-  let certificate: X509Certificate
-  try {
-    certificate = new X509Certificate(textOf(fields['certificate']))
-  } catch (cause) {
-    throw new AgentError('vault-bad-answer', `${where}: data.certificate: ${messageOf(cause)}`, { cause })
-  }
+  const certificate = certificateOf(textOf(fields['certificate']), where)
   const usage = fields['usage']
   const usages = typeof usage === 'string' ? usage.split(',') : Array.isArray(usage) ? usage : []
   return {
@@ -61,6 +56,17 @@ function heldIssuer(fields: Fields, id: string, mount: string): Held {
       notAfterMs: validityOf(certificate).notAfterMs,
       canSign: textOf(fields['key_id']) !== '' && fields['revoked'] !== true && usages.includes('issuing-certificates'),
     },
+  }
+}
+
+/** @throws AgentError also for one that Vault keeps and that is of no use here, such as one with an unknown kind of key */
+function certificateOf(pem: string, where: string): X509Certificate {
+  try {
+    const [certificate] = parseCertificates(pem)
+    if (certificate !== undefined) return certificate
+    throw new Error('there is no certificate')
+  } catch (cause) {
+    throw new AgentError('vault-bad-answer', `${where}: data.certificate: ${messageOf(cause)}`, { cause })
   }
 }
 

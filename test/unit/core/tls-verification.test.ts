@@ -48,6 +48,10 @@ const ways = {
   'question of etcd about certificates': `
     const { demandsCertificate } = await import('./agent/operator/etcd/handshake.ts')
     if (await demandsCertificate(origin, other.certificatePem)) throw new Error('self-signed certificate in certificate chain')`,
+  'metrics of the agents': `
+    const { askAgents } = await import('./agent/operator/ca-rotation/agents.ts')
+    const { silent } = await askAgents([origin])()
+    throw new Error(silent[0].why)`,
   "etcd's client, in the program": `
     const { keepTlsVerified } = await import('./agent/core/tls-verification.ts')
     keepTlsVerified(process.env)
