@@ -37,6 +37,22 @@ export function shellBlock(document: string, part: string): string {
   return found.text
 }
 
+/** Its lines, without comments: to be run one by one. */
+export function commandsOf(block: string): string[] {
+  return block
+    .split('\n')
+    .map((line) => line.replace(/(^|\s+)# .*/, ''))
+    .filter((line) => line !== '')
+}
+
+/** The one fenced block of another language that holds `part`. */
+export function fencedBlock(document: string, language: string, part: string): string {
+  const blocks = readFileSync(join(root, document), 'utf8').split(`\`\`\`${language}\n`).slice(1)
+  const [found, ...more] = blocks.map((each) => each.split('```', 1)[0] ?? '').filter((each) => each.includes(part))
+  if (found === undefined || more.length > 0) throw new Error(`${document} has not one ${language} with ${part}`)
+  return found
+}
+
 export interface Place {
   readonly directory: string
   readonly env: Readonly<Record<string, string | undefined>>
