@@ -8,7 +8,6 @@ import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeF
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { parseAllDocuments } from 'yaml'
 import { readRules } from '../../build/alert-rules.ts'
 import { locateServer, requireServer } from '../servers/locate.ts'
 import { type ChildServer, spawnServer } from '../support/child-server.ts'
@@ -47,7 +46,7 @@ describe.skipIf(missing.length > 0)(`a cluster, as the documents have it${leftOu
     writeFileSync(join(directory, 'calico-etcd.yaml'), plainCalico('https://10.0.0.1:2379', secret))
     // etcd's CA, as install.md has it in the kustomization.
     writeFileSync(join(directory, 'manifests/components/etcd-ca/etcd-ca.pem'), 'the CA of etcd')
-    makePrograms(directory, kube)
+    makePrograms(directory)
   }, 180_000)
   afterAll(async () => {
     await controllers?.kill()
@@ -185,7 +184,7 @@ describe.skipIf(missing.length > 0)(`a cluster, as the documents have it${leftOu
     const review = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenReview', spec: { token: await read() } }
     const { body } = await kube.request('POST', '/apis/authentication.k8s.io/v1/tokenreviews', review)
     const username = 'system:serviceaccount:kube-system:vault-token-reviewer'
-    expect(body['status']).toMatchObject({ authenticated: true, user: { username } })
+    expect(body).toMatchObject({ status: { authenticated: true, user: { username } } })
   }, 180_000)
 
   it('monitoring.md: the rules and the dashboard, and links to a runbook of your own', async () => {
@@ -266,7 +265,7 @@ async function createRuleKind(kube: KubeApiserver): Promise<void> {
 }
 
 /** What the reader has: kubectl for this cluster, an editor and somebody at it, and docker, of which only the image's name is looked at. */
-function makePrograms(directory: string, { url }: KubeApiserver): void {
+function makePrograms(directory: string): void {
   const bin = join(directory, 'bin')
   mkdirSync(bin)
   const own = {

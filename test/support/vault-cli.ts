@@ -1,6 +1,6 @@
 /**
- * A stand-in for the CLI `vault` where it is not installed: read, list, write, policy write, secrets enable and auth enable, each
- * turned into the HTTP request that the CLI makes of it. For scripts that are exported, against a real Vault.
+ * A stand-in for the CLI `vault` where it is not installed: read, list, write, kv put, policy write, secrets enable, auth enable and
+ * auth list, each turned into the HTTP request that the CLI makes of it. For scripts that are exported, against a real Vault.
  * @see https://github.com/hashicorp/vault/tree/v1.13.1/command
  */
 import { readFileSync } from 'node:fs'
@@ -14,6 +14,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     field: { type: 'string' },
+    format: { type: 'string' },
     path: { type: 'string' },
     description: { type: 'string' },
     'max-lease-ttl': { type: 'string' },
@@ -36,11 +37,15 @@ async function run([command = '', ...args]: readonly string[]): Promise<number> 
       return await request('GET', `${first}?list=true`)
     case 'write':
       return await request('PUT', first, second === '-' ? (JSON.parse(stdin()) as object) : pairs(args.slice(1)))
+    case 'kv':
+      if (first !== 'put') return usage()
+      return await putSecret(second, pairs(args.slice(2)))
     case 'policy':
       if (first !== 'write' || args[2] !== '-') return usage()
       return await request('PUT', `sys/policies/acl/${second}`, { policy: stdin() })
     case 'secrets':
     case 'auth': {
+      if (command === 'auth' && first === 'list' && values.format === 'json') return await request('GET', 'sys/auth')
       if (first !== 'enable') return usage()
       const config = values['max-lease-ttl'] === undefined ? {} : { config: { max_lease_ttl: values['max-lease-ttl'] } }
       const path = `sys/${command === 'auth' ? 'auth' : 'mounts'}/${values.path ?? second}`
@@ -57,6 +62,7 @@ async function request(method: string, path: string, body?: object): Promise<num
     process.stderr.write(`Error: ${method} ${path}: ${answer.status} ${answer.text}\n`)
     return 2
   }
+  if (values.format === 'json') process.stdout.write(`${JSON.stringify(answer.body.data, undefined, 2)}\n`)
   if (values.field === undefined) return 0
   const value = answer.body.data?.[values.field]
   if (value === undefined) {
@@ -65,6 +71,14 @@ async function request(method: string, path: string, body?: object): Promise<num
   }
   process.stdout.write(`${typeof value === 'string' ? value : JSON.stringify(value)}\n`)
   return 0
+}
+
+/** As the CLI, asks first which version of the engine is mounted there. */
+async function putSecret(path: string, fields: object): Promise<number> {
+  const { body } = await api.call('GET', `sys/internal/ui/mounts/${path}`, undefined, { token: env('VAULT_TOKEN') })
+  const { path: mount = '', options } = (body.data ?? {}) as { path?: string; options?: { version?: string } }
+  if (options?.version !== '2') return await request('PUT', path, fields)
+  return await request('PUT', `${mount}data/${path.slice(mount.length)}`, { data: fields })
 }
 
 /** `key=value`, `key=@file`; a key that comes again makes a list. */
