@@ -14,8 +14,10 @@ import { type ChildServer, spawnServer } from '../support/child-server.ts'
 import type { Ended } from '../support/command.ts'
 import { commandsOf, fencedBlock, runCommands, shellBlock } from '../support/documents.ts'
 import { readDashboard } from '../support/grafana-dashboard.ts'
+import { hasPromtool, runPromtool } from '../support/promtool.ts'
 import { type KubeApiserver, startKubeApiserver } from '../support/real-kube-apiserver.ts'
 import { plainCalico } from './calico.ts'
+import { runNamed } from './named-commands.ts'
 import { agentsOf, allContainers, type KubeObject, type PodTemplate, required, volumeAt } from './objects.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -26,7 +28,7 @@ const missing = [
     const found = locateServer(name)
     return 'missing' in found ? [found.missing] : []
   }),
-  ...['kubectl', 'diff'].filter((name) => spawnSync('which', [name]).status !== 0),
+  ...['kubectl', 'diff', 'yq'].filter((name) => spawnSync('which', [name]).status !== 0),
 ]
 const leftOut = missing.length === 0 ? '' : ` (left out: ${missing.join(', ')})`
 
@@ -54,11 +56,15 @@ describe.skipIf(missing.length > 0)(`a cluster, as the documents have it${leftOu
     rmSync(directory, { recursive: true, force: true })
   })
 
+  const environment = (): Record<string, string> => ({
+    PATH: `${join(directory, 'bin')}:${process.env['PATH'] ?? ''}`,
+    HOME: directory,
+    EDITOR: 'editor',
+  })
   /** To its end. @param code `kubectl diff` ends with 1 if there is a difference */
   async function run(commands: string, code = 0): Promise<Ended> {
-    const env = { PATH: `${join(directory, 'bin')}:${process.env['PATH'] ?? ''}`, HOME: directory, EDITOR: 'editor' }
     const here = { '/path/to/your/calico-etcd.yaml': 'calico-etcd.yaml' }
-    const ended = await runCommands(commands, { directory, env, here })
+    const ended = await runCommands(commands, { directory, env: environment(), here })
     expect(ended.code, `${commands}\n${ended.stdout}${ended.stderr}`).toBe(code)
     return ended
   }
@@ -206,6 +212,19 @@ describe.skipIf(missing.length > 0)(`a cluster, as the documents have it${leftOu
     expect(links.length).toBeGreaterThan(20)
     for (const link of links)
       expect(link).toMatch(/^"runbook_url":"https:\/\/wiki\.example\.org\/calico-vault-agent\/runbook#/)
+  }, 180_000)
+
+  it('what the documents name in sentences', async () => {
+    await runNamed('cluster-path', async (commands, here) => {
+      return await runCommands(commands, { directory, env: environment(), here })
+    })
+    const { spec } = await inNamespace('daemonsets', 'calico-node')
+    const { metadata } = spec?.['template'] as PodTemplate
+    expect(metadata?.annotations).toHaveProperty(['kubectl.kubernetes.io/restartedAt'])
+    if (hasPromtool) {
+      const checked = await runPromtool(['check', 'rules', join(directory, 'calico-vault-agent.rules.yaml')])
+      expect(checked).toContain('SUCCESS')
+    }
   }, 180_000)
 })
 

@@ -1,6 +1,6 @@
 /**
- * A stand-in for the CLI `vault` where it is not installed: read, list, write, kv put, policy write, secrets enable, auth enable and
- * auth list, each turned into the HTTP request that the CLI makes of it. For scripts that are exported, against a real Vault.
+ * A stand-in for the CLI `vault` where it is not installed: read, list, write, delete, kv put, policy write, secrets enable
+ * and tune, auth enable and list, each turned into the HTTP request that the CLI makes of it. For scripts that are exported, against a real Vault.
  * @see https://github.com/hashicorp/vault/tree/v1.13.1/command
  */
 import { readFileSync } from 'node:fs'
@@ -15,6 +15,8 @@ const { values, positionals } = parseArgs({
   options: {
     field: { type: 'string' },
     format: { type: 'string' },
+    detailed: { type: 'boolean' },
+    f: { type: 'boolean' },
     path: { type: 'string' },
     description: { type: 'string' },
     'max-lease-ttl': { type: 'string' },
@@ -37,6 +39,8 @@ async function run([command = '', ...args]: readonly string[]): Promise<number> 
       return await request('GET', `${first}?list=true`)
     case 'write':
       return await request('PUT', first, second === '-' ? (JSON.parse(stdin()) as object) : pairs(args.slice(1)))
+    case 'delete':
+      return await request('DELETE', first)
     case 'kv':
       if (first !== 'put') return usage()
       return await putSecret(second, pairs(args.slice(2)))
@@ -46,8 +50,10 @@ async function run([command = '', ...args]: readonly string[]): Promise<number> 
     case 'secrets':
     case 'auth': {
       if (command === 'auth' && first === 'list' && values.format === 'json') return await request('GET', 'sys/auth')
+      const tuned = { max_lease_ttl: values['max-lease-ttl'] }
+      if (command === 'secrets' && first === 'tune') return await request('POST', `sys/mounts/${second}/tune`, tuned)
       if (first !== 'enable') return usage()
-      const config = values['max-lease-ttl'] === undefined ? {} : { config: { max_lease_ttl: values['max-lease-ttl'] } }
+      const config = tuned.max_lease_ttl === undefined ? {} : { config: tuned }
       const path = `sys/${command === 'auth' ? 'auth' : 'mounts'}/${values.path ?? second}`
       return await request('POST', path, { type: second, description: values.description ?? '', ...config })
     }
@@ -62,8 +68,10 @@ async function request(method: string, path: string, body?: object): Promise<num
     process.stderr.write(`Error: ${method} ${path}: ${answer.status} ${answer.text}\n`)
     return 2
   }
-  if (values.format === 'json') process.stdout.write(`${JSON.stringify(answer.body.data, undefined, 2)}\n`)
-  if (values.field === undefined) return 0
+  if (values.field === undefined) {
+    if (method === 'GET') process.stdout.write(`${JSON.stringify(answer.body.data, undefined, 2)}\n`)
+    return 0
+  }
   const value = answer.body.data?.[values.field]
   if (value === undefined) {
     process.stderr.write(`Field "${values.field}" not present in secret\n`)
