@@ -1,4 +1,5 @@
 /** The operator's program: whatever keeps it from starting is a failure with its name, and never the end of the agent. */
+import { execFileSync } from 'node:child_process'
 import { chmodSync, closeSync, copyFileSync, mkdtempSync, openSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -51,14 +52,16 @@ it('arguments that are too long for the system', async () => {
   })
 })
 
-it('no descriptor is left', async () => {
-  const taken: number[] = []
-  try {
-    for (;;) taken.push(openSync('/dev/null', 'r'))
-  } catch {}
-  const failed = run('/bin/true').catch((error: unknown) => error)
-  for (const each of taken) closeSync(each)
-  expect(await failed).toMatchObject({ name: 'AgentError', code: 'on-publish-failed', message: '/bin/true: spawn /bin/true EMFILE' })
+it('no descriptor is left', () => {
+  const script = `
+    import { openSync } from 'node:fs'
+    const { runProgram } = await import(${JSON.stringify(new URL('../../../../agent/sidecar/on-publish/program.ts', import.meta.url))})
+    try { for (;;) openSync('/dev/null', 'r') } catch {}
+    const failure = await runProgram({ argv: ['/bin/true'], environment: {}, timeoutMs: 60000 }).catch((error) => error)
+    process.stdout.write(failure.code + ' ' + failure.message)`
+  const limited = 'ulimit -n 100; exec "$0" --input-type=module --eval "$1"'
+  const said = execFileSync('/bin/sh', ['-c', limited, process.execPath, script], { encoding: 'utf8' })
+  expect(said).toBe('on-publish-failed /bin/true: spawn /bin/true EMFILE')
 })
 
 it('is well otherwise', async () => {
