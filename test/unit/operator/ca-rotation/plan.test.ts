@@ -92,6 +92,8 @@ describe('back', () => {
 })
 
 describe('nothing goes on', () => {
+  const { ca } = target({ second: later })
+  const twice = { ...target({}), ca: [...ca, ...ca], caCount: 2 }
   const silent = [{ name: 'node3', why: 'no agent says that it is there' }]
 
   it.each([
@@ -117,6 +119,8 @@ describe('nothing goes on', () => {
     ["the CNI plugin's copy may be old", target({ first: 0, second: later }, { isCopyInStep: false })],
     ['it has ended within the last minute', target({ first: nowMs - 1000, second: later })],
     ['the agent has lost the new CA', target({ first: 0 })],
+    ['the agent has no certificate that is valid', target({ first: nowMs - hourMs, second: 0 })],
+    ['what is shown of the CAs was scraped twice', twice],
   ])('to the retirement if %s', (_, odd) => {
     const { step, changes } = plan(vault(['first', 'second'], 'second'), fleet(agent('node1', odd)))
     expect({ step, changes }).toEqual({ step: 'renew', changes: [] })
@@ -147,6 +151,18 @@ describe('nothing goes on', () => {
     [
       'the new issuer has ended',
       { ...vault([], 'first'), issuers: [issuer('first'), issuer('second', { notAfterMs: nowMs })] },
+      {},
+      'ended on',
+    ],
+    [
+      'what signs has lost its key: the old one is the way back',
+      { ...vault([], 'second'), issuers: [issuer('first'), issuer('second', { canSign: false })] },
+      {},
+      'go back with --issuer first',
+    ],
+    [
+      'what signs has ended',
+      { ...vault([], 'second'), issuers: [issuer('first'), issuer('second', { notAfterMs: nowMs })] },
       {},
       'ended on',
     ],
