@@ -18,7 +18,9 @@ const shortMs = 365 * 86_400_000
 
 type Draft = Omit<Rotation, 'isSilenceAll' | 'plan'> & Partial<Plan<Change>>
 
-export function planRotation(vault: VaultState, agents: AgentsState, intent: Intent, nowMs: number): Rotation {
+/** @param ownNowMs by the clock of whoever asks */
+export function planRotation(vault: VaultState, agents: AgentsState, intent: Intent, ownNowMs: number): Rotation {
+  const nowMs = carefulNow(agents, ownNowMs)
   const { step, phases = [], refusals = [], notes = [], waitsFor } = draftOf(vault, agents, intent, nowMs)
   const silent = silences(agents)
   const all = [...refusals, ...silent]
@@ -30,6 +32,12 @@ export function planRotation(vault: VaultState, agents: AgentsState, intent: Int
     waitsFor,
   }
   return { step, plan, isSilenceAll: refusals.length === 0 && silent.length > 0 }
+}
+
+/** A clock that is ahead must not end certificates: of the asker's and the agents' (of them the latest), the earlier counts. */
+function carefulNow({ agents }: AgentsState, ownNowMs: number): number {
+  const heard = agents.flatMap(({ heardAtMs }) => heardAtMs ?? [])
+  return heard.length === 0 ? ownNowMs : Math.min(ownNowMs, Math.max(...heard))
 }
 
 function draftOf(vault: VaultState, agents: AgentsState, intent: Intent, nowMs: number): Draft {

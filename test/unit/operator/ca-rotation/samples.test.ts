@@ -27,6 +27,7 @@ it('finds node, set, uses and what etcd said', async () => {
     stateOf({ certificate: { ...sampleCertificate, ca: { ...ca, certificates } } }),
     { ...hostCopied, component: 'calico-cni' },
     stateOf({ failure }, 'calico-cni'),
+    { type: 'heartbeat', component: 'calico-cni', nextStepAtMs: sampleNow } as const,
   ]) {
     metrics.listener(event)
   }
@@ -36,6 +37,7 @@ it('finds node, set, uses and what etcd said', async () => {
     expect(view).toEqual({
       where: 'here',
       node: 'node1',
+      heardAtMs: sampleNow,
       targets: [
         { ...nothing, component: 'calico-cni', isCopyInStep: true, isRefusedByEtcd: true },
         {
