@@ -84,11 +84,7 @@ export function askPrometheus(address: PrometheusAddress): ReadAgents {
 
 export function accountFor({ agents, silent }: Found, { nodes, count, without }: Expected): AgentsState {
   const isNamed = (name: string, each: string): boolean => name === each || hostOf(name) === each
-  const missing = nodes.flatMap((name): Silent[] => {
-    const why = whyMissing(name, agents, nodes)
-    return why === undefined ? [] : [{ name, why }]
-  })
-  const all = [...silent, ...missing]
+  const all = [...silent, ...missingOf(nodes, agents)]
   const isAccepted = ({ name }: Silent): boolean => without.some((each) => isNamed(name, each))
   const open = all.filter((each) => !isAccepted(each))
   // Whoever answers after all makes up for nobody else.
@@ -103,16 +99,19 @@ export function accountFor({ agents, silent }: Found, { nodes, count, without }:
 }
 
 /** A node may have more agents than one: what most nodes have, each must have. */
-function whyMissing(name: string, agents: readonly AgentView[], nodes: readonly string[]): string | undefined {
-  const componentsOn = (node: string): Set<string> =>
-    new Set(agents.flatMap((each) => (each.node === node ? each.targets.map(({ component }) => component) : [])))
-  if (!agents.some(({ node }) => node === name)) return 'no agent says that it is there'
-  const own = componentsOn(name)
-  const seen = [...Map.groupBy(nodes.flatMap((node) => [...componentsOn(node)]), (component) => component)]
-  const lacking = seen.flatMap(([component, { length }]) =>
-    length > nodes.length / 2 && !own.has(component) ? [component] : [],
+function missingOf(nodes: readonly string[], agents: readonly AgentView[]): Silent[] {
+  const found = new Map<string, Set<string>>(agents.map(({ node }) => [node ?? '', new Set()]))
+  for (const { node, targets } of agents) for (const { component } of targets) found.get(node ?? '')?.add(component)
+  const all = nodes.flatMap((node) => [...(found.get(node) ?? [])])
+  const common = [...Map.groupBy(all, (component) => component)].flatMap(([component, { length }]) =>
+    length > nodes.length / 2 ? [component] : [],
   )
-  return lacking.length === 0 ? undefined : `no agent of ${lacking.join(', ')} says that it is there`
+  return nodes.flatMap((name): Silent[] => {
+    const own = found.get(name)
+    if (own === undefined) return [{ name, why: 'no agent says that it is there' }]
+    const lacking = common.filter((component) => !own.has(component))
+    return lacking.length === 0 ? [] : [{ name, why: `no agent of ${lacking.join(', ')} says that it is there` }]
+  })
 }
 
 /** One that is scraped twice, or was replaced a moment ago, is one. */

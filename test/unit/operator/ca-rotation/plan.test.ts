@@ -129,7 +129,9 @@ describe('nothing goes on', () => {
   it('to the retirement by a clock that is ahead of all agents', () => {
     const agents = renewed.agents.map((each, at) => ({ ...each, heardAtMs: nowMs - at * hourMs }))
     const held = vault(['first', 'second'], 'second')
-    const inUse = { agents: [{ ...agent('node3', target({ first: later, second: later })), heardAtMs: nowMs }, ...agents] }
+    const inUse = {
+      agents: [{ ...agent('node3', target({ first: later, second: later })), heardAtMs: nowMs }, ...agents],
+    }
     const stepAt = (ms: number) => planRotation(held, { ...fleet(), ...inUse }, intent, ms).step
     expect([stepAt(nowMs), stepAt(nowMs + 24 * hourMs)]).toEqual(['renew', 'renew'])
     const old = agent('node3', target({ first: nowMs - hourMs, second: later }))
