@@ -21,7 +21,7 @@ export function openTargetDir(
   tell: (flaw: AgentError) => void,
   state?: Pick<DirectoryLock, 'claim' | 'release'>,
   renew: () => void = () => {},
-  { monotonic }: Pick<Clock, 'monotonic'> = systemClock,
+  clock: Pick<Clock, 'monotonic'> = systemClock,
 ): TargetDir {
   const directory = openSecretDir(path, attributes)
   const proof = (): string | undefined => {
@@ -32,7 +32,9 @@ export function openTargetDir(
       throw error
     }
   }
-  const lock = createDirectoryLock(path, { serve: createRenewalDesk({ proof, asked: renew, monotonic }) })
+  const lock = createDirectoryLock(path, {
+    serve: createRenewalDesk({ proof, asked: renew, monotonic: () => clock.monotonic() }),
+  })
   const told = new Set<ReasonCode>()
   return {
     ...directory,

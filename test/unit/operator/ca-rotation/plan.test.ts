@@ -134,8 +134,8 @@ describe('nothing goes on', () => {
     }
     const stepAt = (ms: number) => planRotation(held, { ...fleet(), ...inUse }, intent, ms).step
     expect([stepAt(nowMs), stepAt(nowMs + 24 * hourMs)]).toEqual(['renew', 'renew'])
-    const old = agent('node3', target({ first: nowMs - hourMs, second: later }))
-    expect(planRotation(held, fleet({ ...old, heardAtMs: nowMs }), intent, nowMs + hourMs).step).toBe('retire')
+    const ended = agent('node3', target({ first: nowMs - hourMs, second: later }))
+    expect(planRotation(held, fleet({ ...ended, heardAtMs: nowMs }), intent, nowMs + hourMs).step).toBe('retire')
   })
 
   it.each([
