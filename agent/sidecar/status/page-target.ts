@@ -1,8 +1,7 @@
 /** One target on the status page: how its certificate stands, what it is, and what has happened to it. */
 import { reasons } from '../../core/reason-catalog.ts'
 import type { Happening } from '../observe/timeline.ts'
-import { type Html, html } from './html.ts'
-import { moment } from './moment.ts'
+import { type Html, html, moment } from './html.ts'
 import { conditionOf } from './problems.ts'
 import type { CaStatus, CertificateStatus, TargetStatus } from './status.ts'
 import { describeBudget, describeLife, signs, words } from './words.ts'
