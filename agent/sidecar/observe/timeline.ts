@@ -52,22 +52,15 @@ function added(list: readonly Happening[], happening: Happening): readonly Happe
 }
 
 function happeningOf(event: AgentEvent): Omit<Happening, 'atMs'> | undefined {
-  switch (event.type) {
-    case 'found':
-      return { what: 'found', serialNumber: event.certificate.serialNumber }
-    case 'published':
-      return { what: 'published', serialNumber: event.certificate.serialNumber, reason: event.reason }
-    case 'renewal-failed':
-      return { what: 'renewal-failed', reason: event.reason, detail: event.detail }
-    case 'ca-refresh-failed':
-      return { what: 'look-failed', reason: event.reason, detail: event.detail }
-    case 'recovered':
-      return { what: 'recovered' }
-    case 'probed':
-      return event.verdict === 'unverified' && event.outcome !== 'accepted'
-        ? { what: 'unproven', reason: event.outcome, detail: event.detail }
-        : undefined
-    default:
-      return undefined
+  if (event.type === 'found') return { what: 'found', serialNumber: event.certificate.serialNumber }
+  if (event.type === 'published') {
+    return { what: 'published', serialNumber: event.certificate.serialNumber, reason: event.reason }
   }
+  if (event.type === 'renewal-failed') return { what: 'renewal-failed', reason: event.reason, detail: event.detail }
+  if (event.type === 'ca-refresh-failed') return { what: 'look-failed', reason: event.reason, detail: event.detail }
+  if (event.type === 'recovered') return { what: 'recovered' }
+  if (event.type === 'probed' && event.verdict === 'unverified' && event.outcome !== 'accepted') {
+    return { what: 'unproven', reason: event.outcome, detail: event.detail }
+  }
+  return undefined
 }

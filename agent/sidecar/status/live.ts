@@ -23,9 +23,9 @@ export async function askAgent({ listen, targets }: Pick<Config, 'listen' | 'tar
       redirect: 'error',
       signal: AbortSignal.timeout(timeoutMs),
     })
-    const text = await answer.text()
-    if (answer.status !== 200 || text.length > maxBytes) return undefined
-    body = JSON.parse(text)
+    const json = await answer.text()
+    if (answer.status !== 200 || json.length > maxBytes) return undefined
+    body = JSON.parse(json)
   } catch {
     // Whatever it is: it is not the agent, or not any more.
     return undefined
