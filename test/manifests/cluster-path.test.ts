@@ -4,18 +4,21 @@
  * test/e2e's.
  */
 import { spawnSync } from 'node:child_process'
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readRules } from '../../build/alert-rules.ts'
-import { locateServer, requireServer } from '../servers/locate.ts'
-import { type ChildServer, spawnServer } from '../support/child-server.ts'
+import { locateServer } from '../servers/locate.ts'
+import type { ChildServer } from '../support/child-server.ts'
 import type { Ended } from '../support/command.ts'
 import { commandsOf, fencedBlock, runCommands, shellBlock } from '../support/documents.ts'
 import { readDashboard } from '../support/grafana-dashboard.ts'
+import { installPrograms, type Programs } from '../support/installed-programs.ts'
+import { createKind } from '../support/kube-objects.ts'
 import { hasPromtool, runPromtool } from '../support/promtool.ts'
 import { type KubeApiserver, startKubeApiserver } from '../support/real-kube-apiserver.ts'
+import { startTokenController, writeKubeconfig } from '../support/real-token-controller.ts'
 import { plainCalico } from './calico.ts'
 import { runNamed } from './named-commands.ts'
 import { agentsOf, allContainers, type KubeObject, type PodTemplate, required, volumeAt } from './objects.ts'
@@ -36,19 +39,20 @@ describe.skipIf(missing.length > 0)(`a cluster, as the documents have it${leftOu
   let kube: KubeApiserver
   let controllers: ChildServer
   let directory: string
+  let programs: string
   /** What calico-node was before anything was done. */
   let before: object
 
   beforeAll(async () => {
     directory = mkdtempSync(join(tmpdir(), 'cluster-path-'))
     kube = await startKubeApiserver()
-    controllers = startTokenController(kube, directory)
+    controllers = startTokenController(kube, writeKubeconfig(kube, directory))
     cpSync(join(root, 'manifests'), join(directory, 'manifests'), { recursive: true })
     rmSync(join(directory, 'manifests/base/calico-etcd.yaml'), { force: true })
     writeFileSync(join(directory, 'calico-etcd.yaml'), plainCalico('https://10.0.0.1:2379', secret))
     // etcd's CA, as install.md has it in the kustomization.
     writeFileSync(join(directory, 'manifests/components/etcd-ca/etcd-ca.pem'), 'the CA of etcd')
-    makePrograms(directory)
+    programs = installPrograms(directory, programsIn(directory))
   }, 180_000)
   afterAll(async () => {
     await controllers?.kill()
@@ -56,11 +60,7 @@ describe.skipIf(missing.length > 0)(`a cluster, as the documents have it${leftOu
     rmSync(directory, { recursive: true, force: true })
   })
 
-  const environment = (): Record<string, string> => ({
-    PATH: `${join(directory, 'bin')}:${process.env['PATH'] ?? ''}`,
-    HOME: directory,
-    EDITOR: 'editor',
-  })
+  const environment = (): Record<string, string> => ({ PATH: programs, HOME: directory, EDITOR: 'editor' })
   /** To its end. @param code `kubectl diff` ends with 1 if there is a difference */
   async function run(commands: string, code = 0): Promise<Ended> {
     const here = { '/path/to/your/calico-etcd.yaml': 'calico-etcd.yaml' }
@@ -71,14 +71,15 @@ describe.skipIf(missing.length > 0)(`a cluster, as the documents have it${leftOu
   async function get(path: string): Promise<KubeObject> {
     const { status, body } = await kube.request('GET', path)
     expect({ path, status }).toEqual({ path, status: 200 })
-    return body as unknown as KubeObject
+    return body as KubeObject
   }
   const inNamespace = async (kind: string, name: string, group = 'apps/v1'): Promise<KubeObject> =>
     await get(`/apis/${group}/namespaces/kube-system/${kind}/${name}`)
-  const calicoNode = async (): Promise<PodTemplate['spec']> => {
-    const { spec } = await inNamespace('daemonsets', 'calico-node')
-    return (spec?.['template'] as PodTemplate).spec
+  const templateOf = async (...named: Parameters<typeof inNamespace>): Promise<PodTemplate> => {
+    const { spec = {} } = await inNamespace(...named)
+    return spec['template'] as PodTemplate
   }
+  const calicoNode = async (): Promise<PodTemplate['spec']> => (await templateOf('daemonsets', 'calico-node')).spec
   const staticSecret = async (): Promise<KubeObject> =>
     await get('/api/v1/namespaces/kube-system/secrets/calico-etcd-secrets')
   const encoded = Object.fromEntries(
@@ -163,17 +164,15 @@ describe.skipIf(missing.length > 0)(`a cluster, as the documents have it${leftOu
     writeFileSync(file, readFileSync(file, 'utf8').replace(/overlays\/[\w-]+/, 'overlays/per-node-users'))
     await run('kubectl apply -k my-cluster')
     await run(shellBlock('docs/install.md', 'create job'))
-    const { spec } = await inNamespace('jobs', 'calicoctl-1', 'batch/v1')
-    const pod = (spec?.['template'] as PodTemplate).spec
+    const { spec: pod } = await templateOf('jobs', 'calicoctl-1', 'batch/v1')
     expect(agentsOf(pod, image)).toHaveLength(1)
     expect(required(pod.containers, 'calicoctl').image).toMatch(/calico\/ctl:v3/)
   }, 180_000)
 
   it.each(['v3.30.7,v3.32.1', 'v3.32.1'])('upgrade.md: the provisioner is told %s', async (versions) => {
     await run(shellBlock('docs/upgrade.md', `calico-provisioner AGENT_CALICO_VERSION=${versions}\n`))
-    const { spec } = await inNamespace('deployments', 'calico-provisioner')
-    const { containers } = (spec?.['template'] as PodTemplate).spec
-    expect(required(containers, 'calico-provisioner').env).toContainEqual({
+    const { spec } = await templateOf('deployments', 'calico-provisioner')
+    expect(required(spec.containers, 'calico-provisioner').env).toContainEqual({
       name: 'AGENT_CALICO_VERSION',
       value: versions,
     })
@@ -196,7 +195,7 @@ describe.skipIf(missing.length > 0)(`a cluster, as the documents have it${leftOu
   it('monitoring.md: the rules and the dashboard, and links to a runbook of your own', async () => {
     await run('kubectl create namespace monitoring')
     // The Prometheus operator's own says more of its fields; which they are is held by promtool (test/integration/monitoring).
-    await createRuleKind(kube)
+    await createKind(kube, { group: 'monitoring.coreos.com', kind: 'PrometheusRule', plural: 'prometheusrules' })
     await expect
       .poll(async () => (await kube.request('GET', '/apis/monitoring.coreos.com/v1/prometheusrules')).status, {
         timeout: 60_000,
@@ -218,8 +217,7 @@ describe.skipIf(missing.length > 0)(`a cluster, as the documents have it${leftOu
     await runNamed('cluster-path', async (commands, here) => {
       return await runCommands(commands, { directory, env: environment(), here })
     })
-    const { spec } = await inNamespace('daemonsets', 'calico-node')
-    const { metadata } = spec?.['template'] as PodTemplate
+    const { metadata } = await templateOf('daemonsets', 'calico-node')
     expect(metadata?.annotations).toHaveProperty(['kubectl.kubernetes.io/restartedAt'])
     if (hasPromtool) {
       const checked = await runPromtool(['check', 'rules', join(directory, 'calico-vault-agent.rules.yaml')])
@@ -228,65 +226,8 @@ describe.skipIf(missing.length > 0)(`a cluster, as the documents have it${leftOu
   }, 180_000)
 })
 
-/** Of the control plane, the one that fills Secrets of service accounts. */
-function startTokenController(kube: KubeApiserver, directory: string): ChildServer {
-  const kubeconfig = join(directory, 'kubeconfig')
-  const cluster = { server: kube.url, 'certificate-authority-data': Buffer.from(kube.caPem).toString('base64') }
-  const user = {
-    'client-certificate-data': Buffer.from(kube.adminCertificatePem).toString('base64'),
-    'client-key-data': Buffer.from(kube.adminKeyPem).toString('base64'),
-  }
-  const config = {
-    apiVersion: 'v1',
-    kind: 'Config',
-    clusters: [{ name: 'here', cluster }],
-    users: [{ name: 'here', user }],
-    contexts: [{ name: 'here', context: { cluster: 'here', user: 'here' } }],
-    'current-context': 'here',
-  }
-  writeFileSync(kubeconfig, JSON.stringify(config), { mode: 0o600 })
-  return spawnServer({
-    name: 'kube-controller-manager',
-    path: requireServer('kubernetes').path,
-    args: [
-      'kube-controller-manager',
-      `--kubeconfig=${kubeconfig}`,
-      '--leader-elect=false',
-      '--bind-address=127.0.0.1',
-      '--secure-port=0',
-      '--controllers=serviceaccount-token-controller',
-      `--service-account-private-key-file=${join(kube.directory, 'sa-key.pem')}`,
-      `--root-ca-file=${join(kube.directory, 'ca.pem')}`,
-    ],
-  })
-}
-
-async function createRuleKind(kube: KubeApiserver): Promise<void> {
-  const { status, body } = await kube.request('POST', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', {
-    apiVersion: 'apiextensions.k8s.io/v1',
-    kind: 'CustomResourceDefinition',
-    metadata: { name: 'prometheusrules.monitoring.coreos.com' },
-    spec: {
-      group: 'monitoring.coreos.com',
-      names: { kind: 'PrometheusRule', plural: 'prometheusrules' },
-      scope: 'Namespaced',
-      versions: [
-        {
-          name: 'v1',
-          served: true,
-          storage: true,
-          schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
-        },
-      ],
-    },
-  })
-  expect({ status, body }).toMatchObject({ status: 201 })
-}
-
 /** What the reader has: kubectl for this cluster, an editor and somebody at it, and docker, of which only the image's name is looked at. */
-function makePrograms(directory: string): void {
-  const bin = join(directory, 'bin')
-  mkdirSync(bin)
+function programsIn(directory: string): Programs {
   const own = {
     'kustomization.yaml': fencedBlock('docs/install.md', 'yaml', '# my-cluster/kustomization.yaml'),
     'settings.env': 'VAULT_ADDR=https://vault.site:8200\nAGENT_CLUSTER=site\n',
@@ -294,13 +235,9 @@ function makePrograms(directory: string): void {
   }
   mkdirSync(join(directory, 'written'))
   for (const [name, text] of Object.entries(own)) writeFileSync(join(directory, 'written', name), text)
-  const programs: Readonly<Record<string, string>> = {
+  return {
     editor: `cp '${directory}'/written/* "$(dirname "$1")"`,
     docker: `echo "$*" >> '${directory}/docker.log'`,
     kubectl: `exec /usr/bin/env PATH="\${PATH#*:}" kubectl --kubeconfig='${directory}/kubeconfig' "$@"`,
-  }
-  for (const [name, script] of Object.entries(programs)) {
-    writeFileSync(join(bin, name), `#!/bin/bash\nset -e\n${script}\n`)
-    chmodSync(join(bin, name), 0o755)
   }
 }

@@ -81,7 +81,7 @@ export const commandsRun: readonly NamedCommand[] = [
   vault('list sys/quotas/rate-limit', /^$/, {}, 2),
   vault('secrets tune -max-lease-ttl=87600h pki', /^$/),
   vault('write pki/config/issuers default=second', /^$/),
-  vault('write pki/config/issuers default=ID', /^$/, { ID: 'FIRST' }),
+  vault('write pki/config/issuers default=ID', /^$/),
   vault('write pki/issuers/import/cert pem_bundle=@chain.pem', /^$/, { 'chain.pem': 'pki-ca.pem' }),
   vault('delete pki/issuer/OLD', /^$/, { OLD: 'second' }),
 

@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -14,6 +14,7 @@ import type { Ended } from '../support/command.ts'
 import { runCommands, shellBlock } from '../support/documents.ts'
 import { etcdAuth } from '../support/etcd-auth.ts'
 import { etcdPut } from '../support/etcd-grpc.ts'
+import { installPrograms, ownPrograms, type Programs } from '../support/installed-programs.ts'
 import { createNode, createPod, createServiceAccount, requestToken } from '../support/kube-objects.ts'
 import { type RealEtcd, startRealEtcd } from '../support/real-etcd.ts'
 import { type KubeApiserver, startKubeApiserver } from '../support/real-kube-apiserver.ts'
@@ -39,6 +40,7 @@ describe.skipIf(missing.length > 0)(`the quick path${leftOut}`, () => {
   let etcd: RealEtcd
   let api: VaultApi
   let directory: string
+  let programs: string
   let here: Record<string, string>
 
   beforeAll(async () => {
@@ -71,7 +73,7 @@ describe.skipIf(missing.length > 0)(`the quick path${leftOut}`, () => {
         .replace(/url: \S+/, `url: ${kube.url}`)
         .replace(/issuer: \S+/, `issuer: ${kube.issuer}`),
     )
-    makePrograms(directory, kube)
+    programs = installPrograms(directory, { ...ownPrograms, ...programsFor(directory, kube) })
     here = {
       'https://vault.example.org:8200': vault.address,
       'https://10.0.0.1:2379,https://10.0.0.2:2379,https://10.0.0.3:2379': etcd.endpoint,
@@ -85,9 +87,11 @@ describe.skipIf(missing.length > 0)(`the quick path${leftOut}`, () => {
     rmSync(directory, { recursive: true, force: true })
   })
 
-  const environment = (): Record<string, string> => ({
-    PATH: `${join(directory, 'bin')}:${process.env['PATH'] ?? ''}`,
-    HOME: directory,
+  const environment = (): Record<string, string> => ({ PATH: programs, HOME: directory })
+  const ofVault = () => ({
+    VAULT_ADDR: vault.address,
+    VAULT_CACERT: join(directory, 'vault-ca.pem'),
+    VAULT_TOKEN: vault.rootToken,
   })
   /** To its end, with status 0. */
   async function run(commands: string, env: Readonly<Record<string, string>> = {}): Promise<Ended> {
@@ -183,20 +187,15 @@ describe.skipIf(missing.length > 0)(`the quick path${leftOut}`, () => {
 
   it("install.md: an administrator's certificate, where etcd's servers have a CA of their own", async () => {
     writeFileSync(join(directory, '.vault-token'), vault.rootToken, { mode: 0o600 })
-    const { stdout } = await run(shellBlock('docs/install.md', 'AGENT_COMPONENT=calicoctl'))
-    expect(stdout).toContain('etcd lets calicoctl in')
+    const commands = shellBlock('docs/install.md', 'AGENT_COMPONENT=calicoctl')
+    expect((await run(commands)).stdout).toContain('etcd lets calicoctl in')
     const { validToDate, validFromDate } = published('.calico-certs/etcd-cert')
     expect(validToDate.getTime() - validFromDate.getTime()).toBeLessThan(2 * 3_600_000)
   }, 60_000)
 
   it('ca-rotation.md, step 1: a CA that lives, beside the one that signs', async () => {
-    const env = {
-      VAULT_ADDR: vault.address,
-      VAULT_CACERT: join(directory, 'vault-ca.pem'),
-      VAULT_TOKEN: vault.rootToken,
-    }
     const before = await api.root('GET', 'pki/config/issuers')
-    await run(shellBlock('docs/ca-rotation.md', 'pki/root/rotate/internal'), env)
+    await run(shellBlock('docs/ca-rotation.md', 'pki/root/rotate/internal'), ofVault())
     const { body } = await api.root('GET', 'pki/issuer/second')
     const ca = new X509Certificate(String(body.data?.['certificate']))
     expect(ca.subject).toBe('CN=Calico etcd clients 2')
@@ -205,7 +204,7 @@ describe.skipIf(missing.length > 0)(`the quick path${leftOut}`, () => {
     const after = await api.root('GET', 'pki/config/issuers')
     expect(after.body.data?.['default']).toBe(before.body.data?.['default'])
     const fingerprint = shellBlock('docs/ca-rotation.md', 'openssl x509 -noout -fingerprint').replace('NAME', 'second')
-    expect((await run(fingerprint, env)).stdout).toBe(
+    expect((await run(fingerprint, ofVault())).stdout).toBe(
       `${ca.fingerprint256.replaceAll(':', '').slice(0, 16).toLowerCase()}\n`,
     )
   }, 60_000)
@@ -215,11 +214,8 @@ describe.skipIf(missing.length > 0)(`the quick path${leftOut}`, () => {
     await api.root('POST', 'auth/approle/role/node1', { token_policies: ['calico-node'] })
     const { body } = await api.root('GET', 'pki/config/issuers')
     const env = {
-      VAULT_ADDR: vault.address,
-      VAULT_CACERT: join(directory, 'vault-ca.pem'),
-      VAULT_TOKEN: vault.rootToken,
+      ...ofVault(),
       CURL_CA_BUNDLE: join(directory, 'vault-ca.pem'),
-      ETCDCTL_API: '3',
       ETCDCTL_ENDPOINTS: etcd.endpoint,
       ETCDCTL_CACERT: join(directory, 'etcd-ca.pem'),
       ETCDCTL_CERT: join(directory, 'admin.pem'),
@@ -229,40 +225,26 @@ describe.skipIf(missing.length > 0)(`the quick path${leftOut}`, () => {
       'VAULT_ADDR/': `${vault.address}/`,
       'https://vault…:8200': vault.address,
       'HOST:2379': new URL(etcd.endpoint).host,
-      'MEMBER:2379': new URL(etcd.endpoint).host,
+      'default=ID': `default=${String(body.data?.['default'])}`,
     }
     await runNamed('quick-path', async (commands, given) => {
-      const now = Object.fromEntries(
-        Object.entries({ ...places, ...given }).map(([there, value]) => [
-          there,
-          value === 'FIRST' ? String(body.data?.['default']) : value,
-        ]),
-      )
-      return await runCommands(commands, { directory, env: { ...environment(), ...env }, here: now })
+      return await runCommands(commands, {
+        directory,
+        env: { ...environment(), ...env },
+        here: { ...given, ...places },
+      })
     })
     const after = await api.root('GET', 'pki/config/issuers')
     expect(after.body.data?.['default']).toBe(body.data?.['default'])
   }, 180_000)
 })
 
-/** What the reader has installed: the program by both names, Vault's CLI, kubectl for this cluster, and calicoctl. */
-function makePrograms(directory: string, { url }: KubeApiserver): void {
-  const bin = join(directory, 'bin')
-  mkdirSync(bin)
-  const node = process.execPath
-  const main = join(root, 'dist/main.js')
+/** kubectl for this cluster, and calicoctl. */
+function programsFor(directory: string, { url }: KubeApiserver): Programs {
   const kubectl = `--server=${url} --certificate-authority=${directory}/ca.crt --client-certificate=${directory}/kube-cert.pem --client-key=${directory}/kube-key.pem`
-  const programs: Readonly<Record<string, string>> = {
-    npx: `[ "$1" = calico-vault-agent ]; shift; exec '${node}' '${main}' "$@"`,
-    'calico-vault-agent': `exec '${node}' '${main}' "$@"`,
-    node: `[ "$1" = /app/main.js ]; shift; exec '${node}' '${main}' "$@"`,
-    vault: `exec '${node}' '${join(root, 'test/support/vault-cli.ts')}' "$@"`,
+  return {
     kubectl: `exec /usr/bin/env PATH="\${PATH#*:}" kubectl ${kubectl} "$@"`,
     // It is in no registry of ours: what it needs is that etcd lets its certificate in.
     calicoctl: `ETCDCTL_API=3 etcdctl --endpoints "$ETCD_ENDPOINTS" --cacert "$ETCD_CA_CERT_FILE" --cert "$ETCD_CERT_FILE" --key "$ETCD_KEY_FILE" get --prefix /calico/resources/v3/projectcalico.org/nodes/ >&2 && echo etcd lets calicoctl in`,
-  }
-  for (const [name, script] of Object.entries(programs)) {
-    writeFileSync(join(bin, name), `#!/bin/bash\nset -e\n${script}\n`)
-    chmodSync(join(bin, name), 0o755)
   }
 }

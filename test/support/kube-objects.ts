@@ -111,3 +111,22 @@ async function expectSuccess(kube: Kube, method: string, path: string, body?: ob
   if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`)
   return answer.body
 }
+
+/** A kind of somebody else's, with whatever fields. */
+export async function createKind(
+  kube: KubeApiserver,
+  { group, kind, plural }: { readonly group: string; readonly kind: string; readonly plural: string },
+): Promise<void> {
+  const schema = { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } }
+  await create(kube, '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: `${plural}.${group}` },
+    spec: {
+      group,
+      names: { kind, plural },
+      scope: 'Namespaced',
+      versions: [{ name: 'v1', served: true, storage: true, schema }],
+    },
+  })
+}

@@ -1,12 +1,13 @@
 /** The commands of docs/sources.md as they are written there, on a real Vault: the node's agent publishes what they write, and no other may read it. */
 import { spawnSync } from 'node:child_process'
-import { chmodSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { startAgent } from '../../support/agent-in-process.ts'
 import { createCa } from '../../support/certificates.ts'
 import { runCommands, shellBlock } from '../../support/documents.ts'
 import { describeVault, realVaultSubject } from '../../support/each-vault.ts'
+import { installPrograms } from '../../support/installed-programs.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 import { createTestNode, type Lab, withLab } from './lab.ts'
 import { readPublished } from './published.ts'
@@ -57,11 +58,8 @@ describeVault(realVaultSubject, `docs/sources.md${hasJq ? '' : ' (left out: no j
 async function runBlock({ vault }: Lab, files: Readonly<Record<string, string>>): Promise<void> {
   const directory = tempDir()
   for (const [name, text] of Object.entries(files)) writeFileSync(join(directory, name), text)
-  const cli = join(import.meta.dirname, '../../support/vault-cli.ts')
-  writeFileSync(join(directory, 'vault'), `#!/bin/sh\nexec '${process.execPath}' '${cli}' "$@"\n`)
-  chmodSync(join(directory, 'vault'), 0o755)
   const env = {
-    PATH: `${directory}:${process.env['PATH'] ?? ''}`,
+    PATH: installPrograms(directory),
     VAULT_ADDR: vault.address,
     VAULT_CACERT: vault.caFile,
     VAULT_TOKEN: vault.rootToken,

@@ -1,10 +1,11 @@
 /** The commands of docs/ca-rotation.md as they are written there: from one CA to the next, on a real Vault, beside agents whose hours the test lets pass. */
-import { chmodSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import type { Ended } from '../../support/command.ts'
 import { commandsOf, runCommands, shellBlock } from '../../support/documents.ts'
 import { describeVault, realVaultSubject } from '../../support/each-vault.ts'
+import { installPrograms } from '../../support/installed-programs.ts'
 import { serveMetrics } from '../../support/metrics-server.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 import { withLab } from '../agent/lab.ts'
@@ -31,9 +32,7 @@ describeVault(realVaultSubject, 'docs/ca-rotation.md', ({ start }) => {
 
         const directory = tempDir()
         writeFileSync(join(directory, 'ca.pem'), vault.caPem)
-        const main = join(import.meta.dirname, '../../../dist/main.js')
-        writeFileSync(join(directory, 'calico-vault-agent'), `#!/bin/sh\nexec '${process.execPath}' '${main}' "$@"\n`)
-        chmodSync(join(directory, 'calico-vault-agent'), 0o755)
+        const path = installPrograms(directory)
         const [exported, agents, status, make, take, ...more] = commandsOf(
           shellBlock('docs/ca-rotation.md', 'rotate-ca status'),
         )
@@ -42,7 +41,7 @@ describeVault(realVaultSubject, 'docs/ca-rotation.md', ({ start }) => {
           // What asks on a terminal is answered beforehand, and nobody waits for ten seconds.
           await runCommands([exported, agents, command?.replace(' apply ', ' apply --yes --poll 100ms ')].join('\n'), {
             directory,
-            env: { PATH: `${directory}:${process.env['PATH'] ?? ''}` },
+            env: { PATH: path },
             here: {
               'https://vault.example.org:8200': vault.address,
               'VAULT_TOKEN=…': `VAULT_TOKEN=${vault.rootToken}`,
