@@ -5,8 +5,11 @@ import { readSmallFile, systemFiles, UnfitFileError } from '../../core/files.ts'
 
 const mostBytes = 64
 
-/** @throws AgentError if nobody was signaled */
-export function signalProcess(signal: NodeJS.Signals, pidFile: string): string {
+/**
+ * @param signal 0: only whether the process could be signaled
+ * @throws AgentError if nobody was signaled
+ */
+export function signalProcess(signal: NodeJS.Signals | 0, pidFile: string): string {
   const pid = readPid(pidFile)
   try {
     process.kill(pid, signal)

@@ -21,7 +21,8 @@ it('finds node, set, uses and what etcd said', async () => {
     serialNumber: '1',
     notAfterMs: sampleNow,
   } as const
-  const failure = { reason: 'etcd-rejected-certificate', detail: '', retryAtMs: sampleNow } as const
+  const times = { atMs: sampleNow, firstAtMs: sampleNow, retryAtMs: sampleNow }
+  const failure = { reason: 'etcd-rejected-certificate', detail: '', ...times } as const
   for (const event of [
     sampleEvents.started,
     stateOf({ certificate: { ...sampleCertificate, ca: { ...ca, certificates } } }),
