@@ -1,9 +1,31 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
+
+/** Whatever takes longest begins first, also on a machine that has run nothing before: its end is the end of all. */
+const longest = [
+  'faults/cluster',
+  'faults/matrix',
+  'agent/cluster',
+  'setup-vault/apply',
+  'agent/etcd-probe',
+  'etcd/watch',
+]
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rankOf = ({ moduleId }: TestSpecification): number => {
+      const rank = longest.findIndex((name) => moduleId.endsWith(`/${name}.test.ts`))
+      return rank < 0 ? longest.length : rank
+    }
+    return (await super.sort(files)).toSorted((one, other) => rankOf(one) - rankOf(other))
+  }
+}
 
 export default defineConfig({
   test: {
     pool: 'forks',
+    sequence: { sequencer: LongestFirst },
     // Most of a test against a real server is waiting for it. Without this, two cores get one worker.
     maxWorkers: availableParallelism() + 1,
     testTimeout: 60_000,

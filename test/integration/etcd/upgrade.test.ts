@@ -131,7 +131,7 @@ for (const version of etcdVersions) {
     })
 
     it('4. the old rights go, and the new version goes on', async () => {
-      const [apply] = await follow('4. Take the old rights away')
+      const [apply] = await follow('4. Revoke the old rights')
       expect(apply?.stdout).toContain(`revoke readwrite ${resources}tiers/adminnetworkpolicy`)
       expect(await wronglyDenied(asksBy(after))).toEqual([])
       expect((await wronglyDenied(asksOf('calico-node', before, 'startup-restart'))).join()).toContain(

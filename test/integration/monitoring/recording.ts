@@ -95,5 +95,7 @@ export function podOf(node: string, phase: 'Running' | 'Pending', minutes: numbe
 function withLabels(sample: string, labels: TargetLabels): string {
   const [, name = '', own = ''] = /^(\w+)(?:\{(.*)\})?$/.exec(sample) ?? []
   const added = Object.entries(labels).map(([label, value]) => `${label}=${JSON.stringify(value)}`)
-  return `${name}{${[...(own === '' ? [] : [own]), ...added].join(',')}}`
+  // As Prometheus does with a label of the same name, unless it is told to honor it.
+  const renamed = own.replaceAll(/(\w+)(?==")/g, (label) => (label in labels ? `exported_${label}` : label))
+  return `${name}{${[...(renamed === '' ? [] : [renamed]), ...added].join(',')}}`
 }
