@@ -131,7 +131,7 @@ function checkRunbookUrl(reader: EnvironmentReader): void {
   reader.problem('AGENT_RUNBOOK_URL', `is ${quote(url)}; it must be an http or https URL without a fragment`)
 }
 
-/** What health, metrics and log need; also where there is no Vault. */
+/** What health, metrics and log need; even if there is no Vault. */
 export function readObservation(reader: EnvironmentReader): Pick<Config, 'listen' | 'log'> {
   return {
     listen: readListen(reader),

@@ -19,7 +19,7 @@ export interface Happening {
   readonly serialNumber?: string
   readonly renewAtMs?: number
   readonly retryAtMs?: number
-  /** How often in a row, where it is more than once; `atMs` is the last time. */
+  /** How often in a row, if it is more than once; `atMs` is the last time. */
   readonly times?: number
   readonly firstAtMs?: number
 }

@@ -17,11 +17,11 @@ import { openSecretDir } from '../store/secret-dir.ts'
 export interface Status {
   readonly node: string
   readonly atMs: number
-  /** Of the agent that runs; undefined where none answers. */
+  /** Of the agent that runs; undefined if none answers. */
   readonly version: string | undefined
   /** Where Vault answered last, if it has several addresses and the agent has asked one. */
   readonly vaultAddress: string | undefined
-  /** What the running agent has seen of Vault; undefined without one, and where certificates come from elsewhere. */
+  /** What the running agent has seen of Vault; undefined without one, and if certificates come from elsewhere. */
   readonly vault?: VaultSight | undefined
   readonly targets: readonly TargetStatus[]
 }
@@ -40,7 +40,7 @@ export interface TargetStatus {
   readonly hasAgent?: boolean
   readonly certificate: CertificateStatus | undefined
   readonly ca: readonly CaStatus[]
-  /** Newest first; empty where no agent answers. */
+  /** Newest first; empty if no agent answers. */
   readonly happenings: readonly Happening[]
   readonly failure: Happening | undefined
   /** Why its consumers could not be told of it (AGENT_ON_PUBLISH). */
