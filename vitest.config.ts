@@ -18,6 +18,7 @@ class LongestFirst extends BaseSequencer {
       const rank = longest.findIndex((name) => moduleId.endsWith(`/${name}.test.ts`))
       return rank < 0 ? longest.length : rank
     }
+    // oxlint-disable-next-line unicorn/no-array-sort -- that of the sequencer, not of an array
     return (await super.sort(files)).toSorted((one, other) => rankOf(one) - rankOf(other))
   }
 }

@@ -1,6 +1,6 @@
 /** Owns how findings are shown: text for people, JSON for programs, and the exit code of the worst. */
 
-import { runbookOf } from '../core/reason.ts'
+import { doctorPageOf, runbookOf } from '../core/reason.ts'
 import { reasons } from '../core/reason-catalog.ts'
 import { plural } from '../core/text.ts'
 import type { Finding, Status } from '../operator/doctor/check.ts'
@@ -25,7 +25,7 @@ export function findingText(finding: Finding, paint: Paint): string {
 /** What to do, and where it is told at length: the runbook for a reason, or the page of the checks. */
 function help({ status, advice, code, check }: Finding): { advice: string | undefined; see: string | undefined } {
   if (status === 'ok' || status === 'skipped') return { advice, see: undefined }
-  const see = code === undefined ? `docs/doctor.md#${check}` : runbookOf(code)
+  const see = code === undefined ? doctorPageOf(check) : runbookOf(code)
   return { advice: advice ?? (code === undefined ? undefined : reasons[code].advice), see }
 }
 

@@ -10,6 +10,7 @@ import { reportFailure } from './failure.ts'
 const texts: Readonly<Record<RenewalAnswer, string>> = {
   asked: 'renewal asked for; `status` shows what came of it',
   refused: 'the agent refused: what is published has just changed, or this user cannot read it. Try again',
+  'too-soon': 'the agent was asked a moment ago; `status` shows what came of it. It may be asked again after 10 s',
   nobody: 'no agent runs for this directory. Start it: it renews by itself what is due',
   unanswered: 'the agent did not answer: it is too busy, or a version without this command. Send it SIGHUP',
 }

@@ -14,7 +14,6 @@ import { makeStep } from '../operator/ca-rotation/apply.ts'
 import { findStaleConsumers } from '../operator/ca-rotation/consumers.ts'
 import { wording } from '../operator/ca-rotation/describe.ts'
 import { planRotation } from '../operator/ca-rotation/plan.ts'
-import { rotationRights } from '../operator/ca-rotation/rights.ts'
 import {
   type AgentsState,
   type Change,
@@ -23,7 +22,7 @@ import {
   steps,
   type VaultState,
 } from '../operator/ca-rotation/state.ts'
-import { type RotationVault, readVaultState } from '../operator/ca-rotation/vault-state.ts'
+import { type RotationVault, readVaultState, rotationRights } from '../operator/ca-rotation/vault-state.ts'
 import { parseNodeNames } from '../operator/etcd/nodes.ts'
 import { openVaultAdmin } from '../operator/vault-setup/admin.ts'
 import { explainDenial } from '../operator/vault-setup/rights.ts'

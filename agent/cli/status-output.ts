@@ -2,9 +2,10 @@
 import { isoTime } from '../core/clock.ts'
 import { formatDuration } from '../core/duration.ts'
 import { runbookOf } from '../core/reason.ts'
-import { reasons } from '../core/reason-catalog.ts'
+import { type ReasonCode, reasons } from '../core/reason-catalog.ts'
 import type { Happening } from '../sidecar/observe/timeline.ts'
 import type { CaStatus, Status, TargetStatus } from '../sidecar/status/status.ts'
+import { describeBudget, describeVault } from '../sidecar/status/words.ts'
 import type { Paint } from './terminal.ts'
 
 const colors = { good: '+', late: '!', expired: '-', unreadable: '-', missing: '-' } as const
@@ -19,15 +20,15 @@ function standing({ state, failure, hasAgent }: TargetStatus): [string, '+' | '!
 /** Those of the timeline that are shown; `--output json` has all. */
 const shownHappenings = 5
 
-export function statusText({ node, atMs, version, vaultAddress, targets }: Status, paint: Paint): string {
+export function statusText({ node, atMs, version, vault, vaultAddress, targets }: Status, paint: Paint): string {
   const agent = version === undefined ? 'no agent answers: from disk alone' : `agent ${version}`
-  const vault = vaultAddress === undefined ? '' : `; Vault answers at ${vaultAddress}`
-  const head = `${paint(node, 'bold')} at ${iso(atMs)} (${agent}${vault})`
+  const seen = vault === undefined ? '' : `\n${describeVault(vault, vaultAddress, atMs)}`
+  const head = `${paint(node, 'bold')} at ${iso(atMs)} (${agent})${seen}`
   return `${[head, ...targets.map((target) => targetText(target, atMs, paint))].join('\n\n')}\n`
 }
 
 function targetText(target: TargetStatus, nowMs: number, paint: Paint): string {
-  const { component, directory, problem, certificate, ca, failure, happenings } = target
+  const { component, directory, problem, certificate, ca, budget, happenings } = target
   const rows: [string, string][] = []
   if (problem !== undefined) rows.push(['problem', problem])
   if (target.hasAgent === false) rows.push(['agent', 'none runs for this directory: nothing renews what is in it'])
@@ -55,7 +56,8 @@ function targetText(target: TargetStatus, nowMs: number, paint: Paint): string {
   for (const [index, each] of ca.entries()) {
     rows.push([index === 0 ? 'CA set' : '', `${each.name}, until ${iso(each.notAfterMs)}${useOf(each)}`])
   }
-  if (failure?.reason !== undefined) rows.push(...failureRows(failure, failure.reason))
+  if (budget !== undefined) rows.push(['budget', `${describeBudget(budget)} in the last hour`])
+  rows.push(...troubleRows(target))
   for (const [index, each] of happenings.slice(0, shownHappenings).entries()) {
     rows.push([index === 0 ? 'happened' : '', happeningText(each)])
   }
@@ -69,10 +71,22 @@ function useOf({ isInUse, verifiesEtcd }: CaStatus): string {
   return isInUse ? '' : ', not in use'
 }
 
-function failureRows({ atMs, detail = '' }: Happening, reason: NonNullable<Happening['reason']>): [string, string][] {
+function troubleRows({ failure, unproven, notTold }: TargetStatus): [string, string][] {
+  return [
+    ...(failure === undefined ? [] : explained('failure', failure, `, ${iso(failure.atMs)}`)),
+    ...(unproven === undefined ? [] : explained('etcd', unproven)),
+    ...(notTold === undefined ? [] : explained('consumers', notTold)),
+  ]
+}
+
+function explained(
+  name: string,
+  { reason, detail }: { readonly reason: ReasonCode; readonly detail: string },
+  rest = '',
+): [string, string][] {
   const { summary, advice } = reasons[reason]
   return [
-    ['failure', `${summary} (${reason}), ${iso(atMs)}`],
+    [name, `${summary} (${reason})${rest}`],
     ['', detail],
     ['', `→ ${advice}`],
     ['', `  ${runbookOf(reason)}`],

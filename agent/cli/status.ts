@@ -4,7 +4,7 @@ import { parseConfig } from '../config/config.ts'
 import { systemClock } from '../core/clock.ts'
 import { statusJson } from '../sidecar/status/json.ts'
 import { askAgent } from '../sidecar/status/live.ts'
-import { readStatus, type Status } from '../sidecar/status/status.ts'
+import { nothingTold, readStatus, type Status } from '../sidecar/status/status.ts'
 import { isHeld } from '../sidecar/store/directory-lock.ts'
 import type { StatusOptions } from './command-line.ts'
 import { exitCodes } from './exit-codes.ts'
@@ -20,14 +20,9 @@ export async function status({ watch, output }: StatusOptions): Promise<number> 
   try {
     const config = parseConfig(process.env, hostname())
     const read = async (): Promise<Status> => {
-      const live = await askAgent(config)
-      const now = readStatus(
-        config,
-        { version: live?.version, vaultAddress: live?.vaultAddress },
-        live?.of ?? (() => []),
-        systemClock.now(),
-      )
-      return live === undefined ? await withAgents(now) : now
+      const told = await askAgent(config)
+      const now = readStatus(config, told ?? nothingTold, systemClock.now())
+      return told === undefined ? await withAgents(now) : now
     }
     const paint = painter(process.stdout.isTTY, process.env)
     const isScreen = watch && output === 'text' && process.stdout.isTTY

@@ -126,9 +126,15 @@ function readCluster(reader: EnvironmentReader): string {
 
 /** It becomes a link on the page and in messages (core/reason.ts). */
 function checkRunbookUrl(reader: EnvironmentReader): void {
-  const url = reader.optional('AGENT_RUNBOOK_URL')
-  if (url === undefined || (/^https?:\/\/[^\s"'<>#]+$/.test(url) && URL.canParse(url))) return
-  reader.problem('AGENT_RUNBOOK_URL', `is ${quote(url)}; it must be an http or https URL without a fragment`)
+  const text = reader.optional('AGENT_RUNBOOK_URL')
+  if (text === undefined) return
+  const url = /^https?:\/\/[^\s"'<>#]+$/.test(text) && URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined) {
+    reader.problem('AGENT_RUNBOOK_URL', `is ${quote(text)}; it must be an http or https URL without a fragment`)
+  } else if (url.username + url.password !== '') {
+    // Everybody who may ask for the health would read it.
+    reader.problem('AGENT_RUNBOOK_URL', 'holds a user or a password in its URL; leave it out')
+  }
 }
 
 /** What health, metrics and log need; even if there is no Vault. */

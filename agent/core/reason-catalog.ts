@@ -4,13 +4,8 @@
  */
 
 import type { Reason, RetryClass } from './reason.ts'
-import { rotationReasons } from './reasons/ca-rotation.ts'
-import { consumerReasons } from './reasons/consumer.ts'
-import { etcdReasons } from './reasons/etcd.ts'
-import { kubeReasons } from './reasons/kubernetes.ts'
-import { sourceReasons } from './reasons/source.ts'
-import { storeReasons } from './reasons/store.ts'
-import { setupReasons } from './reasons/vault-setup.ts'
+import { etcdReasons, kubeReasons, rotationReasons, setupReasons } from './reasons/operator.ts'
+import { consumerReasons, sourceReasons, storeReasons } from './reasons/sidecar.ts'
 
 const renewal = (summary: string): Reason => ({ about: 'renewal', retry: 'local', summary, advice: 'Nothing to do.' })
 const gate = (summary: string, advice: string): Reason => ({ about: 'gate', retry: 'refused', summary, advice })

@@ -30,6 +30,12 @@ export function runbookOf(name: string): string {
   return `${runbook()}#${name.toLowerCase()}`
 }
 
+/** Where doctor.md tells about a check: beside the runbook, if that stands where it is called so (`…/runbook.md`, `…/runbook/`). */
+export function doctorPageOf(check: string): string {
+  const name = /\brunbook(?=(\.\w+|\/)?$)/
+  return `${name.test(runbook()) ? runbook().replace(name, 'doctor') : 'docs/doctor.md'}#${check}`
+}
+
 /** AGENT_RUNBOOK_URL of this process, else that of the build (build/build.ts). Empty is unset, as for every variable. */
 function runbook(): string {
   return process.env['AGENT_RUNBOOK_URL']?.trim() || process.env['RUNBOOK_URL_OF_BUILD'] || 'docs/runbook.md'

@@ -15,6 +15,7 @@ import type { AgentEvent, EventHub, Listener } from './observe/events.ts'
 import { createHealth } from './observe/health.ts'
 import { createLog } from './observe/log.ts'
 import { createMetrics } from './observe/metrics.ts'
+import { createPresent } from './observe/present.ts'
 import { createProvisionHealth } from './observe/provision-health.ts'
 import type { ProvisionMetricsOptions } from './observe/provision-metrics.ts'
 import { type ObserveServer, type StatusPath, startObserveServer } from './observe/server.ts'
@@ -97,10 +98,12 @@ export function observe({
   const ofTargets = createHealth(targets, clock, agent?.vault?.timeoutMs ?? 0)
   const health = provision === undefined ? ofTargets : createProvisionHealth(ofTargets, clock)
   const log = createLog(output.log, clock)
+  const present = createPresent(clock)
   const timeline = createTimeline(targets, clock)
   hub.attach((event) => {
     metrics.listener(event)
     health.listener(event)
+    present.listener(event)
     timeline.listener(event)
     log(event)
     alsoTold?.(event)
@@ -109,7 +112,7 @@ export function observe({
     agent &&
     (async (path: StatusPath) => {
       const { answerStatus } = await import('./status/status-page.ts')
-      return answerStatus(path, { config: agent, version, timeline, clock })
+      return answerStatus(path, { config: agent, version, present, timeline, clock })
     })
   if (listen === undefined) return undefined
   const container = readContainer()

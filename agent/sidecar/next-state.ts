@@ -144,7 +144,10 @@ function failed(
   // What somebody else makes is polled as often as ever: they may have mended it.
   const delayMs = issues ? plannedMs : Math.min(plannedMs, pollEveryMs(runwayMs))
   const retry = { retryAtMono: mono + delayMs, retryAtWallMs: wallMs + delayMs }
-  const failure = { error, during, inputs, backoff, ...retry, isFallbackTried: false, isOver: false }
+  const before = state.failure
+  const isSame = before !== undefined && !before.isOver && before.error.code === code
+  const times = { atWallMs: wallMs, firstAtWallMs: isSame ? before.firstAtWallMs : wallMs, ...retry }
+  const failure = { error, during, inputs, backoff, ...times, isFallbackTried: false, isOver: false }
   // What could not be repaired is inspected anew; and who else has the directory publishes there.
   const mustInspect = during === 'repair' || code === 'directory-in-use'
   return mustInspect ? { ...state, failure, inspected: undefined, repair: undefined } : { ...state, failure }

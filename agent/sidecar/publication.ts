@@ -23,10 +23,8 @@ export async function publish(
   await directory.claim()
   const startedAtMono = clock.monotonic()
   directory.publish(bundle.text, new Date(clock.now()))
-  const isFallback = fallbackReasons.has(reason)
-  const certificate = adopt(context, bundle, { issuedAtMs, isFallback })
-  const origin = isFallback ? { isFallback } : {}
-  emit({ type: 'published', component, reason, ...origin, durationMs: clock.monotonic() - startedAtMono, certificate })
+  const certificate = adopt(context, bundle, { issuedAtMs, isFallback: fallbackReasons.has(reason) })
+  emit({ type: 'published', component, reason, durationMs: clock.monotonic() - startedAtMono, certificate })
 }
 
 /** Takes what stands in the directory as the published bundle. */

@@ -65,7 +65,7 @@ export function createAgent({ config, clock, random, emit, beforeConnect }: Agen
     const state = stateDirectory === undefined ? undefined : openStateDir(join(stateDirectory, component))
     const tell = ({ code: reason, message: detail }: AgentError): void =>
       emit({ type: 'store-flaw', component, reason, detail })
-    const directory = openTargetDir(target.directory, config.files, tell, state, () => loop.renewNow())
+    const directory = openTargetDir(target.directory, config.files, tell, state, () => loop.renewNow(), clock)
     const admit = probe && createAdmission({ component, probe, clock, now: skew.now, emit })
     const loop = createTargetLoop({
       target,

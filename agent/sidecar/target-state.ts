@@ -13,7 +13,7 @@ import type { Validity } from '../pki/certificate.ts'
 import { windowMs } from './budget.ts'
 import type { CaHistory } from './ca-history.ts'
 import type { InputStates } from './inputs.ts'
-import type { PublishedCertificate, TargetView, Verification } from './observe/events.ts'
+import type { PublishedCertificate, TargetFailure, TargetView, Verification } from './observe/events.ts'
 import type { RenewalPlan, RenewalPlanner } from './schedule.ts'
 import type { Candidate } from './source/source.ts'
 
@@ -44,6 +44,9 @@ export interface Failure {
   /** What it was about, as it was then (inputs.ts). */
   readonly inputs: InputStates
   readonly backoff: BackoffState
+  readonly atWallMs: number
+  /** When attempts began to fail for this reason. */
+  readonly firstAtWallMs: number
   readonly retryAtMono: number
   readonly retryAtWallMs: number
   /** Whether a certificate was looked for elsewhere since. */
@@ -142,13 +145,15 @@ export const unknownTarget: TargetState = {
 export function viewOf({ certificate, failure, verification, issued }: TargetState): TargetView {
   return {
     certificate,
-    failure:
-      failure === undefined || failure.isOver
-        ? undefined
-        : { reason: failure.error.code, detail: failure.error.message, retryAtMs: failure.retryAtWallMs },
+    failure: failure === undefined || failure.isOver ? undefined : viewOfFailure(failure),
     verification,
     budget: issued && { limit: issued.limit, spentUntilMs: issued.atWallMs.map((ms) => ms + windowMs) },
   }
+}
+
+function viewOfFailure({ error, atWallMs, firstAtWallMs, retryAtWallMs }: Failure): TargetFailure {
+  const { code: reason, message: detail } = error
+  return { reason, detail, atMs: atWallMs, firstAtMs: firstAtWallMs, retryAtMs: retryAtWallMs }
 }
 
 /** Whether there is something new to tell. */

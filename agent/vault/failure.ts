@@ -3,7 +3,7 @@ import { AgentError, messageOf, systemCode } from '../core/errors.ts'
 import { field } from '../core/json.ts'
 import type { ReasonCode } from '../core/reason-catalog.ts'
 import { oneLine } from '../core/text.ts'
-import { isTlsCode, tlsText } from '../core/tls-error.ts'
+import { isTlsCode, tlsText } from '../core/tls.ts'
 import type { Operation } from './vault-event.ts'
 
 export interface Answer {

@@ -1,7 +1,6 @@
 /** Owns putting Calico with the agent into a cluster: an overlay over Calico's own manifest, with this cluster's settings. */
 import { cpSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseAllDocuments } from 'yaml'
 import { upstream } from '../manifests/calico.ts'
 import type { Cluster } from './cluster.ts'
 import { agentImage, agentTag } from './images.ts'
@@ -81,27 +80,4 @@ export async function rolledOut({ kubectl }: Cluster): Promise<void> {
   await Promise.all(
     ['daemonset/calico-node', 'deployment/calico-kube-controllers'].map((name) => kubectl.run(...status, name)),
   )
-}
-
-/** Calico with one certificate for all, in its Secret: what a cluster runs before the agent. */
-export function plainCalico(endpoint: string, secret: Readonly<Record<string, string>>): string {
-  return parseAllDocuments(upstream)
-    .map((document) => {
-      const object = document.toJS() as { kind: string; metadata: { name: string }; data?: Record<string, string> }
-      if (object.kind === 'Secret') {
-        object.data = Object.fromEntries(
-          Object.entries(secret).map(([name, pem]) => [name, Buffer.from(pem).toString('base64')]),
-        )
-      }
-      if (object.kind === 'ConfigMap' && object.metadata.name === 'calico-config') {
-        const files = {
-          etcd_ca: '/calico-secrets/etcd-ca',
-          etcd_cert: '/calico-secrets/etcd-cert',
-          etcd_key: '/calico-secrets/etcd-key',
-        }
-        object.data = { ...object.data, ...files, etcd_endpoints: endpoint }
-      }
-      return JSON.stringify(object)
-    })
-    .join('\n---\n')
 }

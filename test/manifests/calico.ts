@@ -1,7 +1,7 @@
 /** Owns Calico's manifest for tests: as it is, and changed in the ways in which other versions and other people's copies differ. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseAllDocuments } from 'yaml'
+import { parseAllDocuments, stringify } from 'yaml'
 
 /** Unchanged, but for the place of etcd that every user fills in. */
 export const upstream = readFileSync(join(import.meta.dirname, 'data/calico-etcd-v3.32.1.yaml'), 'utf8').replace(
@@ -62,6 +62,30 @@ export const variants: Readonly<Record<string, string>> = {
     .filter(({ kind }) => kind !== 'Secret')
     .map((each) => JSON.stringify(each))
     .join('\n---\n'),
+}
+
+/** Calico with one certificate for all, in its Secret: what a cluster runs before the agent. */
+export function plainCalico(endpoint: string, secret: Readonly<Record<string, string>>): string {
+  return parseAllDocuments(upstream)
+    .map((document) => {
+      const object = document.toJS() as { kind: string; metadata: { name: string }; data?: Record<string, string> }
+      if (object.kind === 'Secret') {
+        object.data = Object.fromEntries(
+          Object.entries(secret).map(([name, pem]) => [name, Buffer.from(pem).toString('base64')]),
+        )
+      }
+      if (object.kind === 'ConfigMap' && object.metadata.name === 'calico-config') {
+        const files = {
+          etcd_ca: '/calico-secrets/etcd-ca',
+          etcd_cert: '/calico-secrets/etcd-cert',
+          etcd_key: '/calico-secrets/etcd-key',
+        }
+        object.data = { ...object.data, ...files, etcd_endpoints: endpoint }
+      }
+      // As people have it: kubectl takes several objects of a file in YAML only.
+      return stringify(object)
+    })
+    .join('---\n')
 }
 
 function documents(): Json[] {

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parseConfig } from '../../agent/config/config.ts'
+import { fencedBlock, shellBlock } from '../support/documents.ts'
 import { upstream } from './calico.ts'
 import { kustomize, leftOut, render } from './kustomize.ts'
 import { agentsOf, environmentOf, object, workload } from './objects.ts'
@@ -10,17 +11,9 @@ import { agentsOf, environmentOf, object, workload } from './objects.ts'
 const root = join(import.meta.dirname, '../..')
 const install = readFileSync(join(root, 'docs/install.md'), 'utf8')
 
-/** The fenced block that holds `text`. */
-function block(language: string, text: string): string {
-  const blocks = install.split(`\`\`\`${language}\n`).map((each) => each.split('```')[0] ?? '')
-  const found = blocks.find((each) => each.includes(text))
-  if (found === undefined) throw new Error(`docs/install.md has no ${language} with ${text}`)
-  return found
-}
-
 describe('docs/install.md', () => {
   it("gives an administrator's one-off certificate variables that the agent takes", () => {
-    const lines = block('sh', 'AGENT_COMPONENT=calicoctl').split('\n')
+    const lines = shellBlock('docs/install.md', 'AGENT_COMPONENT=calicoctl').split('\n')
     const exported = lines.slice(0, 4).map((line) => line.replace(/ {2,}#.*/, ''))
     const assigned = exported.flatMap((line) => line.replace('export ', '').split(' '))
     const env = Object.fromEntries(
@@ -55,7 +48,10 @@ describe('docs/install.md', () => {
     const objects = render('own', {
       calico: upstream,
       files: {
-        'own/kustomization.yaml': block('yaml', 'registry.example.org').replaceAll('../manifests/', '../'),
+        'own/kustomization.yaml': fencedBlock('docs/install.md', 'yaml', 'registry.example.org').replaceAll(
+          '../manifests/',
+          '../',
+        ),
         'own/settings.env': 'VAULT_ADDR=https://vault.site:8200\nAGENT_CLUSTER=site\n',
         'own/vault-ca.pem': '-----BEGIN CERTIFICATE-----',
         'components/etcd-ca/etcd-ca.pem': 'a CA',

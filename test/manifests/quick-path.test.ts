@@ -19,6 +19,7 @@ import { type RealEtcd, startRealEtcd } from '../support/real-etcd.ts'
 import { type KubeApiserver, startKubeApiserver } from '../support/real-kube-apiserver.ts'
 import { type RealVault, startRealVault } from '../support/real-vault.ts'
 import { type VaultApi, vaultApi } from '../support/vault-api.ts'
+import { runNamed } from './named-commands.ts'
 
 const root = join(import.meta.dirname, '../..')
 const namespace = 'kube-system'
@@ -84,10 +85,13 @@ describe.skipIf(missing.length > 0)(`the quick path${leftOut}`, () => {
     rmSync(directory, { recursive: true, force: true })
   })
 
+  const environment = (): Record<string, string> => ({
+    PATH: `${join(directory, 'bin')}:${process.env['PATH'] ?? ''}`,
+    HOME: directory,
+  })
   /** To its end, with status 0. */
   async function run(commands: string, env: Readonly<Record<string, string>> = {}): Promise<Ended> {
-    const path = `${join(directory, 'bin')}:${process.env['PATH'] ?? ''}`
-    const ended = await runCommands(commands, { directory, env: { PATH: path, HOME: directory, ...env }, here })
+    const ended = await runCommands(commands, { directory, env: { ...environment(), ...env }, here })
     expect({ commands, ...ended }).toMatchObject({ code: 0 })
     return ended
   }
@@ -205,6 +209,40 @@ describe.skipIf(missing.length > 0)(`the quick path${leftOut}`, () => {
       `${ca.fingerprint256.replaceAll(':', '').slice(0, 16).toLowerCase()}\n`,
     )
   }, 60_000)
+
+  it('what the documents name in sentences, on the same servers', async () => {
+    await api.root('POST', 'sys/auth/approle', { type: 'approle' })
+    await api.root('POST', 'auth/approle/role/node1', { token_policies: ['calico-node'] })
+    const { body } = await api.root('GET', 'pki/config/issuers')
+    const env = {
+      VAULT_ADDR: vault.address,
+      VAULT_CACERT: join(directory, 'vault-ca.pem'),
+      VAULT_TOKEN: vault.rootToken,
+      CURL_CA_BUNDLE: join(directory, 'vault-ca.pem'),
+      ETCDCTL_API: '3',
+      ETCDCTL_ENDPOINTS: etcd.endpoint,
+      ETCDCTL_CACERT: join(directory, 'etcd-ca.pem'),
+      ETCDCTL_CERT: join(directory, 'admin.pem'),
+      ETCDCTL_KEY: join(directory, 'admin-key.pem'),
+    }
+    const places = {
+      'VAULT_ADDR/': `${vault.address}/`,
+      'https://vault…:8200': vault.address,
+      'HOST:2379': new URL(etcd.endpoint).host,
+      'MEMBER:2379': new URL(etcd.endpoint).host,
+    }
+    await runNamed('quick-path', async (commands, given) => {
+      const now = Object.fromEntries(
+        Object.entries({ ...places, ...given }).map(([there, value]) => [
+          there,
+          value === 'FIRST' ? String(body.data?.['default']) : value,
+        ]),
+      )
+      return await runCommands(commands, { directory, env: { ...environment(), ...env }, here: now })
+    })
+    const after = await api.root('GET', 'pki/config/issuers')
+    expect(after.body.data?.['default']).toBe(body.data?.['default'])
+  }, 180_000)
 })
 
 /** What the reader has installed: the program by both names, Vault's CLI, kubectl for this cluster, and calicoctl. */

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import { createOperator, type Operator } from '../integration/setup-vault/rig.ts'
 import { locateServer } from '../servers/locate.ts'
+import { commandsOf, shellBlock } from '../support/documents.ts'
 import { createNode, createPod, createServiceAccount, requestToken } from '../support/kube-objects.ts'
 import { type KubeApiserver, startKubeApiserver } from '../support/real-kube-apiserver.ts'
 import { type RealVault, startRealVault } from '../support/real-vault.ts'
@@ -21,12 +22,6 @@ const servers = (['etcd', 'kube-apiserver', 'vault'] as const).map((name) => loc
 const missing = servers.find((program) => 'missing' in program)
 const leftOut = missing !== undefined && 'missing' in missing ? ` (left out: ${missing.missing})` : ''
 const namespace = 'kube-system'
-
-/** The commands of the fenced block that holds `text`, without their comments. */
-function commandsOf(text: string): string[] {
-  const block = install.split('```sh\n').find((each) => each.split('```')[0]?.includes(text))
-  return (block?.split('```')[0] ?? '').split('\n').map((line) => line.replace(/\s+#.*/, ''))
-}
 
 describe.skipIf(missing !== undefined)(`Vault and the API server${leftOut}`, () => {
   let kube: KubeApiserver
@@ -79,7 +74,7 @@ describe.skipIf(missing !== undefined)(`Vault and the API server${leftOut}`, () 
     const operator = operatorOf()
     const early = await operator.run('apply', '--yes')
     expect(early).toMatchObject({ code: 69, stderr: expect.stringContaining('error checking jwks URL') as string })
-    const commands = commandsOf('issuer-discovery.yaml')
+    const commands = commandsOf(shellBlock('docs/install.md', 'issuer-discovery.yaml'))
     const applied = commands.findIndex((line) => line.startsWith('kubectl apply -f '))
     expect(applied).toBeLessThan(commands.findIndex((line) => line.includes('setup-vault plan')))
     await apply(commands[applied]?.replace('kubectl apply -f ', '') ?? '')
@@ -90,7 +85,7 @@ describe.skipIf(missing !== undefined)(`Vault and the API server${leftOut}`, () 
   }, 120_000)
 
   it('kubernetes: the account that the document names may review tokens', async () => {
-    const [line = ''] = commandsOf('token-reviewer.yaml')
+    const [line = ''] = commandsOf(shellBlock('docs/install.md', 'token-reviewer.yaml'))
     await apply(line.replace('kubectl apply -f ', ''))
     const file = 'reviewer.jwt'
     expect(install).toContain(`reviewerTokenFile: ${file}`)

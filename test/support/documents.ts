@@ -2,7 +2,7 @@
  * Owns the commands of the documents as they are written: the fenced blocks, what is said of their tests, and running one in a shell
  * with the places of the document put in the place of the example's.
  */
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Ended, runProgram } from './command.ts'
 
@@ -35,6 +35,42 @@ export function shellBlock(document: string, part: string): string {
   const [found, ...more] = shellBlocks(document).filter(({ text }) => text.includes(part))
   if (found === undefined || more.length > 0) throw new Error(`${document} has not one block with ${part}`)
   return found.text
+}
+
+/** Its lines, without comments: to be run one by one. */
+export function commandsOf(block: string): string[] {
+  return block
+    .split('\n')
+    .map((line) => line.replace(/(^|\s+)# .*/, ''))
+    .filter((line) => line !== '')
+}
+
+/** What the documents name in sentences alone, in backticks, to be run with one of these programs: each once. */
+export function namedCommands(programs: readonly string[]): string[] {
+  const documents = ['README.md', ...documentFiles()]
+  const lines = documents.flatMap(shellBlocks).flatMap(({ text }) => text.split('\n'))
+  const found = documents.flatMap((document) => {
+    const prose = readFileSync(join(root, document), 'utf8').replaceAll(/^```[^]*?^```/gm, '')
+    return [...prose.matchAll(/`([^`\n]+)`/g)].map(([, command = '']) => command)
+  })
+  const isOf = (command: string): boolean => programs.includes(command.split(' ', 1)[0] ?? '') && command.includes(' ')
+  const isInBlock = (command: string): boolean => lines.some((line) => line.startsWith(command))
+  return [...new Set(found.filter((command) => isOf(command) && !isInBlock(command)))].toSorted()
+}
+
+/** The pages of docs/. */
+export function documentFiles(): string[] {
+  return readdirSync(join(root, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`)
+}
+
+/** The one fenced block of another language that holds `part`. */
+export function fencedBlock(document: string, language: string, part: string): string {
+  const blocks = readFileSync(join(root, document), 'utf8').split(`\`\`\`${language}\n`).slice(1)
+  const [found, ...more] = blocks.map((each) => each.split('```', 1)[0] ?? '').filter((each) => each.includes(part))
+  if (found === undefined || more.length > 0) throw new Error(`${document} has not one ${language} with ${part}`)
+  return found
 }
 
 export interface Place {

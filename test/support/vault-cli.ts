@@ -1,6 +1,6 @@
 /**
- * A stand-in for the CLI `vault` where it is not installed: read, list, write, policy write, secrets enable and auth enable, each
- * turned into the HTTP request that the CLI makes of it. For scripts that are exported, against a real Vault.
+ * A stand-in for the CLI `vault` where it is not installed: read, list, write, delete, kv put, policy write, secrets enable
+ * and tune, auth enable and list, each turned into the HTTP request that the CLI makes of it. For scripts that are exported, against a real Vault.
  * @see https://github.com/hashicorp/vault/tree/v1.13.1/command
  */
 import { readFileSync } from 'node:fs'
@@ -14,6 +14,9 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     field: { type: 'string' },
+    format: { type: 'string' },
+    detailed: { type: 'boolean' },
+    f: { type: 'boolean' },
     path: { type: 'string' },
     description: { type: 'string' },
     'max-lease-ttl': { type: 'string' },
@@ -36,13 +39,21 @@ async function run([command = '', ...args]: readonly string[]): Promise<number> 
       return await request('GET', `${first}?list=true`)
     case 'write':
       return await request('PUT', first, second === '-' ? (JSON.parse(stdin()) as object) : pairs(args.slice(1)))
+    case 'delete':
+      return await request('DELETE', first)
+    case 'kv':
+      if (first !== 'put') return usage()
+      return await putSecret(second, pairs(args.slice(2)))
     case 'policy':
       if (first !== 'write' || args[2] !== '-') return usage()
       return await request('PUT', `sys/policies/acl/${second}`, { policy: stdin() })
     case 'secrets':
     case 'auth': {
+      if (command === 'auth' && first === 'list' && values.format === 'json') return await request('GET', 'sys/auth')
+      const tuned = { max_lease_ttl: values['max-lease-ttl'] }
+      if (command === 'secrets' && first === 'tune') return await request('POST', `sys/mounts/${second}/tune`, tuned)
       if (first !== 'enable') return usage()
-      const config = values['max-lease-ttl'] === undefined ? {} : { config: { max_lease_ttl: values['max-lease-ttl'] } }
+      const config = tuned.max_lease_ttl === undefined ? {} : { config: tuned }
       const path = `sys/${command === 'auth' ? 'auth' : 'mounts'}/${values.path ?? second}`
       return await request('POST', path, { type: second, description: values.description ?? '', ...config })
     }
@@ -57,7 +68,10 @@ async function request(method: string, path: string, body?: object): Promise<num
     process.stderr.write(`Error: ${method} ${path}: ${answer.status} ${answer.text}\n`)
     return 2
   }
-  if (values.field === undefined) return 0
+  if (values.field === undefined) {
+    if (method === 'GET') process.stdout.write(`${JSON.stringify(answer.body.data, undefined, 2)}\n`)
+    return 0
+  }
   const value = answer.body.data?.[values.field]
   if (value === undefined) {
     process.stderr.write(`Field "${values.field}" not present in secret\n`)
@@ -65,6 +79,14 @@ async function request(method: string, path: string, body?: object): Promise<num
   }
   process.stdout.write(`${typeof value === 'string' ? value : JSON.stringify(value)}\n`)
   return 0
+}
+
+/** As the CLI, asks first which version of the engine is mounted there. */
+async function putSecret(path: string, fields: object): Promise<number> {
+  const { body } = await api.call('GET', `sys/internal/ui/mounts/${path}`, undefined, { token: env('VAULT_TOKEN') })
+  const { path: mount = '', options } = (body.data ?? {}) as { path?: string; options?: { version?: string } }
+  if (options?.version !== '2') return await request('PUT', path, fields)
+  return await request('PUT', `${mount}data/${path.slice(mount.length)}`, { data: fields })
 }
 
 /** `key=value`, `key=@file`; a key that comes again makes a list. */

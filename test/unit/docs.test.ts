@@ -2,16 +2,11 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { documents, renderDocument, renderedFiles } from '../../build/docs.ts'
-import { type Block, shellBlocks } from '../support/documents.ts'
+import { commandsNotRun, commandsRun } from '../manifests/named-commands.ts'
+import { type Block, documentFiles, namedCommands, shellBlocks } from '../support/documents.ts'
 
 function allShellBlocks(): (Block & { title: string })[] {
-  const files = [
-    'README.md',
-    ...readdirSync('docs')
-      .filter((name) => name.endsWith('.md'))
-      .map((name) => `docs/${name}`),
-  ]
-  return files
+  return ['README.md', ...documentFiles()]
     .flatMap(shellBlocks)
     .map((block) => ({ ...block, title: block.text.split('\n', 1)[0]?.slice(0, 60) ?? '' }))
 }
@@ -85,6 +80,12 @@ describe('the documentation', () => {
       }
     },
   )
+
+  it('names commands in sentences that a test runs too, or it is said why none does', () => {
+    const programs = ['kubectl', 'vault', 'etcdctl', 'curl', 'openssl', 'yq']
+    const known = [...commandsRun.map(({ command }) => command), ...Object.keys(commandsNotRun)]
+    expect(namedCommands(programs)).toEqual([...new Set(known)].toSorted())
+  })
 
   it('names only npm scripts that exist', () => {
     const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> }

@@ -83,19 +83,44 @@ export function askPrometheus(address: PrometheusAddress): ReadAgents {
 }
 
 export function accountFor({ agents, silent }: Found, { nodes, count, without }: Expected): AgentsState {
-  const nodesSeen = new Set(agents.map(({ node }) => node))
-  const missing = nodes
-    .filter((node) => !nodesSeen.has(node))
-    .map((name): Silent => ({ name, why: 'no agent says that it is there' }))
-  const all = [...silent, ...missing]
-  const isAccepted = ({ name }: Silent): boolean => without.some((each) => name === each || hostOf(name) === each)
+  const isNamed = (name: string, each: string): boolean => name === each || hostOf(name) === each
+  const all = [...silent, ...missingOf(nodes, agents)]
+  const isAccepted = ({ name }: Silent): boolean => without.some((each) => isNamed(name, each))
   const open = all.filter((each) => !isAccepted(each))
-  const few = agents.length + without.length < count
+  // Whoever answers after all makes up for nobody else.
+  const gone = without.filter((each) => !agents.some(({ node, where }) => node === each || isNamed(where, each)))
+  const answering = countApart(agents)
+  const few = answering + gone.length < count
   return {
     agents,
-    silent: few ? [...open, { name: `one of ${count} agents`, why: `only ${agents.length} answer` }] : open,
+    silent: few ? [...open, { name: `one of ${count} agents`, why: `only ${answering} answer` }] : open,
     without: all.filter(isAccepted),
   }
+}
+
+/** A node may have more agents than one: what most nodes have, each must have. */
+function missingOf(nodes: readonly string[], agents: readonly AgentView[]): Silent[] {
+  const found = new Map<string, Set<string>>(agents.map(({ node }) => [node ?? '', new Set()]))
+  for (const { node, targets } of agents) for (const { component } of targets) found.get(node ?? '')?.add(component)
+  const all = nodes.flatMap((node) => [...(found.get(node) ?? [])])
+  const common = [...Map.groupBy(all, (component) => component)].flatMap(([component, { length }]) =>
+    length > nodes.length / 2 ? [component] : [],
+  )
+  return nodes.flatMap((name): Silent[] => {
+    const own = found.get(name)
+    if (own === undefined) return [{ name, why: 'no agent says that it is there' }]
+    const lacking = common.filter((component) => !own.has(component))
+    return lacking.length === 0 ? [] : [{ name, why: `no agent of ${lacking.join(', ')} says that it is there` }]
+  })
+}
+
+/** One that is scraped twice, or was replaced a moment ago, is one. */
+function countApart(agents: readonly AgentView[]): number {
+  const identities = agents.map(({ node, where, targets }) => [
+    node ?? where,
+    ...targets.map(({ component }) => component),
+  ])
+  return new Set(identities.map((each) => JSON.stringify(each))).size
 }
 
 /** As an address was given. */

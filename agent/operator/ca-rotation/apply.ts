@@ -1,4 +1,5 @@
 /** Owns making the change of one step, and no more: what comes after it is looked at, shown and agreed to anew. */
+import { isDeepStrictEqual } from 'node:util'
 import { bringInStep } from '../engine/bring-in-step.ts'
 import type { Change, Rotation } from './state.ts'
 import { makeChange, type RotationVault } from './vault-state.ts'
@@ -20,11 +21,11 @@ export async function makeStep(
   { examine, changed }: StepOptions,
 ): Promise<Rotation> {
   let now = await examine()
-  const first = now.step === seen.step ? now.plan : { ...now.plan, phases: [] }
+  const first = isAgreed(now, seen) ? now.plan : { ...now.plan, phases: [] }
   await bringInStep<Change>(first, {
     recheck: async () => {
       now = await examine()
-      return now.step === seen.step ? now.plan : { ...now.plan, phases: [], refusals: [] }
+      return isAgreed(now, seen) ? now.plan : { ...now.plan, phases: [], refusals: [] }
     },
     makeOne: async (change) => await makeChange(api, change),
     changed,
@@ -33,4 +34,9 @@ export async function makeStep(
     pool: { now: () => performance.now(), most: 1 },
   })
   return now
+}
+
+/** Meanwhile a name may be another issuer's. */
+function isAgreed(now: Rotation, seen: Rotation): boolean {
+  return now.step === seen.step && isDeepStrictEqual(now.plan.phases, seen.plan.phases)
 }

@@ -18,7 +18,9 @@ const shortMs = 365 * 86_400_000
 
 type Draft = Omit<Rotation, 'isSilenceAll' | 'plan'> & Partial<Plan<Change>>
 
-export function planRotation(vault: VaultState, agents: AgentsState, intent: Intent, nowMs: number): Rotation {
+/** @param ownNowMs by the clock of whoever asks */
+export function planRotation(vault: VaultState, agents: AgentsState, intent: Intent, ownNowMs: number): Rotation {
+  const nowMs = carefulNow(agents, ownNowMs)
   const { step, phases = [], refusals = [], notes = [], waitsFor } = draftOf(vault, agents, intent, nowMs)
   const silent = silences(agents)
   const all = [...refusals, ...silent]
@@ -30,6 +32,12 @@ export function planRotation(vault: VaultState, agents: AgentsState, intent: Int
     waitsFor,
   }
   return { step, plan, isSilenceAll: refusals.length === 0 && silent.length > 0 }
+}
+
+/** A clock that is ahead must not end certificates: of the asker's and the agents' (of them the latest), the earlier counts. */
+function carefulNow({ agents }: AgentsState, ownNowMs: number): number {
+  const heard = agents.flatMap(({ heardAtMs }) => heardAtMs ?? [])
+  return heard.length === 0 ? ownNowMs : Math.min(ownNowMs, Math.max(...heard))
 }
 
 function draftOf(vault: VaultState, agents: AgentsState, intent: Intent, nowMs: number): Draft {
@@ -81,10 +89,8 @@ function planSwitch(
   const { mount } = vault
   const from = vault.issuers.find(({ id }) => id === vault.defaultId)
   const leftMs = wanted.notAfterMs - nowMs
-  if (!wanted.canSign || leftMs <= 0) {
-    const why = leftMs <= 0 ? `ended on ${day(wanted.notAfterMs)}` : `has no key in ${mount}/, or may not sign`
-    return { step: 'switch', refusals: [`${titleOf(wanted)} ${why}`] }
-  }
+  const why = whyNotSigning(wanted, mount, nowMs)
+  if (why !== undefined) return { step: 'switch', refusals: [why] }
   const notes =
     leftMs < shortMs ? [`${titleOf(wanted)} ends on ${day(wanted.notAfterMs)}, in ${formatDuration(leftMs)}`] : []
   const waiting = agents.agents.filter((agent) => !hasEverywhere(agent, wanted))
@@ -115,6 +121,9 @@ function planRetirement(
   const old = retire.length === 0 ? others : named
   if (old.length === 0) return { step: 'done', notes: [...notes, ...leavingNotes(vault, agents)] }
   const back = others.map((issuer) => `--issuer ${nameOf(issuer)}`).join(' or ')
+  // Then the old one is the way back, however few need it.
+  const why = whyNotSigning(wanted, vault.mount, nowMs)
+  if (why !== undefined) return { step: 'renew', refusals: [`${why}; go back with ${back}`], notes }
   const refused = agents.agents.filter(({ targets }) => targets.some(({ isRefusedByEtcd }) => isRefusedByEtcd))
   if (refused.length > 0) {
     const refusal = `etcd refuses certificates of ${listed(refused.map(whoOf))}: every member needs ${titleOf(wanted)} in --trusted-ca-file, and it passes with the next renewal (SIGHUP); or go back with ${back}`
@@ -125,6 +134,11 @@ function planRetirement(
     const until = Math.max(0, ...waiting.map((agent) => neededUntilMs(agent, old)))
     const latest = until > nowMs ? `, at the latest at ${isoTime(until)}` : ''
     const who = `${waiting.length} of ${agents.agents.length} agents to be rid of certificates of ${old.map(titleOf).join(', ')}${latest}: ${listed(waiting.map(whoOf))}`
+    return { step: 'renew', waitsFor: who, notes }
+  }
+  const expired = agents.agents.filter((agent) => !hasValidEverywhere(agent, nowMs))
+  if (expired.length > 0) {
+    const who = `${expired.length} of ${agents.agents.length} agents to have a certificate that is valid: ${listed(expired.map(whoOf))}`
     return { step: 'renew', waitsFor: who, notes }
   }
   const pinned = vault.pinnedRoles.filter(({ issuerId }) => named.some(({ id }) => id === issuerId))
@@ -164,13 +178,24 @@ function hasEverywhere({ targets }: AgentView, { fingerprint }: Issuer): boolean
   return targets.length > 0 && targets.every(({ ca }) => ca.some((each) => each.fingerprint === fingerprint))
 }
 
+/** What has ended shows that nobody needs the old CA, and not that the new one serves. */
+function hasValidEverywhere({ targets }: AgentView, nowMs: number): boolean {
+  return targets.every(({ ca }) => ca.some(({ inUseUntilMs }) => inUseUntilMs > nowMs))
+}
+
+function whyNotSigning(wanted: Issuer, mount: string, nowMs: number): string | undefined {
+  if (wanted.notAfterMs <= nowMs) return `${titleOf(wanted)} ended on ${day(wanted.notAfterMs)}`
+  return wanted.canSign ? undefined : `${titleOf(wanted)} has no key in ${mount}/, or may not sign`
+}
+
 /** Whether a certificate that may be in use chains to one of them, or nobody can say so. */
 export function needsAny({ targets }: AgentView, issuers: readonly Issuer[], nowMs: number): boolean {
   return targets.some(({ ca, caCount, isCopyInStep }) => {
     const found = ca.filter(({ fingerprint }) => issuers.some((each) => each.fingerprint === fingerprint))
     if (found.some(({ inUseUntilMs }) => inUseUntilMs > nowMs - clockMarginMs)) return true
     // Those that are not shown may be the ones; the CNI plugin's copy may be of any age.
-    return caCount === 0 || caCount > ca.length || (isCopyInStep === false && found.length > 0)
+    const shown = new Set(ca.map(({ fingerprint }) => fingerprint)).size
+    return caCount === 0 || caCount > shown || (isCopyInStep === false && found.length > 0)
   })
 }
 

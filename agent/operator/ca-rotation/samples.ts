@@ -11,7 +11,7 @@ export interface Sample {
 
 const prefix = 'calico_vault_agent_'
 /** Those that a rotation is followed by: an expression for names of metrics. */
-export const neededMetrics = `${prefix}(node_info|ca_.+|host_copy_in_step|renewal_failing)`
+export const neededMetrics = `${prefix}(node_info|ca_.+|host_copy_in_step|renewal_failing|heartbeat_.+)`
 
 const refusedByEtcd: ReasonCode = 'etcd-rejected-certificate'
 
@@ -63,7 +63,9 @@ export function viewOf(
       consumerStartedAtMs: startedAtMs(component),
     }
   })
-  return { where, node: named('node_info')[0]?.labels['node'], targets }
+  const heartbeats = named('heartbeat_timestamp_seconds').map(({ value }) => value * 1000)
+  const heardAtMs = heartbeats.length === 0 ? undefined : Math.max(...heartbeats)
+  return { where, node: named('node_info')[0]?.labels['node'], heardAtMs, targets }
 }
 
 function useOf({ labels, value }: Sample): CaUse {

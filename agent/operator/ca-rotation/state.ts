@@ -56,6 +56,8 @@ export interface AgentView {
   readonly where: string
   /** Undefined: it does not say so. */
   readonly node: string | undefined
+  /** When it was at work last, by its own clock, if it says so. */
+  readonly heardAtMs?: number | undefined
   readonly targets: readonly ComponentView[]
 }
 

@@ -6,6 +6,7 @@ import { shortFingerprint } from '../../pki/ca-set.ts'
 import { commonName, describeName, issuedByWithin, parseCertificates, validityOf } from '../../pki/certificate.ts'
 import type { VaultAdmin } from '../vault-setup/actual.ts'
 import { keyFieldsOf } from '../vault-setup/resources.ts'
+import type { Capability, Rights } from '../vault-setup/rights.ts'
 import { pathOf } from './describe.ts'
 import type { Change, Issuer, VaultState } from './state.ts'
 
@@ -138,4 +139,21 @@ async function keysAt(api: RotationVault, path: string): Promise<string[]> {
 
 function textOf(value: unknown): string {
   return typeof value === 'string' ? value : ''
+}
+
+/**
+ * Which rights the token needs for this: for the policy in docs/ca-rotation.md, and for saying which are missing.
+ * @param makes whether a root CA may be made
+ */
+export function rotationRights(mount: string, makes = true): Rights {
+  const rights: [string, readonly Capability[]][] = [
+    [`${mount}/issuers`, ['list']],
+    [`${mount}/issuer/+`, ['read', 'delete']],
+    [`${mount}/config/issuers`, ['read', 'create', 'update']],
+    [`${mount}/roles`, ['list']],
+    [`${mount}/roles/+`, ['read']],
+    [`sys/mounts/${mount}/tune`, ['read']],
+  ]
+  if (makes) rights.push([`${mount}/root/rotate/internal`, ['create', 'update']])
+  return new Map(rights)
 }

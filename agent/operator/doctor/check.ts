@@ -21,8 +21,8 @@ export interface Check {
   readonly id: string
   /** What it is about, as a heading. */
   readonly title: string
-  /** Made only if certificates come from Vault, from its PKI, or from somebody else who makes them (AGENT_SOURCE). */
-  readonly where?: 'vault' | 'pki' | 'delivered'
+  /** Made only if certificates come from Vault, from its PKI, or from somebody else who makes them (AGENT_SOURCE), or with AGENT_ON_PUBLISH. */
+  readonly where?: 'vault' | 'pki' | 'delivered' | 'on-publish'
   /** The checks without whose success this one would only repeat their failure. */
   readonly needs?: readonly string[]
   /** The effect, through `access`; it throws AgentError for what fails, and judges with a pure function what succeeds. */

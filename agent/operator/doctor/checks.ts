@@ -6,6 +6,7 @@ import { etcdKeys, etcdServer, etcdUser } from './checks/etcd.ts'
 import { etcdCaFile, vaultFiles } from './checks/files.ts'
 import { hostDirectories } from './checks/host-directories.ts'
 import { login, permissions } from './checks/login.ts'
+import { onPublish } from './checks/on-publish.ts'
 import { caRotation, delivered, issuers, signing } from './checks/pki.ts'
 import { createReaders, type Reader } from './checks/readers.ts'
 import { clock, vaultName, vaultState, vaultTls } from './checks/vault.ts'
@@ -31,6 +32,7 @@ export function createChecks(consumer: Reader | undefined): readonly Check[] {
     createReaders(consumer),
     hostDirectories,
     published,
+    onPublish,
     vaultName,
     vaultTls,
     vaultState,

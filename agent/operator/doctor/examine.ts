@@ -51,7 +51,9 @@ export function withClock(finding: Finding, now: () => number): Finding {
 /** A check of what is not there by configuration would say nothing, and nothing that builds on it has to wait. */
 function hasPoint({ where }: Check, access: Access): boolean {
   if (where === undefined) return true
-  const { kind } = access.config.source
+  const { onPublish, source } = access.config
+  if (where === 'on-publish') return onPublish !== undefined
+  const { kind } = source
   return where === 'vault' ? kind !== 'file' : (where === 'pki') === (kind === 'pki')
 }
 

@@ -9,7 +9,7 @@ import { readSmallFile, systemFiles } from '../../core/files.ts'
 import { field, parseJson } from '../../core/json.ts'
 import type { ReasonCode } from '../../core/reason-catalog.ts'
 import { oneLine } from '../../core/text.ts'
-import { isTlsCode } from '../../core/tls-error.ts'
+import { isTlsCode } from '../../core/tls.ts'
 import { retryAfterMs } from '../../vault/failure.ts'
 import { linesOf, type NodePage, parseNodePage, parseWatchEvent, type WatchEvent } from './answers.ts'
 

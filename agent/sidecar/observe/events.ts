@@ -37,11 +37,20 @@ export interface TargetView {
   /** What was published last. */
   readonly certificate: PublishedCertificate | undefined
   /** The last attempt, if it failed and nothing good has been published since: what comes from a fallback ends no failure. */
-  readonly failure: { readonly reason: ReasonCode; readonly detail: string; readonly retryAtMs: number } | undefined
+  readonly failure: TargetFailure | undefined
   /** What came of asking etcd about what is published; undefined if it was not asked. */
   readonly verification: Verification | undefined
   /** How many certificates an hour may see, and when each of those that were made stops counting. */
   readonly budget: { readonly limit: number; readonly spentUntilMs: readonly number[] } | undefined
+}
+
+export interface TargetFailure {
+  readonly reason: ReasonCode
+  readonly detail: string
+  readonly atMs: number
+  /** When attempts began to fail for this reason. */
+  readonly firstAtMs: number
+  readonly retryAtMs: number
 }
 
 /** Whether etcd has accepted a bundle, as far as it could be asked; if not, why not. */
@@ -64,8 +73,6 @@ export type AgentEvent =
       type: 'published'
       component: string
       reason: ReasonCode
-      /** It came from a cache or a static Secret, as nothing better could be had: what failed before still fails. */
-      isFallback?: boolean
       durationMs: number
       certificate: PublishedCertificate
     }

@@ -2,7 +2,7 @@
 import { type Clock, isoTime } from '../../core/clock.ts'
 import { runbookOf } from '../../core/reason.ts'
 import { type ReasonCode, reasons } from '../../core/reason-catalog.ts'
-import type { Listener, TargetName, TargetView } from './events.ts'
+import type { Listener, TargetFailure, TargetName, TargetView } from './events.ts'
 
 export type Probe = 'startupz' | 'livez' | 'readyz'
 
@@ -27,19 +27,13 @@ interface TargetHealth {
   expectedAt: number
 }
 
-interface Failure {
-  readonly reason: ReasonCode
-  readonly detail: string
-  readonly retryAtMs: number
-}
-
 /** What an operator reads about a reason. */
 function explain({ reason }: { readonly reason: ReasonCode }): object {
   const { summary, advice } = reasons[reason]
   return { reason, says: summary, advice, runbook: runbookOf(reason) }
 }
 
-function describeFailure(failure: Failure): object {
+function describeFailure(failure: Pick<TargetFailure, 'reason' | 'detail' | 'retryAtMs'>): object {
   return { ...explain(failure), detail: failure.detail, retryAt: isoTime(failure.retryAtMs) }
 }
 

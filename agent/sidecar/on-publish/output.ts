@@ -7,19 +7,23 @@ export interface Output {
 }
 
 const mostBytes = 2048
+const secret = /PRIVATE KEY|\bhv[bsr]\.|\b[sbr]\.[A-Za-z0-9]{24}|[\w-]\.eyJ/
 
 export function createOutput(): Output {
   let kept = Buffer.alloc(0)
   let isCut = false
+  let isSecret = false
   return {
     add(chunk) {
       const all = Buffer.concat([kept, chunk])
       isCut ||= all.length > mostBytes
+      // Before it is cut: the rest of a key or a token does not look like one.
+      isSecret ||= secret.test(all.toString('latin1'))
       kept = all.subarray(-mostBytes)
     },
     text() {
       const text = oneLine(kept.toString('utf8'))
-      if (/PRIVATE KEY|\bhv[bsr]\.|\beyJ[\w-]+\.eyJ/.test(text)) return '[redacted: it holds a key or a token]'
+      if (isSecret || secret.test(text)) return '[redacted: it holds a key or a token]'
       return isCut ? `…${text}` : text
     },
   }

@@ -2,8 +2,9 @@
  * Owns running the operator's program: no shell, no standard input, an environment of its own, and a deadline at which it is killed
  * together with what it has started.
  */
-import { spawn } from 'node:child_process'
-import { AgentError } from '../../core/errors.ts'
+import { type ChildProcess, spawn } from 'node:child_process'
+import type { Readable } from 'node:stream'
+import { AgentError, messageOf, systemCode } from '../../core/errors.ts'
 import { createOutput } from './output.ts'
 
 export interface ProgramRun {
@@ -21,25 +22,19 @@ const lastOutputMs = 200
  */
 export function runProgram({ argv: [program, ...args], environment, timeoutMs }: ProgramRun): Promise<string> {
   return new Promise((resolve, reject) => {
-    // A process group of its own, so that its children can be killed with it.
-    const child = spawn(program, args, {
-      env: { ...environment },
-      cwd: '/',
-      detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
+    const child = start(program, args, environment)
     const output = createOutput()
-    child.stdout.on('data', output.add)
-    child.stderr.on('data', output.add)
+    const pipes = pipesOf(child)
+    for (const pipe of pipes) pipe.on('data', output.add).on('error', () => {})
     let isLate = false
     const deadline = setTimeout(() => {
       isLate = true
       killGroup(child.pid)
     }, timeoutMs)
 
-    child.once('error', (error) => {
+    child.on('error', (error) => {
       clearTimeout(deadline)
-      reject(new AgentError('on-publish-failed', `${program}: ${error.message}`, { cause: error }))
+      reject(notStarted(program, error))
     })
     child.once('exit', (code, signal) => {
       clearTimeout(deadline)
@@ -48,8 +43,7 @@ export function runProgram({ argv: [program, ...args], environment, timeoutMs }:
         if (isDone) return
         isDone = true
         clearTimeout(rest)
-        child.stdout.destroy()
-        child.stderr.destroy()
+        for (const pipe of pipes) pipe.destroy()
         if (isLate) reject(tooLate(program, timeoutMs, output.text()))
         else if (code === 0) resolve(output.text())
         else reject(ended(program, code ?? signal ?? 'unknown', output.text()))
@@ -60,6 +54,27 @@ export function runProgram({ argv: [program, ...args], environment, timeoutMs }:
   })
 }
 
+/** @throws AgentError: some system errors are thrown by `spawn`, others come as an event */
+function start(program: string, args: readonly string[], environment: ProgramRun['environment']): ChildProcess {
+  try {
+    // A process group of its own, so that its children can be killed with it.
+    return spawn(program, args, {
+      env: { ...environment },
+      cwd: '/',
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+  } catch (error) {
+    if (systemCode(error) === '') throw error
+    throw notStarted(program, error)
+  }
+}
+
+/** None if no descriptor was left for them; the event `error` follows. */
+function pipesOf({ stdout, stderr }: ChildProcess): Readable[] {
+  return [stdout ?? [], stderr ?? []].flat()
+}
+
 function killGroup(pid: number | undefined): void {
   if (pid === undefined) return
   try {
@@ -67,6 +82,10 @@ function killGroup(pid: number | undefined): void {
   } catch {
     // It has ended by itself in this very moment.
   }
+}
+
+function notStarted(program: string, error: unknown): AgentError {
+  return new AgentError('on-publish-failed', `${program}: ${messageOf(error)}`, { cause: error })
 }
 
 function tooLate(program: string, timeoutMs: number, output: string): AgentError {

@@ -1,11 +1,15 @@
 /** Owns signaling the process whose number stands in a pid file. */
+import { existsSync } from 'node:fs'
 import { AgentError, messageOf, systemCode } from '../../core/errors.ts'
 import { readSmallFile, systemFiles, UnfitFileError } from '../../core/files.ts'
 
 const mostBytes = 64
 
-/** @throws AgentError if nobody was signaled */
-export function signalProcess(signal: NodeJS.Signals, pidFile: string): string {
+/**
+ * @param signal 0: only whether the process could be signaled
+ * @throws AgentError if nobody was signaled
+ */
+export function signalProcess(signal: NodeJS.Signals | 0, pidFile: string): string {
   const pid = readPid(pidFile)
   try {
     process.kill(pid, signal)
@@ -18,9 +22,14 @@ export function signalProcess(signal: NodeJS.Signals, pidFile: string): string {
 function readPid(pidFile: string): number {
   const text = readText(pidFile)
   const pid = /^\s*\d{1,9}\s*$/.test(text) ? Number(text) : 0
-  // 0 is our own process group, and a file that names ourselves is a mistake that would end us.
-  if (pid === 0 || pid === process.pid) throw failed(`${pidFile} holds no process id of a consumer`)
+  // 0 is our own process group. A file that names ourselves is a mistake that would end us, or make us renew again and again.
+  if (pid === 0 || isOurself(pid)) throw failed(`${pidFile} holds no process id of a consumer`)
   return pid
+}
+
+/** The kernel takes the number of a thread for its process, and a pid of another namespace is often that of one of our threads. */
+function isOurself(pid: number): boolean {
+  return pid === process.pid || existsSync(`/proc/self/task/${pid}`)
 }
 
 function readText(pidFile: string): string {

@@ -1,4 +1,5 @@
 /** Owns HTML that cannot be injected into: whatever is put into the template is escaped, unless it is HTML itself. */
+import { isoTime } from '../../core/clock.ts'
 
 export interface Html {
   readonly text: string
@@ -13,6 +14,11 @@ export function html(parts: TemplateStringsArray, ...values: readonly Value[]): 
 /** A text of our own that is put in as it is. */
 export function escaped(text: string): Html {
   return { text }
+}
+
+/** A time, in UTC like the logs: a page that is read on another continent must not say anything else. */
+export function moment(ms: number): Html {
+  return html`<time datetime="${isoTime(ms)}">${isoTime(ms).slice(0, 19).replace('T', ' ')}</time>`
 }
 
 function textOf(value: Value): string {

@@ -25,7 +25,8 @@ function vaultJson({ answered, failure }: VaultSight): object {
   }
 }
 
-function targetJson({ certificate, ca, failure, notTold, happenings, ...target }: TargetStatus, nowMs: number): object {
+function targetJson(status: TargetStatus, nowMs: number): object {
+  const { certificate, ca, failure, unproven, notTold, happenings, ...target } = status
   return {
     ...target,
     certificate: certificate && {
@@ -40,22 +41,23 @@ function targetJson({ certificate, ca, failure, notTold, happenings, ...target }
       runwaySeconds: Math.floor((certificate.notAfterMs - nowMs) / 1000),
     },
     ca: ca.map(({ notAfterMs, ...each }) => ({ ...each, notAfter: iso(notAfterMs) })),
-    failure: failure && happeningJson(failure),
-    notTold: notTold && {
-      retryAt: iso(notTold.retryAtMs),
-      detail: notTold.detail,
-      ...explained(notTold.reason),
+    failure: failure && {
+      at: iso(failure.atMs),
+      firstAt: iso(failure.firstAtMs),
+      ...explained(failure.reason),
+      detail: failure.detail,
+      retryAt: iso(failure.retryAtMs),
     },
+    unproven: unproven && { ...explained(unproven.reason), detail: unproven.detail },
+    notTold: notTold && { ...explained(notTold.reason), detail: notTold.detail, retryAt: iso(notTold.retryAtMs) },
     happenings: happenings.map(happeningJson),
   }
 }
 
-function happeningJson({ atMs, firstAtMs, retryAtMs, renewAtMs, reason, ...rest }: Happening): object {
+function happeningJson({ atMs, firstAtMs, reason, ...rest }: Happening): object {
   return {
     at: iso(atMs),
     firstAt: firstAtMs && iso(firstAtMs),
-    retryAt: retryAtMs && iso(retryAtMs),
-    renewAt: renewAtMs && iso(renewAtMs),
     ...rest,
     ...(reason === undefined ? {} : explained(reason)),
   }

@@ -2,13 +2,10 @@
 import { formatDuration } from '../../core/duration.ts'
 import { runbookOf } from '../../core/reason.ts'
 import { reasons } from '../../core/reason-catalog.ts'
-import type { Operation } from '../../vault/vault-event.ts'
-import type { VaultSight } from '../observe/vault-sight.ts'
-import { type Html, html } from './html.ts'
-import { moment } from './moment.ts'
+import { type Html, html, moment } from './html.ts'
 import { conditionOf, countConditions, findProblems, type Problem, sortTargets } from './problems.ts'
 import type { Status, TargetStatus } from './status.ts'
-import { describeLife, signs, words } from './words.ts'
+import { describeLife, describeVault, sentence, signs, words } from './words.ts'
 
 export function summarySection(status: Status): Html {
   const { targets, vault, vaultAddress, atMs } = status
@@ -43,31 +40,6 @@ function row(target: TargetStatus, nowMs: number): Html {
   return html`<li class="${conditionOf(target)}"><a href="#target-${component}">${component}</a><span>${text}</span></li>`
 }
 
-const requests: Readonly<Record<Operation, string>> = {
-  login: 'a login',
-  sign: 'a signature',
-  issuers: 'the list of issuers',
-  issuer: 'an issuer',
-  secret: 'a secret',
-  token: 'its token',
-  health: 'its health',
-  setup: 'its setup',
-}
-
-function describeVault({ answered, failure }: VaultSight, address: string | undefined, nowMs: number): string {
-  const where = address === undefined ? '' : ` at ${address}`
-  const seen = answered && `answered${where} ${ago(nowMs - answered.atMs)}, asked for ${requests[answered.operation]}`
-  if (failure !== undefined) {
-    const before = seen === undefined ? 'It has not answered since the agent started.' : `It last ${seen}.`
-    return `${sentence(reasons[failure.reason].summary)}. Vault was last asked ${ago(nowMs - failure.atMs)}. ${before}`
-  }
-  return seen === undefined ? 'Vault has not been asked since the agent started.' : `Vault ${seen}.`
-}
-
-function ago(ms: number): string {
-  return ms < 1000 ? 'just now' : `${formatDuration(ms)} ago`
-}
-
 function problems(found: readonly Problem[], targetCount: number, nowMs: number): Html {
   if (found.length === 0) return html``
   return html`<section class="problems" aria-labelledby="problems">
@@ -98,8 +70,4 @@ function since({ firstAtMs, retryAtMs }: Pick<Problem, 'firstAtMs' | 'retryAtMs'
   const retry =
     retryAtMs === undefined ? '' : retryMs >= 1000 ? `, next try in ${formatDuration(retryMs)}` : ', trying now'
   return html`${first}${retry}.`
-}
-
-function sentence(clause: string): string {
-  return clause.charAt(0).toUpperCase() + clause.slice(1)
 }

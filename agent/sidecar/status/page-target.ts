@@ -1,11 +1,10 @@
 /** One target on the status page: how its certificate stands, what it is, and what has happened to it. */
 import { reasons } from '../../core/reason-catalog.ts'
 import type { Happening } from '../observe/timeline.ts'
-import { type Html, html } from './html.ts'
-import { moment } from './moment.ts'
+import { type Html, html, moment } from './html.ts'
 import { conditionOf } from './problems.ts'
 import type { CaStatus, CertificateStatus, TargetStatus } from './status.ts'
-import { describeLife, signs, words } from './words.ts'
+import { describeBudget, describeLife, signs, words } from './words.ts'
 
 export function targetSection(target: TargetStatus, nowMs: number): Html {
   const { component, problem, certificate } = target
@@ -37,12 +36,16 @@ function life(certificate: CertificateStatus, nowMs: number): Html {
 <div class="ends"><span>valid from ${moment(notBeforeMs)}</span><span>valid until ${moment(notAfterMs)}</span></div>`
 }
 
-function facts({ directory }: TargetStatus, { commonName, serialNumber, chain, renewAtMs }: CertificateStatus): Html {
+function facts(
+  { directory, budget }: TargetStatus,
+  { commonName, serialNumber, chain, renewAtMs }: CertificateStatus,
+): Html {
   return html`<dl>
 <div><dt>Common name</dt><dd><code>${commonName}</code></dd></div>
 <div><dt>Next renewal</dt><dd>${moment(renewAtMs)}</dd></div>
 <div><dt>Serial number</dt><dd><code>${serialNumber.toLowerCase()}</code></dd></div>
 <div><dt>Directory</dt><dd><code>${directory}</code></dd></div>
+${budget === undefined ? '' : html`<div><dt>Issued in the last hour</dt><dd>${describeBudget(budget)}</dd></div>`}
 <div class="wide"><dt>Chain</dt><dd>${commonName}${chain.map((name) => ` ← ${name}`).join('')}</dd></div>
 </dl>`
 }

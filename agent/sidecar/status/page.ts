@@ -5,8 +5,7 @@
 
 import { createHash } from 'node:crypto'
 import type { StatusAnswer } from '../observe/server.ts'
-import { escaped, type Html, html } from './html.ts'
-import { moment } from './moment.ts'
+import { escaped, type Html, html, moment } from './html.ts'
 import { style } from './page-style.ts'
 import { headline, summarySection } from './page-summary.ts'
 import { targetSection } from './page-target.ts'

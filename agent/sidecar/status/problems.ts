@@ -1,5 +1,5 @@
 /** The decision what is wrong, worst first and each cause once: pure. The page puts it before everything that is well. */
-import { type ReasonCode } from '../../core/reason-catalog.ts'
+import type { ReasonCode } from '../../core/reason-catalog.ts'
 import type { Status, TargetStatus } from './status.ts'
 
 /** As it is shown: a certificate that works but is not renewed is not simply good. */
@@ -32,7 +32,7 @@ export interface Problem {
   readonly components: readonly string[]
   /** What was said to the one that tried last. */
   readonly detail: string | undefined
-  readonly lastAtMs: number | undefined
+  readonly atMs: number | undefined
   readonly firstAtMs: number | undefined
   readonly retryAtMs: number | undefined
 }
@@ -48,27 +48,20 @@ export function findProblems({ targets, vault }: Pick<Status, 'targets' | 'vault
   }
   const failure = vault?.failure
   if (failure !== undefined && !found.has(failure.reason)) {
-    const { reason, atMs: lastAtMs, firstAtMs } = failure
-    found.set(reason, { reason, components: [], detail: undefined, lastAtMs, firstAtMs, retryAtMs: undefined })
+    found.set(failure.reason, { ...failure, components: [], detail: undefined, retryAtMs: undefined })
   }
   return [...found.values()]
 }
 
-function problemsOf({ component, failure, happenings, notTold }: TargetStatus): Problem[] {
-  const components = [component]
-  const isUnproven = happenings.find(({ what }) => what === 'published' || what === 'unproven')
-  const lasting = [failure, isUnproven?.what === 'unproven' ? isUnproven : undefined]
-  const problems = lasting.flatMap((each) => {
-    if (each?.reason === undefined) return []
-    const { reason, detail, atMs: lastAtMs, firstAtMs = lastAtMs, retryAtMs } = each
-    return [{ reason, components, detail, lastAtMs, firstAtMs, retryAtMs }]
-  })
-  if (notTold === undefined) return problems
-  return [...problems, { ...notTold, components, lastAtMs: undefined, firstAtMs: undefined }]
+function problemsOf({ component, failure, unproven, notTold }: TargetStatus): Problem[] {
+  const unknown = { atMs: undefined, firstAtMs: undefined, retryAtMs: undefined }
+  return [failure, unproven, notTold]
+    .filter((each) => each !== undefined)
+    .map((each) => ({ ...unknown, ...each, components: [component] }))
 }
 
 function merged(one: Problem, other: Problem): Problem {
-  const latest = (other.lastAtMs ?? 0) > (one.lastAtMs ?? 0) ? other : one
+  const latest = (other.atMs ?? 0) > (one.atMs ?? 0) ? other : one
   return {
     ...latest,
     components: [...one.components, ...other.components],

@@ -3,29 +3,46 @@
  * somebody looks for the first time.
  */
 import type { Clock } from '../../core/clock.ts'
+import type { Present } from '../observe/present.ts'
 import type { StatusAnswer } from '../observe/server.ts'
 import type { Timeline } from '../observe/timeline.ts'
 import { statusJson } from './json.ts'
 import { statusPage } from './page.ts'
-import { readStatus, type StatusConfig } from './status.ts'
+import { readStatus, type StatusConfig, type Told } from './status.ts'
 
 export interface StatusSubject {
   readonly config: StatusConfig
   readonly version: string
+  readonly present: Present
   readonly timeline: Timeline
   readonly clock: Clock
 }
 
-export function answerStatus(path: '/' | '/status', { config, version, timeline, clock }: StatusSubject): StatusAnswer {
-  const live = {
-    version,
-    vaultAddress: timeline.vaultAddress(),
-    vault: config.source.kind === 'file' ? undefined : timeline.vault(),
-  }
-  const read = readStatus(config, live, (component) => timeline.of(component), clock.now())
-  const targets = read.targets.map((target) => ({ ...target, notTold: timeline.notTold(target.component) }))
-  const status = { ...read, targets }
+export function answerStatus(path: '/' | '/status', subject: StatusSubject): StatusAnswer {
+  const { config, clock } = subject
+  const status = readStatus(config, toldBy(subject), clock.now())
   if (path === '/') return statusPage(status)
   const text = `${JSON.stringify(statusJson(status))}\n`
   return { contentType: 'application/json', text, headers: {} }
+}
+
+function toldBy({ config, version, present, timeline, clock }: StatusSubject): Told {
+  return {
+    version,
+    vaultAddress: present.vaultAddress(),
+    vault: config.source.kind === 'file' ? undefined : present.vault(),
+    target(component) {
+      const { certificate, failure, verification, budget } = present.state(component) ?? {}
+      const nowMs = clock.now()
+      return {
+        certificate,
+        failure,
+        unproven:
+          verification?.isAccepted === false ? { reason: verification.reason, detail: verification.detail } : undefined,
+        budget: budget && { limit: budget.limit, spent: budget.spentUntilMs.filter((ms) => ms > nowMs).length },
+        notTold: present.notTold(component),
+        happenings: timeline.of(component),
+      }
+    },
+  }
 }

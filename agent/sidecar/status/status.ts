@@ -5,28 +5,70 @@
 import type { X509Certificate } from 'node:crypto'
 import type { Config, Target } from '../../config/config.ts'
 import { AgentError, systemCode } from '../../core/errors.ts'
+import type { ReasonCode } from '../../core/reason-catalog.ts'
 import type { Bundle } from '../../pki/bundle.ts'
 import { workingTime } from '../../pki/ca-set.ts'
 import { commonName, describeName, findChain, validityOf } from '../../pki/certificate.ts'
-import { type Happening, lastingFailure, type NotTold } from '../observe/timeline.ts'
+import type { PublishedCertificate, TargetFailure } from '../observe/events.ts'
+import type { NotTold } from '../observe/present.ts'
+import type { Happening } from '../observe/timeline.ts'
 import type { VaultSight } from '../observe/vault-sight.ts'
 import { createPlanner } from '../schedule.ts'
 import { readEtcdCa } from '../source/etcd-ca.ts'
 import { openSecretDir } from '../store/secret-dir.ts'
 
-export interface Status {
-  readonly node: string
-  readonly atMs: number
-  /** Of the agent that runs; undefined if none answers. */
+/** What the running agent tells of itself. */
+export interface AgentTold {
+  /** Undefined if no agent answers. */
   readonly version: string | undefined
   /** Where Vault answered last, if it has several addresses and the agent has asked one. */
   readonly vaultAddress: string | undefined
-  /** What the running agent has seen of Vault; undefined without one, and if certificates come from elsewhere. */
-  readonly vault?: VaultSight | undefined
+  /** What the running agent has seen of Vault; undefined without one, and where certificates come from elsewhere. */
+  readonly vault: VaultSight | undefined
+}
+
+/** What the running agent tells of one target: its state now, and what has happened to it. */
+export interface TargetTold {
+  readonly failure: TargetFailure | undefined
+  /** Why etcd has not accepted what is published. */
+  readonly unproven: { readonly reason: ReasonCode; readonly detail: string } | undefined
+  /** How many certificates an hour may see, and how many the last one has seen. */
+  readonly budget: { readonly limit: number; readonly spent: number } | undefined
+  /** Why its consumers could not be told of what is published (AGENT_ON_PUBLISH). */
+  readonly notTold: NotTold | undefined
+  /** Newest first. */
+  readonly happenings: readonly Happening[]
+}
+
+export interface Told extends AgentTold {
+  target(
+    component: string,
+  ): TargetTold & { readonly certificate: Pick<PublishedCertificate, 'serialNumber' | 'renewAtMs'> | undefined }
+}
+
+/** No agent answers. */
+export const nothingTold: Told = {
+  version: undefined,
+  vaultAddress: undefined,
+  vault: undefined,
+  target: () => nothingOfTarget,
+}
+export const nothingOfTarget: ReturnType<Told['target']> = {
+  certificate: undefined,
+  failure: undefined,
+  unproven: undefined,
+  budget: undefined,
+  notTold: undefined,
+  happenings: [],
+}
+
+export interface Status extends AgentTold {
+  readonly node: string
+  readonly atMs: number
   readonly targets: readonly TargetStatus[]
 }
 
-export interface TargetStatus {
+export interface TargetStatus extends TargetTold {
   readonly component: string
   readonly directory: string
   /**
@@ -40,11 +82,6 @@ export interface TargetStatus {
   readonly hasAgent?: boolean
   readonly certificate: CertificateStatus | undefined
   readonly ca: readonly CaStatus[]
-  /** Newest first; empty if no agent answers. */
-  readonly happenings: readonly Happening[]
-  readonly failure: Happening | undefined
-  /** Why its consumers could not be told of it (AGENT_ON_PUBLISH). */
-  readonly notTold?: NotTold | undefined
 }
 
 export interface CertificateStatus {
@@ -71,41 +108,28 @@ export interface CaStatus {
 
 export type StatusConfig = Pick<Config, 'node' | 'cluster' | 'targets' | 'files' | 'renewAt' | 'source' | 'etcdCaFile'>
 
-/** @param happened what the running agent tells, by component */
-export function readStatus(
-  config: StatusConfig,
-  { version, vaultAddress, vault }: Pick<Status, 'version' | 'vaultAddress' | 'vault'>,
-  happened: (component: string) => readonly Happening[],
-  nowMs: number,
-): Status {
-  const targets = config.targets.map((target) => {
-    const happenings = happened(target.component)
-    return { ...readTarget(config, target, happenings, nowMs), happenings }
-  })
+export function readStatus(config: StatusConfig, told: Told, nowMs: number): Status {
+  const { version, vaultAddress, vault } = told
+  const targets = config.targets.map((target) => readTarget(config, target, told, nowMs))
   return { node: config.node, atMs: nowMs, version, vaultAddress, vault, targets }
 }
 
-function readTarget(
-  config: StatusConfig,
-  target: Target,
-  happenings: readonly Happening[],
-  nowMs: number,
-): Omit<TargetStatus, 'happenings'> {
+function readTarget(config: StatusConfig, target: Target, told: Told, nowMs: number): TargetStatus {
   const { component, directory } = target
-  const failure = lastingFailure(happenings)
-  const nothing = { component, directory, state: 'missing', certificate: undefined, ca: [], failure } as const
+  const { certificate: known, ...rest } = told.target(component)
+  const nothing = { ...rest, component, directory, state: 'missing', certificate: undefined, ca: [] } as const
   try {
     const bundle = openSecretDir(directory, config.files).current()
     if (bundle === undefined) return { ...nothing, problem: 'no certificate has been published yet' }
     const validity = workingTime(bundle, nowMs)
     // The agent knows when it obtained the certificate; without it, its beginning stands for that, as after a restart.
-    const told = happenings.find(({ serialNumber }) => serialNumber === bundle.leaf.serialNumber)?.renewAtMs
-    const renewAtMs = told ?? createPlanner(config, component)(validity, validity.notBeforeMs).renewAtMs
-    const state =
-      validity.notAfterMs <= nowMs ? 'expired' : failure !== undefined && renewAtMs <= nowMs ? 'late' : 'good'
+    const isKnown = known?.serialNumber === bundle.leaf.serialNumber
+    const { renewAtMs } = isKnown ? known : createPlanner(config, component)(validity, validity.notBeforeMs)
+    const isLate = rest.failure !== undefined && renewAtMs <= nowMs
+    const state = validity.notAfterMs <= nowMs ? 'expired' : isLate ? 'late' : 'good'
     const certificate = { ...describeLeaf(bundle, nowMs), ...validity, renewAtMs }
     const ca = describeCa(bundle, fingerprintsOfEtcd(config.etcdCaFile), nowMs)
-    return { component, directory, state, problem: undefined, certificate, ca, failure }
+    return { ...rest, component, directory, state, problem: undefined, certificate, ca }
   } catch (error) {
     if (!(error instanceof AgentError)) throw error
     const state = error.code === 'directory-missing' ? 'missing' : 'unreadable'

@@ -216,16 +216,15 @@ function answerOf(path: string): Promise<Exclude<Meaning, 'failed'> | Error> {
 
 /** Whether a process has the right to write into the directory; whoever may not ask takes it for so. */
 export async function isHeld(directory: string): Promise<boolean> {
-  let descriptor: number
+  let descriptor: number | undefined
   try {
     descriptor = fs.openSync(directory, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY)
-  } catch (error) {
-    return systemCode(error) !== 'ENOENT'
-  }
-  try {
     const path = `/proc/self/fd/${descriptor}/${lockName}`
     return fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined && (await answerOf(path)) !== 'nobody'
+  } catch (error) {
+    if (systemCode(error) === '') throw error
+    return systemCode(error) !== 'ENOENT'
   } finally {
-    fs.closeSync(descriptor)
+    if (descriptor !== undefined) fs.closeSync(descriptor)
   }
 }

@@ -1,23 +1,27 @@
 /**
  * Owns asking a running agent to renew now, over the socket by which it holds a directory (directory-lock.ts). That needs no shell,
  * no process id and no port: it works from another container of the pod and from the node. Whoever can read the private key may
- * ask, and nobody else: the request holds the key's hash. What it may cost is bounded by the issuance budget.
+ * ask, and nobody else: the request holds the key's hash. What it may cost is bounded: in certificates by the issuance budget, and in tries,
+ * of which each order brings the next one forward, by the pause between two orders.
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import * as fs from 'node:fs'
 import { connect, type Socket } from 'node:net'
+import type { Clock } from '../../core/clock.ts'
 import { systemCode } from '../../core/errors.ts'
 import type { Bundle } from '../../pki/bundle.ts'
 import { lockName } from './directory-lock.ts'
 
-/** `nobody`: no agent has the directory. `unanswered`: whoever has it does not know the request. */
-export type RenewalAnswer = 'asked' | 'refused' | 'nobody' | 'unanswered'
+/** `too-soon`: it was asked a moment ago. `nobody`: no agent has the directory. `unanswered`: whoever has it does not know the request. */
+export type RenewalAnswer = keyof typeof answers | 'nobody' | 'unanswered'
 
 const request = /^renew ([0-9a-f]{64})$/
 const requestBytes = 'renew '.length + 64 + 1
-const answers = { asked: 'asked\n', refused: 'refused\n' } as const
-const patienceMs = 1000
+const answers = { asked: 'asked\n', refused: 'refused\n', 'too-soon': 'too soon\n' } as const
+const pauseMs = 10_000
+const longestTalkMs = 1000
 const clientPatienceMs = 5000
+const mostAnswerBytes = 64
 
 /** What shows that somebody can read the files that are published now; of nothing, if nothing is. */
 export function proofOf(bundle: Bundle | undefined): string {
@@ -27,27 +31,46 @@ export function proofOf(bundle: Bundle | undefined): string {
     .digest('hex')
 }
 
-/**
- * Serves one connection to the socket of the lock; most only ask whether somebody is here, and go.
- * @param proof of what is published now; undefined: it cannot be read
- */
-export function answerRenewal(socket: Socket, proof: () => string | undefined, asked: () => void): void {
-  let text = ''
-  socket.unref()
-  socket.on('error', () => {})
-  socket.setTimeout(patienceMs, () => socket.destroy())
-  socket.setEncoding('latin1')
-  socket.on('data', (part: string) => {
-    text += part
-    if (text.length < requestBytes && !text.includes('\n')) return
-    socket.removeAllListeners('data')
+export interface RenewalDeskOptions {
+  /** Of what is published now; undefined: it cannot be read. */
+  readonly proof: () => string | undefined
+  readonly asked: () => void
+  readonly monotonic: Clock['monotonic']
+  /** How long one connection may last, whatever comes. */
+  readonly patienceMs?: number
+}
+
+/** Serves the connections to the socket of the lock; most only ask whether somebody is here, and go. */
+export function createRenewalDesk(options: RenewalDeskOptions): (socket: Socket) => void {
+  const { proof, asked, monotonic, patienceMs = longestTalkMs } = options
+  let askedAtMono = Number.NEGATIVE_INFINITY
+
+  function answer(text: string): keyof typeof answers {
     const [, shown] = request.exec(text.trimEnd()) ?? []
     const wanted = shown === undefined ? undefined : proof()
-    const isTrue =
-      shown !== undefined && wanted !== undefined && timingSafeEqual(Buffer.from(shown), Buffer.from(wanted))
-    socket.end(answers[isTrue ? 'asked' : 'refused'])
-    if (isTrue) asked()
-  })
+    if (shown === undefined || wanted === undefined) return 'refused'
+    if (!timingSafeEqual(Buffer.from(shown), Buffer.from(wanted))) return 'refused'
+    if (monotonic() - askedAtMono < pauseMs) return 'too-soon'
+    askedAtMono = monotonic()
+    return 'asked'
+  }
+
+  return (socket) => {
+    let text = ''
+    socket.unref()
+    socket.on('error', () => {})
+    const deadline = setTimeout(() => socket.destroy(), patienceMs).unref()
+    socket.once('close', () => clearTimeout(deadline))
+    socket.setEncoding('latin1')
+    socket.on('data', (part: string) => {
+      text += part
+      if (text.length < requestBytes && !text.includes('\n')) return
+      socket.removeAllListeners('data')
+      const given = answer(text)
+      socket.end(answers[given])
+      if (given === 'asked') asked()
+    })
+  }
 }
 
 /** Asks the agent that has the directory. */
@@ -58,17 +81,22 @@ export function askForRenewal(directory: string, proof: string): Promise<Renewal
     const socket = connect(`/proc/self/fd/${descriptor}/${lockName}`)
     let text = ''
     socket.setEncoding('latin1')
-    socket.setTimeout(clientPatienceMs, () => socket.destroy())
+    const deadline = setTimeout(() => socket.destroy(), clientPatienceMs)
     socket.once('connect', () => socket.write(`renew ${proof}\n`))
-    socket.on('data', (part: string) => (text += part))
+    socket.on('data', (part: string) => {
+      text += part
+      if (text.length > mostAnswerBytes) socket.destroy()
+    })
     socket.once('error', (error) => {
       const code = systemCode(error)
       if (code === 'ENOENT' || code === 'ECONNREFUSED') resolve('nobody')
       else if (code === 'EPIPE' || code === 'ECONNRESET') resolve('unanswered')
       else reject(error)
     })
-    socket.once('close', () =>
-      resolve(text === answers.asked ? 'asked' : text === answers.refused ? 'refused' : 'unanswered'),
-    )
+    socket.once('close', () => {
+      clearTimeout(deadline)
+      const given = (Object.keys(answers) as (keyof typeof answers)[]).find((each) => answers[each] === text)
+      resolve(given ?? 'unanswered')
+    })
   }).finally(() => fs.closeSync(descriptor))
 }

@@ -1,9 +1,10 @@
 /** Owns one target's directory: a published directory that one agent at a time may write into, and what is to be told of it. */
+import { type Clock, systemClock } from '../../core/clock.ts'
 import { AgentError } from '../../core/errors.ts'
 import type { ReasonCode } from '../../core/reason-catalog.ts'
 import { createDirectoryLock, type DirectoryLock } from './directory-lock.ts'
 import type { FileAttributes } from './generation.ts'
-import { answerRenewal, proofOf } from './renewal-request.ts'
+import { createRenewalDesk, proofOf } from './renewal-request.ts'
 import { openSecretDir, type SecretDir } from './secret-dir.ts'
 
 /** To be claimed before anything is published. */
@@ -12,7 +13,7 @@ export type TargetDir = SecretDir & Pick<DirectoryLock, 'claim' | 'release'>
 /**
  * @param tell is told once of each flaw that stops nothing
  * @param state the node-local cache, claimed along with the directory
- * @param renew is called if somebody who may asks for a renewal
+ * @param renew is called if somebody who may asks for a renewal, but not again and again
  */
 export function openTargetDir(
   path: string,
@@ -20,6 +21,7 @@ export function openTargetDir(
   tell: (flaw: AgentError) => void,
   state?: Pick<DirectoryLock, 'claim' | 'release'>,
   renew: () => void = () => {},
+  clock: Pick<Clock, 'monotonic'> = systemClock,
 ): TargetDir {
   const directory = openSecretDir(path, attributes)
   const proof = (): string | undefined => {
@@ -30,7 +32,9 @@ export function openTargetDir(
       throw error
     }
   }
-  const lock = createDirectoryLock(path, { serve: (socket) => answerRenewal(socket, proof, renew) })
+  const lock = createDirectoryLock(path, {
+    serve: createRenewalDesk({ proof, asked: renew, monotonic: () => clock.monotonic() }),
+  })
   const told = new Set<ReasonCode>()
   return {
     ...directory,

@@ -7,7 +7,7 @@
 import { lstatSync, realpathSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { type ChokidarOptions, type FSWatcher, watch } from 'chokidar'
-import { messageOf } from '../../core/errors.ts'
+import { messageOf, systemCode } from '../../core/errors.ts'
 import { lockName } from './directory-lock.ts'
 import { recordName } from './issuance-record.ts'
 import { toldName } from './told-record.ts'
@@ -136,14 +136,18 @@ function keepWatching(
   }
 }
 
-/** Which directories stand under the names. */
+/** Which directories stand under the names; the system's error code stands for what cannot be looked at. */
 function stateOf(paths: readonly string[]): string {
-  return paths
-    .map((path) => {
-      const stat = lstatSync(path, { throwIfNoEntry: false })
-      return `${path} ${stat === undefined ? '' : `${stat.dev}:${stat.ino}`}`
-    })
-    .join('\n')
+  return paths.map((path) => `${path} ${identityOf(path)}`).join('\n')
+}
+
+function identityOf(path: string): string {
+  try {
+    const { dev, ino } = lstatSync(path)
+    return `${dev}:${ino}`
+  } catch (error) {
+    return systemCode(error)
+  }
 }
 
 function planWatch({ files, directories }: Watched): WatchPlan {

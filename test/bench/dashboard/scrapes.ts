@@ -91,7 +91,7 @@ export function createScrapes({ fleet, startMs, intervalMs, isWanted, write }: S
       const component = componentOf(id)
       const reason = 'vault-sealed'
       const failure = { reason, detail: '', retryAtMs, notAfterMs, lifetimeMs: fleet.ttlMs } as const
-      const told = stateOf(id, { reason, detail: '', retryAtMs })
+      const told = stateOf(id, { reason, detail: '', atMs, firstAtMs: atMs, retryAtMs })
       tell(id, atMs, request('issuers', reason), told, { type: 'renewal-failed', component, ...failure })
     },
     polled: (id, atMs, isAnswered) => {

@@ -1,9 +1,10 @@
 /** docs/migration.md, step by step there and back, under clients that never lose etcd. */
 import { beforeAll, describe, expect, it } from 'vitest'
+import { plainCalico } from '../../manifests/calico.ts'
 import { etcdAuth } from '../../support/etcd-auth.ts'
 import { historyOf, watchReads } from '../agents.ts'
 import type { Cluster } from '../cluster.ts'
-import { deploy, plainCalico, rolledOut } from '../deploy.ts'
+import { deploy, rolledOut } from '../deploy.ts'
 import { until } from '../wait.ts'
 
 const oldUser = 'calico-static'

@@ -1,7 +1,8 @@
-/** What an operator does: asks an agent in an image without a shell, and has etcd's users follow the nodes. */
+/** What an operator does, by the commands of the documents: asks agents in an image without a shell, and has etcd's users follow the nodes. */
 import { describe, expect, it } from 'vitest'
+import { commandsOf, shellBlock } from '../../support/documents.ts'
 import { etcdAuth } from '../../support/etcd-auth.ts'
-import { agentName } from '../agents.ts'
+import { runAsWritten } from '../as-written.ts'
 import type { Cluster } from '../cluster.ts'
 import { apply, type Deployment } from '../deploy.ts'
 import { readyPod } from '../pods.ts'
@@ -19,26 +20,63 @@ const shortGrace = {
 
 export function describeOperation(cluster: () => Cluster, deployment: Deployment): void {
   describe('in operation', () => {
-    it.each([
-      ['calico-node', 'status'],
-      ['calico-node', 'doctor'],
-      ['calico-node', 'renew'],
-      ['calico-kube-controllers', 'status'],
-      ['calico-kube-controllers', 'doctor'],
-      ['calico-kube-controllers', 'renew'],
-    ])('kubectl exec in %s: %s ends with 0, without a shell', async (workload, command) => {
-      const pod = await readyPod(cluster(), workload, workload === 'calico-node' ? 'node1' : undefined)
-      const program = ['node', '/app/main.js', command]
-      const { code, stdout, stderr } = await cluster().kubectl.try(
-        'exec',
-        pod.metadata.name,
-        '-c',
-        agentName,
-        '--',
-        ...program,
-      )
-      expect({ code, output: code === 0 ? '' : stdout + stderr }).toEqual({ code: 0, output: '' })
-      expect(stdout).toContain('calico-')
+    const good = async (commands: string, here?: Readonly<Record<string, string>>): Promise<string> => {
+      const { code, stdout, stderr } = await runAsWritten(cluster(), commands, here)
+      expect({ commands, code, output: code === 0 ? '' : stdout + stderr }).toEqual({ commands, code: 0, output: '' })
+      return stdout
+    }
+    const workloads = ['calico-node', 'calico-kube-controllers'] as const
+    const podOf = async (workload: (typeof workloads)[number]): Promise<string> =>
+      (await readyPod(cluster(), workload, workload === 'calico-node' ? 'node1' : undefined)).metadata.name
+
+    it.each(workloads)('doctor.md, without a shell, in %s', async (workload) => {
+      const commands = shellBlock('docs/doctor.md', 'main.js doctor')
+      expect(await good(commands, { POD: await podOf(workload) })).toContain('calico-')
+    })
+
+    it.each(workloads)('status and renew, without a shell, in %s', async (workload) => {
+      const [doctor = ''] = commandsOf(shellBlock('docs/doctor.md', 'main.js doctor'))
+      for (const command of ['status', 'renew']) {
+        const commands = doctor.replace(/doctor$/, command)
+        expect(await good(commands, { POD: await podOf(workload) })).toContain('calico-')
+      }
+    })
+
+    it('runbook.md, where to look', async () => {
+      const here = { POD: await podOf('calico-node') }
+      const [logs = '', readyz = '', metrics = '', ...inPod] = commandsOf(shellBlock('docs/runbook.md', '/readyz'))
+      expect(await good(logs, here)).toContain('"event":"published"')
+      const { targets } = JSON.parse(await good(readyz, here)) as { targets: { component: string }[] }
+      expect(targets.map(({ component }) => component)).toEqual(['calico-node', 'calico-cni'])
+      expect(await good(metrics, here)).toContain('calico_vault_agent_certificate_runway_seconds{')
+      expect(inPod).toHaveLength(2)
+      for (const command of inPod) expect(await good(command, here)).toContain('calico-')
+    })
+
+    it('install.md, 5., 6. and "Roll back": the rollout is over, and the agent says what is valid', async () => {
+      const install = (part: string): string[] => commandsOf(shellBlock('docs/install.md', part))
+      for (const part of ['kubectl diff', 'kubectl apply -f calico-etcd.yaml'])
+        expect(await good(install(part).at(-1) ?? '')).toContain('successfully rolled out')
+      const [logs = '', readyz = '', ...more] = install('/readyz')
+      expect(more).toEqual([])
+      expect(await good(logs)).toContain('"event":"published"')
+      const answer = await good(readyz, { NODE: cluster().nodes[0]?.address ?? '' })
+      expect(JSON.parse(answer)).toMatchObject({ ok: true })
+    })
+
+    it('upgrade.md, 3.: the rollout is over, and nothing was denied', async () => {
+      const [rollout = '', ...denials] = commandsOf(shellBlock('docs/upgrade.md', '--since=10m'))
+      expect(await good(rollout)).toContain('successfully rolled out')
+      expect(denials).toHaveLength(2)
+      for (const commands of denials) {
+        // grep, which finds nothing.
+        const { code, stdout, stderr } = await runAsWritten(cluster(), commands)
+        expect({ code, stdout, stderr: stderr.replace(/^Found \d+ pods.*\n/gm, '') }).toEqual({
+          code: 1,
+          stdout: '',
+          stderr: '',
+        })
+      }
     })
 
     it('provision watch, as a Deployment, makes the users of a node that comes and takes those of one that goes', async () => {

@@ -14,6 +14,7 @@ import { readPublished } from '../agent/published.ts'
 
 interface Shown {
   readonly version?: string
+  readonly vault?: object
   readonly targets: readonly {
     readonly state: string
     readonly problem?: string
@@ -21,6 +22,7 @@ interface Shown {
     readonly ca: readonly Readonly<Record<string, unknown>>[]
     readonly happenings: readonly Readonly<Record<string, unknown>>[]
     readonly failure?: Readonly<Record<string, unknown>>
+    readonly budget?: object
   }[]
 }
 
@@ -96,16 +98,28 @@ describe('status', () => {
       await agent.nextLine(({ event }) => event === 'listening')
       await renewed(agent, 'published')
       const { leaf } = readPublished(directory)
-      const { code, version, targets } = await shown(environment)
+      const { code, version, vault, targets } = await shown(environment)
       const [target] = targets
       expect([code, target?.state]).toEqual([0, 'good'])
       expect(version).toMatch(/^\d/)
       expect(target?.certificate).toMatchObject({ commonName: 'calico-node:node1', serialNumber: leaf.serialNumber })
       expect(target?.happenings.map(({ reason }) => reason)).toEqual(['renewal-requested', 'never-published'])
-      expect(target?.certificate?.['renewAt']).toBe(target?.happenings[0]?.['renewAt'])
+      const told = agent.lines.findLast(({ event }) => event === 'published')
+      expect(target?.certificate?.['renewAt']).toBe(told?.['renewAt'])
+      expect(target?.budget).toEqual({ limit: 12, spent: 2 })
+      expect(vault).toMatchObject({ answered: { operation: expect.any(String) as string } })
       const { stdout: text } = await runStatus(environment)
       expect(text).toMatch(/^good     calico-node/m)
-      for (const part of ['runway', 'CA set', 'renewal-requested']) expect(text).toContain(part)
+      expect(text).toMatch(
+        /^Vault answered (just now|\d+s ago), asked for (a signature|the list of issuers|an issuer)\.$/m,
+      )
+      for (const part of [
+        'runway',
+        'CA set',
+        'renewal-requested',
+        'budget    2 of at most 12 certificates in the last hour',
+      ])
+        expect(text).toContain(part)
     })
 
     it('the agent is gone: the same from disk', async () => {
@@ -140,7 +154,9 @@ describe('status', () => {
       const { code, stdout } = await runStatus(environment)
       expect([code, stdout]).toEqual([
         0,
-        expect.stringMatching(/good, but not renewing calico-node[^]*\(vault-sealed\)/),
+        expect.stringMatching(
+          /^Vault is sealed.* Vault was last asked .* It last answered [^]*good, but not renewing calico-node[^]*\(vault-sealed\)/m,
+        ),
       ])
     })
 

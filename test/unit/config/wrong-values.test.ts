@@ -151,6 +151,7 @@ const cases: readonly (readonly [keyof typeof variables, Environment, RegExp | s
   ],
   ['AGENT_LOG_LEVEL', { AGENT_LOG_LEVEL: 'verbose' }, /it must be one of debug, info, warn, error$/],
   ['AGENT_RUNBOOK_URL', { AGENT_RUNBOOK_URL: 'docs/runbook.md' }, /it must be an http or https URL without a frag/],
+  ['AGENT_RUNBOOK_URL', { AGENT_RUNBOOK_URL: 'https://me:pass@wiki/r' }, /^holds a user or a password/],
   ['AGENT_RUNBOOK_URL', { AGENT_RUNBOOK_URL: 'https://wiki/r#x' }, /it must be an http or https URL without a frag/],
   ['AGENT_LOG_FORMAT', { AGENT_LOG_FORMAT: 'text' }, /it must be one of json, pretty$/],
   ['AGENT_STATE_DIR', { AGENT_STATE_DIR: 'state' }, /it must be an absolute path$/],

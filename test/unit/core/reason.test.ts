@@ -1,6 +1,6 @@
-import { afterEach, expect, it, vi } from 'vitest'
+import { afterEach, expect, it, test, vi } from 'vitest'
 import { AgentError } from '../../../agent/core/errors.ts'
-import { runbookOf } from '../../../agent/core/reason.ts'
+import { doctorPageOf, runbookOf } from '../../../agent/core/reason.ts'
 
 afterEach(() => vi.unstubAllEnvs())
 
@@ -14,4 +14,16 @@ it('links to the copy that AGENT_RUNBOOK_URL names, before that of the build', (
   expect(runbookOf('CalicoVaultAgentDown')).toBe('https://build.example.org/runbook#calicovaultagentdown')
   vi.stubEnv('AGENT_RUNBOOK_URL', 'https://wiki.example.org/runbook')
   expect(new AgentError('vault-sealed', 'x').runbook).toBe('https://wiki.example.org/runbook#vault-sealed')
+})
+
+test.each([
+  ['', 'docs/doctor.md#mount'],
+  ['https://git.example.org/blob/main/docs/runbook.md', 'https://git.example.org/blob/main/docs/doctor.md#mount'],
+  ['https://runbook.example.org/docs/runbook.html', 'https://runbook.example.org/docs/doctor.html#mount'],
+  ['https://wiki.example.org/runbook/', 'https://wiki.example.org/doctor/#mount'],
+  ['https://wiki.example.org/calico', 'docs/doctor.md#mount'],
+  ['https://wiki.example.org/show?page=7', 'docs/doctor.md#mount'],
+])('with the runbook at %j, the checks are told about at %s', (runbook, page) => {
+  vi.stubEnv('AGENT_RUNBOOK_URL', runbook)
+  expect(doctorPageOf('mount')).toBe(page)
 })

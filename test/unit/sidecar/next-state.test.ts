@@ -102,6 +102,8 @@ const outage = ({ mono, wallMs }: Moment): Failure => ({
   during: 'renew',
   inputs: {},
   backoff: { class: 'outage', failures: 9 },
+  atWallMs: wallMs,
+  firstAtWallMs: wallMs,
   retryAtMono: mono + hourMs,
   retryAtWallMs: wallMs + hourMs,
   isFallbackTried: true,

@@ -25,8 +25,9 @@ const idle: TargetState = {
 function failed(inMs: number, code: ReasonCode = 'vault-sealed', during: Failure['during'] = 'renew'): Failure {
   const error = new AgentError(code, 'as told')
   const backoff = { class: error.retry, failures: 1 }
-  const retry = { retryAtMono: now.mono + inMs, retryAtWallMs: now.wallMs + inMs }
-  return { error, during, inputs: {}, backoff, ...retry, isFallbackTried: false, isOver: false }
+  const failedAt = { atWallMs: now.wallMs, firstAtWallMs: now.wallMs }
+  const times = { ...failedAt, retryAtMono: now.mono + inMs, retryAtWallMs: now.wallMs + inMs }
+  return { error, during, inputs: {}, backoff, ...times, isFallbackTried: false, isOver: false }
 }
 
 const rewrite = { kind: 'rewrite', reason: 'files-changed' } as const

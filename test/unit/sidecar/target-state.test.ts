@@ -31,6 +31,16 @@ test('a certificate that is published, with its dates; nothing else is known yet
 test('a failure, with the moment of its retry; a renewal ends it', async () => {
   const rig = await failing()
   expect(told(rig)?.failure?.retryAtMs).toBe(rig.told('renewal-failed').at(-1)?.retryAtMs)
+  const { atMs, firstAtMs } = told(rig)?.failure ?? { atMs: 0, firstAtMs: 0 }
+  expect(atMs).toBe(firstAtMs)
+  await rig.clock.pass(hourMs)
+  expect(told(rig)?.failure).toMatchObject({ reason: 'vault-sealed', firstAtMs })
+  expect(told(rig)?.failure?.atMs).toBeGreaterThan(firstAtMs)
+  rig.vault.failure = new AgentError('vault-unreachable', 'ECONNREFUSED')
+  await rig.clock.pass(hourMs)
+  const other = told(rig)?.failure
+  expect(other).toMatchObject({ reason: 'vault-unreachable' })
+  expect(other?.firstAtMs).toBeGreaterThan(firstAtMs)
   rig.vault.failure = undefined
   await rig.clock.pass(hourMs)
   expect(told(rig)?.failure).toBeUndefined()
@@ -54,7 +64,7 @@ test('what comes from the cache ends none', async () => {
   rig.clock.advance(23 * hourMs)
   rig.vault.failure = sealed
   await rig.restart()
-  expect(rig.told('published')).toMatchObject([{ reason: 'restored-from-state', isFallback: true }])
+  expect(rig.told('published')).toMatchObject([{ reason: 'restored-from-state' }])
   expect(told(rig)).toMatchObject({
     certificate: { serialNumber: expect.any(String) },
     failure: { reason: sealed.code },

@@ -1,7 +1,7 @@
 /** Owns translating what goes wrong at a member into a finding: errors of TLS and of the system, and gRPC's statuses. */
 import { systemCode } from '../../../core/errors.ts'
 import { oneLine } from '../../../core/text.ts'
-import { isVerificationCode, tlsText } from '../../../core/tls-error.ts'
+import { isVerificationCode, tlsText } from '../../../core/tls.ts'
 import { NotEtcdError } from './connection.ts'
 import type { Finding, ProbeCode } from './outcome.ts'
 import type { GrpcAnswer } from './unary.ts'

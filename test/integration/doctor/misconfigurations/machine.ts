@@ -23,6 +23,14 @@ export const machineMisconfigurations: readonly Misconfiguration[] = [
     advice: /Check the file/,
   },
   {
+    title: 'the program that tells the consumers is not there',
+    spoil: withEnv({ AGENT_ON_PUBLISH: '/nonexistent/tell --reload' }),
+    check: 'on-publish',
+    reason: 'on-publish-failed',
+    saw: /ENOENT.*\/nonexistent\/tell/,
+    advice: /correct the program/,
+  },
+  {
     title: 'the service-account token is not mounted',
     spoil: withEnv({ AGENT_AUTH_TOKEN_FILE: '/nonexistent/token' }),
     check: 'credential',

@@ -4,8 +4,9 @@ import type { AddressInfo } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { Secret } from '../../../../agent/core/secret.ts'
 import { accountFor, askAgents, askPrometheus, type Expected } from '../../../../agent/operator/ca-rotation/agents.ts'
+import type { AgentView } from '../../../../agent/operator/ca-rotation/state.ts'
 import { serveMetrics } from '../../../support/metrics-server.ts'
-import { agent } from './states.ts'
+import { agent, target } from './states.ts'
 
 const page = (node: string): string =>
   `calico_vault_agent_node_info{node="${node}"} 1\ncalico_vault_agent_ca_changed_since_start{component="calico-node"} 0\n`
@@ -113,5 +114,25 @@ describe('who is missing', () => {
       ['node5'],
       ['http://10.0.0.3:9879', 'node4'],
     ])
+  })
+
+  it('is not made up for by who is left out and answers, nor by who is scraped twice', () => {
+    expect(names({ count: 4, without: ['10.0.0.3:9879', 'node1'] })[0]).toEqual(['one of 4 agents'])
+    expect(names({ count: 4, without: ['10.0.0.3:9879', 'node2:9879'] })[0]).toEqual(['one of 4 agents'])
+    const twice = { agents: [agent('node1'), { ...agent('node1'), where: 'job2' }], silent: [] }
+    expect(accountFor(twice, { ...nobody, count: 2 }).silent).toEqual([
+      { name: 'one of 2 agents', why: 'only 1 answer' },
+    ])
+  })
+
+  it('is a node of which only another agent answers', () => {
+    const controllers = agent('node3', target({}, { component: 'calico-kube-controllers' }))
+    const onNode = (node: string) => agent(node, target({}))
+    const nodes = ['node1', 'node2', 'node3']
+    const silentOf = (...agents: AgentView[]) => accountFor({ agents, silent: [] }, { ...nobody, nodes }).silent
+    expect(silentOf(onNode('node1'), onNode('node2'), controllers)).toEqual([
+      { name: 'node3', why: 'no agent of calico-node says that it is there' },
+    ])
+    expect(silentOf(onNode('node1'), onNode('node2'), onNode('node3'), controllers)).toEqual([])
   })
 })

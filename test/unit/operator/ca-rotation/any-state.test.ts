@@ -96,6 +96,7 @@ function judge(change: Change, held: VaultState, agents: readonly AgentView[]): 
   const { id, fingerprint } = change.issuer
   const signing = held.issuers.find((each) => each.id === held.defaultId)
   assert.ok(signing !== undefined && id !== signing.id && !signing.above.includes(id) && has(signing.fingerprint))
+  assert.ok(signing.canSign && targets.every(({ ca }) => ca.some((each) => each.inUseUntilMs > nowMs)))
   assert.ok(held.pinnedRoles.every(({ issuerId }) => issuerId !== id))
   for (const { ca, caCount } of targets) {
     assert.equal(caCount, ca.length)

@@ -92,6 +92,8 @@ describe('back', () => {
 })
 
 describe('nothing goes on', () => {
+  const { ca } = target({ second: later })
+  const twice = { ...target({}), ca: [...ca, ...ca], caCount: 2 }
   const silent = [{ name: 'node3', why: 'no agent says that it is there' }]
 
   it.each([
@@ -117,9 +119,23 @@ describe('nothing goes on', () => {
     ["the CNI plugin's copy may be old", target({ first: 0, second: later }, { isCopyInStep: false })],
     ['it has ended within the last minute', target({ first: nowMs - 1000, second: later })],
     ['the agent has lost the new CA', target({ first: 0 })],
+    ['the agent has no certificate that is valid', target({ first: nowMs - hourMs, second: 0 })],
+    ['what is shown of the CAs was scraped twice', twice],
   ])('to the retirement if %s', (_, odd) => {
     const { step, changes } = plan(vault(['first', 'second'], 'second'), fleet(agent('node1', odd)))
     expect({ step, changes }).toEqual({ step: 'renew', changes: [] })
+  })
+
+  it('to the retirement by a clock that is ahead of all agents', () => {
+    const agents = renewed.agents.map((each, at) => ({ ...each, heardAtMs: nowMs - at * hourMs }))
+    const held = vault(['first', 'second'], 'second')
+    const inUse = {
+      agents: [{ ...agent('node3', target({ first: later, second: later })), heardAtMs: nowMs }, ...agents],
+    }
+    const stepAt = (ms: number) => planRotation(held, { ...fleet(), ...inUse }, intent, ms).step
+    expect([stepAt(nowMs), stepAt(nowMs + 24 * hourMs)]).toEqual(['renew', 'renew'])
+    const ended = agent('node3', target({ first: nowMs - hourMs, second: later }))
+    expect(planRotation(held, fleet({ ...ended, heardAtMs: nowMs }), intent, nowMs + hourMs).step).toBe('retire')
   })
 
   it.each([
@@ -147,6 +163,18 @@ describe('nothing goes on', () => {
     [
       'the new issuer has ended',
       { ...vault([], 'first'), issuers: [issuer('first'), issuer('second', { notAfterMs: nowMs })] },
+      {},
+      'ended on',
+    ],
+    [
+      'what signs has lost its key: the old one is the way back',
+      { ...vault([], 'second'), issuers: [issuer('first'), issuer('second', { canSign: false })] },
+      {},
+      'go back with --issuer first',
+    ],
+    [
+      'what signs has ended',
+      { ...vault([], 'second'), issuers: [issuer('first'), issuer('second', { notAfterMs: nowMs })] },
       {},
       'ended on',
     ],

@@ -21,12 +21,14 @@ it('finds node, set, uses and what etcd said', async () => {
     serialNumber: '1',
     notAfterMs: sampleNow,
   } as const
-  const failure = { reason: 'etcd-rejected-certificate', detail: '', retryAtMs: sampleNow } as const
+  const times = { atMs: sampleNow, firstAtMs: sampleNow, retryAtMs: sampleNow }
+  const failure = { reason: 'etcd-rejected-certificate', detail: '', ...times } as const
   for (const event of [
     sampleEvents.started,
     stateOf({ certificate: { ...sampleCertificate, ca: { ...ca, certificates } } }),
     { ...hostCopied, component: 'calico-cni' },
     stateOf({ failure }, 'calico-cni'),
+    { type: 'heartbeat', component: 'calico-cni', nextStepAtMs: sampleNow } as const,
   ]) {
     metrics.listener(event)
   }
@@ -36,6 +38,7 @@ it('finds node, set, uses and what etcd said', async () => {
     expect(view).toEqual({
       where: 'here',
       node: 'node1',
+      heardAtMs: sampleNow,
       targets: [
         { ...nothing, component: 'calico-cni', isCopyInStep: true, isRefusedByEtcd: true },
         {

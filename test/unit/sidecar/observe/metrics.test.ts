@@ -167,7 +167,7 @@ test('what fails now is one series, of the last reason, until it has passed', as
   const failing = async () =>
     [...(await scrape()).samples.keys()].filter((key) => key.startsWith(`${prefix}renewal_failing`))
   expect(await failing()).toEqual([])
-  const failure = { detail: '', retryAtMs: sampleNow + 5000 }
+  const failure = { detail: '', atMs: sampleNow, firstAtMs: sampleNow, retryAtMs: sampleNow + 5000 }
   tell(stateOf({ failure: { ...failure, reason: 'vault-sealed' } }))
   expect(await value('next_try_timestamp_seconds')).toBe(sampleNow / 1000 + 5)
   tell(stateOf({ failure: { ...failure, reason: 'wrong-name' } }))

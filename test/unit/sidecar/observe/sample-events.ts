@@ -54,6 +54,8 @@ export const sampleEvents: { readonly [Type in EventType]: Extract<AgentEvent, {
       failure: {
         reason: 'vault-sealed',
         detail: 'POST https://vault:8200/v1/auth/jwt/login: 503 Vault is sealed',
+        atMs: sampleNow,
+        firstAtMs: sampleNow - hourMs,
         retryAtMs: sampleNow + 5000,
       },
       verification: {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { ReasonCode } from '../../../../agent/core/reason-catalog.ts'
 import type { AgentEvent, PublishedCertificate } from '../../../../agent/sidecar/observe/events.ts'
-import { createTimeline, lastingFailure } from '../../../../agent/sidecar/observe/timeline.ts'
+import { createTimeline } from '../../../../agent/sidecar/observe/timeline.ts'
 import { createFakeClock } from '../../../support/fake-clock.ts'
 
 const component = 'calico-node'
@@ -11,7 +11,6 @@ const published = (reason: ReasonCode): AgentEvent => ({
   type: 'published',
   component,
   reason,
-  isFallback: reason.startsWith('restored-'),
   durationMs: 1,
   certificate,
 })
@@ -32,34 +31,44 @@ function timelineOf(...events: readonly AgentEvent[]) {
 }
 
 describe('the timeline', () => {
+  const looked: AgentEvent = { type: 'ca-refresh-failed', component, reason: 'vault-sealed', detail: 'why' }
+  const unproven: AgentEvent = {
+    type: 'probed',
+    component,
+    outcome: 'etcd-unheard',
+    detail: 'why',
+    verdict: 'unverified',
+    durationMs: 1,
+  }
+
   it('a look at the source that failed again and again is one line, and no failure of a renewal', () => {
-    const looked: AgentEvent = { type: 'ca-refresh-failed', component, reason: 'vault-sealed', detail: 'why' }
     const found = timelineOf(kept('vault-sealed'), looked, looked)
     expect(found).toMatchObject([{ what: 'look-failed', times: 2 }, { what: 'renewal-failed' }])
-    expect(lastingFailure(found)?.what).toBe('renewal-failed')
-    expect(lastingFailure(timelineOf(published('renewal-due'), looked))).toBeUndefined()
   })
 
-  it('consumers that could not be told are known until they have been', () => {
-    const failed: AgentEvent = {
-      type: 'on-publish-failed',
-      component,
-      action: 'url',
-      reason: 'on-publish-failed',
-      detail: 'why',
-      retryAtMs: 5,
-      repeated: false,
-    }
-    const timeline = createTimeline([{ component }], createFakeClock())
-    timeline.listener(failed)
-    expect(timeline.notTold(component)).toEqual({ reason: 'on-publish-failed', detail: 'why', retryAtMs: 5 })
-    timeline.listener({ type: 'on-publish-done', component, action: 'url', durationMs: 1, output: '' })
-    expect(timeline.notTold(component)).toBeUndefined()
+  it('whatever fails by turns pushes nothing else out', () => {
+    const outage = Array.from({ length: 100 }, () => [unproven, looked, unproven, kept('vault-sealed')]).flat()
+    const found = timelineOf(published('never-published'), ...outage)
+    expect(found).toMatchObject([
+      { what: 'renewal-failed', times: 100 },
+      { what: 'unproven', reason: 'etcd-unheard', times: 200 },
+      { what: 'look-failed', times: 100 },
+      { what: 'published' },
+    ])
+  })
+
+  it('what fails anew after a success is a line of its own', () => {
+    const found = timelineOf(kept('vault-sealed'), published('renewal-due'), kept('vault-sealed'))
+    expect(found.map(({ what, times }) => [what, times])).toEqual([
+      ['renewal-failed', undefined],
+      ['published', undefined],
+      ['renewal-failed', undefined],
+    ])
   })
 
   it('is told newest first, each with its reason', () => {
     const found = timelineOf({ type: 'found', component, certificate }, published('renewal-due'))
-    expect(found).toMatchObject([{ what: 'published', reason: 'renewal-due', renewAtMs: 65 }, { what: 'found' }])
+    expect(found).toMatchObject([{ what: 'published', reason: 'renewal-due', serialNumber: 'AB' }, { what: 'found' }])
   })
 
   it('an outage is one line, however long', () => {
@@ -75,28 +84,9 @@ describe('the timeline', () => {
     expect(found).toHaveLength(20)
   })
 
-  it('knows the address at which Vault answers now', () => {
-    const timeline = createTimeline([], createFakeClock())
-    expect(timeline.vaultAddress()).toBeUndefined()
-    for (const address of ['https://a', 'https://b']) timeline.listener({ type: 'vault-address', address, instead: [] })
-    expect(timeline.vaultAddress()).toBe('https://b')
-  })
-
   it('knows nothing of targets that are not its own', () => {
     const timeline = createTimeline([], createFakeClock())
     timeline.listener(published('renewal-due'))
     expect(timeline.of(component)).toEqual([])
-  })
-})
-
-describe('the failure that lasts', () => {
-  it.each<[string, readonly AgentEvent[], ReasonCode | undefined]>([
-    ['nothing has happened', [], undefined],
-    ['an attempt failed', [published('never-published'), kept('vault-timeout')], 'vault-timeout'],
-    ['a cached certificate does not end it', [kept('vault-sealed'), published('restored-from-state')], 'vault-sealed'],
-    ['a new one does', [kept('vault-sealed'), published('renewal-due')], undefined],
-    ['it has passed', [kept('directory-full'), { type: 'recovered', component }], undefined],
-  ])('%s: %j', (_what, events, reason) => {
-    expect(lastingFailure(timelineOf(...events))?.reason).toBe(reason)
   })
 })

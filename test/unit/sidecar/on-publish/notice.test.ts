@@ -55,3 +55,16 @@ test('of the output the end is kept, on one line, and nothing that looks like a 
     expect(other.text()).toBe('[redacted: it holds a key or a token]')
   }
 })
+
+test('a key or a token of which only the end is left is not shown either', () => {
+  const token = `eyJhbGciOi${'a'.repeat(1000)}.eyJpc3MiOi${'b'.repeat(2000)}.${'c'.repeat(400)}`
+  for (const secret of [token, `hvs.${'d'.repeat(4000)}`, `s.${'e'.repeat(24)}`]) {
+    // However the pipe cuts it.
+    for (const size of [1, 700, 65_536]) {
+      const output = createOutput()
+      const bytes = Buffer.from(`it is ${secret} ${'more '.repeat(400)}`)
+      for (let at = 0; at < bytes.length; at += size) output.add(bytes.subarray(at, at + size))
+      expect(output.text()).toBe('[redacted: it holds a key or a token]')
+    }
+  }
+})

@@ -23,12 +23,16 @@ const target: TargetStatus = {
   ca: [],
   happenings: [],
   failure: undefined,
+  unproven: undefined,
+  budget: undefined,
+  notTold: undefined,
 }
 const statusOf = (change: Partial<TargetStatus>, atMs = 43_200_000): Status => ({
   node: 'node1',
   atMs,
   version: '1',
   vaultAddress: 'https://vault-2:8200',
+  vault: undefined,
   targets: [{ ...target, ...change }],
 })
 
@@ -138,14 +142,16 @@ describe('the page', () => {
     expect(statusPage(statusOf({}, atMs)).text).toContain(`<rect class="spent" ${width}`)
   })
 
+  it('what the issuance budget has left is among the facts', () => {
+    const { text } = statusPage(statusOf({ budget: { limit: 12, spent: 3 } }))
+    expect(text).toContain('<dt>Issued in the last hour</dt><dd>3 of at most 12 certificates</dd>')
+    expect(statusPage(statusOf({})).text).not.toContain('Issued in')
+  })
+
   it('what Vault has said is text', () => {
-    const failure = {
-      atMs: 0,
-      what: 'renewal-failed',
-      reason: 'vault-bad-answer',
-      detail: '<script>alert(1)</script>',
-    } as const
-    const { text } = statusPage(statusOf({ failure, happenings: [failure] }))
+    const said = { atMs: 0, reason: 'vault-bad-answer', detail: '<script>alert(1)</script>' } as const
+    const failure = { ...said, firstAtMs: 0, retryAtMs: 0 }
+    const { text } = statusPage(statusOf({ failure, happenings: [{ ...said, what: 'renewal-failed' }] }))
     expect(text).not.toContain('<script')
     expect(text).toContain('&#60;script&#62;')
   })
@@ -153,7 +159,7 @@ describe('the page', () => {
 
 describe('the data', () => {
   it('has times as texts and durations as seconds', () => {
-    const failure = { atMs: 1000, what: 'renewal-failed', reason: 'vault-sealed', retryAtMs: 2000 } as const
+    const failure = { atMs: 1000, firstAtMs: 0, reason: 'vault-sealed', detail: 'why', retryAtMs: 2000 } as const
     expect(JSON.parse(JSON.stringify(statusJson(statusOf({ failure }))))).toMatchObject({
       at: '1970-01-01T12:00:00.000Z',
       targets: [
@@ -161,6 +167,8 @@ describe('the data', () => {
           certificate: { runwaySeconds: 43_200, ageSeconds: 43_200, notAfter: '1970-01-02T00:00:00.000Z' },
           failure: {
             advice: 'Unseal Vault.',
+            at: '1970-01-01T00:00:01.000Z',
+            firstAt: '1970-01-01T00:00:00.000Z',
             retryAt: '1970-01-01T00:00:02.000Z',
             runbook: 'docs/runbook.md#vault-sealed',
           },

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { Happening } from '../../../../agent/sidecar/observe/timeline.ts'
+import type { TargetFailure } from '../../../../agent/sidecar/observe/events.ts'
 import { conditionOf, countConditions, findProblems, sortTargets } from '../../../../agent/sidecar/status/problems.ts'
 import type { TargetStatus } from '../../../../agent/sidecar/status/status.ts'
 
@@ -12,11 +12,13 @@ const target = (component: string, change: Partial<TargetStatus> = {}): TargetSt
   ca: [],
   happenings: [],
   failure: undefined,
+  unproven: undefined,
+  budget: undefined,
+  notTold: undefined,
   ...change,
 })
-const failure: Happening = {
+const failure: TargetFailure = {
   atMs: 2000,
-  what: 'renewal-failed',
   reason: 'vault-sealed',
   detail: 'POST https://vault:8200: 503',
   firstAtMs: 1000,
@@ -57,7 +59,7 @@ test('when all is well there is no problem', () => {
 })
 
 test('one cause is one problem, whomever it concerns, with the latest of what was said', () => {
-  const later: Happening = { ...failure, atMs: 3000, firstAtMs: 500, retryAtMs: 4000, detail: 'later' }
+  const later: TargetFailure = { ...failure, atMs: 3000, firstAtMs: 500, retryAtMs: 4000, detail: 'later' }
   const vault = { answered: undefined, failure: { reason: 'vault-sealed', atMs: 3000, firstAtMs: 500 } } as const
   const targets = [target('a', { failure }), target('b', { failure: later })]
   expect(findProblems({ targets, vault })).toEqual([
@@ -65,7 +67,7 @@ test('one cause is one problem, whomever it concerns, with the latest of what wa
       reason: 'vault-sealed',
       components: ['a', 'b'],
       detail: 'later',
-      lastAtMs: 3000,
+      atMs: 3000,
       firstAtMs: 500,
       retryAtMs: 4000,
     },
@@ -75,16 +77,17 @@ test('one cause is one problem, whomever it concerns, with the latest of what wa
 test('a Vault that fails is a problem before any renewal is due', () => {
   const vault = { answered: undefined, failure: { reason: 'vault-unreachable', atMs: 2, firstAtMs: 1 } } as const
   expect(findProblems({ targets: [target('a')], vault })).toMatchObject([
-    { reason: 'vault-unreachable', components: [], firstAtMs: 1, lastAtMs: 2 },
+    { reason: 'vault-unreachable', components: [], firstAtMs: 1, atMs: 2 },
   ])
 })
 
 test('what etcd has not accepted, and consumers that do not know, are problems', () => {
-  const published: Happening = { atMs: 1, what: 'published', reason: 'renewal-due' }
-  const unproven: Happening = { atMs: 2, what: 'unproven', reason: 'etcd-unheard', detail: 'no answer' }
+  const unproven = { reason: 'etcd-unheard', detail: 'no answer' } as const
   const notTold = { reason: 'on-publish-failed', detail: 'no such process', retryAtMs: 9 } as const
   const reasonsOf = (change: Partial<TargetStatus>): string[] =>
     findProblems({ targets: [target('a', change)], vault: undefined }).map(({ reason }) => reason)
-  expect(reasonsOf({ happenings: [unproven, published], notTold })).toEqual(['etcd-unheard', 'on-publish-failed'])
-  expect(reasonsOf({ happenings: [published, unproven] })).toEqual([])
+  expect(reasonsOf({ failure, unproven, notTold })).toEqual(['vault-sealed', 'etcd-unheard', 'on-publish-failed'])
+  // What happened before is over.
+  const past = { atMs: 2, what: 'unproven', ...unproven } as const
+  expect(reasonsOf({ happenings: [past, { atMs: 1, what: 'renewal-failed', reason: 'vault-sealed' }] })).toEqual([])
 })

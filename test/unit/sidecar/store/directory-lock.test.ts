@@ -3,7 +3,7 @@ import { chmodSync, chownSync, lstatSync, renameSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { createDirectoryLock, lockName, meaningOf } from '../../../../agent/sidecar/store/directory-lock.ts'
+import { createDirectoryLock, isHeld, lockName, meaningOf } from '../../../../agent/sidecar/store/directory-lock.ts'
 import { tempDir } from '../../../support/temp-dir.ts'
 
 const nobody = 65_534
@@ -61,4 +61,15 @@ test.each([
   ['EAGAIN', 'somebody'],
 ])('%s: %s', (code, meaning) => {
   expect(meaningOf(code)).toBe(meaning)
+})
+
+test('a directory into which one may not look is taken for held; one that is not there, for free', async () => {
+  const directory = tempDir()
+  expect(await isHeld(join(directory, 'none'))).toBe(false)
+  expect(await isHeld(directory)).toBe(false)
+  asOrdinaryUser(directory)
+  for (const mode of [0o400, 0o000]) {
+    chmodSync(directory, mode)
+    expect(await isHeld(directory)).toBe(true)
+  }
 })

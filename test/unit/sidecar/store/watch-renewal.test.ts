@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type FSWatcher, watch } from 'chokidar'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -108,5 +108,22 @@ describe('a watch that cannot be had, or has gone deaf', () => {
     writeFileSync(join(directory, 'etcd-ca'), 'text')
     await noticedAt
     expect(told.at(-1)).toBe('changed')
+  })
+
+  test('a way to the directory that has become a loop of links ends nothing, and is tried again', async () => {
+    const root = tempDir()
+    mkdirSync(join(root, 'parent', 'target'), { recursive: true })
+    const { told, next, begin, lookAfter } = stage({ directories: [join(root, 'parent', 'target')] })
+    begin()
+    await next()
+    renameSync(join(root, 'parent'), join(root, 'away'))
+    symlinkSync('parent', join(root, 'parent'))
+    lookAfter()
+    expect(told).toContain('changed')
+    rmSync(join(root, 'parent'))
+    renameSync(join(root, 'away'), join(root, 'parent'))
+    lookAfter()
+    await next()
+    expect(told.at(-1)).toBe('ready')
   })
 })

@@ -1,4 +1,4 @@
-/** Tells errors of TLS from other errors of a connection, by the codes that node:tls gives them. */
+/** Owns what is common to every TLS connection: it is verified whatever the environment says, and its errors are told from others by node:tls's codes. */
 
 /**
  * What OpenSSL and Node find wrong with the certificate of the server. UNSPECIFIED is what Node calls a finding of OpenSSL that it
@@ -22,4 +22,17 @@ export function tlsText(error: Error): string {
   const text =
     'reason' in error && typeof error.reason === 'string' && error.reason !== '' ? error.reason : error.message
   return text.replace(/; if the root CA is installed locally.*$/s, '')
+}
+
+const switchOff = 'NODE_TLS_REJECT_UNAUTHORIZED'
+
+/**
+ * Node reads the variable at each connection whose options leave it open, and some of those are made inside libraries.
+ * @returns what to warn of; undefined if there is nothing
+ */
+export function keepTlsVerified(env: NodeJS.ProcessEnv): string | undefined {
+  const value = env[switchOff]
+  delete env[switchOff]
+  if (value !== '0') return undefined
+  return `${switchOff}=0 is not honored: whoever answered in the place of Vault or etcd would get the token. Name the CA instead (VAULT_CACERT, AGENT_ETCD_CA_FILE), and remove the variable.`
 }

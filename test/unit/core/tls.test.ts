@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { keepTlsVerified } from '../../../agent/core/tls-verification.ts'
+import { keepTlsVerified } from '../../../agent/core/tls.ts'
 
 test.each([
   ['0', /^NODE_TLS_REJECT_UNAUTHORIZED=0 is not honored/],
@@ -53,7 +53,7 @@ const ways = {
     const { silent } = await askAgents([origin])()
     throw new Error(silent[0].why)`,
   "etcd's client, in the program": `
-    const { keepTlsVerified } = await import('./agent/core/tls-verification.ts')
+    const { keepTlsVerified } = await import('./agent/core/tls.ts')
     keepTlsVerified(process.env)
     const { openEtcd } = await import('./agent/operator/etcd/client.ts')
     const client = await other.issue({ commonName: 'x' })

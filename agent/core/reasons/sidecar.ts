@@ -1,8 +1,36 @@
-/** Owns the reasons why a directory cannot be written, or is not as it should be. */
+/** Owns the reasons of what the sidecar finds on its node; those of Vault, the gate and etcd's probe are in reason-catalog.ts. */
 import type { Reason } from '../reason.ts'
+
+/** Somebody may be about to mend it, and reading again costs little. */
+const source = (summary: string, advice: string): Reason => ({ about: 'source', retry: 'awaited', summary, advice })
+
+/** Why a source of certificates that are made elsewhere has none to publish. */
+export const sourceReasons = {
+  'source-empty': source(
+    'the source has nothing for this target',
+    'Write certificate, key and CA there; check AGENT_KV_MOUNT, AGENT_KV_PATH, AGENT_KV_VERSION or AGENT_SOURCE_DIR.',
+  ),
+  'source-incomplete': source(
+    'a part is missing in the source',
+    'Write it, or name what is there in AGENT_SOURCE_FIELDS.',
+  ),
+  'source-unreadable': source(
+    'a file of the source cannot be read',
+    'Check owner and mode of the files against the user of the agent.',
+  ),
+  'source-older': source(
+    'the source holds an older certificate than the published one',
+    'Write a newer one, as the agent never goes back. To go back on purpose, stop the agent and empty its directory and AGENT_STATE_DIR.',
+  ),
+  'nothing-newer': source(
+    'the certificate ends soon, and the source has nothing newer',
+    'Have a new certificate made and written there. The agent makes none itself.',
+  ),
+} as const satisfies Record<string, Reason>
 
 const store = (summary: string, advice: string): Reason => ({ about: 'store', retry: 'local', summary, advice })
 
+/** Why a directory cannot be written, or is not as it should be. */
 export const storeReasons = {
   'directory-missing': store('the directory does not exist', 'Mount a volume there.'),
   'directory-read-only': store('the file system is read-only', 'Mount an emptyDir without readOnly, not a Secret.'),
@@ -47,4 +75,22 @@ export const storeReasons = {
     'Use a file system with modes and owners (an emptyDir). Until then, others may be able to read the key.',
   ),
   'directory-failed': store('a file operation failed', 'Look at the system error in the message.'),
+} as const satisfies Record<string, Reason>
+
+const consumer = (summary: string, advice: string): Reason => ({ about: 'consumer', retry: 'local', summary, advice })
+
+/** Why consumers could not be told what was published (AGENT_ON_PUBLISH). */
+export const consumerReasons = {
+  'on-publish-failed': consumer(
+    'AGENT_ON_PUBLISH failed, so the consumers do not know what was published',
+    'Read the error: correct the program, the pid file or the URL. It is tried again; the log tells when it worked.',
+  ),
+  'on-publish-timeout': consumer(
+    'AGENT_ON_PUBLISH took too long and was stopped',
+    'Let it return at once and do its work in the background, or raise AGENT_ON_PUBLISH_TIMEOUT.',
+  ),
+  'on-publish-record': consumer(
+    'the record of what the consumers were told cannot be written',
+    'Check the space left and the owner of the directory; until then, a restart of the agent may tell them once more or not at all.',
+  ),
 } as const satisfies Record<string, Reason>
