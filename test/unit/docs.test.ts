@@ -26,12 +26,11 @@ function anchorsOf(file: string): string[] {
   ]
 }
 
-const linking = [
-  ...['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md'],
-  ...readdirSync('docs', { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.md'))
-    .map((name) => `docs/${name}`),
-]
+const linking = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...documentFiles(), ...decisions()]
+
+function decisions(): string[] {
+  return readdirSync('docs/adr').map((name) => `docs/adr/${name}`)
+}
 
 describe('the documentation', () => {
   it.each(linking)('%s links to files and headings that exist', (file) => {
