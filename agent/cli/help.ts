@@ -10,9 +10,9 @@ export interface CommandHelp {
   readonly after: string
 }
 
-const planExits = `Exit codes: 0 done, 1 answered with no (apply), 2 differences (plan
---detailed-exitcode), 64 usage, 69 SERVER cannot or will not, 70 bug,
-78 configuration.`
+const planExits = `Exit codes: 0 done, 1 you answered "no" (apply), 2 differences (plan
+--detailed-exitcode), 64 wrong usage, 69 SERVER is unreachable or refuses,
+70 bug, 78 wrong configuration.`
 
 const provisionVariables = `etcd and the operator's identity (a user with the role root) come from
 ETCD_ENDPOINTS, ETCD_CA_CERT_FILE, ETCD_CERT_FILE and ETCD_KEY_FILE; plan, apply
@@ -44,7 +44,7 @@ Serves /metrics, /startupz, /livez, /readyz and a status page (/) on AGENT_LISTE
   },
   init: {
     summary: 'make sure that every target has a good certificate, then end',
-    description: `Ends with 0 as soon as every target has a good certificate; does not contact Vault if one is in place and not due. Ends with 69 when a target has none after --wait.`,
+    description: `Ends with 0 as soon as every target has a good certificate; does not contact Vault if one is in place and not due. If a target has none after --wait, it ends with 69.`,
     after: `Examples:
   # as an init container
   calico-vault-agent init
@@ -53,7 +53,7 @@ Serves /metrics, /startupz, /livez, /readyz and a status page (/) on AGENT_LISTE
   },
   started: {
     summary: 'wait until the agent of this container has published every target',
-    description: `Ends with 0 as soon as the agent in this very container answers on AGENT_LISTEN that every target is published, and with 69 when it has not after --wait. On the host's network the pod before may still have the port: its answer does not count. After a startup probe that asks in this way, the port is the agent's own, and /livez and /readyz can be trusted.`,
+    description: `Ends with 0 as soon as the agent in this very container answers on AGENT_LISTEN that every target is published, and with 69 if that does not happen within --wait. On the host's network the previous pod may still have the port, but its answer does not count. After a startup probe that asks in this way, the port is the agent's own, and /livez and /readyz can be trusted.`,
     after: `Examples:
   kubectl -n kube-system exec ds/calico-node -c calico-vault-agent -- \\
     node /app/main.js started
@@ -61,49 +61,49 @@ Serves /metrics, /startupz, /livez, /readyz and a status page (/) on AGENT_LISTE
   },
   renew: {
     summary: 'renew every target now, by the agent that runs',
-    description: `Asks the agent that runs for these targets to renew them at once, as SIGHUP does, by the socket with which it holds each directory. Needs the environment of the agent, and a user who can read its files. Does not wait for the outcome: status shows it.`,
+    description: `Asks the running agent to renew its targets at once, as SIGHUP does, through the socket in each directory. Needs the agent's environment, and a user who can read its files. Does not wait for the result; status shows it.`,
     after: `Examples:
   kubectl -n kube-system exec ds/calico-node -c calico-vault-agent -- \\
     node /app/main.js renew
   # on a machine
   calico-vault-agent renew
 
-Exit codes: 0 asked for, 64 usage, 69 an agent did not take it, 78
-configuration.`,
+Exit codes: 0 the agent was asked, 64 wrong usage, 69 no agent accepted it,
+78 wrong configuration.`,
   },
   status: {
     summary: 'show what is published, how long it works, and what failed last',
-    description: `Shows for each target its certificate, chain and CA set, age, runway and next renewal, from disk; and the last rotations and failures, if the agent runs on this machine and answers on AGENT_LISTEN. Contacts nobody else. Needs the environment of the agent, and a user who can read its files. The same is on the agent's port: / for people, /status for programs. Watched, JSON is one line a look.`,
+    description: `Shows for each target its certificate, chain and CA set, age, runway and next renewal, from disk. If the agent runs on this machine and answers on AGENT_LISTEN, it also shows the last rotations and failures. Contacts nothing else. Needs the agent's environment, and a user who can read its files. The agent serves the same on its port: / for people, /status for programs. With --watch, JSON is one line each time.`,
     after: `Examples:
   kubectl -n kube-system exec ds/calico-node -c calico-vault-agent -- \\
     node /app/main.js status
   calico-vault-agent status -o json | jq '.targets[].certificate.runwaySeconds'
 
-Exit codes: 0 every target has a certificate that works, 64 usage, 69 one has
-none, 78 configuration.`,
+Exit codes: 0 every target has a certificate that works, 64 wrong usage, 69 one
+has none, 78 wrong configuration.`,
   },
   doctor: {
     summary: 'check everything that the agent needs, and say what is wrong',
-    description: `Looks at configuration, credential, directory, Vault, PKI role, CA set and etcd with the environment of the agent, before or after it is installed, in its pod or elsewhere. Changes nothing; has one throw-away certificate signed for each target and forgets it. What can be checked is checked, whatever else is missing. docs/doctor.md tells about every check.`,
+    description: `Checks configuration, credential, directory, Vault, PKI role, CA set and etcd with the agent's environment, before or after it is installed, in its pod or elsewhere. Changes nothing. Gets one throw-away certificate signed for each target and forgets it. If something is missing, it still checks everything else. docs/doctor.md describes every check.`,
     after: `Examples:
   kubectl -n kube-system exec ds/calico-node -c calico-vault-agent -- \\
     node /app/main.js doctor
   calico-vault-agent doctor -o json |
     jq '.checks[] | select(.status == "failure")'
 
-Exit codes: 0 all is well, 1 warnings, 64 usage, 69 failures, 70 bug, 78
-configuration.`,
+Exit codes: 0 all is well, 1 warnings, 64 wrong usage, 69 failures, 70 bug,
+78 wrong configuration.`,
   },
   provision: {
-    summary: "make etcd's users, roles and grants what Calico's components need",
+    summary: "make the etcd users, roles and grants that Calico's components need",
     after: `Examples:
   # what would change for two nodes with users of their own
   calico-vault-agent provision plan --nodes node1,node2
   # make it so from a script, and switch authentication on
   calico-vault-agent provision apply --nodes-file nodes.txt --enable-auth --yes
-  # have it reviewed first
+  # as a script, to review it first
   calico-vault-agent provision export --components calicoctl > etcd.sh
-  # keep it so in the cluster
+  # keep it up to date in the cluster
   calico-vault-agent provision watch --grace 2h
 
 ${onEtcd}`,
@@ -111,7 +111,7 @@ ${onEtcd}`,
   'provision plan': { summary: 'show what would change in etcd', after: onEtcd },
   'provision apply': {
     summary: 'change it',
-    description: 'Changes in etcd what plan shows. Safe to be killed and to be run again, also twice at once.',
+    description: 'Changes in etcd what plan shows. You can kill it and run it again, even twice at the same time.',
     after: onEtcd,
   },
   'provision export': {
@@ -120,19 +120,19 @@ ${onEtcd}`,
     after: '',
   },
   'provision watch': {
-    summary: 'keep it so while nodes come and go, until SIGTERM',
+    summary: 'keep etcd up to date while nodes come and go, until SIGTERM',
     description:
-      'Keeps it so while nodes come and go, until SIGTERM: the nodes of the Kubernetes cluster that it runs in, or of --nodes-file. With VAULT_ADDR its own certificate comes from Vault (component calico-provisioner, AGENT_*).',
+      'Keeps etcd up to date while nodes come and go, until SIGTERM. The nodes are those of the Kubernetes cluster that it runs in, or of --nodes-file. With VAULT_ADDR its own certificate comes from Vault (component calico-provisioner, AGENT_*).',
     after: provisionVariables,
   },
   'setup-vault': {
-    summary: 'make Vault what the agent needs: PKI, roles, policies, logins',
+    summary: 'set up the PKI, roles, policies and logins that the agent needs in Vault',
     after: `Examples:
   # what would change
   calico-vault-agent setup-vault plan --file cluster1.yaml
   # make it so from a script
   calico-vault-agent setup-vault apply --file cluster1.yaml --yes
-  # have it reviewed first, and keep it in git
+  # as Terraform, to review it first and keep it in git
   calico-vault-agent setup-vault export --format terraform > vault.tf
 
 ${onVault}`,
@@ -140,7 +140,7 @@ ${onVault}`,
   'setup-vault plan': { summary: 'show what would change in Vault', after: onVault },
   'setup-vault apply': {
     summary: 'change it',
-    description: 'Changes in Vault what plan shows. Safe to be killed and to be run again, also twice at once.',
+    description: 'Changes in Vault what plan shows. You can kill it and run it again, even twice at the same time.',
     after: onVault,
   },
   'setup-vault export': {
@@ -149,9 +149,9 @@ ${onVault}`,
     after: '',
   },
   'rotate-ca': {
-    summary: 'put a new CA in the place of the old one, step by step',
+    summary: 'replace the old CA by a new one, step by step',
     description:
-      'Makes or names the new issuer, waits until every agent publishes both CAs, makes it the default, waits until no certificate chains to the old one, and deletes that. Keeps nothing of its own: killed and run again, it goes on from what Vault and the agents say. Until the old issuer is deleted, naming it as --issuer takes everything back. Restarts nobody. docs/ca-rotation.md has the whole procedure.',
+      'Makes or names the new issuer, waits until every agent publishes both CAs, makes it the default, waits until no certificate chains to the old one, and deletes that. It keeps no state of its own. If it is killed and run again, it goes on from what Vault and the agents say. Until the old issuer is deleted, you can go back by naming it as --issuer. It restarts nothing. docs/ca-rotation.md has the whole procedure.',
     after: `Examples:
   # which step it is, and what each agent has
   calico-vault-agent rotate-ca status --agents node1,node2
@@ -172,7 +172,7 @@ ${onVault}`,
   'rotate-ca apply': {
     summary: 'go from step to step, waiting for the agents in between',
     description:
-      'Shows each step, asks, makes it, and waits for the agents. Ends where somebody else must do something, and says what. Safe to be killed and to be run again, also twice at once.',
+      'Shows each step, asks, makes it, and waits for the agents. If somebody must do something first, it says what and ends. You can kill it and run it again, even twice at the same time.',
     after: onVault,
   },
   'rotate-ca status': {
@@ -199,8 +199,8 @@ export function variablesHelp(columns: number): string {
     return ['', `${title}:`, ...items]
   })
   return `
-Everything is configured by environment variables. VAULT_ADDR and NODE_NAME are
-enough if Vault is set up by setup-vault, as the manifests have it.
+Environment variables configure everything. If setup-vault has set up Vault, and
+the pod is as in the manifests, VAULT_ADDR and NODE_NAME are enough.
 ${lines.join('\n')}
 
 Examples:
@@ -213,9 +213,9 @@ Examples:
   # what etcd's users lack
   calico-vault-agent provision plan --nodes node1,node2
 
-A failure is named by a code, such as vault-sealed: docs/runbook.md has a
-section for each.
-Exit codes: 0 done, 1 warnings (doctor) or answered with no (apply),
-2 differences (plan --detailed-exitcode), 64 usage, 69 unavailable, 70 bug,
-78 configuration, 141 nobody reads what is printed.`
+Every failure has a code, such as vault-sealed. docs/runbook.md has a section
+for each code.
+Exit codes: 0 done, 1 warnings (doctor) or you answered "no" (apply),
+2 differences (plan --detailed-exitcode), 64 wrong usage, 69 a service is
+unavailable, 70 bug, 78 wrong configuration, 141 nobody reads the output.`
 }

@@ -131,7 +131,7 @@ export function isInStep({ phases, refusals, waitsFor }: Plan<unknown>): boolean
   return phases.length + refusals.length === 0 && waitsFor === undefined
 }
 
-/** @param made the changes that were made, where there are such; else those of the plan */
+/** @param made the changes that were made, if there are such; else those of the plan */
 export function planJson<Change>(
   wording: Pick<Wording<Change>, 'json'>,
   { plan, facts }: PlanView<Change>,

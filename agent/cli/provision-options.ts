@@ -155,7 +155,7 @@ export function checkNodes(
   )
 }
 
-/** @throws UsageError where the option is given and empty */
+/** @throws UsageError if the option is given and empty */
 function filled(name: string, text: string | undefined): string | undefined {
   if (text === '') throw new UsageError(`--${name} is empty`)
   return text

@@ -8,7 +8,7 @@ import { createEventHub, type Listener } from '../sidecar/observe/events.ts'
 import { createAgent } from '../sidecar/sidecar.ts'
 import { exitCodes } from './exit-codes.ts'
 
-/** Health and metrics are there within a second, also where Vault does not answer. */
+/** Health and metrics are there within a second, even if Vault does not answer. */
 const backgroundAfterMs = 500
 
 export async function run(config: Config): Promise<number> {

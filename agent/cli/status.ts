@@ -41,7 +41,7 @@ export async function status({ watch, output }: StatusOptions): Promise<number> 
   }
 }
 
-/** Where no agent answers on its port, the lock of each directory tells whether one runs. */
+/** If no agent answers on its port, the lock of each directory tells whether one runs. */
 async function withAgents(found: Status): Promise<Status> {
   const targets = found.targets.map(async (target) => ({ ...target, hasAgent: await isHeld(target.directory) }))
   return { ...found, targets: await Promise.all(targets) }

@@ -14,7 +14,7 @@ export function painter(isTerminal: boolean, env: Readonly<Record<string, string
   return (text, color) => (paints ? `\x1b[${colors[color]}m${text}\x1b[0m` : text)
 }
 
-/** Where nobody can be asked, the yes must be given beforehand. @throws UsageError */
+/** If nobody can be asked, the yes must be given beforehand. @throws UsageError */
 export function refuseUnasked(command: string, yes: boolean): void {
   if (!yes && !(process.stdin.isTTY && process.stdout.isTTY)) {
     throw new UsageError(`${command} needs --yes outside a terminal`)

@@ -3,7 +3,7 @@ export const calicoVariables = {
   AGENT_CALICO_VERSION: {
     group: 'etcd',
     defaultText: 'all supported ones',
-    meaning: 'provision, doctor: version of Calico, such as v3.32.1, or several with commas: what they need',
+    meaning: 'provision, doctor: version of Calico, such as v3.32.1, or several with commas',
   },
   CALICO_IPV4POOL_CIDR: {
     group: 'etcd',
@@ -37,7 +37,7 @@ export const calicoVariables = {
   CALICO_IPV4POOL_DISABLE_BGP_EXPORT: {
     group: 'etcd',
     default: 'false',
-    meaning: 'provision --defaults: whether BGP does not announce it',
+    meaning: 'provision --defaults: `true`: BGP does not announce it',
   },
   CALICO_IPV6POOL_CIDR: {
     group: 'etcd',
@@ -66,6 +66,6 @@ export const calicoVariables = {
   CALICO_IPV6POOL_DISABLE_BGP_EXPORT: {
     group: 'etcd',
     default: 'false',
-    meaning: 'provision --defaults: whether BGP does not announce it',
+    meaning: 'provision --defaults: `true`: BGP does not announce it',
   },
 } as const

@@ -3,13 +3,13 @@
 /** `major.minor` as one comparable number. */
 export type CalicoVersion = number
 
-/** Of `v3.32.1`, `3.32` and the like; undefined where the text is no version. */
+/** Of `v3.32.1`, `3.32` and the like; undefined if the text is no version. */
 export function parseCalicoVersion(text: string): CalicoVersion | undefined {
   const match = /^v?(\d{1,3})\.(\d{1,4})(\.\d+.*)?$/.exec(text.trim())
   return match === null ? undefined : Number(match[1]) * 10_000 + Number(match[2])
 }
 
-/** Of a list with commas, each once; undefined where any of them is no version. */
+/** Of a list with commas, each once; undefined if any of them is no version. */
 export function parseCalicoVersions(text: string): readonly CalicoVersion[] | undefined {
   const versions = text.split(',').map(parseCalicoVersion)
   return versions.includes(undefined) ? undefined : [...new Set(versions as CalicoVersion[])]

@@ -137,7 +137,7 @@ function checkRunbookUrl(reader: EnvironmentReader): void {
   }
 }
 
-/** What health, metrics and log need; also where there is no Vault. */
+/** What health, metrics and log need; even if there is no Vault. */
 export function readObservation(reader: EnvironmentReader): Pick<Config, 'listen' | 'log'> {
   return {
     listen: readListen(reader),

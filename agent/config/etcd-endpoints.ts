@@ -8,7 +8,7 @@ export interface EtcdProbeConfig {
   readonly endpoints: readonly string[]
 }
 
-/** Undefined where the probe is off: Calico's ETCD_ENDPOINTS may then be anything, it is not ours. */
+/** Undefined if the probe is off: Calico's ETCD_ENDPOINTS may then be anything, it is not ours. */
 export function readEtcdProbe(reader: EnvironmentReader): EtcdProbeConfig | undefined {
   const mode = reader.choice('AGENT_ETCD_PROBE', ['off', 'warn', 'require'])
   if (mode === 'off') return undefined
@@ -17,7 +17,7 @@ export function readEtcdProbe(reader: EnvironmentReader): EtcdProbeConfig | unde
 
 /**
  * `https://host:port` of each member; no two the same.
- * @param requiredBy what needs it, for the message where it is missing; empty where the command always does
+ * @param requiredBy what needs it, for the message if it is missing; empty if the command always does
  */
 export function readEndpoints(reader: EnvironmentReader, requiredBy = ''): string[] {
   const text = reader.optional('ETCD_ENDPOINTS')

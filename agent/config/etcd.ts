@@ -14,7 +14,7 @@ export interface EtcdAddress {
   readonly ca: string
   readonly cert: string
   readonly key: Secret
-  /** Common name of the certificate: the user that etcd takes the operator for. Empty where it has none. */
+  /** Common name of the certificate: the user that etcd takes the operator for. Empty if it has none. */
   readonly operator: string
 }
 

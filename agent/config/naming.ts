@@ -1,4 +1,4 @@
-/** Owns the common name that a component has where AGENT_COMMON_NAME does not say: the same as `setup-vault` and `provision` make. */
+/** Owns the common name that a component has if AGENT_COMMON_NAME is not set: the same as `setup-vault` and `provision` make. */
 
 /** Components that run once in a cluster: they have one name, whatever node they are on. Everything else has one for each node. */
 export const clusterComponents: readonly string[] = [

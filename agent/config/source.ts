@@ -19,7 +19,7 @@ export type SourceConfig =
       readonly mount: string
       /** Version of the engine. */
       readonly version: 1 | 2
-      /** By component; `{node_uid}` still stands where the template uses it. */
+      /** By component; `{node_uid}` still stands there if the template uses it. */
       readonly paths: Readonly<Record<string, string>>
       readonly fields: Fields
       readonly pollMs: number

@@ -54,7 +54,7 @@ function checked(
   return targets
 }
 
-/** Reports AGENT_STATE_DIR, AGENT_BOOTSTRAP_DIR and AGENT_SOURCE_DIR where they would be the directory of a target. */
+/** Reports AGENT_STATE_DIR, AGENT_BOOTSTRAP_DIR and AGENT_SOURCE_DIR if they would be the directory of a target. */
 export function refuseSharedDirectories(
   reader: EnvironmentReader,
   targets: readonly TargetPath[],
@@ -85,7 +85,7 @@ export function plainPath(path: string): string {
   return normalize(path).replace(/(.)\/$/, '$1')
 }
 
-/** One component's delivery. `commonName` still holds `{node_uid}` where the template uses it. */
+/** One component's delivery. `commonName` still holds `{node_uid}` if the template uses it. */
 export interface Target extends TargetPath {
   readonly pkiRole: string
   readonly commonName: string

@@ -116,7 +116,7 @@ export const variables = {
   AGENT_ISSUANCE_BUDGET: {
     group: 'Certificate',
     defaultText: '12, or 4 times the schedule',
-    meaning: 'certificates that each target may have made within an hour; `off`',
+    meaning: 'how many certificates each target may get within an hour; `off`',
     onlyFor: { AGENT_SOURCE: ['pki'] },
   },
   AGENT_KEY_TYPE: {
@@ -184,7 +184,7 @@ export const variables = {
   AGENT_SOURCE_FIELDS: {
     group: 'Operation',
     defaultText: '`certificate=etcd-cert,key=etcd-key,ca=etcd-ca`',
-    meaning: 'kv, file: what the parts are called there; `ca=` for none',
+    meaning: 'kv, file: the names of the parts there; `ca=` if there is no CA',
     onlyFor: { AGENT_SOURCE: ['kv', 'file'] },
   },
   AGENT_SOURCE_POLL: {

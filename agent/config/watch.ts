@@ -22,11 +22,11 @@ export interface WatchConfig extends Pick<Config, 'listen' | 'log'> {
   /** The certificate files as they are now. @throws ConfigError, as they may not be there yet */
   readonly readEtcd: () => EtcdAddress
   readonly etcdFiles: readonly string[]
-  /** Undefined where the nodes come from elsewhere. */
+  /** Undefined if the nodes come from elsewhere. */
   readonly kubernetes: KubeAddress | undefined
 }
 
-/** What the provisioner is where nothing else is said: one user for the cluster, with the role root. */
+/** What the provisioner is if nothing else is said: one user for the cluster, with the role root. */
 const defaults = { AGENT_COMPONENT: 'calico-provisioner' }
 
 /** @throws ConfigError with every problem */

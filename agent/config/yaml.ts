@@ -14,7 +14,7 @@ export interface Entry {
 }
 
 export interface YamlFile<Value> {
-  /** Undefined where the text is no YAML at all. */
+  /** Undefined if the text is no YAML at all. */
   readonly value: Value | undefined
   /** `line:column what is wrong`, in the order of the file. */
   readonly problems: readonly string[]
@@ -52,7 +52,7 @@ export function readMap(
   return entries && new Map([...entries].map(([name, { value }]) => [name, value]))
 }
 
-/** A map whose names are free, where `known` is not given. */
+/** A map whose names are free, if `known` is not given. */
 export function readEntries(
   node: Node | null | undefined,
   what: string,

@@ -2,7 +2,7 @@
 
 const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
 
-/** Milliseconds, or undefined where the text is not a duration. */
+/** Milliseconds, or undefined if the text is not a duration. */
 export function parseDuration(text: string): number | undefined {
   if (/^\d+$/.test(text)) return Number(text) * 1000
   if (!/^(\d+(\.\d+)?(ms|s|m|h))+$/.test(text)) return undefined

@@ -46,7 +46,7 @@ function editDistance(from: string, to: string): number {
   return previous[to.length] ?? 0
 }
 
-/** For sh(1): single quotes where they are needed, and nothing in them means anything. */
+/** For sh(1): single quotes if they are needed, and nothing in them means anything. */
 export function quoted(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`
 }

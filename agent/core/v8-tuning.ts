@@ -6,7 +6,7 @@ import { setDefaultCACertificates } from 'node:tls'
 import { setFlagsFromString } from 'node:v8'
 
 /**
- * Before a connection to Vault: where its CA is configured, Node need not parse the 140 root certificates that it ships. The
+ * Before a connection to Vault: if its CA is configured, Node need not parse the 140 root certificates that it ships. The
  * same CA is given with the connection itself, so this is never what decides whom to trust.
  */
 export function prepareConnection({ ca }: { readonly ca: string | undefined }): void {

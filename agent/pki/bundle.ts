@@ -19,7 +19,7 @@ export interface Bundle {
   readonly key: KeyObject
   readonly ca: readonly X509Certificate[]
   readonly text: BundleText
-  /** CA certificates that stood there and were left out, as nobody can use them; undefined where there were none. */
+  /** CA certificates that stood there and were left out, as nobody can use them; undefined if there were none. */
   readonly unusableCa?: readonly string[] | undefined
 }
 

@@ -59,7 +59,7 @@ export interface CaUse {
   readonly fingerprint: string
   /** The common name, shortened. */
   readonly subject: string
-  /** When the last certificate that may be in use and chains to it expires; 0 where none does. */
+  /** When the last certificate that may be in use and chains to it expires; 0 if none does. */
   readonly inUseUntilMs: number
 }
 
@@ -103,7 +103,7 @@ function compare(one: X509Certificate, other: X509Certificate): number {
   return one.fingerprint256 < other.fingerprint256 ? -1 : 1
 }
 
-/** From when until when the bundle works: its leaf's time, cut where a CA that it chains to ends before. */
+/** From when until when the bundle works: its leaf's time, cut if a CA that it chains to ends before. */
 export function workingTime({ leaf, intermediates, ca }: LiveCertificate, nowMs: number): Validity {
   const { notBeforeMs, notAfterMs } = validityOf(leaf)
   const atMs = Math.min(Math.max(nowMs, notBeforeMs), notAfterMs - 1)

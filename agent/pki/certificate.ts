@@ -99,7 +99,7 @@ export function toPem(certificates: readonly X509Certificate[]): string {
   return certificates.map((certificate) => `${certificate.toString().trimEnd()}\n`).join('')
 }
 
-/** The one common name, as its exact characters; undefined where there is none or more than one: etcd takes the last, others the first. */
+/** The one common name, as its exact characters; undefined if there is none or more than one: etcd takes the last, others the first. */
 export function commonName(certificate: X509Certificate): string | undefined {
   return commonNameOfDer(certificate.raw)
 }
@@ -151,7 +151,7 @@ export function issuedByWithin(beyond: boolean): typeof isIssuedBy {
 }
 
 /**
- * The certificates from the leaf's issuer up to the first one that is in `anchors`; undefined where no such path is valid
+ * The certificates from the leaf's issuer up to the first one that is in `anchors`; undefined if no such path is valid
  * at `atMs`. As in Go's x509 (which etcd and Calico use), any certificate of the pool ends a chain, self-signed or not.
  */
 export function findChain(

@@ -1,6 +1,6 @@
 /**
  * Owns the common name of a certificate, read from its DER: Node's own way to a subject's parts (`toLegacyObject`) ends the
- * process where the public key cannot be decoded. It is as strict as Go's crypto/x509, by which etcd takes the name.
+ * process if the public key cannot be decoded. It is as strict as Go's crypto/x509, by which etcd takes the name.
  * @see https://github.com/golang/go/blob/master/src/crypto/x509/parser.go (parseASN1String)
  */
 
@@ -13,7 +13,7 @@ const version = 0xa0
 /** id-at-commonName, 2.5.4.3. */
 const commonNameId = Buffer.from([0x55, 0x04, 0x03])
 
-/** The one common name, as its exact characters; undefined where there is none or more than one, or none that Go would read. */
+/** The one common name, as its exact characters; undefined if there is none or more than one, or none that Go would read. */
 export function commonNameOfDer(certificate: Uint8Array): string | undefined {
   try {
     const names = attributesOf(certificate).filter(([id]) => commonNameId.equals(id.content))
@@ -66,7 +66,7 @@ function elementsIn(bytes: Uint8Array): Element[] {
   return elements
 }
 
-/** @throws where the bytes are not of the type, or Go takes no name of this type */
+/** @throws if the bytes are not of the type, or Go takes no name of this type */
 function readString({ tag, content }: Element): string {
   switch (tag) {
     case 0x0c: // UTF8String

@@ -39,7 +39,7 @@ export interface BackgroundOptions {
 }
 
 export interface Background {
-  /** The port of health and metrics; undefined where AGENT_LISTEN=off. */
+  /** The port of health and metrics; undefined if AGENT_LISTEN=off. */
   readonly port: Promise<number> | undefined
   close(): void
 }
@@ -66,7 +66,7 @@ export function startBackground(options: BackgroundOptions): Background {
 }
 
 export interface ObserveOptions extends Pick<BackgroundOptions, 'hub' | 'clock' | 'version'> {
-  /** Undefined where the program has no target: `provision watch` with a certificate from elsewhere. */
+  /** Undefined if the program has no target: `provision watch` with a certificate from elsewhere. */
   readonly agent: Config | undefined
   readonly output: Pick<Config, 'listen' | 'log'>
   /** Set for `provision watch`. */
@@ -119,7 +119,7 @@ export function observe({
   return startObserveServer({ listen, container, health, metrics, clock, emit: hub.emit, ...(status && { status }) })
 }
 
-/** Where it is switched on: the CNI plugin's copy, for as long as the agent runs. Answers how to stop. */
+/** Keeps the CNI plugin's copy in step while the agent runs, if that is switched on. Returns how to stop. */
 export function keepHostCopy({
   config,
   hub,

@@ -150,7 +150,7 @@ export function createAgent({ config, clock, random, emit, beforeConnect }: Agen
 /** ub-common-name of X.520 (RFC 5280, appendix A): Vault, OpenSSL and etcd take longer ones, others may not. */
 const longestCommonName = 64
 
-/** The common name, complete once the service-account token has told the node's uid; warns once where it is long. */
+/** The common name, complete once the service-account token has told the node's uid; warns once if it is long. */
 function createCommonName(config: Config, target: Target, emit: Listener): () => string {
   let resolved: string | undefined
   return () => {

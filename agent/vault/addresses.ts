@@ -75,7 +75,7 @@ export function firstFor(origins: readonly string[], cluster: string, node: stri
   return origins[hash.readUIntBE(0, 6) % origins.length] ?? ''
 }
 
-/** What is told where no address helped: every failure, under the code of the address that was tried first. */
+/** What is told if no address helped: every failure, under the code of the address that was tried first. */
 export function joined(failures: readonly AgentError[]): AgentError {
   const [first] = failures
   if (first === undefined) throw new Error('no address has failed')

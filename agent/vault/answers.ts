@@ -7,7 +7,7 @@ import { type Evidence, lookupEvidence } from './clock-evidence.ts'
 /** The `auth` part of a login, or `data` of auth/token/lookup-self. */
 export interface Token {
   readonly token: Secret
-  /** Seconds it is valid for, 0 where it never expires. */
+  /** Seconds it is valid for, 0 if it never expires. */
   readonly ttlSeconds: number
   readonly renewable: boolean
   /** What the answer says of Vault's clock. */
@@ -21,7 +21,7 @@ export interface SignedCertificate {
   readonly chain: readonly string[]
 }
 
-/** The fields of a secret of the KV engine, and its version where the engine counts them. */
+/** The fields of a secret of the KV engine, and its version if the engine counts them. */
 export interface SecretData {
   readonly data: Readonly<Record<string, unknown>>
   readonly version: number | undefined

@@ -67,7 +67,7 @@ export function tokenHeader(token: Secret): Credentials {
   return { 'X-Vault-Token': token }
 }
 
-/** Reads and writes at a path (without `/v1/`); the answer is the parsed body, undefined where it is empty. */
+/** Reads and writes at a path (without `/v1/`); the answer is the parsed body, undefined if it is empty. */
 export interface VaultCalls {
   readonly get: (operation: Operation, path: string, headers?: Credentials) => Promise<unknown>
   readonly post: (operation: Operation, path: string, data: object, headers: Credentials) => Promise<unknown>

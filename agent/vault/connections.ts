@@ -72,7 +72,7 @@ export function createConnections(
   }
 }
 
-/** What node:tls is told: nothing where nothing is configured, so that its own defaults hold. */
+/** What node:tls is told: nothing if nothing is configured, so that its own defaults hold. */
 export function tlsOptions({
   ca,
   cert,

@@ -10,15 +10,15 @@ export type LoginFields = Readonly<Record<string, string | Secret>>
 
 export interface LoginParameters {
   readonly parameters: LoginFields
-  /** When the credential itself ends, where it says so. */
+  /** When the credential itself ends, if it says so. */
   readonly expiresAtMs: number | undefined
-  /** When it began, where it says so. */
+  /** When it began, if it says so. */
   readonly beginsAtMs?: number | undefined
 }
 
 /**
  * What to post to `auth/<mount>/login`.
- * @param node whom a service-account token must be bound to, byte for byte, where it says so: Vault compares names
+ * @param node whom a service-account token must be bound to, byte for byte, if it says so: Vault compares names
  *   case-insensitively, and its kubernetes method knows nothing of the node at all
  * @throws AgentError `credential-missing`, `credential-invalid` or `wrong-node`
  */
@@ -49,7 +49,7 @@ export function readStaticToken(auth: Extract<Auth, { method: 'token' }>): Secre
 
 /**
  * When the service-account token in its file ends, as it is now.
- * @returns undefined where there is none, it cannot be read, or it does not say
+ * @returns undefined if there is none, it cannot be read, or it does not say
  */
 export function readTokenExpiryMs(auth: Auth): number | undefined {
   if (auth.method !== 'kubernetes' && auth.method !== 'jwt') return undefined
@@ -73,7 +73,7 @@ export function fingerprintLogin(auth: Auth): string | undefined {
   }
 }
 
-/** `kubernetes.io`.node.uid of the service-account token. @throws AgentError where there is none */
+/** `kubernetes.io`.node.uid of the service-account token. @throws AgentError if there is none */
 export function readNodeUid(auth: Auth | undefined): string {
   if (auth?.method !== 'kubernetes' && auth?.method !== 'jwt') {
     throw new AgentError('credential-invalid', `the method ${auth?.method ?? 'none'} has no service-account token`)

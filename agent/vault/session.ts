@@ -126,7 +126,7 @@ export function createSession({ auth, node, inline, api, clock, skew, emit }: Se
     use: (call) => (inline ? useInline(call) : useToken(call)),
     async maintain() {
       if (auth.method !== 'token') return
-      // How long it lives is asked for where it is not known yet: after a restart, the first use may be hours away.
+      // How long it lives is asked for if it is not known yet: after a restart, the first use may be hours away.
       const current = await token()
       if (current.renewable && leftMs(current) < current.ttlSeconds * 500) hold(await api.renewToken(current.token))
     },

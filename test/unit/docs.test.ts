@@ -1,4 +1,5 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { documents, renderDocument, renderedFiles } from '../../build/docs.ts'
 import { commandsNotRun, commandsRun } from '../manifests/named-commands.ts'
@@ -10,7 +11,41 @@ function allShellBlocks(): (Block & { title: string })[] {
     .map((block) => ({ ...block, title: block.text.split('\n', 1)[0]?.slice(0, 60) ?? '' }))
 }
 
+/** What a link may lead to in a document: its headings as GitHub names them, and the anchors that it sets itself. */
+function anchorsOf(file: string): string[] {
+  const text = readFileSync(file, 'utf8')
+  const headings = text.replaceAll(/^```.*?^```/gms, '').matchAll(/^#+ (.*)$/gm)
+  return [
+    ...[...headings].map(([, title = '']) =>
+      title
+        .toLowerCase()
+        .replaceAll(/[^\w -]/g, '')
+        .replaceAll(' ', '-'),
+    ),
+    ...[...text.matchAll(/<a id="([^"]+)">/g)].map(([, id = '']) => id),
+  ]
+}
+
+const linking = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...documentFiles(), ...decisions()]
+
+function decisions(): string[] {
+  return readdirSync('docs/adr').map((name) => `docs/adr/${name}`)
+}
+
 describe('the documentation', () => {
+  it.each(linking)('%s links to files and headings that exist', (file) => {
+    const text = readFileSync(file, 'utf8').replaceAll(/^```.*?^```/gms, '')
+    const dead = [...text.matchAll(/\]\(([^)\s]+)\)/g)]
+      .map(([, target = '']) => target)
+      .filter((target) => !/^https?:/.test(target))
+      .filter((target) => {
+        const [path = '', anchor] = target.split('#')
+        const to = path === '' ? file : join(dirname(file), path)
+        return !existsSync(to) || (anchor !== undefined && !anchorsOf(to).includes(anchor))
+      })
+    expect(dead).toEqual([])
+  })
+
   it.each(Object.entries(documents))('%s holds the tables of the code (npm run docs)', (file, names) => {
     const text = readFileSync(file, 'utf8')
     expect(renderDocument(text, names)).toBe(text)

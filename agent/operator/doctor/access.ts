@@ -29,9 +29,9 @@ import { memoize, memoizeFor } from './memoize.ts'
 export interface AccessOptions {
   readonly config: Config
   readonly clock: Clock
-  /** Of etcd's members; empty where the environment names none. */
+  /** Of etcd's members; empty if the environment names none. */
   readonly endpoints: readonly string[]
-  /** Of Calico; empty where nobody says. */
+  /** Of Calico; empty if nobody says. */
   readonly versions: readonly CalicoVersion[]
   /** Whether a throw-away certificate may be signed. */
   readonly signs: boolean
@@ -47,7 +47,7 @@ export interface VaultAccess {
 }
 
 export interface Access extends AccessOptions {
-  /** For checks that are made only where there is a Vault. */
+  /** For checks that are made only if there is a Vault. */
   readonly vault: () => VaultAccess
   readonly skew: SkewMeter
   /** The corrected time (vault/skew.ts). */
@@ -65,7 +65,7 @@ export interface Access extends AccessOptions {
   readonly askEtcd: (target: Target) => Promise<readonly EtcdFinding[]>
   /** What the gate judges a certificate for the target against. */
   readonly gateContext: (target: Target) => GateContext
-  /** The certificate that etcd is asked about: the new one, or else the published one; undefined where neither is good. */
+  /** The certificate that etcd is asked about: the new one, or else the published one; undefined if neither is good. */
   readonly presented: (target: Target) => Promise<Bundle | undefined>
   close(): void
 }

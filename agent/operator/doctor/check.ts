@@ -11,7 +11,7 @@ export interface Verdict {
   readonly status: Status
   /** What was seen: one or more lines. */
   readonly saw: string
-  /** What to do; where a reason is given, its own advice is the default. */
+  /** What to do; if a reason is given, its own advice is the default. */
   readonly advice?: string | undefined
   readonly code?: ReasonCode | undefined
 }
@@ -34,7 +34,7 @@ export interface Check {
 export interface Finding extends Verdict {
   readonly check: string
   readonly title: string
-  /** The component, where the check is made for each target. */
+  /** The component, if the check is made for each target. */
   readonly target: string | undefined
 }
 
@@ -59,7 +59,7 @@ export function verdictOf(error: unknown): Verdict {
   throw error
 }
 
-/** The reason with the advice that Vault's words call for, where they are known. */
+/** The reason with the advice that Vault's words call for, if they are known. */
 export class ExplainedError extends AgentError {
   readonly #advice: string
 

@@ -7,9 +7,9 @@ import { ConfigError } from '../../core/errors.ts'
 
 export interface DoctorConfig {
   readonly config: Config
-  /** Of etcd's members, also where the agent itself does not ask them; empty where they are not named. */
+  /** Of etcd's members, even if the agent itself does not ask them; empty if they are not named. */
   readonly endpoints: readonly string[]
-  /** Of Calico; empty where nobody says. */
+  /** Of Calico; empty if nobody says. */
   readonly versions: readonly CalicoVersion[]
 }
 

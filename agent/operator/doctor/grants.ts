@@ -27,7 +27,7 @@ export function wantedGrants(
   return [...shared, ...ofNode(node)]
 }
 
-/** @param versions of Calico; empty where nobody says */
+/** @param versions of Calico; empty if nobody says */
 export function judgeGrants(
   profile: Profile,
   target: Pick<Target, 'component' | 'commonName'>,

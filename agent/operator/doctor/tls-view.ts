@@ -17,7 +17,7 @@ export interface ServerView {
   readonly failure: AgentError | undefined
 }
 
-/** @throws AgentError where there is no TLS server at all */
+/** @throws AgentError if there is no TLS server at all */
 export async function readServerView(
   origin: string,
   material: TlsMaterial,
@@ -54,7 +54,7 @@ function handshake(
       port: Number(port || 443),
       ...(way === undefined ? {} : { socket: way }),
       ...tlsOptions(material),
-      // Undici names the server by default, node:tls only where it is told to.
+      // Undici names the server by default, node:tls only if it is told to.
       servername: material.servername ?? (/^[\d.]+$|:/.test(host) ? '' : host),
       rejectUnauthorized: isVerified,
     })

@@ -21,7 +21,7 @@ export interface StoredKey {
 export type PasswordState = 'none' | 'set' | undefined
 
 /**
- * Every function rejects with an AgentError of the group `etcd`, and has then been tried again where that helps. Every
+ * Every function rejects with an AgentError of the group `etcd`, and has then been tried again if that helps. Every
  * change is idempotent: what is already so counts as done, since a first attempt may have got through unanswered.
  */
 export interface EtcdAuthApi {

@@ -67,7 +67,7 @@ export async function enableAuth(
 }
 
 /**
- * After a run that was killed in the middle: takes the way back where the operator is shut out, and removes it where not.
+ * After a run that was killed in the middle: takes the way back if the operator is shut out, and removes it if not.
  * @param denied whether etcd has just refused the operator
  */
 export async function finishBootstrap(

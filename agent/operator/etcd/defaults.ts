@@ -58,7 +58,7 @@ export async function readDefaults(api: Pick<EtcdAuthApi, 'get' | 'list'>): Prom
   return { pools, felix, bgp, ipam, cluster }
 }
 
-/** @throws ConfigError where a pool is to be made and nobody says which */
+/** @throws ConfigError if a pool is to be made and nobody says which */
 export function planDefaults(found: FoundDefaults, wish: DefaultsWish): DefaultsPlan {
   const parts = [planPools(found, wish), planFelix(found, wish), planBgp(found, wish), planStrict(found, wish)]
   return { missing: parts.flatMap(({ missing = [] }) => missing), make: parts.flatMap(({ make = [] }) => make) }

@@ -85,7 +85,7 @@ function covers(ranges: readonly KeyRange[], wanted: KeyRange): boolean {
   return false
 }
 
-/** The first key after the range; undefined where there is none. */
+/** The first key after the range; undefined if there is none. */
 export function endOf({ key, end }: KeyRange): string | undefined {
   if (end === '\0') return undefined
   return end === '' ? `${key}\0` : end

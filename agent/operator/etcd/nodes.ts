@@ -35,7 +35,7 @@ export function checkNodeNames(given: readonly string[]): NodeNames {
   return { names, problems }
 }
 
-/** A warning where the common name is longer than strict TLS libraries take. */
+/** A warning if the common name is longer than strict TLS libraries take. */
 export function longNameWarning(commonName: string): string | undefined {
   if (commonName.length <= strictNameLength) return undefined
   return `the common name ${shown(commonName)} has ${commonName.length} bytes, more than the ${strictNameLength} of X.520: Vault and etcd take it, strict TLS libraries may not`

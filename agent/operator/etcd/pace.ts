@@ -68,7 +68,7 @@ function quietSince({ revision: before, quietSinceMs }: PaceState, revision: big
  */
 export function afterChange(before: PaceState, spanMs: number, nowMs: number): PaceState {
   const state = { ...before, spans: [spanMs, ...before.spans].slice(0, remembered) }
-  // Where everything is slow, a change is not to blame for it.
+  // If everything is slow, a change is not to blame for it.
   const ordinaryMs = median(state.ordinary)
   const busyMs = median(state.spans) - ordinaryMs
   if (busyMs <= ordinaryMs || isQuiet(state, nowMs)) return state

@@ -149,7 +149,7 @@ function planUsers(desired: DesiredState, { users, made, withPassword }: ActualS
     if (withPassword.has(user)) refusals.push({ kind: 'user', name: user, why: passwordUser(user) })
     for (const role of roles) if (!has?.includes(role)) assign.push({ do: 'assign-role', user, role })
     for (const role of (has ?? []).filter((each) => !roles.includes(each)).toSorted()) {
-      // Roles below our prefix are ours to give and to take; another's role only where the user is ours, and asked for.
+      // Roles below our prefix are ours to give and to take; another's role only if the user is ours, and asked for.
       const isOurs = made.users.has(user) && role !== rootRole
       if (role.startsWith(rolePrefix) || (prune !== false && isOurs)) unassign.push({ do: 'unassign-role', user, role })
       else notes.push(foreignAssignment(user, role, isOurs))

@@ -24,7 +24,7 @@ export interface Row {
   readonly relaxed?: true
   /** `PROGRAM SITUATION` of a recorded trace that asks for it. */
   readonly trace?: string
-  /** Where it is known from without a trace, or why it stays although not every version in its range was seen to ask for it. */
+  /** Where it is known from, if not from a trace; or why it stays although not every version in its range was seen to ask for it. */
   readonly because?: string
 }
 
@@ -55,7 +55,7 @@ const byNode = { naming: 'node' } as const
 
 /**
  * Whoever initializes the datastore or creates a Node writes these (a transaction with a Put, so the right is needed also
- * where they exist). As exact keys: nothing else may create a tier. Their names changed with the versions.
+ * if they exist). As exact keys: nothing else may create a tier. Their names changed with the versions.
  */
 function tiers(needed: (more: More) => More): Row[] {
   return [

@@ -70,7 +70,7 @@ function grantOf({ access, keys }: Row, node: string): Grant {
   return { access, ...(key.endsWith('*') ? prefixRange(key.slice(0, -1)) : exactKey(key)) }
 }
 
-/** What is wrong with the keys of a row, as the rest of a sentence; undefined where nothing is. */
+/** What is wrong with the keys of a row, as the rest of a sentence; undefined if nothing is. */
 export function keysProblem(keys: string, scope: Profile['scope']): string | undefined {
   if (!keys.startsWith('/') && !/^[a-z]/.test(keys)) return 'must start with a slash or a letter'
   if (!/^[\x21-\x7e]+$/.test(keys)) return 'must be printable ASCII without spaces'

@@ -33,7 +33,7 @@ export type ReconcileOptions = ExamineOptions & ApplyOptions
 
 export interface Examination {
   readonly plan: EtcdPlan
-  /** Revision of etcd's auth store before the look; undefined where etcd does not tell. */
+  /** Revision of etcd's auth store before the look; undefined if etcd does not tell. */
   readonly revision: string | undefined
   readonly authEnabled: boolean
   /** Undefined: a receipt made it unnecessary to read everything. */
@@ -85,7 +85,7 @@ export interface Outcome {
 }
 
 /**
- * @param first what `examine` has just found, where that was shown to somebody who said yes to it
+ * @param first what `examine` has just found, if that was shown to somebody who said yes to it
  * @throws AgentError `etcd-conflict` before any change, but with `around`; anything else leaves a part done, which the next run completes
  */
 export async function reconcile(

@@ -1,6 +1,6 @@
 /**
  * Owns knowing the nodes of a Kubernetes cluster at any moment: list, then watch from the version of the list on; after a cut
- * go on from the last version that was seen, and list again only where the API server has forgotten it or told nonsense.
+ * go on from the last version that was seen, and list again only if the API server has forgotten it or told nonsense.
  */
 
 import type { KubeAddress } from '../../config/watch.ts'

@@ -8,7 +8,7 @@ import type { Listener } from '../../sidecar/observe/events.ts'
 import type { EtcdAuthApi } from '../etcd/api.ts'
 
 export interface EtcdConnection {
-  /** Runs the work with the newest certificate that etcd accepts. @throws AgentError where there is none yet */
+  /** Runs the work with the newest certificate that etcd accepts. @throws AgentError if there is none yet */
   use<Result>(work: (api: EtcdAuthApi) => Promise<Result>): Promise<Result>
   close(): void
 }

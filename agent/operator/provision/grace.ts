@@ -3,7 +3,7 @@
  *
  * Nobody is removed before the grace period is over, so that a list which is wrong for a while does no harm. Against one that
  * stays wrong (another cluster's, a truncated file, a filtering proxy) there are three stops: an empty list removes nobody; a
- * list that is not known to be up to date removes nobody; and where more than half of all nodes would go at once, each goes
+ * list that is not known to be up to date removes nobody; and if more than half of all nodes would go at once, each goes
  * only after `massFactor` times the grace period. Nodes that leave one by one are never more than half of those that are due.
  */
 
@@ -33,7 +33,7 @@ export interface NodesPlan {
   readonly why: HoldReason | undefined
   /** Departed with users, `held` included. */
   readonly pending: number
-  /** When the next one may be removed; undefined where time alone removes nobody. */
+  /** When the next one may be removed; undefined if time alone removes nobody. */
   readonly nextAtMs: number | undefined
 }
 

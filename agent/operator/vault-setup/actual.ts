@@ -4,7 +4,7 @@ import { type Resource, type Setup } from './setup.ts'
 
 /** Vault as an administrator sees it. Every call throws AgentError. */
 export interface VaultAdmin {
-  /** `data` of the answer; undefined where there is nothing at this path. */
+  /** `data` of the answer; undefined if there is nothing at this path. */
   read(path: string): Promise<Fields | undefined>
   write(path: string, body: Fields): Promise<Fields | undefined>
 }

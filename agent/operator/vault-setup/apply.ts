@@ -30,7 +30,7 @@ export async function examineSetup(
 }
 
 /**
- * @param first what `examineSetup` has just found, where that was shown to somebody who said yes to it
+ * @param first what `examineSetup` has just found, if that was shown to somebody who said yes to it
  * @throws AgentError `setup-conflict` before any change; anything else leaves a part done, which the next run completes
  */
 export async function applySetup(

@@ -59,7 +59,7 @@ export function bodyOf(change: Change): Fields {
 
 /**
  * @param held undefined: there is nothing at the path
- * @param isIgnored fields that are not compared where Vault does not show them
+ * @param isIgnored fields that are not compared if Vault does not show them
  */
 export function differences(
   wanted: Fields,

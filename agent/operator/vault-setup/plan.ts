@@ -10,7 +10,7 @@ import { attestsNodes, type Fields, FileRef, ownerOf, policyName, type Resource,
 export interface PlanOptions {
   /** Take over what `setup-vault` did not make. */
   readonly adopt: boolean
-  /** Also write what Vault does not show, where nothing else differs. */
+  /** Also write what Vault does not show, if nothing else differs. */
   readonly writeSecrets: boolean
 }
 
@@ -56,7 +56,7 @@ function planWrites(setup: Setup, substitutes: Substitutes, actual: Actual, opti
   return { changes, refusals, notes }
 }
 
-/** In a mount that is ours everything is. In one that is not, a PKI role is ours where our policy for it is there already. */
+/** In a mount that is ours everything is. In one that is not, a PKI role is ours if our policy for it is there already. */
 function isOwn(setup: Setup, { kind, path }: Resource, { held, auth, pki }: Actual): boolean {
   const owner = ownerOf(setup)
   if (kind === 'policy') return isOwnPolicy(held.get(path)?.['policy'], owner)

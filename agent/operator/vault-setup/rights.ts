@@ -57,7 +57,7 @@ export async function explainDenial(
   return new AgentError(code, [error.message, ...missing].join('\n'))
 }
 
-/** Undefined where the token may not even ask about itself, which every token may. */
+/** Undefined if the token may not even ask about itself, which every token may. */
 async function readCapabilities(api: Pick<VaultAdmin, 'write'>, paths: readonly string[]): Promise<Fields | undefined> {
   try {
     return await api.write('sys/capabilities-self', { paths })

@@ -118,6 +118,6 @@ export interface Resource {
   /** In Vault's API, without `/v1/`. */
   readonly path: string
   readonly fields: Fields
-  /** Fields that only some servers know (OpenBao); where one is not shown, it is not missed. */
+  /** Fields that only some servers know (OpenBao); if one is not shown, it is not missed. */
   readonly ifKnown?: readonly string[]
 }

@@ -1,4 +1,4 @@
-/** Owns the last step of the gate, where it is switched on: etcd is asked about a bundle, and the verdict carried out. */
+/** Owns the last step of the gate, if it is switched on: etcd is asked about a bundle, and the verdict carried out. */
 
 import type { EtcdProbeConfig } from '../../config/etcd-endpoints.ts'
 import type { Clock } from '../../core/clock.ts'
@@ -20,7 +20,7 @@ export interface AdmissionOptions {
 
 /**
  * Resolves if the bundle may be published, with what etcd says of it.
- * @param published when what it would replace works; undefined where nothing is published
+ * @param published when what it would replace works; undefined if nothing is published
  * @throws AgentError with the finding if it may not
  */
 export type Admit = (

@@ -24,7 +24,7 @@ export interface GateContext {
 /** A certificate with less is not worth publishing; short-lived ones may have a tenth of what was asked for. */
 const shortestLifetimeMs = 60_000
 
-/** @param ttlSeconds what was asked for; undefined where whoever makes the certificates decides */
+/** @param ttlSeconds what was asked for; undefined if whoever makes the certificates decides */
 export function minLifetimeFor(ttlSeconds: number | undefined): number {
   return Math.min(shortestLifetimeMs, (ttlSeconds ?? Number.POSITIVE_INFINITY) * 100)
 }

@@ -8,7 +8,7 @@ import { readlinkSync } from 'node:fs'
 /** On every answer of the HTTP server. */
 export const containerHeader = 'agent-container'
 
-/** Such as `mnt:[4026532841]`; undefined where there are no namespaces. */
+/** Such as `mnt:[4026532841]`; undefined if there are no namespaces. */
 export function readContainer(): string | undefined {
   try {
     return readlinkSync('/proc/self/ns/mnt')

@@ -8,7 +8,7 @@ import { type Level, type LogLine, line } from './log-line.ts'
 import { describeProvision } from './provision-describe.ts'
 import { isProvisionEvent } from './provision-events.ts'
 
-/** The line for an event; undefined where an operator needs none. */
+/** The line for an event; undefined if an operator needs none. */
 export function describe(event: AgentEvent, nowMs: number): LogLine | undefined {
   if (isProvisionEvent(event)) return describeProvision(event, nowMs)
   switch (event.type) {

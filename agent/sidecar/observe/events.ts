@@ -83,7 +83,7 @@ export type AgentEvent =
       reason: ReasonCode
       detail: string
       retryAtMs: number
-      /** End of the published certificate; undefined where there is none. */
+      /** End of the published certificate; undefined if there is none. */
       notAfterMs: number | undefined
       /** How long the published certificate works in all. */
       lifetimeMs: number | undefined

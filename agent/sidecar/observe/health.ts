@@ -19,7 +19,7 @@ export interface Health {
 
 interface TargetHealth {
   state?: TargetView
-  /** The CNI plugin's copy, where one is kept. */
+  /** The CNI plugin's copy, if one is kept. */
   hostCopy?: { path: string; inStep: boolean; notAfter?: string; failure?: object } | undefined
   /** The copy has never been in step since the start, and not because install-cni has still to come. */
   copyRefused?: boolean

@@ -15,7 +15,7 @@ import { createVaultMetrics } from './vault-metrics.ts'
 
 export interface Metrics {
   readonly listener: Listener
-  /** The exposition for an Accept header: OpenMetrics where it is asked for, else the text format. */
+  /** The exposition for an Accept header: OpenMetrics if it is asked for, else the text format. */
   expose(accept: string): Promise<{ contentType: string; text: string }>
   /** What there is, also what has no sample yet. */
   families(): readonly MetricFamily[]
@@ -32,7 +32,7 @@ export interface MetricsOptions {
   readonly components: readonly string[]
   readonly version: string
   readonly clock: Clock
-  /** Reads the end of the service-account token, where there is one (vault-metrics.ts). */
+  /** Reads the end of the service-account token, if there is one (vault-metrics.ts). */
   readonly credentialExpiryMs?: (() => number | undefined) | undefined
   /** Set for `provision watch`. */
   readonly provision?: ProvisionMetricsOptions

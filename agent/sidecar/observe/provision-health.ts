@@ -12,7 +12,7 @@ interface Failure {
   readonly detail: string
 }
 
-/** @param certificate the health of the certificate's target; it has none where the files come from elsewhere */
+/** @param certificate the health of the certificate's target; it has none if the files come from elsewhere */
 export function createProvisionHealth(certificate: Health, clock: Clock): Health {
   let hasBeenInStep = false
   let isReached = false

@@ -18,7 +18,7 @@ export interface ObserveServerOptions {
   readonly emit: Listener
   /** Said with every answer: whose it is. */
   readonly container: string | undefined
-  /** The status page and its data, where there are some. */
+  /** The status page and its data, if there are some. */
   readonly status?: (path: StatusPath) => Promise<StatusAnswer>
 }
 

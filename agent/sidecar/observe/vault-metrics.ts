@@ -11,7 +11,7 @@ type VaultEvent = Extract<
 >
 
 /**
- * @param credentialExpiryMs reads the end of the service-account token from its file; undefined where it does not say. A file that
+ * @param credentialExpiryMs reads the end of the service-account token from its file; undefined if it does not say. A file that
  *   the kubelet no longer renews would be noticed only by the next login, hours later
  */
 export function createVaultMetrics(

@@ -3,7 +3,7 @@ import type { Config, Target } from '../../config/config.ts'
 import { renderTemplate, usesNodeUid } from '../../config/template.ts'
 import { readNodeUid } from '../../vault/credentials.ts'
 
-/** @throws AgentError where the name depends on a credential that cannot be read */
+/** @throws AgentError if the name depends on a credential that cannot be read */
 export function commonNameOf(config: Pick<Config, 'node' | 'cluster' | 'auth'>, target: Target): string {
   const { component, commonName: template } = target
   const { node, cluster, auth } = config

@@ -17,9 +17,9 @@ export interface Delivered {
   readonly certificate: string
   /** PEM: PKCS#8, SEC 1 or PKCS#1, not encrypted. */
   readonly key: Secret
-  /** PEM; undefined where AGENT_ETCD_CA_FILE says it all. */
+  /** PEM; undefined if AGENT_ETCD_CA_FILE says it all. */
   readonly ca: string | undefined
-  /** Rises with every write; undefined where the store does not count. */
+  /** Rises with every write; undefined if the store does not count. */
   readonly version?: number | undefined
   /** What a part is called there, for messages. */
   readonly nameOf: (part: Part) => string
@@ -94,7 +94,7 @@ interface Dated {
 }
 
 /**
- * Why a certificate is older than the published one; undefined where it is not. The dates decide, as they outlive restarts,
+ * Why a certificate is older than the published one; undefined if it is not. The dates decide, as they outlive restarts,
  * restored backups and replicas that lag behind; among certificates of one second the store's version does.
  */
 export function whyOlder(found: Dated, published: Dated): string | undefined {
@@ -124,7 +124,7 @@ function parseDelivered({ certificate, key, ca, nameOf }: Delivered): Candidate 
   if (leaf === undefined) throw new AgentError('malformed', `${nameOf('certificate')}: there is no certificate in it`)
   return {
     leaf,
-    // A root that comes along is trusted only where it is among the CA certificates.
+    // A root that comes along is trusted only if it is among the CA certificates.
     intermediates: chain.filter((each) => each.subject !== each.issuer),
     key: parsed('key', () => parseKey(key)),
     issuers: ca === undefined ? [] : parsed('ca', () => parseCertificates(ca)),

@@ -1,6 +1,6 @@
 /**
  * Owns reading certificates that are made elsewhere from a directory that configuration management, a CSI driver or a projected
- * Secret fills. Three files are read as one: through `..data` where there is one, else again until none has changed meanwhile.
+ * Secret fills. Three files are read as one: through `..data` if there is one, else again until none has changed meanwhile.
  */
 import { statSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-/** Owns which source a configuration names, and the way to Vault behind it, where there is one. */
+/** Owns which source a configuration names, and the way to Vault behind it, if there is one. */
 
 import type { Config } from '../../config/config.ts'
 import { usesNodeUid } from '../../config/template.ts'
@@ -26,9 +26,9 @@ export interface SourceOptions {
 
 export interface OpenSource {
   readonly source: BundleSource
-  /** Undefined where the source needs none. */
+  /** Undefined if the source needs none. */
   readonly vault: { readonly session: Session; readonly transport: Transport } | undefined
-  /** Keeps a token that was handed to us alive; undefined where there is none. @throws AgentError */
+  /** Keeps a token that was handed to us alive; undefined if there is none. @throws AgentError */
   readonly maintain: (() => Promise<void>) | undefined
   /** Ends every request at once, and every later one. */
   readonly close: () => void

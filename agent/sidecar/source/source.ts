@@ -1,6 +1,6 @@
 /**
  * Owns the seam between the rotation and wherever certificates come from. The rotation decides when; a source says what there
- * is. Every method throws AgentError where the source does not deliver; what is published is then kept.
+ * is. Every method throws AgentError if the source does not deliver; what is published is then kept.
  *
  * Sources that only read what somebody else makes need none of this themselves: see delivered.ts.
  */
@@ -29,7 +29,7 @@ export interface Wanted {
 
 /** What a look has found. Empty: everything is as it was. */
 export interface SourceUpdate {
-  /** The CA certificates as they are now; undefined where nothing can be said about those of the published certificate. */
+  /** The CA certificates as they are now; undefined if nothing can be said about those of the published certificate. */
   readonly issuers?: readonly X509Certificate[]
   /** Why another certificate is to be obtained at once. */
   readonly renew?: ReasonCode | undefined
@@ -43,8 +43,8 @@ export interface BundleSource {
   /** Milliseconds from one look to the next. */
   pollEveryMs(lifetimeMs: number): number
   /**
-   * @param reusedKey the key to keep, where the source makes certificates; undefined: a new one
-   * @returns undefined where there is nothing newer than what is published
+   * @param reusedKey the key to keep, if the source makes certificates; undefined: a new one
+   * @returns undefined if there is nothing newer than what is published
    */
   obtain(wanted: Wanted, reusedKey: KeyObject | undefined): Promise<Candidate | undefined>
   /** Looks without making anything. */

@@ -14,7 +14,7 @@ const whats = ['found', 'published', 'renewal-failed', 'look-failed', 'unproven'
 
 type Fields = Readonly<Record<string, unknown>>
 
-/** Undefined where no agent answers for the same directories: another one may have the port on a host network. */
+/** Undefined if no agent answers for the same directories: another one may have the port on a host network. */
 export async function askAgent({ listen, targets }: Pick<Config, 'listen' | 'targets'>): Promise<Told | undefined> {
   if (listen === undefined) return undefined
   let body: unknown

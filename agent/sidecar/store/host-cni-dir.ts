@@ -17,13 +17,13 @@ export interface HostCniDir {
   readonly path: string
   /**
    * Brings the copy in step with the bundle; answers whether anything had to be written.
-   * @throws AgentError `host-copy-absent` where install-cni has not made the directory, or a reason of the store; the old
+   * @throws AgentError `host-copy-absent` if install-cni has not made the directory, or a reason of the store; the old
    *   copy or the new one is then in place, whole
    */
   sync(bundle: BundleText, at: Date): boolean
 }
 
-/** As install-cni leaves them where they come from a Secret of mode 0400; only root reads them. */
+/** As install-cni leaves them if they come from a Secret of mode 0400; only root reads them. */
 const attributes = { mode: 0o400, caMode: 0o400, uid: undefined, gid: undefined }
 
 /** install-cni does not start three times while a few kilobytes are written. */
@@ -88,7 +88,7 @@ export function openHostCniDir(directory: string, name: string, files: Files = s
         requireMade()
         if (isInStep(bundle)) return attempt > 0
         if (attempt === writeAttempts) throw failure ?? changedByOthers()
-        // Where it fails, install-cni may have been at work in between.
+        // If it fails, install-cni may have been at work in between.
         failure = write(bundle, at)
       }
     },

@@ -9,7 +9,7 @@ import { type Files, systemFiles, UnfitFileError } from '../../core/files.ts'
 import { type Directory, withDirectory } from './open-directory.ts'
 
 export interface IssuanceRecord {
-  /** Milliseconds since the epoch; none where there is no record. @throws AgentError `issuance-record` */
+  /** Milliseconds since the epoch; none if there is no record. @throws AgentError `issuance-record` */
   read(): number[]
   /** @throws AgentError `issuance-record` */
   write(issuedAtMs: readonly number[]): void

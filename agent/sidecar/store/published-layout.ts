@@ -1,6 +1,6 @@
 /**
  * Owns the layout of a published directory as it is found: three names that link through `..data` to a generation, or three plain
- * files where nobody has published yet. Others may write there too: what has another form is said to be so and never followed.
+ * files if nobody has published yet. Others may write there too: what has another form is said to be so and never followed.
  */
 import type { Stats } from 'node:fs'
 import { join } from 'node:path'

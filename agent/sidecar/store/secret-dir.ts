@@ -13,7 +13,7 @@
  *  5. fsync the generation directory
  *  6. link `..data_tmp` to it
  *  7. rename `..data_tmp` over `..data`: the moment of publication
- *  8. link each file name through `..data` where it is not yet
+ *  8. link each file name through `..data` if it is not a link yet
  *  9. fsync the directory
  * 10. remove the generations before the last: one stays for readers that hold its path, and as proof of what is in use
  *
@@ -76,7 +76,7 @@ export interface SecretDir {
 
 export interface SecretDirOptions {
   readonly files?: Files
-  /** Whether the last name of the path may be a link: not where others may write into the directory above. */
+  /** Whether the last name of the path may be a link: not if others may write into the directory above. */
   readonly isLinkRefused?: boolean
 }
 

@@ -167,10 +167,14 @@ withLab(startDevVault, {}, (lab) => {
     expect(readFileSync(told, 'utf8')).toBe('renewal-requested\n')
   })
 
-  it('a program that cannot be started is a failure with its name', async () => {
+  it.each([
+    ['/no/such/program', 'ENOENT'],
+    // Node tells of this one in another way.
+    [`${process.execPath}/below-a-file`, 'ENOTDIR'],
+  ])('a program that cannot be started is a failure with its name: %s', async (program, code) => {
     const node = createTestNode(lab())
-    const agent = start(node, { AGENT_ON_PUBLISH: '/no/such/program' })
-    expect((await agent.nextLine(isFailed)).error).toContain('/no/such/program: spawn /no/such/program ENOENT')
+    const agent = start(node, { AGENT_ON_PUBLISH: program })
+    expect((await agent.nextLine(isFailed)).error).toMatch(new RegExp(`^${program}: spawn .*${code}$`))
     await renew(agent)
     expect(existsSync(join(node.directory, 'etcd-cert'))).toBe(true)
   })

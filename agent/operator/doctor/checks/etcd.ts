@@ -53,7 +53,7 @@ function isAbout(code: EtcdFinding['code'], codes: readonly ProbeCode[]): boolea
   return codes.some((each) => each === code)
 }
 
-/** A failure where no member says otherwise; a warning where some do, as one of them is enough for the agent. */
+/** A failure if no member says otherwise; a warning if some do, since one of them is enough for the agent. */
 export function judgeMembers(findings: readonly EtcdFinding[], about: readonly ProbeCode[]): Verdict {
   const bad = findings.filter(({ code }) => isAbout(code, about))
   const saw = findings.map(({ detail }) => detail).join('\n')
@@ -85,7 +85,7 @@ export const etcdKeys: Check = {
       const held = await Promise.all(roles.map(async (role) => (await etcd.grantsOf(role)) ?? []))
       return judgeGrants(profile, target, config.node, versions, { roles, grants: held.flat() })
     } catch (error) {
-      // A user may always ask about itself; where the role is root's or the user is another one, etcd says no.
+      // A user may always ask about itself; if the role is root's or the user is another one, etcd says no.
       if (!(error instanceof AgentError) || error.code !== 'etcd-denied') throw error
       return warning(error.message, 'Look at the roles of this user with etcdctl.', 'etcd-denied')
     } finally {

@@ -26,7 +26,7 @@ export const etcdCaFile: Check = {
     judgeFiles({ AGENT_ETCD_CA_FILE: etcdCa() }, now()) ?? ok("none is set, so etcd's CA must be among Vault's"),
 }
 
-/** One certificate of a file that is still good is enough. Undefined where no file is named. */
+/** One certificate of a file that is still good is enough. Undefined if no file is named. */
 export function judgeFiles(
   named: Readonly<Record<string, readonly X509Certificate[]>>,
   nowMs: number,

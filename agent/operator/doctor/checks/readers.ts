@@ -17,7 +17,7 @@ export interface Reader {
   readonly groups?: readonly number[]
 }
 
-/** @param consumer who reads, where it is not the user of Calico's image */
+/** @param consumer who reads, if it is not the user of Calico's image */
 export function createReaders(consumer: Reader | undefined): Check {
   return {
     id: 'readers',

@@ -2,7 +2,7 @@
  * Owns the conversation with one member, on one connection: is this certificate a user that may do something?
  *
  * etcd denies a request of an unknown user and one beyond the user's grants in the same words. But it tells every user about
- * itself and about its own roles, and says so where there is no such user (etcd 3.4 to 3.6: `UserGet`, `RoleGet` in
+ * itself and about its own roles, and says so if there is no such user (etcd 3.4 to 3.6: `UserGet`, `RoleGet` in
  * server/etcdserver/apply/apply_auth.go). So a denied read is followed by these.
  */
 import { oneLine } from '../../../core/text.ts'

@@ -22,7 +22,7 @@ export function encodeUserGet(name: string): Buffer {
   return bytesField(1, name)
 }
 
-/** The names of the roles in an AuthUserGetResponse. @throws RangeError where it is malformed */
+/** The names of the roles in an AuthUserGetResponse. @throws RangeError if it is malformed */
 export function decodeRoles(message: Buffer): string[] {
   return bytesFields(message, 2).map(String)
 }
@@ -32,7 +32,7 @@ export function encodeRoleGet(role: string): Buffer {
   return bytesField(1, role)
 }
 
-/** How many grants are in an AuthRoleGetResponse. @throws RangeError where it is malformed */
+/** How many grants are in an AuthRoleGetResponse. @throws RangeError if it is malformed */
 export function countGrants(message: Buffer): number {
   return bytesFields(message, 2).length
 }

@@ -48,7 +48,7 @@ export interface ProbeContext {
   readonly mode: ProbeMode
   /** A new certificate, the published one with another CA set, or just the published one. */
   readonly subject: 'certificate' | 'ca-set' | 'in-place'
-  /** What would be replaced; undefined where nothing is published. */
+  /** What would be replaced; undefined if nothing is published. */
   readonly published: { readonly runwayMs: number; readonly lifetimeMs: number } | undefined
 }
 
@@ -64,7 +64,7 @@ export function planVerdict(code: Finding['code'], { mode, subject, published }:
   if (code === 'accepted') return 'publish'
   if (mode === 'warn' || subject === 'in-place') return 'unverified'
   if (isRefusal(code)) return subject === 'certificate' || concernsCaSet(code) ? 'refuse' : 'publish'
-  // Nobody was heard. What is published works as far as anybody knows; where that ends soon, the new one is the better bet.
+  // Nobody was heard. What is published works as far as anybody knows; if that ends soon, the new one is the better bet.
   return published === undefined || isNeeded(published) ? 'unverified' : 'refuse'
 }
 
