@@ -47,6 +47,7 @@ export const commandsRun: readonly NamedCommand[] = [
   { ...other('openssl s_client -connect HOST:2379 -showcerts', /BEGIN CERTIFICATE/), code: 'any' },
   {
     ...other('openssl s_client -connect MEMBER:2379 </dev/null', /Acceptable client certificate CA names/),
+    here: { MEMBER: 'HOST' },
     code: 'any',
   },
   other('openssl x509 -in FILE -noout -text', /Subject: .*Calico etcd clients/, { FILE: 'pki-ca.pem' }),

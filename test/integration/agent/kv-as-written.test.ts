@@ -12,7 +12,7 @@ import { tempDir } from '../../support/temp-dir.ts'
 import { createTestNode, type Lab, withLab } from './lab.ts'
 import { readPublished } from './published.ts'
 
-const hasJq = spawnSync('jq', ['--version']).status === 0
+const hasJq = spawnSync('which', ['jq']).status === 0
 
 describeVault(realVaultSubject, `docs/sources.md${hasJq ? '' : ' (left out: no jq)'}`, ({ start }) => {
   withLab(
