@@ -85,5 +85,6 @@ export async function runCommands(commands: string, { directory, env, here }: Pl
   let script = commands
   for (const [there, value] of Object.entries(here)) script = script.replaceAll(there, value)
   if (script.includes('…')) throw new Error(`the reader has to fill in what no test knows:\n${script}`)
-  return await runProgram('bash', ['-euo', 'pipefail', '-c', script], { cwd: directory, env })
+  // Debian's bash takes a socket at its standard input for a remote login, and reads a file that `-u` does not survive.
+  return await runProgram('bash', ['--norc', '-euo', 'pipefail', '-c', script], { cwd: directory, env })
 }

@@ -50,7 +50,9 @@ export function describeOperation(cluster: () => Cluster, deployment: Deployment
       expect(targets.map(({ component }) => component)).toEqual(['calico-node', 'calico-cni'])
       expect(await good(metrics, here)).toContain('calico_vault_agent_certificate_runway_seconds{')
       expect(inPod).toHaveLength(2)
-      for (const command of inPod) expect(await good(command, here)).toContain('calico-')
+      // An agent that was asked to renew a moment ago says so for ten seconds.
+      for (const command of inPod)
+        expect(await until(command, async () => await good(command, here), 20_000)).toContain('calico-')
     })
 
     it('install.md, 5., 6. and "Roll back": the rollout is over, and the agent says what is valid', async () => {
