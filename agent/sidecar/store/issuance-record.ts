@@ -1,12 +1,11 @@
 /**
  * Owns the record of when certificates were made, a small file that outlives the process: `..issued` beside the generations, or in
- * the node-local cache, which outlives the pod too. It is replaced by a rename, so that it is never half. Not synchronized to
- * the disk: it is there for processes that die, and a power failure is no loop.
+ * the node-local cache, which outlives the pod too. That a power failure may lose it is no loop.
  */
-import { join } from 'node:path'
-import { AgentError, messageOf, systemCode } from '../../core/errors.ts'
-import { type Files, systemFiles, UnfitFileError } from '../../core/files.ts'
-import { type Directory, withDirectory } from './open-directory.ts'
+import { AgentError } from '../../core/errors.ts'
+import { type Files, systemFiles } from '../../core/files.ts'
+import { field, parseJson } from '../../core/json.ts'
+import { openRecordFile } from './record-file.ts'
 
 export interface IssuanceRecord {
   /** Milliseconds since the epoch; none if there is no record. @throws AgentError `issuance-record` */
@@ -19,43 +18,16 @@ export const recordName = '..issued'
 
 /** @param flags O_NOFOLLOW if the directory itself may be no link */
 export function openIssuanceRecord(directory: string, files: Files = systemFiles, flags = 0): IssuanceRecord {
-  const path = join(directory, recordName)
-  const temporary = `${recordName}_tmp`
-
-  function guarded<Result>(operate: () => Result): Result {
-    try {
-      return operate()
-    } catch (cause) {
-      if (systemCode(cause) === '' && !(cause instanceof UnfitFileError)) throw cause
-      throw new AgentError('issuance-record', `${path}: ${messageOf(cause)}`, { cause })
-    }
-  }
-
-  function readText(): string | undefined {
-    try {
-      return withDirectory(files, directory, (opened) => opened.readFile(recordName).text, flags)
-    } catch (error) {
-      if (systemCode(error) === 'ENOENT') return undefined
-      throw error
-    }
-  }
-
-  function write(opened: Directory, issuedAtMs: readonly number[]): void {
-    if (issuedAtMs.length === 0) return opened.remove(recordName)
-    // Whatever stands there is not opened: a crash may have left it, or somebody else has put it there.
-    opened.remove(temporary)
-    const text = `${JSON.stringify({ issuedAtMs })}\n`
-    opened.createFile(temporary, text, (descriptor) => files.fchmodSync(descriptor, 0o600)) // Whatever the umask is.
-    opened.rename(temporary, recordName)
-  }
-
+  const file = openRecordFile({ directory, name: recordName, reason: 'issuance-record', files, flags })
   return {
-    read: () =>
-      guarded(() => {
-        const text = readText()
-        return text === undefined ? [] : parseRecord(text, path)
-      }),
-    write: (issuedAtMs) => guarded(() => withDirectory(files, directory, (opened) => write(opened, issuedAtMs), flags)),
+    read() {
+      const text = file.read()
+      return text === undefined ? [] : parseRecord(text, file.path)
+    },
+    write(issuedAtMs) {
+      if (issuedAtMs.length === 0) file.remove()
+      else file.write(`${JSON.stringify({ issuedAtMs })}\n`)
+    },
   }
 }
 
@@ -66,11 +38,7 @@ function parseRecord(text: string, path: string): number[] {
 }
 
 function timesIn(text: string): number[] | undefined {
-  try {
-    const { issuedAtMs } = (JSON.parse(text) ?? {}) as { issuedAtMs?: unknown }
-    const isTime = (each: unknown): boolean => typeof each === 'number' && Number.isSafeInteger(each) && each >= 0
-    return Array.isArray(issuedAtMs) && issuedAtMs.every(isTime) ? (issuedAtMs as number[]) : undefined
-  } catch {
-    return undefined
-  }
+  const issuedAtMs = field(parseJson(text), 'issuedAtMs')
+  const isTime = (each: unknown): boolean => typeof each === 'number' && Number.isSafeInteger(each) && each >= 0
+  return Array.isArray(issuedAtMs) && issuedAtMs.every(isTime) ? (issuedAtMs as number[]) : undefined
 }

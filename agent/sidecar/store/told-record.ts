@@ -2,10 +2,9 @@
  * Owns the record of what the consumers of a directory were told last: `..told` beside the generations, so that an agent that starts
  * again tells what its predecessor could not. It lives as long as the directory does.
  */
-import { AgentError, messageOf, systemCode } from '../../core/errors.ts'
-import { systemFiles, UnfitFileError } from '../../core/files.ts'
+import { AgentError } from '../../core/errors.ts'
 import { asObject, parseJson } from '../../core/json.ts'
-import { withDirectory } from './open-directory.ts'
+import { openRecordFile } from './record-file.ts'
 
 /** What is published, as far as it makes a difference to consumers. */
 export interface Told {
@@ -22,30 +21,19 @@ export interface ToldRecord {
 }
 
 export const toldName = '..told'
-const temporary = `${toldName}_tmp`
 
 export function openToldRecord(directory: string): ToldRecord {
+  const file = openRecordFile({ directory, name: toldName, reason: 'on-publish-record' })
   return {
     read() {
       try {
-        return parseTold(withDirectory(systemFiles, directory, (opened) => opened.readFile(toldName).text))
+        return parseTold(file.read() ?? '')
       } catch (error) {
-        if (systemCode(error) === '' && !(error instanceof UnfitFileError)) throw error
-        return undefined
+        if (error instanceof AgentError) return undefined
+        throw error
       }
     },
-    write(told) {
-      try {
-        withDirectory(systemFiles, directory, (opened) => {
-          opened.remove(temporary)
-          opened.createFile(temporary, `${JSON.stringify(told)}\n`, (file) => systemFiles.fchmodSync(file, 0o600))
-          opened.rename(temporary, toldName)
-        })
-      } catch (cause) {
-        if (systemCode(cause) === '' && !(cause instanceof UnfitFileError)) throw cause
-        throw new AgentError('on-publish-record', `${directory}/${toldName}: ${messageOf(cause)}`, { cause })
-      }
-    },
+    write: (told) => file.write(`${JSON.stringify(told)}\n`),
   }
 }
 
