@@ -2,11 +2,11 @@
 import { type Command, Option } from 'commander'
 import { parseDuration } from '../core/duration.ts'
 import { suggestName } from '../core/text.ts'
-import { checkNodeNames } from '../operator/etcd/nodes.ts'
 import { defaultBusyShare } from '../operator/etcd/pace.ts'
 import { defaultComponents, type Naming, type Profile } from '../operator/etcd/profile-table.ts'
 import { addEtcdOptions, type ConnectionSettings, type GivenConnection, readConnection } from './connection-options.ts'
 import { UsageError } from './failure.ts'
+import { listOf, nodesOf } from './node-options.ts'
 import { addPlanOptions } from './plan-options.ts'
 
 export interface ProvisionOptions {
@@ -103,8 +103,7 @@ function readProvisionOptions(action: Action, values: Given): ProvisionOptions {
   const watches = action === 'watch'
   if (watches && values.naming === 'component') throw new UsageError('provision watch is for --naming node')
   const { naming = 'node' } = values
-  const given = checkNodeNames(list('nodes', values.nodes))
-  if (given.problems[0] !== undefined) throw new UsageError(`--nodes: ${given.problems.join('; ')}`)
+  const nodes = nodesOf(values.nodes)
   const nodesFile = filled('nodes-file', values.nodesFile)
   if (naming === 'component' && (values.nodes ?? nodesFile) !== undefined) {
     throw new UsageError('--nodes and --nodes-file have no effect with --naming component')
@@ -113,9 +112,9 @@ function readProvisionOptions(action: Action, values: Given): ProvisionOptions {
     throw new UsageError('--strict has no effect with --naming component')
   return {
     action,
-    components: values.components === undefined ? defaultComponents : list('components', values.components),
+    components: values.components === undefined ? defaultComponents : listOf('components', values.components),
     naming,
-    nodes: given.names,
+    nodes,
     nodesFile,
     profilesFile: filled('profiles', values.profiles),
     prune: values.prune ?? false,
@@ -159,13 +158,6 @@ export function checkNodes(
 function filled(name: string, text: string | undefined): string | undefined {
   if (text === '') throw new UsageError(`--${name} is empty`)
   return text
-}
-
-function list(name: string, text: string | undefined): string[] {
-  if (text === undefined) return []
-  const items = text.split(',').map((each) => each.trim())
-  if (items.includes('')) throw new UsageError(`--${name} has an empty name in ${JSON.stringify(text)}`)
-  return [...new Set(items)]
 }
 
 /** A month at most: a longer one is a mistake of units. */

@@ -2,7 +2,6 @@
  * Owns the command `provision`, and the bundle dist/provision.mjs that is loaded for it alone: etcd3 and yaml would cost every
  * sidecar memory that only this command needs.
  */
-import { text as readAll } from 'node:stream/consumers'
 import { parseWantedPools } from '../config/calico-pools.ts'
 import type { CalicoVersion } from '../config/calico-version.ts'
 import { parseCalicoVersionVariable, parseProvisionConfig, readOperator } from '../config/etcd.ts'
@@ -16,19 +15,16 @@ import { parseProfiles } from '../operator/etcd/profile-file.ts'
 import { builtInProfiles, type Profile } from '../operator/etcd/profile-table.ts'
 import { etcdctlScript } from '../operator/etcd/script.ts'
 import { exitCodes } from './exit-codes.ts'
-import { reportFailure, UsageError } from './failure.ts'
+import { reportFailure } from './failure.ts'
+import { readNodesText, refuseUnanswered } from './node-options.ts'
 import { onEtcd } from './provision-etcd.ts'
 import { checkComponents, checkNodes, type ProvisionOptions } from './provision-options.ts'
-import { refuseUnasked } from './terminal.ts'
-
-/** A list of more nodes than Kubernetes can have is no list of nodes. */
-const maxNodesFileBytes = 16 * 1024 * 1024
 
 export async function provision(options: ProvisionOptions): Promise<number> {
   try {
     // grpc-js names the TLS server by its address; Node says on standard error that RFC 6066 has no addresses there.
     process.noDeprecation = true
-    if (options.action === 'apply') refuseUnanswered(options)
+    if (options.action === 'apply') refuseUnanswered('provision apply', options)
     if (options.action === 'export') return await exportScript(options)
     if (options.action === 'watch') {
       // Agent, metrics and HTTP: only for what stays.
@@ -42,12 +38,6 @@ export async function provision(options: ProvisionOptions): Promise<number> {
   } catch (error) {
     return reportFailure(error, `provision ${options.action}`)
   }
-}
-
-function refuseUnanswered({ yes, nodesFile }: ProvisionOptions): void {
-  refuseUnasked('provision apply', yes)
-  if (!yes && nodesFile === '-')
-    throw new UsageError('--nodes-file - needs --yes: standard input cannot be asked any more')
 }
 
 async function exportScript(options: ProvisionOptions): Promise<number> {
@@ -116,8 +106,4 @@ async function readNodes(
     problems.push(`--nodes-file: ${messageOf(error)}`)
     return []
   }
-}
-
-async function readNodesText(file: string): Promise<string> {
-  return file === '-' ? await readAll(process.stdin) : readSmallFile(systemFiles, file, maxNodesFileBytes)
 }

@@ -1,9 +1,9 @@
 /** Owns the options of `rotate-ca`: which there are, which go together, and what is wrong with them. */
 import { type Command, Option } from 'commander'
 import { parseDuration } from '../core/duration.ts'
-import { checkNodeNames } from '../operator/etcd/nodes.ts'
 import type { KeyType } from '../pki/key.ts'
 import { UsageError } from './failure.ts'
+import { listOf, nodesOf } from './node-options.ts'
 import { addPlanOptions, outputOption } from './plan-options.ts'
 
 type Action = RotateCaOptions['action']
@@ -112,23 +112,22 @@ function readOptions(action: Action, given: Given): RotateCaOptions {
       '--prometheus needs --nodes, --nodes-file or --count: an agent that is down is not in its answer',
     )
   }
-  const named = checkNodeNames(list('nodes', nodes))
-  if (named.problems[0] !== undefined) throw new UsageError(`--nodes: ${named.problems.join('; ')}`)
+  const names = nodesOf(nodes)
   return {
     action,
     mount: pattern('mount', given.mount ?? 'pki', /^\w[\w./-]*\w$/, 'a path such as pki'),
     issuer: issuer === undefined ? undefined : issuerName('issuer', issuer),
     root: readRoot(given),
-    retire: list('retire', given.retire).map((each) => issuerName('retire', each)),
+    retire: listOf('retire', given.retire).map((each) => issuerName('retire', each)),
     etcdTrustsNew: given.etcdTrustsNew ?? false,
-    agents: list('agents', agents).map(agentAddress),
+    agents: listOf('agents', agents).map(agentAddress),
     prometheus: prometheus === undefined ? undefined : address('prometheus', prometheus),
     prometheusTokenFile: given.prometheusTokenFile,
     selector: given.selector ?? '',
-    nodes: named.names,
+    nodes: names,
     nodesFile,
     count: Number(pattern('count', count ?? '0', /^\d{1,6}$/, 'a number')),
-    without: list('without', given.without),
+    without: listOf('without', given.without),
     waitMs: given.wait === undefined ? undefined : duration('wait', given.wait, 0),
     pollMs: duration('poll', given.poll ?? '10s', 100),
     yes: given.yes ?? false,
@@ -165,13 +164,6 @@ function address(option: string, text: string): string {
     throw new UsageError(`--${option} is host:port or a URL, not ${JSON.stringify(text)}`)
   }
   return text
-}
-
-function list(option: string, text: string | undefined): string[] {
-  if (text === undefined) return []
-  const items = text.split(',').map((each) => each.trim())
-  if (items.includes('')) throw new UsageError(`--${option} has an empty name in ${JSON.stringify(text)}`)
-  return [...new Set(items)]
 }
 
 function duration(option: string, text: string, leastMs: number): number {

@@ -2,7 +2,6 @@
  * Owns the command `rotate-ca`, and the bundle dist/rotate-ca.mjs that is loaded for it alone: each step is looked at, shown,
  * agreed to and made; between two steps it waits for the agents. It keeps nothing: killed and run again, it goes on.
  */
-import { text as readAll } from 'node:stream/consumers'
 import { withVaultTools } from '../config/tool-variables.ts'
 import { parseSetupVaultConfig } from '../config/vault.ts'
 import { systemClock } from '../core/clock.ts'
@@ -27,14 +26,12 @@ import { parseNodeNames } from '../operator/etcd/nodes.ts'
 import { openVaultAdmin } from '../operator/vault-setup/admin.ts'
 import { explainDenial } from '../operator/vault-setup/rights.ts'
 import { exitCodes } from './exit-codes.ts'
-import { reportFailure, UsageError } from './failure.ts'
+import { reportFailure } from './failure.ts'
+import { maxNodesFileBytes, readNodesText, refuseUnanswered } from './node-options.ts'
 import { isInStep, type PlanTarget, type PlanView, planOrApply } from './plan-command.ts'
 import type { RotateCaOptions } from './rotate-ca-options.ts'
 import { statusJson, statusText } from './rotate-ca-output.ts'
-import { painter, refuseUnasked } from './terminal.ts'
-
-/** A list of more nodes than Kubernetes can have is no list of nodes. */
-const maxNodesFileBytes = 16 * 1024 * 1024
+import { painter } from './terminal.ts'
 
 export interface Seen extends PlanView<Change> {
   readonly vault: VaultState
@@ -45,13 +42,11 @@ export interface Seen extends PlanView<Change> {
 export async function rotateCa(options: RotateCaOptions): Promise<number> {
   try {
     if (options.action === 'apply') {
-      refuseUnasked('rotate-ca apply', options.yes)
-      if (!options.yes && options.nodesFile === '-')
-        throw new UsageError('--nodes-file - needs --yes: standard input cannot be asked any more')
+      refuseUnanswered('rotate-ca apply', options)
     }
     const config = parseSetupVaultConfig(withVaultTools(process.env))
     const nodes = await readNodes(options)
-    const readAgents = agentsOf(options)
+    const readAgents = await agentsOf(options)
     const api = openVaultAdmin(config)
     try {
       return await onVault(api, { ...options, nodes }, readAgents)
@@ -172,27 +167,31 @@ function factsOf(
   }
 }
 
-function agentsOf({ agents, prometheus, prometheusTokenFile, selector }: RotateCaOptions): ReadAgents {
+async function agentsOf({
+  agents,
+  prometheus,
+  prometheusTokenFile: file,
+  selector,
+}: RotateCaOptions): Promise<ReadAgents> {
   if (prometheus === undefined) return askAgents(agents)
-  const token =
-    prometheusTokenFile === undefined
-      ? undefined
-      : new Secret(readFile('--prometheus-token-file', prometheusTokenFile).trim())
+  const read = (from: string): string => readSmallFile(systemFiles, from, maxNodesFileBytes).trim()
+  const token = file === undefined ? undefined : new Secret(await given('--prometheus-token-file', () => read(file)))
   return askPrometheus({ url: prometheus, token, selector })
 }
 
 async function readNodes({ nodes, nodesFile }: RotateCaOptions): Promise<readonly string[]> {
   if (nodesFile === undefined) return nodes
-  const text = nodesFile === '-' ? await readAll(process.stdin) : readFile('--nodes-file', nodesFile)
+  const text = await given('--nodes-file', () => readNodesText(nodesFile))
   const { names, problems } = parseNodeNames(text)
   if (problems.length > 0) throw new ConfigError(problems.map((problem) => `--nodes-file: ${problem}`))
   if (names.length === 0) throw new ConfigError([`--nodes-file: ${nodesFile} names no node`])
   return [...new Set([...nodes, ...names])]
 }
 
-function readFile(option: string, file: string): string {
+/** What an option names, or why it cannot be read. */
+async function given<Value>(option: string, read: () => Value | Promise<Value>): Promise<Value> {
   try {
-    return readSmallFile(systemFiles, file, maxNodesFileBytes)
+    return await read()
   } catch (error) {
     throw new ConfigError([`${option}: ${messageOf(error)}`])
   }
