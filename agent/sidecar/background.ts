@@ -12,14 +12,12 @@ import { createHostCopy } from './host-copy.ts'
 import { credentialFiles } from './inputs.ts'
 import { readContainer } from './observe/container.ts'
 import type { AgentEvent, EventHub, Listener } from './observe/events.ts'
-import { createHealth } from './observe/health.ts'
+import { createHealth, createProvisionHealth } from './observe/health.ts'
 import { createLog } from './observe/log.ts'
 import { createMetrics } from './observe/metrics.ts'
 import { createPresent } from './observe/present.ts'
-import { createProvisionHealth } from './observe/provision-health.ts'
 import type { ProvisionMetricsOptions } from './observe/provision-metrics.ts'
 import { type ObserveServer, type StatusPath, startObserveServer } from './observe/server.ts'
-import { createTimeline } from './observe/timeline.ts'
 import { openHostCniDir } from './store/host-cni-dir.ts'
 import { watchFiles, watchPublished } from './store/watch.ts'
 
@@ -88,23 +86,14 @@ export function observe({
   const { listen } = output
   const targets = agent?.targets ?? []
   const auth = agent?.auth
-  const metrics = createMetrics({
-    components: targets.map(({ component }) => component),
-    version,
-    clock,
-    credentialExpiryMs: auth && (() => readTokenExpiryMs(auth)),
-    ...(provision && { provision }),
-  })
-  const ofTargets = createHealth(targets, clock, agent?.vault?.timeoutMs ?? 0)
-  const health = provision === undefined ? ofTargets : createProvisionHealth(ofTargets, clock)
+  const components = targets.map(({ component }) => component)
+  const present = createPresent(components, clock)
+  const credentialExpiryMs = auth && (() => readTokenExpiryMs(auth))
+  const metrics = createMetrics({ present, version, clock, credentialExpiryMs, ...(provision && { provision }) })
   const log = createLog(output.log, clock)
-  const present = createPresent(clock)
-  const timeline = createTimeline(targets, clock)
   hub.attach((event) => {
-    metrics.listener(event)
-    health.listener(event)
     present.listener(event)
-    timeline.listener(event)
+    metrics.listener(event)
     log(event)
     alsoTold?.(event)
   })
@@ -112,9 +101,11 @@ export function observe({
     agent &&
     (async (path: StatusPath) => {
       const { answerStatus } = await import('./status/status-page.ts')
-      return answerStatus(path, { config: agent, version, present, timeline, clock })
+      return answerStatus(path, { config: agent, version, present, clock })
     })
   if (listen === undefined) return undefined
+  const ofTargets = createHealth(targets, present, clock, agent?.vault?.timeoutMs ?? 0)
+  const health = provision === undefined ? ofTargets : createProvisionHealth(ofTargets, present, clock)
   const container = readContainer()
   return startObserveServer({ listen, container, health, metrics, clock, emit: hub.emit, ...(status && { status }) })
 }

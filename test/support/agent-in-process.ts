@@ -11,6 +11,7 @@ import { type AgentEvent, createEventHub } from '../../agent/sidecar/observe/eve
 import { createHealth, type ProbeAnswer } from '../../agent/sidecar/observe/health.ts'
 import type { LogLine } from '../../agent/sidecar/observe/log-line.ts'
 import { createMetrics } from '../../agent/sidecar/observe/metrics.ts'
+import { createPresent } from '../../agent/sidecar/observe/present.ts'
 import { type Agent, createAgent } from '../../agent/sidecar/sidecar.ts'
 import { watchFiles } from '../../agent/sidecar/store/watch.ts'
 import { readTokenExpiryMs } from '../../agent/vault/credentials.ts'
@@ -59,8 +60,9 @@ export async function startAgent(
   const components = config.targets.map(({ component }) => component)
   const hub = createEventHub()
   const credentialExpiryMs = (): number | undefined => config.auth && readTokenExpiryMs(config.auth)
-  const metrics = createMetrics({ components, version: 'test', clock, credentialExpiryMs })
-  const health = createHealth(config.targets, clock, config.vault?.timeoutMs ?? 0)
+  const present = createPresent(components, clock)
+  const metrics = createMetrics({ present, version: 'test', clock, credentialExpiryMs })
+  const health = createHealth(config.targets, present, clock, config.vault?.timeoutMs ?? 0)
   const events: AgentEvent[] = []
   const log: LogLine[] = []
   const waiting = new Set<() => void>()
@@ -68,8 +70,8 @@ export async function startAgent(
   metrics.listener({ type: 'started', version: 'test', node: config.node, authMethod: '', targets: [] })
   let seen = 0
   hub.attach((event) => {
+    present.listener(event)
     metrics.listener(event)
-    health.listener(event)
     const line = describeEvent(event, clock.now())
     if (line !== undefined) log.push(line)
     events.push(event)

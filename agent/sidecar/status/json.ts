@@ -3,8 +3,8 @@
 import { isoTime } from '../../core/clock.ts'
 import { runbookOf } from '../../core/reason.ts'
 import { type ReasonCode, reasons } from '../../core/reason-catalog.ts'
+import type { VaultSight } from '../observe/present.ts'
 import type { Happening } from '../observe/timeline.ts'
-import type { VaultSight } from '../observe/vault-sight.ts'
 import type { Status, TargetStatus } from './status.ts'
 
 export function statusJson({ node, atMs, version, vaultAddress, vault, targets }: Status): object {

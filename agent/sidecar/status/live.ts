@@ -4,8 +4,8 @@ import { loopbackOf } from '../../config/listen.ts'
 import { asObject } from '../../core/json.ts'
 import { type ReasonCode, reasons } from '../../core/reason-catalog.ts'
 import { operations } from '../../vault/vault-event.ts'
+import type { VaultSight } from '../observe/present.ts'
 import type { Happening } from '../observe/timeline.ts'
-import type { VaultSight } from '../observe/vault-sight.ts'
 import { nothingOfTarget, type Told } from './status.ts'
 
 const timeoutMs = 1000

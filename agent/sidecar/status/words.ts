@@ -3,7 +3,7 @@ import { formatDuration } from '../../core/duration.ts'
 import { reasons } from '../../core/reason-catalog.ts'
 import { plural } from '../../core/text.ts'
 import type { Operation } from '../../vault/vault-event.ts'
-import type { VaultSight } from '../observe/vault-sight.ts'
+import type { VaultSight } from '../observe/present.ts'
 import type { Condition } from './problems.ts'
 import type { CertificateStatus, TargetStatus } from './status.ts'
 
