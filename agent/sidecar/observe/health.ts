@@ -29,7 +29,8 @@ export function createHealth(
 ): Health {
   const isValid = ({ state }: TargetPresent): boolean => (state?.certificate?.notAfterMs ?? 0) > clock.now()
   // A rollout stops at the first node that refuses the copy, long before the certificate in it ends.
-  const isReady = (target: TargetPresent): boolean => isValid(target) && target.isHostCopyRefused !== true
+  const isReady = (target: TargetPresent): boolean =>
+    isValid(target) && (target.wasHostCopyMade || !target.wasHostCopyRefused)
   const isAlive = ({ expectedAtMono }: TargetPresent): boolean =>
     clock.monotonic() < expectedAtMono + requestsInStep * vaultTimeoutMs + graceMs
   const isStarted = ({ state }: TargetPresent): boolean => state?.certificate !== undefined

@@ -32,7 +32,7 @@ export function failureLine(
   level: Level,
   subject: string,
   event: Failed,
-  rest: string | undefined = undefined,
+  rest?: string,
   fields: LogLine['fields'] = {},
 ): LogLine {
   const { summary, advice } = reasons[event.reason]

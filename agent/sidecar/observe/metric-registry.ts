@@ -39,73 +39,71 @@ export function createMetricRegistry(prefix: string) {
     })
   }
 
+  /** Adds what each event is to it. */
+  function counter<const Label extends string = never>(
+    name: string,
+    help: string,
+    labelNames: readonly Label[],
+    samples: Samples<Label>,
+  ): Counter<Label> {
+    const metric = new Counter({ ...common(name, help), labelNames })
+    feed(labelNames, samples, (labels, value) => metric.inc(labels, value))
+    return metric
+  }
+
+  /** Is what the last event was to it. */
+  function gauge<const Label extends string = never>(
+    name: string,
+    help: string,
+    labelNames: readonly Label[],
+    samples: Samples<Label>,
+  ): void {
+    const metric = new Gauge({ ...common(name, help), labelNames })
+    feed(labelNames, samples, (labels, value) => metric.set(labels, value))
+  }
+
+  function histogram<const Label extends string = never>(
+    name: string,
+    help: string,
+    labelNames: readonly Label[],
+    buckets: number[],
+    samples: Samples<Label>,
+  ): void {
+    const metric = new Histogram({ ...common(name, help), labelNames, buckets })
+    feed(labelNames, samples, (labels, value) => metric.observe(labels, value))
+  }
+
+  /** A gauge that is read when somebody asks: a value for each set of labels. What is not there any more leaves the metric. */
+  function reading<const Label extends string = never>(
+    name: string,
+    help: string,
+    labelNames: readonly Label[],
+    read: () => readonly (readonly [Labels<Label>, number])[],
+  ): void {
+    const collect = (): void => {
+      metric.reset()
+      for (const [labels, value] of read()) metric.set(labels, value)
+    }
+    const metric = new Gauge({ ...common(name, help), labelNames, collect })
+  }
+
   return {
+    counter,
+    gauge,
+    histogram,
+    reading,
+    /** For what is not one sample of an event. */
+    hear: (listener: Listener): void => void listeners.push(listener),
     listener: (event: AgentEvent): void => {
       for (const listener of listeners) listener(event)
     },
-
-    /** For what is not one sample of an event. */
-    hear: (listener: Listener): void => void listeners.push(listener),
-
-    /** Adds what each event is to it. */
-    counter<const Label extends string = never>(
-      name: string,
-      help: string,
-      labelNames: readonly Label[],
-      samples: Samples<Label>,
-    ): Counter<Label> {
-      const counter = new Counter({ ...common(name, help), labelNames })
-      feed(labelNames, samples, (labels, value) => counter.inc(labels, value))
-      return counter
-    },
-
-    /** Is what the last event was to it. */
-    gauge<const Label extends string = never>(
-      name: string,
-      help: string,
-      labelNames: readonly Label[],
-      samples: Samples<Label>,
-    ): void {
-      const gauge = new Gauge({ ...common(name, help), labelNames })
-      feed(labelNames, samples, (labels, value) => gauge.set(labels, value))
-    },
-
-    histogram<const Label extends string = never>(
-      name: string,
-      help: string,
-      labelNames: readonly Label[],
-      buckets: number[],
-      samples: Samples<Label>,
-    ): void {
-      const histogram = new Histogram({ ...common(name, help), labelNames, buckets })
-      feed(labelNames, samples, (labels, value) => histogram.observe(labels, value))
-    },
-
-    /** A gauge that is read when somebody asks: a value for each set of labels. What is not there any more leaves the metric. */
-    reading<const Label extends string = never>(
-      name: string,
-      help: string,
-      labelNames: readonly Label[],
-      read: () => readonly (readonly [Labels<Label>, number])[],
-    ): void {
-      const gauge = new Gauge({
-        ...common(name, help),
-        labelNames,
-        collect: () => {
-          gauge.reset()
-          for (const [labels, value] of read()) gauge.set(labels, value)
-        },
-      })
-    },
-
     /** The exposition for an Accept header: OpenMetrics if it is asked for, else the text format. */
-    async expose(accept: string): Promise<{ contentType: string; text: string }> {
+    expose: async (accept: string): Promise<{ contentType: string; text: string }> => {
       const text = await registry.metrics()
       return accept.includes('application/openmetrics-text')
         ? { contentType: Registry.OPENMETRICS_CONTENT_TYPE, text: toOpenMetrics(text) }
         : { contentType: Registry.PROMETHEUS_CONTENT_TYPE, text }
     },
-
     /** What there is, also what has no sample yet. prom-client types it as less than it is. */
     families: () => registry.getMetricsAsArray() as unknown as readonly MetricFamily[],
   }

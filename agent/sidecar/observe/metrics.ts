@@ -4,31 +4,26 @@
  */
 import type { Clock } from '../../core/clock.ts'
 import { type ReasonCode, reasons } from '../../core/reason-catalog.ts'
-import { operations } from '../../vault/vault-event.ts'
 import type { TargetView } from './events.ts'
 import { createMetricRegistry, type MetricRegistry } from './metric-registry.ts'
 import type { Present } from './present.ts'
 import { addProvisionMetrics, type ProvisionMetricsOptions } from './provision-metrics.ts'
+import { addVaultMetrics, type VaultMetricsOptions } from './vault-metrics.ts'
 
 export type Metrics = Pick<MetricRegistry, 'listener' | 'expose' | 'families'>
 
-export interface MetricsOptions {
+export interface MetricsOptions extends VaultMetricsOptions {
   readonly present: Pick<Present, 'targets' | 'vaultAddress'>
   readonly version: string
   readonly clock: Clock
-  /**
-   * Reads the end of the service-account token from its file; undefined if it does not say. A file that the kubelet no longer renews
-   * would be noticed only by the next login, hours later.
-   */
-  readonly credentialExpiryMs?: (() => number | undefined) | undefined
   /** Set for `provision watch`. */
   readonly provision?: ProvisionMetricsOptions
 }
 
 /** Labels are bounded; a set with more is no set for one cluster, and `ca_certificates` tells how many there are. */
 const mostCaLabels = 20
-const one = (): number => 1
-const zero = (): number => 0
+const one = () => 1
+const zero = () => 0
 
 export function createMetrics(options: MetricsOptions): Metrics {
   const registry = createMetricRegistry('calico_vault_agent_')
@@ -136,62 +131,6 @@ function addTargetMetrics(registry: MetricRegistry, { present, version, clock }:
       if (reasons[reason].about === 'gate') rejections.inc({ component, reason }, 0)
     }
     renewals.inc({ component, reason: 'renewal-due' }, 0)
-  }
-}
-
-/** The conversation with Vault: requests, logins, tokens, clocks. */
-function addVaultMetrics(registry: MetricRegistry, { present, credentialExpiryMs }: MetricsOptions): void {
-  const { counter, gauge, histogram, reading, hear } = registry
-  const requests = counter('vault_requests_total', 'Requests to Vault.', ['operation', 'outcome'], {
-    'vault-request': one,
-  })
-  const failed = counter('vault_request_failures_total', 'Requests to Vault that failed.', ['operation'], {
-    'vault-request': ({ outcome }) => (outcome === 'ok' ? 0 : 1),
-  })
-  histogram(
-    'vault_request_duration_seconds',
-    'Duration of requests to Vault.',
-    ['operation'],
-    [0.005, 0.02, 0.1, 0.5, 2, 10],
-    { 'vault-request': ({ durationMs }) => durationMs / 1000 },
-  )
-  reading(
-    'vault_address_info',
-    'Always 1, for the address of Vault that answered last; no series unless VAULT_ADDR names several.',
-    ['address'],
-    () => (present.vaultAddress === undefined ? [] : [[{ address: present.vaultAddress }, 1]]),
-  )
-  const failovers = counter(
-    'vault_failovers_total',
-    'Changes to another address of Vault, by the reason.',
-    ['reason'],
-    {},
-  )
-  hear((event) => {
-    if (event.type === 'vault-address') for (const { reason } of event.instead) failovers.inc({ reason })
-  })
-  counter('vault_logins_total', 'Successful logins to Vault.', ['method'], { login: one })
-  const end = ({ expiresAtMs }: { readonly expiresAtMs: number | undefined }): number => (expiresAtMs ?? 0) / 1000
-  const token = { login: end, token: end }
-  gauge('vault_token_expiry_timestamp_seconds', 'End of the Vault token; 0 if it never ends.', [], token)
-  let lastExpiryMs: number | undefined
-  hear((event) => {
-    if (event.type === 'credential') lastExpiryMs = event.expiresAtMs
-  })
-  reading(
-    'service_account_token_expiry_timestamp_seconds',
-    'End of the service-account token in its file; 0 if it does not say.',
-    [],
-    () => [[{}, ((credentialExpiryMs === undefined ? lastExpiryMs : credentialExpiryMs()) ?? 0) / 1000]],
-  )
-  gauge('clock_skew_seconds', "Vault's clock minus this node's; 0 if they agree.", [], {
-    'clock-skew': ({ skewMs }) => skewMs / 1000,
-  })
-
-  for (const operation of operations) {
-    requests.inc({ operation, outcome: 'ok' }, 0)
-    // Of the outcomes there are too many to begin at 0.
-    failed.inc({ operation }, 0)
   }
 }
 

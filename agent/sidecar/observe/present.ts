@@ -2,35 +2,35 @@
 import type { Clock } from '../../core/clock.ts'
 import { type ReasonCode, reasons } from '../../core/reason-catalog.ts'
 import type { Operation } from '../../vault/vault-event.ts'
-import type { AgentEvent, EventOf, Listener, TargetView } from './events.ts'
+import { type EventOf, type EventTable, type Listener, lookUp, type TargetView } from './events.ts'
 import { addHappening, type Happening } from './timeline.ts'
 
 export interface Present {
   readonly listener: Listener
   /** By component. */
-  readonly targets: ReadonlyMap<string, Readonly<TargetPresent>>
+  readonly targets: ReadonlyMap<string, TargetPresent>
   readonly vault: VaultSight
   /** Where Vault answers, if it has several addresses and one has answered. */
   readonly vaultAddress: string | undefined
-  readonly provision: Readonly<ProvisionPresent>
+  readonly provision: ProvisionPresent
 }
 
 export interface TargetPresent {
   /** Undefined until something is known. */
-  state: TargetView | undefined
+  readonly state: TargetView | undefined
   /** Why the consumers of what is published could not be told (AGENT_ON_PUBLISH); undefined if they could. */
-  notTold: NotTold | undefined
+  readonly notTold: Pick<EventOf<'on-publish-failed'>, 'reason' | 'detail' | 'retryAtMs'> | undefined
   /** What was told last of the CNI plugin's copy, if one is kept. */
-  hostCopy: EventOf<'host-copied' | 'host-copy-failed'> | undefined
-  /** Whether the copy has never been in step since the start, and not because install-cni has still to come; undefined until that is known. */
-  isHostCopyRefused: boolean | undefined
+  readonly hostCopy: EventOf<'host-copied' | 'host-copy-failed'> | undefined
+  /** Whether the copy has been in step since the start. */
+  readonly wasHostCopyMade: boolean
+  /** Whether it has failed since the start, and not because install-cni has still to come. */
+  readonly wasHostCopyRefused: boolean
   /** When the loop is expected to be heard of again: nobody dies because the wall clock was set. */
-  expectedAtMono: number
+  readonly expectedAtMono: number
   /** Newest first. */
-  happenings: readonly Happening[]
+  readonly happenings: readonly Happening[]
 }
-
-export type NotTold = Pick<EventOf<'on-publish-failed'>, 'reason' | 'detail' | 'retryAtMs'>
 
 /** When Vault was seen last, by which request, and since when it fails: every request counts, a poll of the issuers too. */
 export interface VaultSight {
@@ -42,73 +42,94 @@ export interface VaultSight {
 
 /** Of `provision watch`. */
 export interface ProvisionPresent {
-  hasBeenInStep: boolean
-  isSourceReached: boolean
-  /** Why the nodes cannot be listed, and why etcd could not be brought in step. */
-  source: { readonly reason: ReasonCode; readonly detail: string } | undefined
-  etcd: ProvisionPresent['source']
-  expectedAtMono: number
+  readonly hasBeenInStep: boolean
+  readonly isSourceReached: boolean
+  /** Why the nodes cannot be listed. */
+  readonly source: { readonly reason: ReasonCode; readonly detail: string } | undefined
+  /** Why etcd could not be brought in step. */
+  readonly etcd: ProvisionPresent['source']
+  readonly expectedAtMono: number
 }
 
 export function createPresent(components: readonly string[], clock: Clock): Present {
-  const startedAtMono = clock.monotonic()
-  const targets = new Map(components.map((component) => [component, unknownTarget(startedAtMono)]))
-  const provision = unknownProvision(startedAtMono)
-  const present = { targets, provision, vault: unseenVault, vaultAddress: undefined as string | undefined, listener }
-  return present
-
-  function listener(event: AgentEvent): void {
-    if (event.type === 'vault-request') present.vault = seeVault(present.vault, event, clock.now())
-    if (event.type === 'vault-address') present.vaultAddress = event.address
-    const target = 'component' in event ? targets.get(event.component) : undefined
-    if (target !== undefined) tellTarget(target, event, clock)
-    if (event.type.startsWith('provision-')) tellProvision(provision, event, clock)
+  const changesOfTarget = targetChanges(clock)
+  const changesOfProvision = provisionChanges(clock)
+  const targets = new Map(components.map((component) => [component, unknownTarget(clock)]))
+  const present: { -readonly [Part in keyof Present]: Present[Part] } = {
+    targets,
+    vault: { answered: undefined, failure: undefined },
+    vaultAddress: undefined,
+    provision: unknownProvision(clock),
+    listener(event) {
+      if ('component' in event) {
+        const target = targets.get(event.component)
+        if (target === undefined) return
+        const happenings = addHappening(target.happenings, event, clock.now())
+        targets.set(event.component, { ...target, ...lookUp(changesOfTarget, event), happenings })
+      } else if (event.type === 'vault-request') {
+        present.vault = seeVault(present.vault, event, clock.now())
+      } else if (event.type === 'vault-address') {
+        present.vaultAddress = event.address
+      } else if (event.type.startsWith('provision-')) {
+        // Whatever it tells, it is alive.
+        const alive = { ...present.provision, expectedAtMono: clock.monotonic() }
+        present.provision = { ...alive, ...lookUp(changesOfProvision, event) }
+      }
+    },
   }
+  return present
 }
 
-function unknownTarget(startedAtMono: number): TargetPresent {
+function unknownTarget(clock: Clock): TargetPresent {
   return {
     state: undefined,
     notTold: undefined,
     hostCopy: undefined,
-    isHostCopyRefused: undefined,
-    expectedAtMono: startedAtMono,
+    wasHostCopyMade: false,
+    wasHostCopyRefused: false,
+    expectedAtMono: clock.monotonic(),
     happenings: [],
   }
 }
 
-function tellTarget(target: TargetPresent, event: AgentEvent, clock: Clock): void {
-  target.happenings = addHappening(target.happenings, event, clock.now())
-  switch (event.type) {
-    case 'state':
-      target.state = event.state
-      break
-    case 'on-publish-done':
-      target.notTold = undefined
-      break
-    case 'on-publish-failed': {
-      const { reason, detail, retryAtMs } = event
-      target.notTold = { reason, detail, retryAtMs }
-      break
-    }
-    case 'host-copied':
-      target.hostCopy = event
-      target.isHostCopyRefused = false
-      break
-    case 'host-copy-failed':
-      target.hostCopy = event
-      if (event.reason !== 'host-copy-absent') target.isHostCopyRefused ??= true
-      break
-    case 'heartbeat':
-      target.expectedAtMono = expectedAt(event, clock)
+/** What an event changes in what is known of its target. */
+function targetChanges(clock: Clock): EventTable<Partial<TargetPresent>> {
+  return {
+    state: ({ state }) => ({ state }),
+    heartbeat: (event) => ({ expectedAtMono: expectedAt(event, clock) }),
+    'host-copied': (event) => ({ hostCopy: event, wasHostCopyMade: true }),
+    'host-copy-failed': (event) => ({
+      hostCopy: event,
+      ...(event.reason !== 'host-copy-absent' && { wasHostCopyRefused: true }),
+    }),
+    'on-publish-done': () => ({ notTold: undefined }),
+    'on-publish-failed': ({ reason, detail, retryAtMs }) => ({ notTold: { reason, detail, retryAtMs } }),
+  }
+}
+
+function unknownProvision(clock: Clock): ProvisionPresent {
+  return {
+    hasBeenInStep: false,
+    isSourceReached: false,
+    source: undefined,
+    etcd: undefined,
+    expectedAtMono: clock.monotonic(),
+  }
+}
+
+function provisionChanges(clock: Clock): EventTable<Partial<ProvisionPresent>> {
+  return {
+    'provision-heartbeat': (event) => ({ expectedAtMono: expectedAt(event, clock) }),
+    'provision-failed': ({ reason, detail }) => ({ etcd: { reason, detail } }),
+    'provision-done': () => ({ hasBeenInStep: true, etcd: undefined }),
+    'provision-source-failed': ({ reason, detail }) => ({ isSourceReached: false, source: { reason, detail } }),
+    'provision-source-reached': () => ({ isSourceReached: true, source: undefined }),
   }
 }
 
 function expectedAt({ nextStepAtMs }: { readonly nextStepAtMs: number }, clock: Clock): number {
   return clock.monotonic() + Math.max(0, nextStepAtMs - clock.now())
 }
-
-const unseenVault: VaultSight = { answered: undefined, failure: undefined }
 
 /** A refusal is an answer. */
 function seeVault(before: VaultSight, event: EventOf<'vault-request'>, atMs: number): VaultSight {
@@ -121,38 +142,4 @@ function seeVault(before: VaultSight, event: EventOf<'vault-request'>, atMs: num
 
 function isReason(outcome: string): outcome is ReasonCode {
   return Object.hasOwn(reasons, outcome)
-}
-
-function unknownProvision(startedAtMono: number): ProvisionPresent {
-  return {
-    hasBeenInStep: false,
-    isSourceReached: false,
-    source: undefined,
-    etcd: undefined,
-    expectedAtMono: startedAtMono,
-  }
-}
-
-function tellProvision(provision: ProvisionPresent, event: AgentEvent, clock: Clock): void {
-  // Whatever it tells, it is alive.
-  provision.expectedAtMono = clock.monotonic()
-  switch (event.type) {
-    case 'provision-heartbeat':
-      provision.expectedAtMono = expectedAt(event, clock)
-      break
-    case 'provision-failed':
-      provision.etcd = { reason: event.reason, detail: event.detail }
-      break
-    case 'provision-source-failed':
-      provision.isSourceReached = false
-      provision.source = { reason: event.reason, detail: event.detail }
-      break
-    case 'provision-source-reached':
-      provision.isSourceReached = true
-      provision.source = undefined
-      break
-    case 'provision-done':
-      provision.hasBeenInStep = true
-      provision.etcd = undefined
-  }
 }

@@ -9,8 +9,8 @@ export interface ProvisionMetricsOptions {
   readonly otherUsers: number
 }
 
-const one = (): number => 1
-const zero = (): number => 0
+const one = () => 1
+const zero = () => 0
 
 export function addProvisionMetrics(
   { counter, gauge }: MetricRegistry,

@@ -10,7 +10,7 @@ import type { Bundle } from '../../pki/bundle.ts'
 import { workingTime } from '../../pki/ca-set.ts'
 import { commonName, describeName, findChain, validityOf } from '../../pki/certificate.ts'
 import type { PublishedCertificate, TargetFailure } from '../observe/events.ts'
-import type { NotTold, VaultSight } from '../observe/present.ts'
+import type { TargetPresent, VaultSight } from '../observe/present.ts'
 import type { Happening } from '../observe/timeline.ts'
 import { createPlanner } from '../schedule.ts'
 import { readEtcdCa } from '../source/etcd-ca.ts'
@@ -34,7 +34,7 @@ export interface TargetTold {
   /** How many certificates an hour may see, and how many the last one has seen. */
   readonly budget: { readonly limit: number; readonly spent: number } | undefined
   /** Why its consumers could not be told of what is published (AGENT_ON_PUBLISH). */
-  readonly notTold: NotTold | undefined
+  readonly notTold: TargetPresent['notTold']
   /** Newest first. */
   readonly happenings: readonly Happening[]
 }
