@@ -54,7 +54,7 @@ export function createHealth(
             renewAt: isoTime(certificate.renewAtMs),
           }),
       ...(verification?.isAccepted === false && {
-        unproven: { ...explain(verification), detail: verification.detail },
+        unproven: { ...explain(verification.reason), detail: verification.detail },
       }),
       ...(failure && { failure: describeFailure(failure) }),
       ...(hostCopy && { hostCopy: describeHostCopy(hostCopy) }),
@@ -70,13 +70,13 @@ export function createHealth(
 }
 
 /** What an operator reads about a reason. */
-function explain({ reason }: { readonly reason: ReasonCode }): object {
+export function explain(reason: ReasonCode): object {
   const { summary, advice } = reasons[reason]
   return { reason, says: summary, advice, runbook: runbookOf(reason) }
 }
 
 function describeFailure(failure: Pick<TargetFailure, 'reason' | 'detail' | 'retryAtMs'>): object {
-  return { ...explain(failure), detail: failure.detail, retryAt: isoTime(failure.retryAtMs) }
+  return { ...explain(failure.reason), detail: failure.detail, retryAt: isoTime(failure.retryAtMs) }
 }
 
 function describeHostCopy(told: NonNullable<TargetPresent['hostCopy']>): object {

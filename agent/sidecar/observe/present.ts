@@ -1,6 +1,6 @@
 /** Owns what the agent has told of itself, held once: health, gauges and the status read it here, and ask nobody. */
 import type { Clock } from '../../core/clock.ts'
-import { type ReasonCode, reasons } from '../../core/reason-catalog.ts'
+import { isReasonCode, type ReasonCode, reasons } from '../../core/reason-catalog.ts'
 import type { Operation } from '../../vault/vault-event.ts'
 import { type EventOf, type EventTable, type Listener, lookUp, type TargetView } from './events.ts'
 import { addHappening, type Happening } from './timeline.ts'
@@ -134,12 +134,8 @@ function expectedAt({ nextStepAtMs }: { readonly nextStepAtMs: number }, clock: 
 /** A refusal is an answer. */
 function seeVault(before: VaultSight, event: EventOf<'vault-request'>, atMs: number): VaultSight {
   const { operation, outcome } = event
-  if (!isReason(outcome) || reasons[outcome].retry !== 'outage') {
+  if (!isReasonCode(outcome) || reasons[outcome].retry !== 'outage') {
     return { answered: { atMs, operation }, failure: undefined }
   }
   return { ...before, failure: { reason: outcome, atMs, firstAtMs: before.failure?.firstAtMs ?? atMs } }
-}
-
-function isReason(outcome: string): outcome is ReasonCode {
-  return Object.hasOwn(reasons, outcome)
 }

@@ -8,18 +8,20 @@ export interface Happening {
    * `renewal-failed`: what was published stayed. `look-failed`: the source could not be checked for CA changes, or its set was
    * refused. `unproven`: it was published although etcd had not accepted it.
    */
-  readonly what: 'found' | 'published' | 'renewal-failed' | 'look-failed' | 'unproven' | 'recovered'
-  readonly reason?: ReasonCode
-  readonly detail?: string
+  readonly what: (typeof happened)[number]
+  readonly reason?: ReasonCode | undefined
+  readonly detail?: string | undefined
   /** Of the certificate that was found or published. */
-  readonly serialNumber?: string
+  readonly serialNumber?: string | undefined
   /** How often since the last success, if it is more than once; `atMs` is the last time. */
-  readonly times?: number
-  readonly firstAtMs?: number
+  readonly times?: number | undefined
+  readonly firstAtMs?: number | undefined
 }
 
+const failures = ['renewal-failed', 'look-failed', 'unproven'] as const
+export const happened = ['found', 'published', 'recovered', ...failures] as const
+
 const mostHappenings = 20
-const failures: ReadonlySet<Happening['what']> = new Set(['renewal-failed', 'look-failed', 'unproven'])
 
 /**
  * @param list newest first
@@ -28,12 +30,16 @@ const failures: ReadonlySet<Happening['what']> = new Set(['renewal-failed', 'loo
 export function addHappening(list: readonly Happening[], event: AgentEvent, atMs: number): readonly Happening[] {
   const happening = lookUp(happeningOf, event)
   if (happening === undefined) return list
-  const success = list.findIndex(({ what }) => !failures.has(what))
-  const failing = failures.has(happening.what) ? list.slice(0, success === -1 ? list.length : success) : []
+  const success = list.findIndex((each) => !isFailure(each))
+  const failing = isFailure(happening) ? list.slice(0, success === -1 ? list.length : success) : []
   const same = failing.find(({ what, reason }) => what === happening.what && reason === happening.reason)
   if (same === undefined) return [{ ...happening, atMs }, ...list].slice(0, mostHappenings)
   const merged = { ...happening, atMs, times: (same.times ?? 1) + 1, firstAtMs: same.firstAtMs ?? same.atMs }
   return [merged, ...list.filter((each) => each !== same)]
+}
+
+function isFailure({ what }: Pick<Happening, 'what'>): boolean {
+  return failures.some((each) => each === what)
 }
 
 const happeningOf: EventTable<Omit<Happening, 'atMs'> | undefined> = {

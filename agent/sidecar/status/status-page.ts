@@ -36,8 +36,7 @@ function toldBy({ config, version, present, clock }: StatusSubject): Told {
       return {
         certificate,
         failure,
-        unproven:
-          verification?.isAccepted === false ? { reason: verification.reason, detail: verification.detail } : undefined,
+        unproven: verification?.isAccepted === false ? verification : undefined,
         budget: budget && { limit: budget.limit, spent: budget.spentUntilMs.filter((ms) => ms > nowMs).length },
         notTold,
         happenings,
