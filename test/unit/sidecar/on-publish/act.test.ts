@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { bodyOf, environmentOf, type Notice } from '../../../../agent/sidecar/on-publish/notice.ts'
+import { bodyOf, environmentOf, type Notice } from '../../../../agent/sidecar/on-publish/act.ts'
 import { createOutput } from '../../../../agent/sidecar/on-publish/output.ts'
 
 const notice: Notice = {
@@ -49,7 +49,12 @@ test('of the output the end is kept, on one line, and nothing that looks like a 
   for (let count = 0; count < 1000; count++) output.add(Buffer.from(`line ${count}\n`))
   expect(output.text()).toMatch(/^….*line 999$/)
   expect(Buffer.byteLength(output.text())).toBeLessThan(2100)
-  for (const secret of ['-----BEGIN EC PRIVATE KEY-----', 'token hvs.CAES', 'eyJhbGciOi.eyJpc3MiOi']) {
+  for (const secret of [
+    '-----BEGIN EC PRIVATE KEY-----',
+    'MHcCAQ\n-----END PRIVATE KEY-----',
+    'token hvs.CAES',
+    'eyJhbGciOi.eyJpc3MiOi',
+  ]) {
     const other = createOutput()
     other.add(Buffer.from(`before\n${secret}\nafter`))
     expect(other.text()).toBe('[redacted: it holds a key or a token]')
