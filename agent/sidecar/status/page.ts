@@ -106,11 +106,11 @@ function problems(found: readonly Problem[], targetCount: number, nowMs: number)
   if (found.length === 0) return undefined
   return html`<section class="problems" aria-labelledby="problems">
 <h2 id="problems">What fails, and what to do</h2>
-${found.map((each) => problem(each, targetCount, nowMs))}
+${found.map((each) => alarm(each, targetCount, nowMs))}
 </section>`
 }
 
-function problem({ reason, components, detail, ...times }: Problem, targetCount: number, nowMs: number): Html {
+function alarm({ reason, components, detail, ...times }: Problem, targetCount: number, nowMs: number): Html {
   const { summary, advice } = reasons[reason]
   const whom = components.length === 0 || components.length === targetCount ? '' : ` (${components.join(', ')})`
   return html`<div class="alarm">
