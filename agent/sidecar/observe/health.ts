@@ -5,7 +5,8 @@ import { type ReasonCode, reasons } from '../../core/reason-catalog.ts'
 import type { TargetFailure, TargetName } from './events.ts'
 import type { Present, TargetPresent } from './present.ts'
 
-export type Probe = 'startupz' | 'livez' | 'readyz'
+export const probes = ['startupz', 'livez', 'readyz'] as const
+export type Probe = (typeof probes)[number]
 
 export interface ProbeAnswer {
   readonly ok: boolean
