@@ -80,7 +80,7 @@ export async function onEtcd(request: Request & { readonly action: 'plan' | 'app
   }
 }
 
-/** Whom etcd took us for belongs to every refusal. */
+/** Every refusal must say whom etcd took us for. */
 function withOperator(error: unknown, { operator }: EtcdAddress): unknown {
   if (!(error instanceof AgentError) || error.code !== 'etcd-denied') return error
   const who = operator === '' ? 'the certificate has no common name' : `the common name is ${JSON.stringify(operator)}`
@@ -97,7 +97,7 @@ async function see(
     needsDefaults || defaults
       ? planDefaults(await readDefaults(api), { versions: config.versions, strict, pools })
       : { missing: [], make: [] }
-  // In the naming by component calico-node makes what is missing itself.
+  // In the naming by component, calico-node itself makes what is missing.
   const warnings = needsDefaults ? [...desired.warnings, ...missing] : desired.warnings
   return { ...viewOf({ ...found, warnings, defaults: make }), found, make }
 }

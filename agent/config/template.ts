@@ -4,7 +4,7 @@ export interface TemplateValues {
   readonly component: string
   readonly node: string
   readonly cluster: string
-  /** From the claims of the service-account token; only read where a template uses it. */
+  /** From the claims of the service-account token; only read if a template uses it. */
   readonly nodeUid?: string | undefined
 }
 

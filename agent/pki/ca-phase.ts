@@ -68,7 +68,7 @@ export function findCaPhase(view: CaView, nowMs: number): CaFinding {
   const line = lineOf(defaultIssuer, issuers)
   const others = without(issuers, line)
   if (findChain(leaf, intermediates, line, nowMs) === undefined) return { phase: 'switched', concerns: others }
-  // Of the same second: rather taken for one that is about to sign than for one that may be deleted.
+  // One of the same second counts as newer: nothing may be deleted by mistake.
   const isNewer = (issuer: X509Certificate): boolean =>
     validityOf(issuer).notBeforeMs >= validityOf(defaultIssuer).notBeforeMs
   const newer = others.filter(isNewer)

@@ -76,7 +76,7 @@ export interface VaultCalls {
 
 export function createVaultCalls(transport: Transport, namespace: string | undefined): VaultCalls {
   const vault = nodeVault({
-    // Of what it makes of it only the path is used: the transport knows the addresses.
+    // node-vault puts it before each path and needs one; the transport knows the addresses and takes only the path.
     endpoint: 'https://vault',
     // Its own debug output prints requests with their tokens.
     debug: () => {},

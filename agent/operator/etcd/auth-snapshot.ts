@@ -16,7 +16,7 @@ export interface AuthSnapshot {
   readonly withPassword: Set<string>
 }
 
-/** Owned by whoever reconciles more than once. */
+/** Kept by a caller that reconciles more than once. */
 export interface AuthCache {
   snapshot: AuthSnapshot | undefined
 }
@@ -26,9 +26,9 @@ export function createAuthCache(): AuthCache {
 }
 
 /**
- * After one change of ours, which etcd counted as one. Should it have been none, because somebody else was faster, that one's
- * change was counted in its place; should it have been counted twice (a grant that was tried again), the count no longer fits,
- * and everything is read again.
+ * After one change of ours, which etcd counted as one. If it was none because somebody else was faster,
+ * their change was counted in its place. If it was counted twice (a grant that was tried again), the count no longer fits, and
+ * everything is read again.
  */
 export function applyToSnapshot(snapshot: AuthSnapshot, change: Change): void {
   snapshot.revision = String(BigInt(snapshot.revision) + 1n)

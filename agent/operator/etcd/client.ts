@@ -1,6 +1,6 @@
 /**
  * Owns the way to etcd: etcd3 behind `EtcdAuthApi`. One etcd3 client for each endpoint, since its own failover counts errors
- * where we know reasons; a deadline for every call; and the one loop that tries again.
+ * whatever their reasons; a deadline for every call; and the one loop that tries again.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { Etcd3, type IOptions } from 'etcd3'

@@ -93,7 +93,7 @@ export function planAtOnce({ spans }: PaceState): number {
 }
 
 export interface Bound {
-  /** Of its time that etcd may be kept busy. */
+  /** The share of its time that etcd may be kept busy. */
   readonly share: number
   /** So many changes are let through however long they take; the share then holds over a longer time. */
   readonly together: number

@@ -16,7 +16,7 @@ export interface ExamineOptions extends PoolOptions {
   readonly prune: Prune
   /** Go on without what is refused (plan.ts). */
   readonly around?: boolean
-  /** Of whoever reconciles more than once: then a change of a few nodes costs calls for these alone. */
+  /** Kept by a caller that reconciles more than once: a change of a few nodes then costs calls for these alone. */
   readonly cache?: AuthCache
   /** Read everything, whatever cache and receipt say. */
   readonly fresh?: boolean
@@ -98,7 +98,7 @@ export async function reconcile(
   const deletedLines = new Set<string>()
   const cache = options.cache ?? createAuthCache()
   let found = first ?? (await examine(api, desired, { ...options, cache }))
-  // Of a change without an answer nobody knows whether it was made.
+  // Nobody knows whether a change without an answer was made.
   const orForget = (work: Promise<void>): Promise<void> =>
     work.catch((error: unknown) => {
       cache.snapshot = undefined

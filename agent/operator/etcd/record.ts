@@ -75,7 +75,7 @@ function inKeys(lines: readonly string[]): string[] {
   return values
 }
 
-/** That everything was in step at one revision of etcd's auth store. As long as that stands, so does this. */
+/** Says that everything was in step at one revision of etcd's auth store. It holds as long as that is the revision. */
 export interface Receipt {
   readonly revision: string
   /** Of the desired state and the options, see `digestOf`. */

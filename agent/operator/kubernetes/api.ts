@@ -14,7 +14,7 @@ import { retryAfterMs } from '../../vault/failure.ts'
 import { linesOf, type NodePage, parseNodePage, parseWatchEvent, type WatchEvent } from './answers.ts'
 
 export interface KubeTimeouts {
-  /** Of a connection, and of the head of an answer. */
+  /** For a connection, and for the head of an answer. */
   readonly answerMs: number
   /** A watch that says nothing for so long is taken for dead. API servers send a bookmark every minute. */
   readonly silentMs: number
@@ -151,7 +151,7 @@ function reasonOf(code: string): ReasonCode | undefined {
   return code === '' ? undefined : 'kube-unreachable'
 }
 
-/** Of an HTTP status, or of the status in an ERROR event. */
+/** The reason for an HTTP status, or for the status in an ERROR event. */
 function statusError(status: number, message: string, where: string, waitMs?: number): AgentError {
   const sentence = oneLine(message, 300)
   return new AgentError(codeOf(status), `${where}: ${status} ${sentence}`.trim(), { retryAfterMs: waitMs })

@@ -37,7 +37,7 @@ export function createKubeNodes(options: KubeNodesOptions): NodeSource {
         hasExpired = false
       }
       async function step(): Promise<number> {
-        // Not all replicas' watches are to end at the same moment.
+        // The watches of all replicas should not end at the same moment.
         const timeouts = { answerMs: 30_000, silentMs: 150_000, watchSeconds: Math.round(300 + 300 * random()) }
         const api = open(address, { ...timeouts, ...options.timeouts }, stop)
         try {

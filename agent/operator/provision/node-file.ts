@@ -11,7 +11,7 @@ import type { NodeListener, NodeSource } from './node-source.ts'
 
 /** A list of more nodes than Kubernetes can have is no list of nodes. */
 const maxBytes = 16 * 1024 * 1024
-/** Where the system cannot watch (some network file systems). */
+/** How often the file is read if the system cannot watch it (some network file systems). */
 const recheckMs = 60_000
 
 /** A file that is unreadable or wrong tells nothing: what was read before stands, and removes nobody meanwhile. */

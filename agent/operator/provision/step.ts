@@ -52,8 +52,8 @@ export async function reconcileNodes(api: EtcdAuthApi, options: StepOptions): Pr
 }
 
 /**
- * What one step does of what is due: with thousands of users a node takes its time, and whoever comes is in more of a hurry than
- * whoever has gone. `make` undefined: everything is looked at.
+ * The part of what is due that one step does. With thousands of users a node takes its time, and new nodes are in more of a hurry
+ * than departed ones. `make` undefined: everything is looked at.
  */
 function planPart(due: readonly string[], present: ReadonlySet<string>, inPlace: ReadonlySet<string> | undefined) {
   const missing = inPlace === undefined ? [] : [...present].filter((node) => !inPlace.has(node))
