@@ -24,8 +24,8 @@ export function readOnPublish(reader: EnvironmentReader): OnPublishConfig | unde
   const text = reader.optional('AGENT_ON_PUBLISH')
   if (text === undefined) return undefined
   const action = parseAction(text)
-  const when = reader.choice('AGENT_ON_PUBLISH_WHEN', ['every', 'ca-only'])
-  const timeoutMs = reader.durationMs('AGENT_ON_PUBLISH_TIMEOUT', 1000, 600_000)
+  const when = reader.choice('AGENT_ON_PUBLISH_WHEN')
+  const timeoutMs = reader.durationMs('AGENT_ON_PUBLISH_TIMEOUT')
   if (typeof action === 'string') return reader.problem('AGENT_ON_PUBLISH', action)
   return { action, when, timeoutMs }
 }

@@ -2,9 +2,10 @@
 import { isIPv6 } from 'node:net'
 import { join, normalize } from 'node:path'
 import { ConfigError } from '../core/errors.ts'
-import type { CalicoVersion } from './calico-version.ts'
-import { type Config, parseConfig, readObservation } from './config.ts'
-import { type EtcdAddress, parseCalicoVersionVariable, parseEtcdEndpoints, parseProvisionConfig } from './etcd.ts'
+import { type CalicoVersion, parseCalicoVersionVariable } from './calico-version.ts'
+import { type Config, parseConfig } from './config.ts'
+import { type EtcdAddress, parseEtcdEndpoints, parseProvisionConfig } from './etcd.ts'
+import { type Observation, readObservation } from './observation.ts'
 import { type Environment, EnvironmentReader, quote } from './reader.ts'
 import { refuseAgentVariables } from './unknown-variables.ts'
 
@@ -15,7 +16,7 @@ export interface KubeAddress {
   readonly caFile: string
 }
 
-export interface WatchConfig extends Pick<Config, 'listen' | 'log'> {
+export interface WatchConfig extends Observation {
   /** Undefined: the certificate comes from elsewhere. */
   readonly agent: Config | undefined
   readonly versions: readonly CalicoVersion[]

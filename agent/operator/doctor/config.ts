@@ -1,7 +1,7 @@
 /** Owns reading everything that `doctor` needs from the environment: every problem of it at once. */
-import type { CalicoVersion } from '../../config/calico-version.ts'
+import { type CalicoVersion, parseCalicoVersionVariable } from '../../config/calico-version.ts'
 import { type Config, parseConfig } from '../../config/config.ts'
-import { parseCalicoVersionVariable, parseEtcdEndpoints } from '../../config/etcd.ts'
+import { parseEtcdEndpoints } from '../../config/etcd.ts'
 import type { Environment } from '../../config/reader.ts'
 import { ConfigError } from '../../core/errors.ts'
 
