@@ -1,7 +1,8 @@
 /** Owns reading single values out of the environment: every problem is collected, none stops the reading. */
 import { isAbsolute } from 'node:path'
 import { parseDuration } from '../core/duration.ts'
-import { type NameWith, type Variable, type VariableName, variables } from './variables.ts'
+import type { Variable } from './variable-row.ts'
+import { type NameWith, type VariableName, variables } from './variables.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 

@@ -2,7 +2,8 @@
 import { ConfigError } from '../core/errors.ts'
 import { suggestName } from '../core/text.ts'
 import { type Environment, EnvironmentReader } from './reader.ts'
-import { choices, type Variable, type VariableName, variables } from './variables.ts'
+import { choices, type Variable } from './variable-row.ts'
+import { type VariableName, variables } from './variables.ts'
 
 /** Variables of Vault's CLI whose silent absence of effect would be dangerous. */
 export const refusedVariables: Readonly<Record<string, string>> = {

@@ -3,44 +3,16 @@
  * them: the meaning, the default, what a value may be, and which choice a variable belongs to. The parser and both documents read it.
  */
 
-export interface Variable {
-  readonly meaning: string
-  readonly default?: string
-  /** The default column of the documentation, if the default is not a constant. */
-  readonly defaultText?: string
-  /** All that it may be. */
-  readonly choices?: readonly string[]
-  /** The least and the most: of a duration, of a whole number, of a decimal one. */
-  readonly duration?: readonly [string, string]
-  readonly whole?: readonly [number, number]
-  readonly decimal?: readonly [number, number]
-  /** The choices that read this variable. Set with another choice it would have no effect, and is refused. */
-  readonly onlyFor?: OnlyFor
-  /** The variable without which this one has no effect. */
-  readonly needs?: string
-}
+import { choices, login, source, type Variable, vault } from './variable-row.ts'
 
-/** Where certificates come from, and how the agent logs in: the two choices that other variables belong to. */
-export const choices = {
-  AGENT_SOURCE: ['pki', 'kv', 'file'],
-  AGENT_AUTH_METHOD: ['jwt', 'kubernetes', 'approle', 'cert', 'token'],
-} as const
-
-type OnlyFor = { readonly [Selector in keyof typeof choices]?: readonly (typeof choices)[Selector][number][] }
-
-const pki: OnlyFor = { AGENT_SOURCE: ['pki'] }
-const kv: OnlyFor = { AGENT_SOURCE: ['kv'] }
-const file: OnlyFor = { AGENT_SOURCE: ['file'] }
-const delivered: OnlyFor = { AGENT_SOURCE: ['kv', 'file'] }
-/** The sources that ask Vault. */
-const vault: OnlyFor = { AGENT_SOURCE: ['pki', 'kv'] }
-const login = (...methods: (typeof choices.AGENT_AUTH_METHOD)[number][]): OnlyFor => ({
-  ...vault,
-  AGENT_AUTH_METHOD: methods,
-})
+const pki = source('pki')
+const kv = source('kv')
+const delivered = source('kv', 'file')
 
 /** chown takes the number after the last one for "leave it as it is". */
 const userIds = [0, 2 ** 32 - 2] as const
+
+const pool = (value: string, meaning: string) => ({ default: value, meaning: `provision --defaults: ${meaning}` })
 
 const serviceAccount = '/var/run/secrets/kubernetes.io/serviceaccount'
 
@@ -161,9 +133,7 @@ const groups = {
     AGENT_ETCD_CA_FILE: { meaning: "CA of etcd's servers if it is not the PKI CA; joined into etcd-ca" },
     AGENT_STATE_DIR: { meaning: 'node-local cache (0700) that survives the pod' },
     AGENT_BOOTSTRAP_DIR: { meaning: 'static Secret to start from when Vault cannot be reached' },
-    AGENT_HOST_CNI_DIR: {
-      meaning: "the host's /etc/cni/net.d as mounted here: keeps the CNI plugin's copy in step",
-    },
+    AGENT_HOST_CNI_DIR: { meaning: "the host's /etc/cni/net.d as mounted here: keeps the CNI plugin's copy in step" },
     AGENT_HOST_CNI_COMPONENT: {
       default: 'calico-cni',
       needs: 'AGENT_HOST_CNI_DIR',
@@ -178,9 +148,7 @@ const groups = {
     },
     ETCD_ENDPOINTS: { meaning: 'provision, probe: `https://host:port,…` of etcd, as Calico has it' },
     ETCD_CA_CERT_FILE: { meaning: "provision: CA of etcd's server certificates" },
-    ETCD_CERT_FILE: {
-      meaning: "provision: the operator's certificate; its common name is a user with the role root",
-    },
+    ETCD_CERT_FILE: { meaning: "provision: the operator's certificate; its common name is a user with the role root" },
     ETCD_KEY_FILE: { meaning: 'provision: its private key' },
     AGENT_KUBERNETES_DIR: {
       default: serviceAccount,
@@ -192,47 +160,18 @@ const groups = {
     },
     // Those of calico-node for its pools, with its defaults.
     CALICO_IPV4POOL_CIDR: { meaning: 'provision --defaults: the IPv4 pool, as for calico-node; `none` for no pool' },
-    CALICO_IPV4POOL_IPIP: {
-      default: 'Never',
-      meaning: 'provision --defaults: IPIP mode: Always, CrossSubnet or Never',
-    },
-    CALICO_IPV4POOL_VXLAN: {
-      default: 'Never',
-      meaning: 'provision --defaults: VXLAN mode: Always, CrossSubnet or Never',
-    },
-    CALICO_IPV4POOL_BLOCK_SIZE: {
-      default: '26',
-      whole: [20, 32],
-      meaning: 'provision --defaults: size of its blocks, 20 to 32',
-    },
-    CALICO_IPV4POOL_NAT_OUTGOING: {
-      default: 'true',
-      meaning: 'provision --defaults: whether its pods have NAT to the outside',
-    },
-    CALICO_IPV4POOL_NODE_SELECTOR: { default: 'all()', meaning: 'provision --defaults: the nodes that use it' },
-    CALICO_IPV4POOL_DISABLE_BGP_EXPORT: {
-      default: 'false',
-      meaning: 'provision --defaults: `true`: BGP does not announce it',
-    },
+    CALICO_IPV4POOL_IPIP: pool('Never', 'IPIP mode: Always, CrossSubnet or Never'),
+    CALICO_IPV4POOL_VXLAN: pool('Never', 'VXLAN mode: Always, CrossSubnet or Never'),
+    CALICO_IPV4POOL_BLOCK_SIZE: { whole: [20, 32], ...pool('26', 'size of its blocks, 20 to 32') },
+    CALICO_IPV4POOL_NAT_OUTGOING: pool('true', 'whether its pods have NAT to the outside'),
+    CALICO_IPV4POOL_NODE_SELECTOR: pool('all()', 'the nodes that use it'),
+    CALICO_IPV4POOL_DISABLE_BGP_EXPORT: pool('false', '`true`: BGP does not announce it'),
     CALICO_IPV6POOL_CIDR: { meaning: 'provision --defaults: the IPv6 pool, as for calico-node; `none` for no pool' },
-    CALICO_IPV6POOL_VXLAN: {
-      default: 'Never',
-      meaning: 'provision --defaults: VXLAN mode: Always, CrossSubnet or Never',
-    },
-    CALICO_IPV6POOL_BLOCK_SIZE: {
-      default: '122',
-      whole: [116, 128],
-      meaning: 'provision --defaults: size of its blocks, 116 to 128',
-    },
-    CALICO_IPV6POOL_NAT_OUTGOING: {
-      default: 'false',
-      meaning: 'provision --defaults: whether its pods have NAT to the outside',
-    },
-    CALICO_IPV6POOL_NODE_SELECTOR: { default: 'all()', meaning: 'provision --defaults: the nodes that use it' },
-    CALICO_IPV6POOL_DISABLE_BGP_EXPORT: {
-      default: 'false',
-      meaning: 'provision --defaults: `true`: BGP does not announce it',
-    },
+    CALICO_IPV6POOL_VXLAN: pool('Never', 'VXLAN mode: Always, CrossSubnet or Never'),
+    CALICO_IPV6POOL_BLOCK_SIZE: { whole: [116, 128], ...pool('122', 'size of its blocks, 116 to 128') },
+    CALICO_IPV6POOL_NAT_OUTGOING: pool('false', 'whether its pods have NAT to the outside'),
+    CALICO_IPV6POOL_NODE_SELECTOR: pool('all()', 'the nodes that use it'),
+    CALICO_IPV6POOL_DISABLE_BGP_EXPORT: pool('false', '`true`: BGP does not announce it'),
   },
   Operation: {
     AGENT_SOURCE: {
@@ -240,7 +179,7 @@ const groups = {
       choices: choices.AGENT_SOURCE,
       meaning: '`pki`, `kv` or `file`: where certificates come from (docs/sources.md)',
     },
-    AGENT_SOURCE_DIR: { onlyFor: file, meaning: 'file: directory that somebody else fills; template' },
+    AGENT_SOURCE_DIR: { onlyFor: source('file'), meaning: 'file: directory that somebody else fills; template' },
     AGENT_SOURCE_FIELDS: {
       defaultText: '`certificate=etcd-cert,key=etcd-key,ca=etcd-ca`',
       onlyFor: delivered,
@@ -258,12 +197,7 @@ const groups = {
       onlyFor: kv,
       meaning: 'kv: path of the secret below the mount; template',
     },
-    AGENT_KV_VERSION: {
-      default: '2',
-      choices: ['2', '1'],
-      onlyFor: kv,
-      meaning: 'kv: version of the engine, 1 or 2',
-    },
+    AGENT_KV_VERSION: { default: '2', choices: ['2', '1'], onlyFor: kv, meaning: 'kv: version of the engine, 1 or 2' },
     AGENT_ON_PUBLISH: {
       meaning: 'told after a publication: a program, `SIGHUP:/pid/file` or a loopback URL (docs/on-publish.md)',
     },
