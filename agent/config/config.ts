@@ -53,10 +53,10 @@ export interface Config extends Observation {
  * @throws ConfigError with every problem
  */
 export function parseConfig(env: Environment, hostName: string): Config {
-  return deepFreeze(parseEnvironment(env, (reader) => readConfig(reader, hostName)))
+  return parseEnvironment(env, (reader) => readConfig(reader, hostName))
 }
 
-function readConfig(reader: EnvironmentReader, hostName: string): Config {
+export function readConfig(reader: EnvironmentReader, hostName: string): Config {
   refuseWithoutEffect(reader)
   checkRunbookUrl(reader)
   const targetPaths = readTargets(reader)
@@ -79,7 +79,7 @@ function readConfig(reader: EnvironmentReader, hostName: string): Config {
     const caches = targets.map(({ component }) => join(state, component))
     refuseSharedDirectory(reader, 'AGENT_STATE_DIR', [state, ...caches], targets)
   }
-  return {
+  return deepFreeze({
     source,
     vault: kind === 'file' ? undefined : readVaultAddress(reader),
     auth,
@@ -103,7 +103,7 @@ function readConfig(reader: EnvironmentReader, hostName: string): Config {
     bootstrapDirectory: bootstrap,
     hostCni: readHostCni(reader, targets),
     onPublish: readOnPublish(reader),
-  }
+  })
 }
 
 const namePattern = /^[A-Za-z0-9]([-A-Za-z0-9._]{0,251}[A-Za-z0-9])?$/

@@ -26,7 +26,7 @@ export function readEtcdProbe(reader: EnvironmentReader): EtcdProbeConfig | unde
  * `https://host:port` of each member; no two the same.
  * @param requiredBy what needs it, for the message if it is missing; empty if the command always does
  */
-function readEndpoints(reader: EnvironmentReader, requiredBy = ''): string[] {
+export function readEndpoints(reader: EnvironmentReader, requiredBy = ''): string[] {
   const text = reader.optional('ETCD_ENDPOINTS')
   if (text === undefined) {
     const why = requiredBy && ` with ${requiredBy}`
@@ -58,11 +58,6 @@ export function withScheme(endpoints: string): string {
     .join(',')
 }
 
-/** What does not change while `provision watch` runs: its certificate does. @throws ConfigError */
-export function parseEtcdEndpoints(env: Environment): readonly string[] {
-  return parseEnvironment(env, (reader) => readEndpoints(reader))
-}
-
 export interface EtcdAddress {
   readonly endpoints: readonly string[]
   readonly ca: string
@@ -83,7 +78,8 @@ export function parseProvisionConfig(env: Environment): ProvisionConfig {
   return parseEnvironment(env, (reader) => ({ etcd: readEtcdAddress(reader), versions: readCalicoVersions(reader) }))
 }
 
-function readEtcdAddress(reader: EnvironmentReader): EtcdAddress {
+/** With the files as they are now. */
+export function readEtcdAddress(reader: EnvironmentReader): EtcdAddress {
   const endpoints = readEndpoints(reader)
   const ca = readPem(reader, 'ETCD_CA_CERT_FILE', parseCertificates)
   const cert = readPem(reader, 'ETCD_CERT_FILE', parseCertificates)

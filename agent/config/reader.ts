@@ -17,9 +17,10 @@ export class EnvironmentReader {
     this.env = env
   }
 
-  /** Collects a problem of one variable; `what` continues the sentence that starts with its name. */
+  /** Collects a problem of one variable, once; `what` continues the sentence that starts with its name. */
   problem(name: string, what: string): undefined {
-    this.problems.push(`${name} ${what}`)
+    const problem = `${name} ${what}`
+    if (!this.problems.includes(problem)) this.problems.push(problem)
     return undefined
   }
 

@@ -10,25 +10,23 @@ export interface Fields {
   readonly ca: string | undefined
 }
 
+/** Certificates that are made elsewhere. */
+interface Delivered {
+  readonly fields: Fields
+  readonly pollMs: number
+}
+
+/** Paths and directories are by component; `{node_uid}` still stands in them if the template uses it. */
 export type SourceConfig =
   | { readonly kind: 'pki' }
-  | {
+  | (Delivered & {
       readonly kind: 'kv'
       readonly mount: string
       /** Version of the engine. */
       readonly version: 1 | 2
-      /** By component; `{node_uid}` still stands there if the template uses it. */
       readonly paths: Readonly<Record<string, string>>
-      readonly fields: Fields
-      readonly pollMs: number
-    }
-  | {
-      readonly kind: 'file'
-      /** By component. */
-      readonly directories: Readonly<Record<string, string>>
-      readonly fields: Fields
-      readonly pollMs: number
-    }
+    })
+  | (Delivered & { readonly kind: 'file'; readonly directories: Readonly<Record<string, string>> })
 
 export interface SourceContext {
   readonly targets: readonly TargetPath[]

@@ -77,28 +77,22 @@ export function createTransport({ address, first, clock, skew, emit, beforeConne
     return { status: statusCode, headers, body: parseBody(await body.text(), statusCode, where) }
   }
 
-  /** A performance standby that has not seen yet what was written before says 412: a moment later it has. */
-  async function sendConsistently(
-    request: VaultRequest,
-    place: Place,
-    where: string,
-    signal: AbortSignal,
-  ): Promise<Answer> {
-    const answer = await send(request, place, where, signal)
-    if (answer.status !== 412) return answer
-    const { retryAfterMs = behindMs } = translateAnswer(answer, request.operation, where)
-    if (retryAfterMs >= address.timeoutMs) return answer
-    await clock.sleep(retryAfterMs, signal)
-    return await send(request, place, where, signal)
-  }
-
+  /** One request to one address, with what may follow from its answer there. */
   async function exchange(request: VaultRequest, origin: string, timeoutMs: number): Promise<Answer> {
     const signal = AbortSignal.timeout(timeoutMs)
-    const place = { origin, path: request.path }
+    const asked = { origin, path: request.path }
     let where = `${request.method} ${origin}${request.path}`
     try {
-      let answer = await sendConsistently(request, place, where, signal)
-      const redirect = planRedirect(answer, place, address)
+      let answer = await send(request, asked, where, signal)
+      // A performance standby that has not seen yet what was written before says 412: a moment later it has.
+      if (answer.status === 412) {
+        const { retryAfterMs = behindMs } = translateAnswer(answer, request.operation, where)
+        if (retryAfterMs < address.timeoutMs) {
+          await clock.sleep(retryAfterMs, signal)
+          answer = await send(request, asked, where, signal)
+        }
+      }
+      const redirect = planRedirect(answer, asked, address)
       if (typeof redirect === 'object') {
         if (redirect.origin !== origin) where += `, redirected to ${redirect.origin}`
         answer = await send(request, redirect, where, signal)
