@@ -63,7 +63,7 @@ export function readConfig(reader: EnvironmentReader, hostName: string): Config 
   const kind = reader.choice('AGENT_SOURCE')
   const auth = kind === 'file' ? undefined : readAuth(reader, targetPaths[0]?.component ?? '')
   const node = readNode(reader, hostName)
-  const cluster = readCluster(reader)
+  const cluster = reader.matching('AGENT_CLUSTER', namePattern, "use letters, digits, '-', '.' and '_'") ?? ''
   const targets = nameTargets(reader, targetPaths, { node, cluster, method: auth?.method })
   const knowsNodeUid = auth?.method === 'kubernetes' || auth?.method === 'jwt'
   const source = readSource(reader, kind, { targets, node, cluster, knowsNodeUid })
@@ -118,14 +118,6 @@ function readNode(reader: EnvironmentReader, hostName: string): string {
     reader.problem('NODE_NAME', `is ${quote(name)}; it must be the name of a node: letters, digits, '-', '.' and '_'`)
   }
   return name
-}
-
-function readCluster(reader: EnvironmentReader): string {
-  const cluster = reader.text('AGENT_CLUSTER')
-  if (cluster !== '' && !namePattern.test(cluster)) {
-    reader.problem('AGENT_CLUSTER', `is ${quote(cluster)}; use letters, digits, '-', '.' and '_'`)
-  }
-  return cluster
 }
 
 function readIssuanceBudget(reader: EnvironmentReader): number | undefined {

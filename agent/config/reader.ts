@@ -29,6 +29,13 @@ export class EnvironmentReader {
     return this.env[name]?.trim() || undefined
   }
 
+  /** The value, which must be like the pattern; `what` says what it must be. */
+  matching(name: VariableName, pattern: RegExp, what: string): string | undefined {
+    const value = this.optional(name)
+    if (value !== undefined && !pattern.test(value)) this.problem(name, `is ${quote(value)}; ${what}`)
+    return value
+  }
+
   isSet(name: VariableName): boolean {
     return this.optional(name) !== undefined
   }

@@ -36,14 +36,10 @@ export function readVaultAddress(reader: EnvironmentReader): VaultAddress {
   if (reader.isSet('VAULT_CLIENT_CERT') !== reader.isSet('VAULT_CLIENT_KEY')) {
     reader.problem('VAULT_CLIENT_CERT', 'and VAULT_CLIENT_KEY belong together; one of them is missing')
   }
-  const namespace = reader.optional('VAULT_NAMESPACE')
-  if (namespace !== undefined && !/^[\x21-\x7e]+$/.test(namespace)) {
-    reader.problem('VAULT_NAMESPACE', `is ${quote(namespace)}; it must be a path such as team/platform, without spaces`)
-  }
-  const serverName = reader.optional('VAULT_TLS_SERVER_NAME')
-  if (serverName !== undefined && !/^[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?$/.test(serverName)) {
-    reader.problem('VAULT_TLS_SERVER_NAME', `is ${quote(serverName)}; it must be a host name, without scheme and port`)
-  }
+  const pathLike = 'it must be a path such as team/platform, without spaces'
+  const namespace = reader.matching('VAULT_NAMESPACE', /^[\x21-\x7e]+$/, pathLike)
+  const hostName = /^[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?$/
+  const hostLike = 'it must be a host name, without scheme and port'
   return {
     origins: readOrigins(reader),
     namespace: namespace?.replace(/^\/+|\/+$/g, '') || undefined,
@@ -52,7 +48,7 @@ export function readVaultAddress(reader: EnvironmentReader): VaultAddress {
     caDirectory: caPem === undefined && caFile === undefined ? caDirectory : undefined,
     clientCertFile,
     clientKeyFile,
-    serverName,
+    serverName: reader.matching('VAULT_TLS_SERVER_NAME', hostName, hostLike),
     timeoutMs: reader.durationMs('VAULT_CLIENT_TIMEOUT'),
     proxies: readProxies(reader),
     redirects: readRedirects(reader),

@@ -6,6 +6,7 @@
 import type { VaultAddress } from '../config/vault.ts'
 import type { Clock } from '../core/clock.ts'
 import { AgentError } from '../core/errors.ts'
+import { parseJson } from '../core/json.ts'
 import { createAddressChoice, joined, mayHelpElsewhere, type Place, planRedirect } from './addresses.ts'
 import { createConnections } from './connections.ts'
 import { type Answer, translateAnswer, translateConnectionError } from './failure.ts'
@@ -206,11 +207,8 @@ export async function holding<Result>(
 /** Vault answers in JSON, also when it refuses; what stands before it may use plain text. Of a web page only the status counts. */
 function parseBody(text: string, status: number, where: string): unknown {
   if (text.trim() === '') return undefined
-  try {
-    return JSON.parse(text)
-  } catch {
-    if (status >= 300) return /^\s*</.test(text) ? undefined : text
-    // Without its cause: JSON.parse quotes what it read, which may be a token.
-    throw new AgentError('vault-bad-answer', `${where}: the answer is not JSON`)
-  }
+  const body = parseJson(text)
+  if (body !== undefined) return body
+  if (status < 300) throw new AgentError('vault-bad-answer', `${where}: the answer is not JSON`)
+  return /^\s*</.test(text) ? undefined : text
 }
