@@ -56,6 +56,7 @@ export function parseConfig(env: Environment, hostName: string): Config {
   return parseEnvironment(env, (reader) => readConfig(reader, hostName))
 }
 
+/** The same in a program that reads more than that. */
 export function readConfig(reader: EnvironmentReader, hostName: string): Config {
   refuseWithoutEffect(reader)
   checkRunbookUrl(reader)
@@ -64,21 +65,12 @@ export function readConfig(reader: EnvironmentReader, hostName: string): Config 
   const auth = kind === 'file' ? undefined : readAuth(reader, targetPaths[0]?.component ?? '')
   const node = readNode(reader, hostName)
   const cluster = reader.matching('AGENT_CLUSTER', namePattern, "use letters, digits, '-', '.' and '_'") ?? ''
-  const targets = nameTargets(reader, targetPaths, { node, cluster, method: auth?.method })
-  const knowsNodeUid = auth?.method === 'kubernetes' || auth?.method === 'jwt'
-  const source = readSource(reader, kind, { targets, node, cluster, knowsNodeUid })
+  const context = { node, cluster, method: auth?.method }
+  const targets = nameTargets(reader, targetPaths, context)
+  const source = readSource(reader, kind, { ...context, targets })
   const inlineAuth = reader.choice('AGENT_INLINE_AUTH') === 'on'
   if (inlineAuth && auth?.method === 'token')
     reader.problem('AGENT_INLINE_AUTH', 'has nothing to log in with: the method is token')
-  const state = reader.absolutePath('AGENT_STATE_DIR')
-  const bootstrap = reader.absolutePath('AGENT_BOOTSTRAP_DIR')
-  if (source.kind === 'file')
-    refuseSharedDirectory(reader, 'AGENT_SOURCE_DIR', Object.values(source.directories), targets)
-  if (bootstrap !== undefined) refuseSharedDirectory(reader, 'AGENT_BOOTSTRAP_DIR', [bootstrap], targets)
-  if (state !== undefined) {
-    const caches = targets.map(({ component }) => join(state, component))
-    refuseSharedDirectory(reader, 'AGENT_STATE_DIR', [state, ...caches], targets)
-  }
   return deepFreeze({
     source,
     vault: kind === 'file' ? undefined : readVaultAddress(reader),
@@ -99,8 +91,7 @@ export function readConfig(reader: EnvironmentReader, hostName: string): Config 
     etcdCaFile: reader.absolutePath('AGENT_ETCD_CA_FILE'),
     etcdProbe: readEtcdProbe(reader),
     ...readObservation(reader),
-    stateDirectory: state,
-    bootstrapDirectory: bootstrap,
+    ...readFallbacks(reader, targets),
     hostCni: readHostCni(reader, targets),
     onPublish: readOnPublish(reader),
   })
@@ -118,6 +109,22 @@ function readNode(reader: EnvironmentReader, hostName: string): string {
     reader.problem('NODE_NAME', `is ${quote(name)}; it must be the name of a node: letters, digits, '-', '.' and '_'`)
   }
   return name
+}
+
+/** Neither of them may be the directory of a target. */
+function readFallbacks(
+  reader: EnvironmentReader,
+  targets: readonly Target[],
+): Pick<Config, 'stateDirectory' | 'bootstrapDirectory'> {
+  const stateDirectory = reader.absolutePath('AGENT_STATE_DIR')
+  const bootstrapDirectory = reader.absolutePath('AGENT_BOOTSTRAP_DIR')
+  if (bootstrapDirectory !== undefined)
+    refuseSharedDirectory(reader, 'AGENT_BOOTSTRAP_DIR', [bootstrapDirectory], targets)
+  if (stateDirectory !== undefined) {
+    const caches = targets.map(({ component }) => join(stateDirectory, component))
+    refuseSharedDirectory(reader, 'AGENT_STATE_DIR', [stateDirectory, ...caches], targets)
+  }
+  return { stateDirectory, bootstrapDirectory }
 }
 
 function readIssuanceBudget(reader: EnvironmentReader): number | undefined {

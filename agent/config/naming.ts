@@ -2,6 +2,7 @@
  * Owns how names are made: the templates of AGENT_COMMON_NAME, AGENT_PKI_ROLE, AGENT_KV_PATH and AGENT_SOURCE_DIR (`{component}:{node}`
  * and the like), and the common name that a component has by default, the same as `setup-vault` and `provision` make.
  */
+import type { Auth } from './auth.ts'
 import { type EnvironmentReader, quote } from './reader.ts'
 import type { VariableName } from './variables.ts'
 
@@ -36,6 +37,19 @@ export function refuseBadTemplate(reader: EnvironmentReader, name: VariableName,
 
 export function usesNodeUid(template: string): boolean {
   return template.includes('{node_uid}')
+}
+
+/** What names are made for. */
+export interface NamingContext {
+  readonly node: string
+  readonly cluster: string
+  /** Undefined: there is no login. */
+  readonly method: Auth['method'] | undefined
+}
+
+/** Only a service-account token tells the uid of its node. */
+export function knowsNodeUid(method: NamingContext['method']): boolean {
+  return method === 'kubernetes' || method === 'jwt'
 }
 
 /** `{node_uid}` stays as it is if it is not among the values. */

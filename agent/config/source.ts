@@ -1,7 +1,14 @@
 /** Owns reading where certificates come from: Vault's PKI, or somewhere they are put after they were made elsewhere. */
-import { refuseBadTemplate, renderTemplate, templateProblem, usesNodeUid } from './naming.ts'
+import {
+  knowsNodeUid,
+  type NamingContext,
+  refuseBadTemplate,
+  renderTemplate,
+  templateProblem,
+  usesNodeUid,
+} from './naming.ts'
 import { type EnvironmentReader, quote, refusedPathProblem } from './reader.ts'
-import { plainPath, type TargetPath } from './target.ts'
+import { plainPath, refuseSharedDirectory, type TargetPath } from './target.ts'
 
 /** What the parts of a bundle are called in the secret or directory; no `ca`: AGENT_ETCD_CA_FILE is the CA set. */
 export interface Fields {
@@ -28,12 +35,8 @@ export type SourceConfig =
     })
   | (Delivered & { readonly kind: 'file'; readonly directories: Readonly<Record<string, string>> })
 
-export interface SourceContext {
+interface SourceContext extends NamingContext {
   readonly targets: readonly TargetPath[]
-  readonly node: string
-  readonly cluster: string
-  /** The method of the login can tell the uid of the node. */
-  readonly knowsNodeUid: boolean
 }
 
 export function readSource(
@@ -97,6 +100,7 @@ function readDirectories(reader: EnvironmentReader, context: SourceContext): Rea
   }
   reader.absolutePath('AGENT_SOURCE_DIR')
   const directories = renderEach(reader, 'AGENT_SOURCE_DIR', context)
+  refuseSharedDirectory(reader, 'AGENT_SOURCE_DIR', Object.values(directories), context.targets)
   return Object.fromEntries(Object.entries(directories).map(([component, path]) => [component, plainPath(path)]))
 }
 
@@ -104,11 +108,11 @@ function readDirectories(reader: EnvironmentReader, context: SourceContext): Rea
 function renderEach(
   reader: EnvironmentReader,
   name: 'AGENT_KV_PATH' | 'AGENT_SOURCE_DIR',
-  { targets, node, cluster, knowsNodeUid }: SourceContext,
+  { targets, node, cluster, method }: SourceContext,
 ): Readonly<Record<string, string>> {
   const template = reader.text(name)
   refuseBadTemplate(reader, name, template)
-  if (usesNodeUid(template) && !knowsNodeUid) {
+  if (usesNodeUid(template) && !knowsNodeUid(method)) {
     reader.problem(name, 'uses {node_uid}, which only a service-account token has')
   }
   const rendered = Object.fromEntries(

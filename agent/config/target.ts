@@ -3,8 +3,15 @@
  * plugin on the host uses.
  */
 import { isAbsolute, join, normalize } from 'node:path'
-import type { Auth } from './auth.ts'
-import { defaultCommonName, refuseBadTemplate, renderTemplate, templateProblem, usesNodeUid } from './naming.ts'
+import {
+  defaultCommonName,
+  knowsNodeUid,
+  type NamingContext,
+  refuseBadTemplate,
+  renderTemplate,
+  templateProblem,
+  usesNodeUid,
+} from './naming.ts'
 import { type EnvironmentReader, quote } from './reader.ts'
 import type { VariableName } from './variables.ts'
 
@@ -78,13 +85,6 @@ export interface Target extends TargetPath {
   readonly commonName: string
 }
 
-export interface NamingContext {
-  readonly node: string
-  readonly cluster: string
-  /** Undefined: there is no login. */
-  readonly method: Auth['method'] | undefined
-}
-
 /** As Vault names roles: framework.GenericNameRegex. */
 const rolePattern = /^\w([\w.-]*\w)?$/
 
@@ -107,7 +107,7 @@ export function nameTargets(
     reader.problem('AGENT_PKI_ROLE', `is ${quote(pkiRole)}; use letters, digits, '-', '.' and '_'`)
   }
   if (usesNodeUid(pkiRole)) reader.problem('AGENT_PKI_ROLE', 'cannot use {node_uid}: a role serves every node')
-  if (usesNodeUid(commonName) && method !== 'kubernetes' && method !== 'jwt') {
+  if (usesNodeUid(commonName) && !knowsNodeUid(method)) {
     const why = method === undefined ? 'there is no login' : `the method is ${method}`
     reader.problem('AGENT_COMMON_NAME', `uses {node_uid}, which only a service-account token has; ${why}`)
   }
