@@ -1,6 +1,7 @@
 /**
  * Owns what a fresh datastore lacks: objects that calico-node makes at its first start, which the rights of one node do not
- * allow (withheld.ts). `provision` says what is missing, and makes it with `--defaults`, as Calico's own first start does.
+ * allow (docs/etcd.md, "What is withheld"). `provision` says what is missing, and with `--defaults` makes it, as Calico's own
+ * first start does.
  * @see https://github.com/projectcalico/calico/blob/v3.32.1/node/pkg/lifecycle/startup/startup.go ensureDefaultConfig
  */
 import type { IpPool, WantedPool, WantedPools } from '../../config/calico-pools.ts'
