@@ -43,7 +43,7 @@ export async function watch(options: ProvisionOptions, profiles: Readonly<Record
   }
   const connection = createEtcdConnection({
     read: () => readIdentity(config),
-    open: ({ endpoints, ca, cert, key }) => openEtcd({ endpoints, ca, cert, key: key.reveal() }),
+    open: openEtcd,
     emit,
   })
   const provisioner = createProvisioner({

@@ -11,9 +11,9 @@ export interface Made {
 }
 
 export interface ActualState {
-  /** Of every user that is wanted or ours; others need not be there. */
-  readonly users: ReadonlyMap<string, readonly string[]>
-  readonly roles: ReadonlyMap<string, readonly Grant[]>
+  /** Of every user and role that is wanted or ours; of others it need not be known. */
+  readonly users: ReadonlyMap<string, readonly string[] | undefined>
+  readonly roles: ReadonlyMap<string, readonly Grant[] | undefined>
   readonly made: Made
   /** Wanted users with a password: whoever knows it needs no certificate. */
   readonly withPassword: ReadonlySet<string>
@@ -117,7 +117,7 @@ function planRoles(desired: DesiredState, { roles, made }: ActualState) {
   const refusals: Refusal[] = []
   for (const [role, wanted] of desired.roles) {
     const has = roles.get(role) ?? []
-    if (!roles.has(role)) add.push({ do: 'add-role', role })
+    if (roles.get(role) === undefined) add.push({ do: 'add-role', role })
     const hasById = new Map(has.map((each) => [rangeId(each), each]))
     const wantedIds = new Set(wanted.map(rangeId))
     for (const each of wanted) {
@@ -164,7 +164,7 @@ function planUnwanted(desired: DesiredState, { users, roles, made }: ActualState
     // An administrator is never removed: it may be the one who is at work here.
     return has !== undefined && !desired.users.has(user) && !has.includes(rootRole)
   })
-  const unwantedRoles = [...made.roles].filter((role) => roles.has(role) && !desired.roles.has(role))
+  const unwantedRoles = [...made.roles].filter((role) => roles.get(role) !== undefined && !desired.roles.has(role))
   if (prune !== false) {
     const goes = (name: string): boolean => prune === true || prune.has(name)
     const goneUsers = unwantedUsers.filter(goes).toSorted()

@@ -5,11 +5,10 @@
 import { bringInStep, changesOf } from '../engine/bring-in-step.ts'
 import type { PoolOptions } from '../engine/pool.ts'
 import type { EtcdAuthApi } from './api.ts'
-import { type AuthCache, applyToSnapshot, createAuthCache } from './auth-snapshot.ts'
+import { type AuthCache, applyToSnapshot, createAuthCache, readActual, readNames } from './auth-snapshot.ts'
 import type { DesiredState } from './desired.ts'
 import type { Pace } from './pace.ts'
 import { type Change, type EtcdPlan, type Made, type Prune, planChanges } from './plan.ts'
-import { readActual, readNames } from './read.ts'
 import { digestOf, type Record, readReceipt, readRecord, recordLine, remember, tidy, writeReceipt } from './record.ts'
 
 export interface ExamineOptions extends PoolOptions {
