@@ -3,6 +3,7 @@
  * so that a kill at any call leaves nothing without an owner; and the receipt of the last time when all was in step.
  */
 import { createHash, randomUUID } from 'node:crypto'
+import { asObject, parseJson } from '../../core/json.ts'
 import type { EtcdAuthApi, StoredKey } from './api.ts'
 import { type DesiredState, rolePrefix } from './desired.ts'
 import { rangeId } from './grants.ts'
@@ -85,13 +86,9 @@ export interface Receipt {
 
 export async function readReceipt(api: EtcdAuthApi): Promise<Receipt | undefined> {
   const stored = await api.get(receiptKey)
-  try {
-    const { revision, digest, notes } = JSON.parse(stored?.value ?? '') as Partial<Receipt>
-    if (typeof revision !== 'string' || typeof digest !== 'string' || !Array.isArray(notes)) return undefined
-    return { revision, digest, notes: notes.filter((note) => typeof note === 'string') }
-  } catch {
-    return undefined
-  }
+  const { revision, digest, notes } = asObject(parseJson(stored?.value ?? '')) ?? {}
+  if (typeof revision !== 'string' || typeof digest !== 'string' || !Array.isArray(notes)) return undefined
+  return { revision, digest, notes: notes.filter((note) => typeof note === 'string') }
 }
 
 export async function writeReceipt(api: EtcdAuthApi, receipt: Receipt): Promise<void> {
