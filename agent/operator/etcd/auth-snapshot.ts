@@ -56,7 +56,7 @@ export async function readActual(
     const has = await api.rolesOf(user)
     users.set(user, has)
     // Ours have none: a user that was made without a password cannot get one.
-    if (has !== undefined && !made.users.has(user) && (await api.passwordOf(user)) === 'set') withPassword.add(user)
+    if (has !== undefined && !made.users.has(user) && (await api.hasPassword(user))) withPassword.add(user)
   })
   return { users, roles, made, withPassword }
 }

@@ -56,16 +56,14 @@ export function authCalls(call: Call): AuthCalls {
           }))
           .toSorted(compareGrants)
       }),
-    passwordOf: (name) =>
-      call(async ({ auth }) => {
-        const answer = await orElse(
-          auth.authenticate({ name, password: unguessable() }).then(() => ''),
+    hasPassword: (name) =>
+      call(({ auth }) =>
+        orElse(
+          auth.authenticate({ name, password: unguessable() }).then(() => true),
           /is not enabled|authentication failed/i,
-          (message) => message,
-        )
-        if (/is not enabled/i.test(answer)) return undefined
-        return /no password user/i.test(answer) ? 'none' : 'set'
-      }),
+          (message) => !/is not enabled|no password user/i.test(message),
+        ),
+      ),
 
     addRole: (name) => change(({ auth }) => auth.roleAdd({ name }), /role name already exists/i),
     deleteRole: (role) => change(({ auth }) => auth.roleDelete({ role }), /role name not found/i),

@@ -115,12 +115,15 @@ export function planRest(state: PaceState, { share, together }: Bound, nowMs: nu
   return Math.max(0, Math.ceil(restsUntilMs - nowMs))
 }
 
+/** What a sample of etcd's counter of writes needs. */
+type Counter = Pick<EtcdAuthApi, 'put' | 'get'>
+
 export interface Pace {
   /**
    * Makes one change when it is its turn.
    * @param isPatient nobody waits for it, so it never takes more than the share that is the default
    */
-  change(api: Pick<EtcdAuthApi, 'put' | 'get'>, work: () => Promise<void>, isPatient?: boolean): Promise<void>
+  change(api: Counter, work: () => Promise<void>, isPatient?: boolean): Promise<void>
 }
 
 export interface PaceOptions {
@@ -144,7 +147,7 @@ export function createPace({ share, now, sleep, waits }: PaceOptions): Pace {
   let line = Promise.resolve()
   let ended = Promise.withResolvers<void>()
 
-  async function sample(api: Pick<EtcdAuthApi, 'put' | 'get'>): Promise<void> {
+  async function sample(api: Counter): Promise<void> {
     const startedAt = now()
     await api.put(sampleKey, '')
     sampledAt = now()
@@ -161,7 +164,7 @@ export function createPace({ share, now, sleep, waits }: PaceOptions): Pace {
     )
   }
 
-  async function turn(api: Pick<EtcdAuthApi, 'put' | 'get'>, bound: Bound): Promise<void> {
+  async function turn(api: Counter, bound: Bound): Promise<void> {
     for (;;) {
       const isLate = now() - sampledAt >= resampleMs
       // A sample beside a change would take as long as that.

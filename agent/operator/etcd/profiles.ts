@@ -19,11 +19,9 @@ export interface Choice {
 export function isNeeded(row: Row, { naming, versions, strict }: Choice): boolean {
   if (row.naming !== undefined && row.naming !== naming) return false
   if (strict && naming === 'node' && row.relaxed === true) return false
-  const since = row.since === undefined ? undefined : parseCalicoVersion(row.since)
-  const until = row.until === undefined ? undefined : parseCalicoVersion(row.until)
-  const isOf = (version: CalicoVersion): boolean =>
-    (since === undefined || version >= since) && (until === undefined || version <= until)
-  return versions.length === 0 || versions.some(isOf)
+  const since = parseCalicoVersion(row.since ?? '') ?? 0
+  const until = parseCalicoVersion(row.until ?? '') ?? Number.POSITIVE_INFINITY
+  return versions.length === 0 || versions.some((version) => version >= since && version <= until)
 }
 
 /** The minor versions that the table tells apart, from the one before its first boundary to the one of its last. */
