@@ -70,9 +70,8 @@ function unread(
 }
 
 /**
- * After one change of ours, which etcd counted as one. Should it have been none, because somebody else was faster, that one's
- * change was counted in its place; should it have been counted twice (a grant that was tried again), the count no longer fits,
- * and everything is read again.
+ * After one change of ours, which etcd counted as one. If somebody else was faster and it was none, theirs was counted in its
+ * place. If it was counted twice (a grant that was tried again), the count no longer fits, and everything is read again.
  */
 export function applyToSnapshot(snapshot: AuthSnapshot, change: Change): void {
   snapshot.revision = String(BigInt(snapshot.revision) + 1n)

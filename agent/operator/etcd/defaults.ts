@@ -11,7 +11,7 @@ import { asObject, field, type JsonObject, parseJson } from '../../core/json.ts'
 import type { EtcdAuthApi, StoredKey } from './api.ts'
 import { resources } from './profile-table.ts'
 
-/** What is there of it; undefined: the object is not. */
+/** What the datastore has of it; undefined if the object is not there. */
 export interface FoundDefaults {
   readonly pools: readonly StoredKey[]
   readonly felix: StoredKey | undefined

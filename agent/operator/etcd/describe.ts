@@ -74,7 +74,7 @@ interface Found extends Pick<Examination, 'plan' | 'authEnabled'> {
   readonly defaults: readonly DefaultObject[]
 }
 
-/** What of it is shown. */
+/** What `plan` and `apply` show of it. */
 export function viewOf({ plan, authEnabled, warnings, defaults }: Found) {
   const phases: (readonly Made[])[] = [defaults, ...plan.phases].filter(({ length }) => length > 0)
   const off = 'authentication is off: etcd enforces none of this yet (provision apply --enable-auth)'

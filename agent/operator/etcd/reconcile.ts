@@ -85,7 +85,7 @@ export interface Outcome {
 
 /**
  * @param first what `examine` has just found, if that was shown to somebody who said yes to it
- * @throws AgentError `etcd-conflict` before any change, but with `around`; anything else leaves a part done, which the next run completes
+ * @throws AgentError `etcd-conflict` before any change, unless `around` is set; anything else leaves a part done, which the next run completes
  */
 export async function reconcile(
   api: EtcdAuthApi,

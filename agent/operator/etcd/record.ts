@@ -61,9 +61,7 @@ export async function tidy(api: EtcdAuthApi, { keys }: Record, deletedLines: Rea
   // A transaction of etcd may have 128 operations.
   for (let from = 0; from < touched.length; from += 32) {
     const old = touched.slice(from, from + 32)
-    const lines = new Set(
-      old.flatMap(({ value }) => value.split('\n')).filter((line) => line !== '' && !deletedLines.has(line)),
-    )
+    const lines = new Set(old.flatMap(linesOf).filter((line) => line !== '' && !deletedLines.has(line)))
     const put = inKeys([...lines]).map((value) => ({ key: `${madePrefix}${randomUUID()}`, value }))
     await api.replace(old, put)
   }
@@ -76,7 +74,7 @@ function inKeys(lines: readonly string[]): string[] {
   return values
 }
 
-/** That everything was in step at one revision of etcd's auth store. As long as that stands, so does this. */
+/** Says that everything was in step at one revision of etcd's auth store. It holds as long as etcd has that revision. */
 export interface Receipt {
   readonly revision: string
   /** Of the desired state and the options, see `digestOf`. */
