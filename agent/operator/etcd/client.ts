@@ -26,7 +26,7 @@ export interface EtcdClient extends EtcdBootstrapApi {
   close(): void
 }
 
-/** What may be better on another member, and what may be better in a moment on the same one. */
+/** What may be better on another member. `etcd-busy` is better in a moment on the same one. */
 const elsewhere = new Set(['etcd-unreachable', 'etcd-tls', 'etcd-timeout', 'etcd-no-leader'])
 const longestPauseMs = 1000
 

@@ -168,20 +168,23 @@ function planUnwanted(desired: DesiredState, { users, roles, made }: ActualState
     return has !== undefined && !desired.users.has(user) && !has.includes(rootRole)
   })
   const unwantedRoles = [...made.roles].filter((role) => roles.get(role) !== undefined && !desired.roles.has(role))
-  if (prune !== false) {
-    const goes = (name: string): boolean => prune === true || prune.has(name)
-    const goneUsers = unwantedUsers.filter(goes).toSorted()
-    const goneRoles = unwantedRoles.filter(goes).toSorted()
-    return {
-      users: goneUsers.map((user): Change => ({ do: 'delete-user', user })),
-      roles: goneRoles.map((role): Change => ({ do: 'delete-role', role })),
-      notes: [],
-    }
+  if (prune === false) {
+    const counts = `${plural(unwantedUsers.length, 'user')} and ${plural(unwantedRoles.length, 'role')}`
+    const note = `${counts} made by provision are no longer wanted; --prune removes them`
+    return { users: [], roles: [], notes: unwantedUsers.length + unwantedRoles.length === 0 ? [] : [note] }
   }
-  const counts = `${plural(unwantedUsers.length, 'user')} and ${plural(unwantedRoles.length, 'role')}`
-  const isNone = unwantedUsers.length + unwantedRoles.length === 0
-  const notes = isNone ? [] : [`${counts} made by provision are no longer wanted; --prune removes them`]
-  return { users: [], roles: [], notes }
+  const goes = (name: string): boolean => prune === true || prune.has(name)
+  return {
+    users: unwantedUsers
+      .filter(goes)
+      .toSorted()
+      .map((user): Change => ({ do: 'delete-user', user })),
+    roles: unwantedRoles
+      .filter(goes)
+      .toSorted()
+      .map((role): Change => ({ do: 'delete-role', role })),
+    notes: [],
+  }
 }
 
 /** Roles that more than one user is to have. */
