@@ -11,7 +11,7 @@ import type { ReasonCode } from '../../core/reason-catalog.ts'
 import { oneLine } from '../../core/text.ts'
 import { isTlsCode } from '../../core/tls.ts'
 import { retryAfterMs } from '../../vault/failure.ts'
-import { linesOf, type NodePage, parseNodePage, parseWatchEvent, type WatchEvent } from './answers.ts'
+import { linesOf, type NodeEvent, type NodePage, parseNodePage, parseWatchEvent } from './answers.ts'
 
 export interface KubeTimeouts {
   /** For a connection, and for the head of an answer. */
@@ -25,7 +25,7 @@ export interface KubeTimeouts {
 export interface KubeApi {
   listNodes(after: string | undefined): Promise<NodePage>
   /** Ends when the API server ends it. `opened` is called once the API server has agreed. */
-  watchNodes(resourceVersion: string, opened: () => void): AsyncIterable<WatchEvent>
+  watchNodes(resourceVersion: string, opened: () => void): AsyncIterable<NodeEvent>
   close(): void
 }
 
