@@ -1,7 +1,7 @@
 /** Owns the options of `rotate-ca`: which there are, which go together, and what is wrong with them. */
 import { type Command, Option } from 'commander'
 import { parseDuration } from '../core/duration.ts'
-import type { KeyType } from '../pki/key.ts'
+import { type KeyType, keyTypes } from '../pki/key.ts'
 import { UsageError } from './failure.ts'
 import { listOf, nodesOf } from './node-options.ts'
 import { addPlanOptions, outputOption } from './plan-options.ts'
@@ -57,8 +57,6 @@ type Given = Partial<
       string
     >
 >
-
-const keyTypes = ['ec-p256', 'ec-p384', 'rsa-2048', 'rsa-4096', 'ed25519'] as const satisfies readonly KeyType[]
 
 export function addRotateCa(add: (action: Action) => Command, done: (options: RotateCaOptions) => void): void {
   for (const action of ['plan', 'apply', 'status'] as const) {

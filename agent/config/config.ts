@@ -1,7 +1,7 @@
 /** Owns the configuration: the environment becomes one frozen, typed value, or every problem at once. */
 import { isIPv6 } from 'node:net'
 import { ConfigError } from '../core/errors.ts'
-import type { KeyType } from '../pki/key.ts'
+import { type KeyType, keyTypes } from '../pki/key.ts'
 import { type Auth, readAuth } from './auth.ts'
 import { type EtcdProbeConfig, readEtcdProbe } from './etcd-endpoints.ts'
 import { type HostCniConfig, readHostCni } from './host-cni.ts'
@@ -79,7 +79,7 @@ export function parseConfig(env: Environment, hostName: string): Config {
     renewAt: reader.number('AGENT_RENEW_AT', 0.3, 0.85, 'decimal'),
     issuanceBudget: readIssuanceBudget(reader),
     key: {
-      type: reader.choice('AGENT_KEY_TYPE', ['ec-p256', 'ec-p384', 'rsa-2048', 'rsa-4096', 'ed25519']),
+      type: reader.choice('AGENT_KEY_TYPE', keyTypes),
       reuse: reader.number('AGENT_KEY_REUSE', 0, 1000),
     },
     files: {
