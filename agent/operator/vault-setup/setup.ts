@@ -46,14 +46,15 @@ export interface Pki {
 }
 
 /** Where the mount's signing certificate comes from. */
-export type Ca =
-  | {
-      readonly from: 'root' | 'intermediate'
-      readonly commonName: string
-      readonly ttlSeconds: number
-      readonly certificate: FileRef | undefined
-    }
-  | { readonly from: 'existing' }
+export type Ca = OwnCa | { readonly from: 'existing' }
+
+export interface OwnCa {
+  readonly from: 'root' | 'intermediate'
+  readonly commonName: string
+  readonly ttlSeconds: number
+  /** The signed one, of an intermediate. */
+  readonly certificate: FileRef | undefined
+}
 
 export interface ComponentSetup {
   readonly name: string
@@ -88,6 +89,9 @@ export function ownerOf({ cluster }: Pick<Setup, 'cluster'>): string {
   return `${ownerMark}${cluster}`
 }
 
+/** Of the intermediate's key, by which it is found again. */
+export const keyName = 'calico-vault-agent'
+
 /** Policies have one name space for all clusters of a Vault. */
 export function policyName({ cluster }: Pick<Setup, 'cluster'>, component: string): string {
   return `calico-vault-agent-${cluster}-${component}`
@@ -110,14 +114,19 @@ export function loginsOf({
 export type Fields = Readonly<Record<string, unknown>>
 
 export interface Resource {
-  /** The machine that it is for, if each has one. */
-  readonly node?: string
   readonly kind: 'policy' | 'pki-role' | 'auth-config' | 'login-role' | 'role-id'
   /** For people. */
-  readonly name: string
+  readonly subject: string
   /** In Vault's API, without `/v1/`. */
   readonly path: string
   readonly fields: Fields
   /** Fields that only some servers know (OpenBao); if one is not shown, it is not missed. */
   readonly ifKnown?: readonly string[]
+  /** The machine that it is for, if each has one. */
+  readonly node?: string
+}
+
+/** The last part of a path: the name of a policy, a role or a login. */
+export function labelOf(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1)
 }
