@@ -18,10 +18,7 @@ export interface Expected {
   readonly without: readonly string[]
 }
 
-export interface Found {
-  readonly agents: readonly AgentView[]
-  readonly silent: readonly Silent[]
-}
+export type Found = Pick<AgentsState, 'agents' | 'silent'>
 
 export type ReadAgents = () => Promise<Found>
 
@@ -32,21 +29,22 @@ const largestBytes = 64 * 1024 * 1024
 /** @param addresses URLs of the agents' metrics */
 export function askAgents(addresses: readonly string[]): ReadAgents {
   return async () => {
-    const agents: AgentView[] = []
-    const silent: Silent[] = []
+    const answers = new Map<string, AgentView | Silent>()
     await forEach(addresses, { now: () => performance.now() }, async (where) => {
-      try {
-        const view = viewOf(where, parseSamples(await get(new URL('/metrics', where))))
-        if (view === undefined) silent.push({ name: where, why: 'what answers there is no agent' })
-        else agents.push(view)
-      } catch (error) {
-        silent.push({ name: where, why: reasonOf(error) })
-      }
+      answers.set(where, await askAgent(where))
     })
     // In the order of the addresses, whoever answered first.
-    const order = <Item>(items: Item[], addressOf: (item: Item) => string): Item[] =>
-      items.toSorted((one, other) => addresses.indexOf(addressOf(one)) - addresses.indexOf(addressOf(other)))
-    return { agents: order(agents, ({ where }) => where), silent: order(silent, ({ name }) => name) }
+    const all = addresses.flatMap((where) => answers.get(where) ?? [])
+    return { agents: all.filter((each) => 'targets' in each), silent: all.filter((each) => 'why' in each) }
+  }
+}
+
+async function askAgent(where: string): Promise<AgentView | Silent> {
+  try {
+    const view = viewOf(where, parseSamples(await get(new URL('/metrics', where))))
+    return view ?? { name: where, why: 'what answers there is no agent' }
+  } catch (error) {
+    return { name: where, why: reasonOf(error) }
   }
 }
 

@@ -1,13 +1,11 @@
-/** Owns Vault's side of a CA rotation: reading the issuers, who signs and which roles name their issuer; and the three writes. */
+/** Owns Vault's side of a CA rotation: the issuers, who signs, and which roles name their issuer. */
 import type { X509Certificate } from 'node:crypto'
 import { AgentError, messageOf } from '../../core/errors.ts'
 import { shortFingerprint } from '../../pki/ca-set.ts'
 import { commonName, describeName, issuedByWithin, parseCertificates, validityOf } from '../../pki/certificate.ts'
 import { listAt, textOf, type VaultAdmin } from '../vault-setup/admin.ts'
-import { keyFields } from '../vault-setup/resources.ts'
 import type { Rights } from '../vault-setup/rights.ts'
-import { pathOf } from './describe.ts'
-import type { Change, Issuer, VaultState } from './state.ts'
+import type { Issuer, VaultState } from './state.ts'
 
 export interface RotationVault extends VaultAdmin {
   delete(path: string): Promise<void>
@@ -95,30 +93,6 @@ async function readPinnedRoles(
     if (found !== undefined) pinned.push({ role, issuerId: found.issuer.id })
   }
   return pinned
-}
-
-/** @throws AgentError `rotation-contended` if somebody else may have been faster */
-export async function makeChange(api: RotationVault, change: Change): Promise<void> {
-  const path = pathOf(change)
-  switch (change.do) {
-    case 'make': {
-      const { commonName: name, ttlSeconds, keyType } = change.root
-      const body = { common_name: name, issuer_name: change.name, ttl: `${ttlSeconds}s`, ...keyFields[keyType] }
-      try {
-        await api.write(path, body)
-      } catch (error) {
-        // The name makes it once: of two at the same time, Vault refuses the second.
-        if (!(error instanceof AgentError) || error.code !== 'vault-request-refused') throw error
-        throw new AgentError('rotation-contended', error.message, { cause: error })
-      }
-      return
-    }
-    case 'switch':
-      await api.write(path, { default: change.to.id })
-      return
-    case 'retire':
-      await api.delete(path)
-  }
 }
 
 /** Undefined if it has gone since it was listed: for that, Vault has an internal error. */
