@@ -33,13 +33,13 @@ export function usesOf(targets: readonly ComponentView[], issuers: readonly Issu
     .filter(({ fingerprint }) => issuers.some((each) => each.fingerprint === fingerprint))
 }
 
-/** How to restart what loads `etcd-ca` once, at its start; the others of Calico are a new process with each run. */
-const restarts: Readonly<Record<string, string | undefined>> = {
-  'calico-node': 'kubectl -n kube-system rollout restart daemonset/calico-node',
-  'calico-kube-controllers': 'kubectl -n kube-system rollout restart deployment/calico-kube-controllers',
-  'calico-cni': undefined,
-  calicoctl: undefined,
-}
+/** What loads `etcd-ca` once, at its start. */
+const restarts: ReadonlyMap<string, string> = new Map([
+  ['calico-node', 'kubectl -n kube-system rollout restart daemonset/calico-node'],
+  ['calico-kube-controllers', 'kubectl -n kube-system rollout restart deployment/calico-kube-controllers'],
+])
+/** These are a new process with each run. */
+const neverStale: ReadonlySet<string> = new Set(['calico-cni', 'calicoctl'])
 
 export interface StaleConsumer {
   readonly component: string
@@ -56,12 +56,12 @@ export function findStaleConsumers(agents: readonly AgentView[]): StaleConsumer[
   return [...Map.groupBy(stale, ({ component }) => component)].map(([component, found]) => ({
     component,
     nodes: found.map(({ node }) => node),
-    command: restarts[component],
+    command: restarts.get(component),
   }))
 }
 
 /** The agent alone may have been restarted since: then only somebody else knows when the program started. */
 function isStale({ component, consumerStartedAtMs, addedAtMs, changedSinceStart }: ComponentView): boolean {
-  if (component in restarts && restarts[component] === undefined) return false
+  if (neverStale.has(component)) return false
   return consumerStartedAtMs === undefined ? changedSinceStart : consumerStartedAtMs < addedAtMs
 }
