@@ -44,7 +44,7 @@ export async function rotateCa(options: RotateCaOptions): Promise<number> {
     if (options.action === 'apply') {
       refuseUnanswered('rotate-ca apply', options)
     }
-    const config = parseSetupVaultConfig(withVaultTools(process.env))
+    const config = parseSetupVaultConfig(withVaultTools({ ...process.env, ...options.connection }))
     const nodes = await readNodes(options)
     const readAgents = await agentsOf(options)
     const api = openVaultAdmin(config)
