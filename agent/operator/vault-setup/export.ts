@@ -3,12 +3,9 @@ import { defaultCommonName } from '../../config/naming.ts'
 import type { KeyType } from '../../pki/key.ts'
 import { policyText, resourcesOf } from './resources.ts'
 import { neededRights, rightsPolicy } from './rights.ts'
-import { FileRef, loginsOf, type Setup } from './setup.ts'
+import { type ExportFormat, FileRef, loginsOf, type Setup } from './setup.ts'
 import { shellScript } from './shell.ts'
 import { terraformText } from './terraform.ts'
-
-export const exportFormats = ['shell', 'terraform', 'hcl', 'json', 'env', 'operator'] as const
-export type ExportFormat = (typeof exportFormats)[number]
 
 const texts: Readonly<Record<ExportFormat, (setup: Setup, version: string) => string>> = {
   shell: shellScript,

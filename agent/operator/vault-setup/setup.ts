@@ -130,3 +130,7 @@ export interface Resource {
 export function labelOf(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1)
 }
+
+/** The forms in which a setup leaves the program. Here, so that the help of every command loads no more than their names. */
+export const exportFormats = ['shell', 'terraform', 'hcl', 'json', 'env', 'operator'] as const
+export type ExportFormat = (typeof exportFormats)[number]
