@@ -30,8 +30,8 @@ export function planSetup(setup: Setup, files: FileTexts, actual: Actual, option
   const ca = planCa(setup, files, actual)
   const parts: readonly PlanPart[] = [
     { notes: notesOf(setup, actual) },
-    planMount(setup, authMount(setup), actual.auth, options),
-    planMount(setup, pkiMount(setup), actual.pki, options),
+    planMount(setup, 'auth', options, actual.auth),
+    planMount(setup, 'mounts', options, actual.pki),
     ca,
     planWrites(setup, files, actual, options),
   ]
@@ -46,46 +46,28 @@ export function planSetup(setup: Setup, files: FileTexts, actual: Actual, option
   }
 }
 
-interface WantedMount {
-  readonly path: string
-  readonly type: string
-  /** As refusals name it, and as changes do. */
-  readonly name: string
-  readonly subject: string
-  /** Undefined: the server's own. */
-  readonly maxTtlSeconds?: number
-  /** It is used as it is. */
-  readonly isExisting: boolean
-  /** What to do if it is not ours, besides taking it over. */
-  readonly otherWays: string
-}
-
-function authMount({ auth: { mount, method } }: Setup): WantedMount {
-  return {
-    path: `sys/auth/${mount}`,
-    type: method,
-    name: `auth/${mount}/`,
-    subject: `auth method ${mount}/`,
-    isExisting: false,
-    otherWays: 'name another auth.mount',
-  }
-}
-
-function pkiMount({ pki: { mount, ca } }: Setup): WantedMount {
-  return {
-    path: `sys/mounts/${mount}`,
-    type: 'pki',
-    name: `${mount}/`,
-    subject: `secrets engine ${mount}/`,
-    ...(ca.from !== 'existing' && { maxTtlSeconds: ca.ttlSeconds }),
-    isExisting: ca.from === 'existing',
-    otherWays: 'name another pki.mount, say ca: existing to use it as it is',
-  }
-}
-
 /** Whether a mount is there, of the right type, and ours (docs/adr/0010). */
-function planMount(setup: Setup, wanted: WantedMount, found: Mount | undefined, { adopt }: PlanOptions): PlanPart {
-  const { path, type, name, subject, maxTtlSeconds, isExisting, otherWays } = wanted
+function planMount(setup: Setup, table: 'auth' | 'mounts', { adopt }: PlanOptions, found: Mount | undefined): PlanPart {
+  const { auth, pki } = setup
+  const { mount, type, name, subject, otherWays } =
+    table === 'auth'
+      ? {
+          mount: auth.mount,
+          type: auth.method,
+          name: `auth/${auth.mount}/`,
+          subject: `auth method ${auth.mount}/`,
+          otherWays: 'name another auth.mount',
+        }
+      : {
+          mount: pki.mount,
+          type: 'pki',
+          name: `${pki.mount}/`,
+          subject: `secrets engine ${pki.mount}/`,
+          otherWays: 'name another pki.mount, say ca: existing to use it as it is',
+        }
+  const path = `sys/${table}/${mount}`
+  const isExisting = table === 'mounts' && pki.ca.from === 'existing'
+  const maxTtlSeconds = table === 'mounts' && pki.ca.from !== 'existing' ? pki.ca.ttlSeconds : undefined
   const owner = ownerOf(setup)
   if (found === undefined) {
     if (isExisting) {
@@ -149,7 +131,7 @@ function planWrites(setup: Setup, files: FileTexts, actual: Actual, { adopt, wri
 }
 
 function isSecret(value: unknown): boolean {
-  return value instanceof FileRef && value.isSecret
+  return value instanceof FileRef && value.kind === 'token'
 }
 
 /** In a mount that is ours everything is. In one that is not, a PKI role is ours if our policy for it is there already. */

@@ -3,12 +3,14 @@ import { AgentError } from '../../core/errors.ts'
 import type { ReasonCode } from '../../core/reason-catalog.ts'
 import type { VaultAdmin } from './admin.ts'
 import { resourcesOf } from './resources.ts'
-import type { Fields, Pki, Setup } from './setup.ts'
+import type { Fields, Setup } from './setup.ts'
 
 export type Capability = 'create' | 'read' | 'update' | 'delete' | 'list' | 'sudo'
 
 /** By path of Vault's API. */
 export type Rights = Readonly<Record<string, readonly Capability[]>>
+
+const write = ['create', 'update'] as const
 
 export function neededRights(setup: Setup): Rights {
   const { auth, pki } = setup
@@ -22,26 +24,15 @@ export function neededRights(setup: Setup): Rights {
     [`${pki.mount}/config/issuers`]: ['read'],
     [`${pki.mount}/issuers`]: ['list'],
     [`${pki.mount}/keys`]: ['list'],
-    ...rightsTo(['create', 'update'], pathsOfCa(pki)),
-    ...rightsTo(
-      ['create', 'read', 'update'],
-      resourcesOf(setup).map(({ path }) => path),
-    ),
+    ...(pki.ca.from !== 'existing' && { [`sys/mounts/${pki.mount}`]: write, [`sys/mounts/${pki.mount}/tune`]: write }),
+    ...(pki.ca.from === 'root' && { [`${pki.mount}/root/generate/internal`]: write }),
+    ...(pki.ca.from === 'intermediate' && {
+      [`${pki.mount}/intermediate/generate/internal`]: write,
+      [`${pki.mount}/intermediate/generate/existing`]: write,
+      [`${pki.mount}/intermediate/set-signed`]: write,
+    }),
+    ...Object.fromEntries(resourcesOf(setup).map(({ path }) => [path, ['create', 'read', 'update'] as const])),
   }
-}
-
-/** What is written for a mount and a CA of its own. */
-function pathsOfCa({ mount, ca }: Pki): readonly string[] {
-  if (ca.from === 'existing') return []
-  const making =
-    ca.from === 'root'
-      ? ['root/generate/internal']
-      : ['intermediate/generate/internal', 'intermediate/generate/existing', 'intermediate/set-signed']
-  return [`sys/mounts/${mount}`, `sys/mounts/${mount}/tune`, ...making.map((path) => `${mount}/${path}`)]
-}
-
-function rightsTo(capabilities: readonly Capability[], paths: readonly string[]): Rights {
-  return Object.fromEntries(paths.map((path) => [path, capabilities]))
 }
 
 /** Turns a refusal for want of rights into the list of all rights that are missing. Every other error stays as it is. */

@@ -55,10 +55,10 @@ export function sectionOf(fields: ReadonlyMap<string, Node> | undefined, problem
       if (url?.protocol === 'https:' && url.username === '' && url.hash === '') return given.replace(/\/+$/, '')
       return refuse(name, `${name} is ${JSON.stringify(given)}; it must be a URL such as https://10.0.0.1:6443`)
     },
-    file(name: string, isSecret = false): FileRef | undefined {
+    file(name: string, kind: FileRef['kind'] = 'certificates'): FileRef | undefined {
       const given = text(name)
       if (given === '') return refuse(name, `${name} is empty`)
-      return given === undefined ? undefined : new FileRef(given, isSecret)
+      return given === undefined ? undefined : new FileRef(given, kind)
     },
   }
 }

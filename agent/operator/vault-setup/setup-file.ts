@@ -59,7 +59,7 @@ function readAuth(auth: Section, file: Section, top: Node | null, problem: Probl
   const ca = kubernetes.file('caFile')
   if (method === 'kubernetes') {
     if (!kubernetes.has('url')) problem(node, 'kubernetes has no url: the API server')
-    const reviewerToken = kubernetes.file('reviewerTokenFile', true)
+    const reviewerToken = kubernetes.file('reviewerTokenFile', 'token')
     // Vault demands it: with a reviewer of its own it does not look at the CA of the pod that it runs in.
     if (reviewerToken !== undefined && ca === undefined)
       problem(node, 'reviewerTokenFile needs caFile: the CA of the API server')
@@ -91,7 +91,7 @@ function readPinnedKeys(kubernetes: Section, url: string | undefined): JwtAuth['
   if (url !== undefined) refuse('excludes url and jwksUrl: keys are pinned or asked for')
   const names = kubernetes.texts('publicKeyFiles') ?? []
   if (names.length === 0) refuse('names no file')
-  return { files: names.map((name) => new FileRef(name)) }
+  return { files: names.map((name) => new FileRef(name, 'key')) }
 }
 
 function readPki(pki: Section, cluster: string): Pki {

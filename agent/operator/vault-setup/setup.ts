@@ -73,12 +73,12 @@ export interface ComponentSetup {
 export class FileRef {
   /** As it is written in the setup. */
   readonly name: string
-  /** Vault never shows it again. */
-  readonly isSecret: boolean
+  /** What it holds. Vault never shows a token again. */
+  readonly kind: 'certificates' | 'key' | 'token'
 
-  constructor(name: string, isSecret = false) {
+  constructor(name: string, kind: FileRef['kind']) {
     this.name = name
-    this.isSecret = isSecret
+    this.kind = kind
   }
 }
 
