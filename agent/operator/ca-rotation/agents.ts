@@ -62,19 +62,13 @@ export function askPrometheus(address: PrometheusAddress): ReadAgents {
   return async () => {
     const samples = await query(address, `{__name__=~"${neededMetrics}"${matchers}}`)
     const containers = await query(address, 'kube_pod_container_state_started')
-    const agents = [...Map.groupBy(samples, ({ labels }) => `${labels['job']}\n${labels['instance']}`).values()]
-    const views = agents.map((own) => {
-      const { instance = '', namespace, pod } = own[0]?.labels ?? {}
-      const started = (component: string): number | undefined => {
-        const isIt = ({ labels }: Sample): boolean =>
-          pod !== undefined &&
-          labels['pod'] === pod &&
-          labels['namespace'] === namespace &&
-          labels['container'] === component
-        const found = containers.find(isIt)
-        return found === undefined ? undefined : found.value * 1000
-      }
-      return viewOf(instance, own, started)
+    const keyOf = ({ namespace, pod }: Sample['labels'], container = ''): string => `${namespace}/${pod}/${container}`
+    const inPods = containers.filter(({ labels }) => labels['pod'] !== undefined)
+    const startedAtMs = new Map(inPods.map(({ labels, value }) => [keyOf(labels, labels['container']), value * 1000]))
+    const agents = Map.groupBy(samples, ({ labels }) => `${labels['job']}\n${labels['instance']}`)
+    const views = [...agents.values()].map((own) => {
+      const labels = own[0]?.labels ?? {}
+      return viewOf(labels['instance'] ?? '', own, (component) => startedAtMs.get(keyOf(labels, component)))
     })
     return { agents: views.filter((view) => view !== undefined), silent: [] }
   }
@@ -114,11 +108,10 @@ function missingOf(nodes: readonly string[], agents: readonly AgentView[]): Sile
 
 /** One that is scraped twice, or was replaced a moment ago, is one. */
 function countApart(agents: readonly AgentView[]): number {
-  const identities = agents.map(({ node, where, targets }) => [
-    node ?? where,
-    ...targets.map(({ component }) => component),
-  ])
-  return new Set(identities.map((each) => JSON.stringify(each))).size
+  const identities = agents.map(({ node, where, targets }) =>
+    JSON.stringify([node ?? where, ...targets.map(({ component }) => component)]),
+  )
+  return new Set(identities).size
 }
 
 /** As an address was given. */

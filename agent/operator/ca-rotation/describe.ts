@@ -10,6 +10,11 @@ export function nameOf({ id, name }: Issuer): string {
   return name === '' ? id : name
 }
 
+/** By name or id. */
+export function isCalled({ id, name }: Pick<Issuer, 'id' | 'name'>, called: string): boolean {
+  return called !== '' && (id === called || name === called)
+}
+
 export function titleOf(issuer: Issuer): string {
   return `${nameOf(issuer)} (${oneLine(issuer.subject)}, ${issuer.fingerprint})`
 }

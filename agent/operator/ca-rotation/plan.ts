@@ -7,7 +7,7 @@ import { isoTime } from '../../core/clock.ts'
 import { formatDuration } from '../../core/duration.ts'
 import { suggestName } from '../../core/text.ts'
 import type { Plan } from '../engine/bring-in-step.ts'
-import { dayOf, listed, nameOf, titleOf, whoOf } from './describe.ts'
+import { dayOf, isCalled, listed, nameOf, titleOf, whoOf } from './describe.ts'
 import { findStaleConsumers, hasEverywhere, hasValidEverywhere, needsAny, usesOf } from './needs.ts'
 import type { AgentsState, AgentView, Change, Intent, Issuer, Rotation, VaultState } from './state.ts'
 
@@ -169,10 +169,6 @@ function someOf(agents: readonly AgentView[], some: readonly AgentView[], what: 
 
 function findIssuer({ issuers }: VaultState, called: string): Issuer | undefined {
   return issuers.find((issuer) => isCalled(issuer, called))
-}
-
-function isCalled({ id, name }: Issuer, called: string): boolean {
-  return called !== '' && (id === called || name === called)
 }
 
 function whyNotSigning(wanted: Issuer, mount: string, nowMs: number): string | undefined {

@@ -1,17 +1,15 @@
 /** Owns Vault's side of a CA rotation: the issuers, who signs, and which roles name their issuer. */
 import type { X509Certificate } from 'node:crypto'
 import { AgentError, messageOf } from '../../core/errors.ts'
+import type { JsonObject } from '../../core/json.ts'
 import { shortFingerprint } from '../../pki/ca-set.ts'
 import { commonName, describeName, issuedByWithin, parseCertificates, validityOf } from '../../pki/certificate.ts'
-import { listAt, textOf, type VaultAdmin } from '../vault-setup/admin.ts'
+import { listAt, type OpenVaultAdmin, textOf } from '../vault-setup/admin.ts'
 import type { Rights } from '../vault-setup/rights.ts'
+import { isCalled } from './describe.ts'
 import type { Issuer, VaultState } from './state.ts'
 
-export interface RotationVault extends VaultAdmin {
-  delete(path: string): Promise<void>
-}
-
-type Fields = Readonly<Record<string, unknown>>
+export type RotationVault = Omit<OpenVaultAdmin, 'close'>
 
 /** @throws AgentError */
 export async function readVaultState(api: RotationVault, mount: string): Promise<VaultState> {
@@ -39,7 +37,7 @@ interface Held {
   readonly certificate: X509Certificate
 }
 
-function heldIssuer(fields: Fields, id: string, mount: string): Held {
+function heldIssuer(fields: JsonObject, id: string, mount: string): Held {
   const where = `${mount}/issuer/${id}`
   const certificate = certificateOf(textOf(fields['certificate']), where)
   const usage = fields['usage']
@@ -89,14 +87,14 @@ async function readPinnedRoles(
   const pinned: { role: string; issuerId: string }[] = []
   for (const role of await listAt(api, `${mount}/roles`)) {
     const ref = textOf((await api.read(`${mount}/roles/${role}`))?.['issuer_ref'])
-    const found = held.find(({ issuer }) => issuer.id === ref || (ref !== '' && issuer.name === ref))
+    const found = held.find(({ issuer }) => isCalled(issuer, ref))
     if (found !== undefined) pinned.push({ role, issuerId: found.issuer.id })
   }
   return pinned
 }
 
 /** Undefined if it has gone since it was listed: for that, Vault has an internal error. */
-async function readIssuer(api: RotationVault, mount: string, id: string): Promise<Fields | undefined> {
+async function readIssuer(api: RotationVault, mount: string, id: string): Promise<JsonObject | undefined> {
   try {
     return await api.read(`${mount}/issuer/${id}`)
   } catch (error) {
