@@ -4,7 +4,7 @@
  */
 
 import type { Config } from '../config/config.ts'
-import { hostCopyName } from '../config/host-cni.ts'
+import { hostCopyName } from '../config/target.ts'
 import { createRetries } from '../core/backoff.ts'
 import type { Clock } from '../core/clock.ts'
 import type { AgentError } from '../core/errors.ts'

@@ -65,7 +65,7 @@ const lines: LineTable<EventType> = {
     }),
   'host-copy-failed': (event) => {
     const { component, path, reason, retryAtMs, repeated } = event
-    // That install-cni has not run yet is how every first start of a node looks.
+    // At the first start of every node, install-cni has not run yet.
     const level = repeated ? 'debug' : reason === 'host-copy-absent' ? 'info' : 'warn'
     const subject = `${component}: the CNI plugin's copy is not up to date`
     return failureLine(level, subject, event, 'trying again', { path, retryAt: iso(retryAtMs) })

@@ -76,7 +76,7 @@ export function createOnPublish({ config, targets, environment, clock, random, e
   async function tell(target: Target, latest: Latest): Promise<void> {
     const { component, directory, told, retryAtMono } = target
     const { serialNumber, reason, notAfterMs } = latest
-    // Should we end before it is told, the next process must know that it was news.
+    // If we end before it is told, the next process must know that it was news.
     if (told === undefined) remember(target, { serialNumber: '', ca: latest.ca })
     const startedAtMono = clock.monotonic()
     try {

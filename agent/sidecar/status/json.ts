@@ -3,7 +3,7 @@
  * runs on this machine. Times are ISO 8601 in UTC, durations are seconds.
  */
 import type { Config } from '../../config/config.ts'
-import { loopbackOf } from '../../config/listen.ts'
+import { loopbackOf } from '../../config/observation.ts'
 import { isoTime as iso } from '../../core/clock.ts'
 import { asObject, type JsonObject } from '../../core/json.ts'
 import { isReasonCode, type ReasonCode } from '../../core/reason-catalog.ts'
