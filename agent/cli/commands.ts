@@ -4,8 +4,7 @@
  */
 import { setImmediate } from 'node:timers/promises'
 import { commandOf, parseCommandLine } from './command-line.ts'
-import { exitCodes } from './exit-codes.ts'
-import { reportFailure, UsageError } from './failure.ts'
+import { exitCodes, reportFailure, UsageError } from './exit.ts'
 import { endWithReader } from './terminal.ts'
 
 /** What only the agent's own bundle can do. */

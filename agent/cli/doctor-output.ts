@@ -4,7 +4,7 @@ import { doctorPageOf, runbookOf } from '../core/reason.ts'
 import { reasons } from '../core/reason-catalog.ts'
 import { plural } from '../core/text.ts'
 import type { Finding, Status } from '../operator/doctor/check.ts'
-import { exitCodes } from './exit-codes.ts'
+import { exitCodes } from './exit.ts'
 import type { Paint } from './terminal.ts'
 
 const words: Readonly<Record<Status, string>> = { ok: 'ok', skipped: 'skipped', warning: 'WARNING', failure: 'FAILURE' }

@@ -9,9 +9,9 @@ import type { Finding } from '../operator/doctor/check.ts'
 import { configuration, createChecks } from '../operator/doctor/checks.ts'
 import { type DoctorConfig, readDoctorConfig } from '../operator/doctor/config.ts'
 import { examine, failedConfiguration } from '../operator/doctor/examine.ts'
-import type { DoctorOptions } from './doctor-options.ts'
+import type { DoctorOptions } from './command-line.ts'
 import { exitCodeOf, findingsJson, findingText, summaryText } from './doctor-output.ts'
-import { reportFailure } from './failure.ts'
+import { reportFailure } from './exit.ts'
 import { painter } from './terminal.ts'
 
 /** An operator waits: what has not answered by then is as good as down. */

@@ -6,8 +6,7 @@ import { prepareConnection } from '../core/v8-tuning.ts'
 import { version } from '../core/version.ts'
 import { createEventHub } from '../sidecar/observe/events.ts'
 import { createAgent } from '../sidecar/sidecar.ts'
-import { exitCodes } from './exit-codes.ts'
-import { reportFailure } from './failure.ts'
+import { exitCodes, reportFailure } from './exit.ts'
 
 /** Whoever waits for longer than this wants to read why. */
 const logAfterMs = 500

@@ -19,7 +19,7 @@ import { createEventHub } from '../sidecar/observe/events.ts'
 import { createAgent } from '../sidecar/sidecar.ts'
 import { fingerprintFiles } from '../sidecar/store/fingerprint.ts'
 import { fileNames } from '../sidecar/store/published-layout.ts'
-import { exitCodes } from './exit-codes.ts'
+import { exitCodes } from './exit.ts'
 import type { ProvisionOptions } from './provision-options.ts'
 
 const clock = systemClock

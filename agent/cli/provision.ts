@@ -14,17 +14,17 @@ import { checkNodeNames, parseNodeNames } from '../operator/etcd/nodes.ts'
 import { parseProfiles } from '../operator/etcd/profile-file.ts'
 import { builtInProfiles, type Profile } from '../operator/etcd/profile-table.ts'
 import { etcdctlScript } from '../operator/etcd/script.ts'
-import { exitCodes } from './exit-codes.ts'
-import { reportFailure } from './failure.ts'
-import { readNodesText, refuseUnanswered } from './node-options.ts'
+import { exitCodes, reportFailure } from './exit.ts'
+import { readNodesText } from './options.ts'
 import { onEtcd } from './provision-etcd.ts'
 import { checkComponents, checkNodes, type ProvisionOptions } from './provision-options.ts'
+import { refuseUnasked } from './terminal.ts'
 
 export async function provision(options: ProvisionOptions): Promise<number> {
   try {
     // grpc-js names the TLS server by its address; Node says on standard error that RFC 6066 has no addresses there.
     process.noDeprecation = true
-    if (options.action === 'apply') refuseUnanswered('provision apply', options)
+    if (options.action === 'apply') refuseUnasked('provision apply', options)
     if (options.action === 'export') return await exportScript(options)
     if (options.action === 'watch') {
       // Agent, metrics and HTTP: only for what stays.

@@ -4,8 +4,7 @@ import { parseConfig, type Target } from '../config/config.ts'
 import { AgentError, messageOf, systemCode } from '../core/errors.ts'
 import { askForRenewal, proofOf, type RenewalAnswer } from '../sidecar/store/renewal-request.ts'
 import { openSecretDir } from '../sidecar/store/secret-dir.ts'
-import { exitCodes } from './exit-codes.ts'
-import { reportFailure } from './failure.ts'
+import { exitCodes, reportFailure } from './exit.ts'
 
 const texts: Readonly<Record<RenewalAnswer, string>> = {
   asked: 'renewal asked for; `status` shows what came of it',

@@ -25,13 +25,12 @@ import { type RotationVault, readVaultState, rotationRights } from '../operator/
 import { parseNodeNames } from '../operator/etcd/nodes.ts'
 import { openVaultAdmin } from '../operator/vault-setup/admin.ts'
 import { explainDenial } from '../operator/vault-setup/rights.ts'
-import { exitCodes } from './exit-codes.ts'
-import { reportFailure } from './failure.ts'
-import { maxNodesFileBytes, readNodesText, refuseUnanswered } from './node-options.ts'
+import { exitCodes, reportFailure } from './exit.ts'
+import { maxNodesFileBytes, readNodesText } from './options.ts'
 import { isInStep, type PlanTarget, type PlanView, planOrApply } from './plan-command.ts'
 import type { RotateCaOptions } from './rotate-ca-options.ts'
 import { statusJson, statusText } from './rotate-ca-output.ts'
-import { painter } from './terminal.ts'
+import { painter, refuseUnasked } from './terminal.ts'
 
 export interface Seen extends PlanView<Change> {
   readonly vault: VaultState
@@ -41,9 +40,7 @@ export interface Seen extends PlanView<Change> {
 
 export async function rotateCa(options: RotateCaOptions): Promise<number> {
   try {
-    if (options.action === 'apply') {
-      refuseUnanswered('rotate-ca apply', options)
-    }
+    if (options.action === 'apply') refuseUnasked('rotate-ca apply', options)
     const config = parseSetupVaultConfig(withVaultTools(process.env))
     const nodes = await readNodes(options)
     const readAgents = await agentsOf(options)

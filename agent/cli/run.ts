@@ -6,7 +6,7 @@ import { disableJit, keepWasmSmall, prepareConnection } from '../core/v8-tuning.
 import { version } from '../core/version.ts'
 import { createEventHub, type Listener } from '../sidecar/observe/events.ts'
 import { createAgent } from '../sidecar/sidecar.ts'
-import { exitCodes } from './exit-codes.ts'
+import { exitCodes } from './exit.ts'
 
 /** Health and metrics are there within a second, even if Vault does not answer. */
 const backgroundAfterMs = 500

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { exitCodes } from '../../../agent/cli/exit-codes.ts'
+import { exitCodes } from '../../../agent/cli/exit.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 
 const root = join(import.meta.dirname, '../../..')
@@ -32,6 +32,7 @@ describe('help and version need no configuration', () => {
     [['run', '--help'], /^Usage: calico-vault-agent run /],
     [['init', '--help'], /^Usage: calico-vault-agent init /],
     [['init', '--wait', 'nonsense', '-h'], /^Usage: calico-vault-agent init /],
+    [['provision', 'plan', '--nodes', 'a,,b', '--naming', 'x', '--help'], /^Usage: calico-vault-agent provision plan /],
     [['started', '--help'], /^Usage: calico-vault-agent started /],
     [['help', 'provision'], /^Usage: calico-vault-agent provision /],
   ])('%j', async (args, text) => {

@@ -1,7 +1,23 @@
-/** Owns how a command that failed ends: the message on standard error, and the exit code. */
+/** Owns how a command ends: its exit code, and if it failed, the message on standard error. */
 import { AgentError, ConfigError } from '../core/errors.ts'
 import { reasons } from '../core/reason-catalog.ts'
-import { exitCodes } from './exit-codes.ts'
+
+/**
+ * Those of sysexits(3), which service managers and people know. `differences` is that of `plan --detailed-exitcode`, `warnings`
+ * doctor's, `declined` that of an apply that was answered with no.
+ */
+export const exitCodes = {
+  ok: 0,
+  warnings: 1,
+  declined: 1,
+  differences: 2,
+  usage: 64,
+  unavailable: 69,
+  bug: 70,
+  config: 78,
+  /** 128 and SIGPIPE, as shells count. */
+  closedPipe: 141,
+} as const
 
 /** Wrong arguments: the message, and status 64. */
 export class UsageError extends Error {}
