@@ -1,6 +1,7 @@
-/** Owns how a command ends: its exit code, and if it failed, the message on standard error. */
+/** Owns how a command ends: by a signal, with which exit code, and if it failed, with which message on standard error. */
 import { AgentError, ConfigError } from '../core/errors.ts'
 import { reasons } from '../core/reason-catalog.ts'
+import type { Listener } from '../sidecar/observe/events.ts'
 
 /**
  * Those of sysexits(3), which service managers and people know. `differences` is that of `plan --detailed-exitcode`, `warnings`
@@ -47,4 +48,16 @@ export function reportFailure(error: unknown, command?: string): number {
   }
   say(`this is a bug, please report it: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
   return exitCodes.bug
+}
+
+/** What SIGTERM and SIGINT abort. */
+export function stopBySignal(emit: Listener): AbortController {
+  const stop = new AbortController()
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => {
+      emit({ type: 'stopped', signal })
+      stop.abort()
+    })
+  }
+  return stop
 }

@@ -1,15 +1,19 @@
 /** Owns the command `status`: what is published and what the agent does about it, without any network but loopback. */
 import { hostname } from 'node:os'
 import { parseConfig } from '../config/config.ts'
-import { systemClock } from '../core/clock.ts'
+import { isoTime, systemClock } from '../core/clock.ts'
+import { formatDuration } from '../core/duration.ts'
+import { runbookOf } from '../core/reason.ts'
+import { type ReasonCode, reasons } from '../core/reason-catalog.ts'
+import type { Happening } from '../sidecar/observe/timeline.ts'
 import { statusJson } from '../sidecar/status/json.ts'
 import { askAgent } from '../sidecar/status/live.ts'
-import { nothingTold, readStatus, type Status } from '../sidecar/status/status.ts'
+import { type CaStatus, nothingTold, readStatus, type Status, type TargetStatus } from '../sidecar/status/status.ts'
+import { describeBudget, describeVault } from '../sidecar/status/words.ts'
 import { isHeld } from '../sidecar/store/directory-lock.ts'
 import type { StatusOptions } from './command-line.ts'
 import { exitCodes, reportFailure } from './exit.ts'
-import { statusText } from './status-output.ts'
-import { painter } from './terminal.ts'
+import { type Paint, painter } from './terminal.ts'
 
 const watchMs = 2000
 /** Cursor home, and everything below it cleared. */
@@ -61,4 +65,102 @@ function stopSignal(): AbortSignal {
 function exitCodeOf({ targets }: Status): number {
   const works = targets.every(({ state }) => state === 'good' || state === 'late')
   return works ? exitCodes.ok : exitCodes.unavailable
+}
+
+const colors = { good: '+', late: '!', expired: '-', unreadable: '-', missing: '-' } as const
+
+/** What a person wants to know first: whether it works, and whether it will go on. */
+function standing({ state, failure, hasAgent }: TargetStatus): [string, '+' | '!' | '-'] {
+  if (state !== 'good' && state !== 'late') return [state, colors[state]]
+  const isRenewing = state === 'good' && failure === undefined && hasAgent !== false
+  return isRenewing ? ['good', '+'] : ['good, but not renewing', '!']
+}
+
+/** Those of the timeline that are shown; `--output json` has all. */
+const shownHappenings = 5
+
+function statusText({ node, atMs, version, vault, vaultAddress, targets }: Status, paint: Paint): string {
+  const agent = version === undefined ? 'no agent answers: from disk alone' : `agent ${version}`
+  const seen = vault === undefined ? '' : `\n${describeVault(vault, vaultAddress, atMs)}`
+  const head = `${paint(node, 'bold')} at ${iso(atMs)} (${agent})${seen}`
+  return `${[head, ...targets.map((target) => targetText(target, atMs, paint))].join('\n\n')}\n`
+}
+
+function targetText(target: TargetStatus, nowMs: number, paint: Paint): string {
+  const { component, directory, problem, certificate, ca, budget, happenings } = target
+  const rows: [string, string][] = []
+  if (problem !== undefined) rows.push(['problem', problem])
+  if (target.hasAgent === false) rows.push(['agent', 'none runs for this directory: nothing renews what is in it'])
+  if (certificate !== undefined) {
+    const { commonName, serialNumber, chain, notBeforeMs, notAfterMs, renewAtMs } = certificate
+    rows.push(
+      ['name', commonName],
+      ['chain', [commonName, ...chain].join(' < ')],
+      ['serial', serialNumber.toLowerCase()],
+      ['age', `${formatDuration(nowMs - notBeforeMs)}, since ${iso(notBeforeMs)}`],
+      [
+        'runway',
+        notAfterMs > nowMs
+          ? `${formatDuration(notAfterMs - nowMs)}, until ${iso(notAfterMs)}`
+          : `expired at ${iso(notAfterMs)}`,
+      ],
+      [
+        'renewal',
+        renewAtMs > nowMs
+          ? `in ${formatDuration(renewAtMs - nowMs)}, at ${iso(renewAtMs)}`
+          : `due since ${iso(renewAtMs)}`,
+      ],
+    )
+  }
+  for (const [index, each] of ca.entries()) {
+    rows.push([index === 0 ? 'CA set' : '', `${each.name}, until ${iso(each.notAfterMs)}${useOf(each)}`])
+  }
+  if (budget !== undefined) rows.push(['budget', `${describeBudget(budget)} in the last hour`])
+  rows.push(...troubleRows(target))
+  for (const [index, each] of happenings.slice(0, shownHappenings).entries()) {
+    rows.push([index === 0 ? 'happened' : '', happeningText(each)])
+  }
+  const lines = rows.map(([name, text]) => `  ${name.padEnd(9)} ${text}`)
+  const [text, color] = standing(target)
+  return [`${paint(text.padEnd(8), color)} ${paint(component, 'bold')}  ${directory}`, ...lines].join('\n')
+}
+
+function useOf({ isInUse, verifiesEtcd }: CaStatus): string {
+  if (verifiesEtcd) return ', used to verify etcd'
+  return isInUse ? '' : ', not in use'
+}
+
+function troubleRows({ failure, unproven, notTold }: TargetStatus): [string, string][] {
+  return [
+    ...(failure === undefined ? [] : explained('failure', failure, `, ${iso(failure.atMs)}`)),
+    ...(unproven === undefined ? [] : explained('etcd', unproven)),
+    ...(notTold === undefined ? [] : explained('consumers', notTold)),
+  ]
+}
+
+function explained(
+  name: string,
+  { reason, detail }: { readonly reason: ReasonCode; readonly detail: string },
+  rest = '',
+): [string, string][] {
+  const { summary, advice } = reasons[reason]
+  return [
+    [name, `${summary} (${reason})${rest}`],
+    ['', detail],
+    ['', `→ ${advice}`],
+    ['', `  ${runbookOf(reason)}`],
+  ]
+}
+
+function happeningText({ atMs, what, reason, times }: Happening): string {
+  return [
+    iso(atMs),
+    what,
+    ...(reason === undefined ? [] : [`(${reason})`]),
+    ...(times === undefined ? [] : [`${times} times`]),
+  ].join(' ')
+}
+
+function iso(ms: number): string {
+  return `${isoTime(ms).slice(0, 19)}Z`
 }
