@@ -1,8 +1,9 @@
 /** Owns the options that several commands have, and how the text behind an option is read. */
 import { text as readAll } from 'node:stream/consumers'
 import { type Command, Option } from 'commander'
+import { messageOf } from '../core/errors.ts'
 import { readSmallFile, systemFiles } from '../core/files.ts'
-import { checkNodeNames } from '../operator/etcd/nodes.ts'
+import { checkNodeNames, parseNodeNames } from '../operator/etcd/nodes.ts'
 import { UsageError } from './exit.ts'
 
 /** What the text behind a flag means. @throws UsageError that names the flag */
@@ -56,11 +57,29 @@ export const nodesFileOption: OptionRow = [
 ]
 
 /** A list of more nodes than Kubernetes can have is no list of nodes. */
-export const maxNodesFileBytes = 16 * 1024 * 1024
+const maxNodesFileBytes = 16 * 1024 * 1024
 
-/** What --nodes-file names. */
-export async function readNodesText(file: string): Promise<string> {
-  return file === '-' ? await readAll(process.stdin) : readSmallFile(systemFiles, file, maxNodesFileBytes)
+/** The nodes of --nodes and --nodes-file. What is wrong with the file becomes a problem. */
+export async function readNodes(
+  { nodes, nodesFile }: { readonly nodes: readonly string[]; readonly nodesFile: string | undefined },
+  problems: string[],
+): Promise<readonly string[]> {
+  if (nodesFile === undefined) return nodes
+  const problem = (text: string): unknown => problems.push(`--nodes-file: ${text}`)
+  try {
+    const inFile = parseNodeNames(
+      nodesFile === '-' ? await readAll(process.stdin) : readSmallFile(systemFiles, nodesFile, maxNodesFileBytes),
+    )
+    // A file that could not be written in time looks like this: with --prune it would take the users of all its nodes.
+    if (inFile.names.length === 0) problem(`${nodesFile} names no node`)
+    // Again with both: two names may collide only together.
+    const all = checkNodeNames([...nodes, ...inFile.names])
+    for (const each of all.problems) problem(each)
+    return all.names
+  } catch (error) {
+    problem(messageOf(error))
+    return []
+  }
 }
 
 export interface OutputOptions {
