@@ -4,7 +4,7 @@
  */
 import { setImmediate } from 'node:timers/promises'
 import { commandOf, parseCommandLine } from './command-line.ts'
-import { exitCodes, reportFailure, UsageError } from './exit.ts'
+import { exitCodes, reportFailure } from './exit.ts'
 import { endWithReader } from './terminal.ts'
 
 /** What only the agent's own bundle can do. */
@@ -45,6 +45,6 @@ async function runTask(argv: readonly string[]): Promise<number | AgentTask> {
         return task
     }
   } catch (error) {
-    return reportFailure(error, error instanceof UsageError ? commandOf(argv) || undefined : undefined)
+    return reportFailure(error, commandOf(argv))
   }
 }

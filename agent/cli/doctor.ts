@@ -15,7 +15,7 @@ import type { Finding, Status } from '../operator/doctor/check.ts'
 import { configuration, createChecks } from '../operator/doctor/checks.ts'
 import { examine, failedConfiguration } from '../operator/doctor/examine.ts'
 import type { DoctorOptions } from './command-line.ts'
-import { exitCodes, reportFailure } from './exit.ts'
+import { exitCodes } from './exit.ts'
 import { type Paint, painter } from './terminal.ts'
 
 /** An operator waits: what has not answered by then is as good as down. */
@@ -26,23 +26,19 @@ const checkMs = 15_000
 const print = (text: string): boolean => process.stdout.write(text)
 
 export async function doctor(options: DoctorOptions): Promise<number> {
-  try {
-    // grpc-js names the TLS server by its address; Node says on standard error that RFC 6066 has no addresses there.
-    process.noDeprecation = true
-    const paint = painter(process.stdout.isTTY, process.env)
-    const show = (finding: Finding): void => {
-      if (options.output === 'text') print(`${findingText(finding, paint)}\n`)
-    }
-    const findings = await findAll(options, show)
-    print(
-      options.output === 'json'
-        ? `${JSON.stringify(findingsJson(findings), null, 2)}\n`
-        : `\n${summaryText(findings, paint)}\n`,
-    )
-    return exitCodeOf(findings)
-  } catch (error) {
-    return reportFailure(error)
+  // grpc-js names the TLS server by its address; Node says on standard error that RFC 6066 has no addresses there.
+  process.noDeprecation = true
+  const paint = painter(process.stdout.isTTY, process.env)
+  const show = (finding: Finding): void => {
+    if (options.output === 'text') print(`${findingText(finding, paint)}\n`)
   }
+  const findings = await findAll(options, show)
+  print(
+    options.output === 'json'
+      ? `${JSON.stringify(findingsJson(findings), null, 2)}\n`
+      : `\n${summaryText(findings, paint)}\n`,
+  )
+  return exitCodeOf(findings)
 }
 
 async function findAll(

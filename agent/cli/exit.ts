@@ -24,10 +24,10 @@ export const exitCodes = {
 export class UsageError extends Error {}
 
 /**
- * Each bundle has its own copy of the classes, so each reports what was thrown in it.
+ * For whoever calls a command. It is in each bundle of its own, and knows the classes of errors of that bundle.
  * @param command whose help explains a wrong argument
  */
-export function reportFailure(error: unknown, command?: string): number {
+export function reportFailure(error: unknown, command = ''): number {
   const say = (text: string): boolean => process.stderr.write(`calico-vault-agent: ${text}\n`)
   if (error instanceof ConfigError) {
     const { problems } = error
@@ -37,7 +37,7 @@ export function reportFailure(error: unknown, command?: string): number {
     return exitCodes.config
   }
   if (error instanceof UsageError) {
-    say(`${error.message}; see calico-vault-agent ${command === undefined ? '' : `${command} `}--help`)
+    say(`${error.message}; see ${['calico-vault-agent', command, '--help'].filter(Boolean).join(' ')}`)
     return exitCodes.usage
   }
   if (error instanceof AgentError) {

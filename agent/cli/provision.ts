@@ -13,30 +13,26 @@ import { type DesiredState, desiredState } from '../operator/etcd/desired.ts'
 import { parseProfiles } from '../operator/etcd/profile-file.ts'
 import { builtInProfiles, type Profile } from '../operator/etcd/profile-table.ts'
 import { etcdctlScript } from '../operator/etcd/script.ts'
-import { exitCodes, reportFailure } from './exit.ts'
+import { exitCodes } from './exit.ts'
 import { readNodes } from './options.ts'
 import { onEtcd } from './provision-etcd.ts'
 import { checkComponents, checkNodes, type ProvisionOptions } from './provision-options.ts'
 import { refuseUnasked } from './terminal.ts'
 
 export async function provision(options: ProvisionOptions): Promise<number> {
-  try {
-    // grpc-js names the TLS server by its address; Node says on standard error that RFC 6066 has no addresses there.
-    process.noDeprecation = true
-    if (options.action === 'apply') refuseUnasked('provision apply', options)
-    if (options.action === 'export') return await exportScript(options)
-    if (options.action === 'watch') {
-      // Agent, metrics and HTTP: only for what stays.
-      const { watch } = await import('./provision-watch.ts')
-      return await watch(options, readProfiles(options, []))
-    }
-    const config = parseProvisionConfig(withEtcdctl({ ...process.env, ...options.connection }))
-    const pools = options.defaults ? parseWantedPools(process.env) : undefined
-    const desired = await readDesired(options, config.versions)
-    return await onEtcd({ action: options.action, config, desired, options, pools })
-  } catch (error) {
-    return reportFailure(error, `provision ${options.action}`)
+  // grpc-js names the TLS server by its address; Node says on standard error that RFC 6066 has no addresses there.
+  process.noDeprecation = true
+  if (options.action === 'apply') refuseUnasked('provision apply', options)
+  if (options.action === 'export') return await exportScript(options)
+  if (options.action === 'watch') {
+    // Agent, metrics and HTTP: only for what stays.
+    const { watch } = await import('./provision-watch.ts')
+    return await watch(options, readProfiles(options, []))
   }
+  const config = parseProvisionConfig(withEtcdctl({ ...process.env, ...options.connection }))
+  const pools = options.defaults ? parseWantedPools(process.env) : undefined
+  const desired = await readDesired(options, config.versions)
+  return await onEtcd({ action: options.action, config, desired, options, pools })
 }
 
 async function exportScript(options: ProvisionOptions): Promise<number> {

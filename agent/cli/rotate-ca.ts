@@ -24,7 +24,7 @@ import {
 import { type RotationVault, readVaultState, rotationRights } from '../operator/ca-rotation/vault-state.ts'
 import { openVaultAdmin } from '../operator/vault-setup/admin.ts'
 import { explainDenial } from '../operator/vault-setup/rights.ts'
-import { exitCodes, reportFailure } from './exit.ts'
+import { exitCodes } from './exit.ts'
 import { readNodes } from './options.ts'
 import { isInStep, type PlanTarget, type PlanView, planOrApply } from './plan-command.ts'
 import type { RotateCaOptions } from './rotate-ca-options.ts'
@@ -38,28 +38,19 @@ export interface Seen extends PlanView<Change> {
 }
 
 export async function rotateCa(options: RotateCaOptions): Promise<number> {
+  if (options.action === 'apply') refuseUnasked('rotate-ca apply', options)
+  const config = parseSetupVaultConfig(withVaultTools(process.env))
+  const problems: string[] = []
+  const nodes = await readNodes(options, problems)
+  if (problems.length > 0) throw new ConfigError(problems)
+  const readAgents = agentsOf(options)
+  const api = openVaultAdmin(config)
   try {
-    if (options.action === 'apply') refuseUnasked('rotate-ca apply', options)
-    const config = parseSetupVaultConfig(withVaultTools(process.env))
-    const problems: string[] = []
-    const nodes = await readNodes(options, problems)
-    if (problems.length > 0) throw new ConfigError(problems)
-    const readAgents = agentsOf(options)
-    const api = openVaultAdmin(config)
-    try {
-      return await onVault(api, { ...options, nodes }, readAgents)
-    } catch (error) {
-      throw await explainDenial(
-        error,
-        api,
-        rotationRights(options.mount, options.root !== undefined),
-        'rotation-denied',
-      )
-    } finally {
-      api.close()
-    }
+    return await onVault(api, { ...options, nodes }, readAgents)
   } catch (error) {
-    return reportFailure(error, `rotate-ca ${options.action}`)
+    throw await explainDenial(error, api, rotationRights(options.mount, options.root !== undefined), 'rotation-denied')
+  } finally {
+    api.close()
   }
 }
 

@@ -12,7 +12,7 @@ import { type CaStatus, nothingTold, readStatus, type Status, type TargetStatus 
 import { describeBudget, describeVault } from '../sidecar/status/words.ts'
 import { isHeld } from '../sidecar/store/directory-lock.ts'
 import type { StatusOptions } from './command-line.ts'
-import { exitCodes, reportFailure } from './exit.ts'
+import { exitCodes } from './exit.ts'
 import { type Paint, painter } from './terminal.ts'
 
 const watchMs = 2000
@@ -20,27 +20,23 @@ const watchMs = 2000
 const clearScreen = '\u001b[H\u001b[J'
 
 export async function status({ watch, output }: StatusOptions): Promise<number> {
-  try {
-    const config = parseConfig(process.env, hostname())
-    const read = async (): Promise<Status> => {
-      const told = await askAgent(config)
-      const now = readStatus(config, told ?? nothingTold, systemClock.now())
-      return told === undefined ? await withAgents(now) : now
-    }
-    const paint = painter(process.stdout.isTTY, process.env)
-    const isScreen = watch && output === 'text' && process.stdout.isTTY
-    const stop = stopSignal()
-    for (;;) {
-      const now = await read()
-      if (stop.aborted) return exitCodes.ok
-      const text = output === 'json' ? jsonText(now, watch) : statusText(now, paint)
-      process.stdout.write(isScreen ? clearScreen + text : text)
-      if (!watch) return exitCodeOf(now)
-      await systemClock.sleep(watchMs, stop)
-      if (stop.aborted) return exitCodes.ok
-    }
-  } catch (error) {
-    return reportFailure(error)
+  const config = parseConfig(process.env, hostname())
+  const read = async (): Promise<Status> => {
+    const told = await askAgent(config)
+    const now = readStatus(config, told ?? nothingTold, systemClock.now())
+    return told === undefined ? await withAgents(now) : now
+  }
+  const paint = painter(process.stdout.isTTY, process.env)
+  const isScreen = watch && output === 'text' && process.stdout.isTTY
+  const stop = stopSignal()
+  for (;;) {
+    const now = await read()
+    if (stop.aborted) return exitCodes.ok
+    const text = output === 'json' ? jsonText(now, watch) : statusText(now, paint)
+    process.stdout.write(isScreen ? clearScreen + text : text)
+    if (!watch) return exitCodeOf(now)
+    await systemClock.sleep(watchMs, stop)
+    if (stop.aborted) return exitCodes.ok
   }
 }
 
