@@ -7,12 +7,11 @@ import { withVaultTools, withVaultToolsForAgent } from '../config/tool-variables
 import { systemClock } from '../core/clock.ts'
 import { ConfigError } from '../core/errors.ts'
 import { doctorPageOf, runbookOf } from '../core/reason.ts'
-import { reasons } from '../core/reason-catalog.ts'
 import { Secret } from '../core/secret.ts'
 import { plural } from '../core/text.ts'
 import { type AccessOptions, openAccess } from '../operator/doctor/access.ts'
-import type { Finding, Status } from '../operator/doctor/check.ts'
-import { configuration, createChecks } from '../operator/doctor/checks.ts'
+import { adviceOf, type Finding, type Status } from '../operator/doctor/check.ts'
+import { createChecks } from '../operator/doctor/checks.ts'
 import { examine, failedConfiguration } from '../operator/doctor/examine.ts'
 import type { DoctorOptions } from './command-line.ts'
 import { exitCodes } from './exit.ts'
@@ -51,7 +50,7 @@ async function findAll(
     read = readConfig(withVaultToolsForAgent({ ...process.env, ...connection }))
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    const findings = failedConfiguration(configuration, checks, error.problems)
+    const findings = failedConfiguration(checks, error.problems)
     for (const finding of findings) found(finding)
     return findings
   }
@@ -105,10 +104,11 @@ function findingText(finding: Finding, paint: Paint): string {
 }
 
 /** What to do, and where it is told at length: the runbook for a reason, or the page of the checks. */
-function help({ status, advice, code, check }: Finding): { advice: string | undefined; see: string | undefined } {
-  if (status === 'ok' || status === 'skipped') return { advice, see: undefined }
+function help(finding: Finding): { advice: string | undefined; see: string | undefined } {
+  const { status, code, check } = finding
+  const isGood = status === 'ok' || status === 'skipped'
   const see = code === undefined ? doctorPageOf(check) : runbookOf(code)
-  return { advice: advice ?? (code === undefined ? undefined : reasons[code].advice), see }
+  return { advice: adviceOf(finding), see: isGood ? undefined : see }
 }
 
 export function summaryText(findings: readonly Finding[], paint: Paint): string {

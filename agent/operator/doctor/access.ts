@@ -21,10 +21,10 @@ import { commonNameOf } from '../../sidecar/source/common-name.ts'
 import { readEtcdCa } from '../../sidecar/source/etcd-ca.ts'
 import { openSource } from '../../sidecar/source/open.ts'
 import { openSecretDir } from '../../sidecar/store/secret-dir.ts'
+import { createVaultCalls, type VaultCalls } from '../../vault/client.ts'
 import type { Session } from '../../vault/session.ts'
 import { createSkewMeter, type SkewMeter } from '../../vault/skew.ts'
 import type { Transport } from '../../vault/transport.ts'
-import { memoize, memoizeFor } from './memoize.ts'
 
 export interface AccessOptions {
   readonly config: Config
@@ -44,6 +44,8 @@ export interface VaultAccess {
   readonly auth: Auth
   readonly session: Session
   readonly transport: Transport
+  /** In the namespace. */
+  readonly calls: VaultCalls
 }
 
 export interface Access extends AccessOptions {
@@ -54,7 +56,6 @@ export interface Access extends AccessOptions {
   readonly now: () => number
   /** What the agent's parts have told so far. */
   readonly events: readonly AgentEvent[]
-  readonly commonName: (target: Target) => string
   readonly etcdCa: () => readonly X509Certificate[]
   readonly issuers: () => Promise<readonly X509Certificate[]>
   /** A certificate as the agent would get it for the target, signed for this look alone or read from the source; never kept. */
@@ -113,12 +114,11 @@ export function openAccess(options: AccessOptions): Access {
     vault: () => {
       const { vault: address, auth } = config
       if (vault === undefined || address === undefined || auth === undefined) throw new Error('there is no Vault here')
-      return { ...vault, address, auth }
+      return { ...vault, address, auth, calls: createVaultCalls(vault.transport, address.namespace) }
     },
     skew,
     now: skew.now,
     events,
-    commonName: (target) => commonNameOf(config, target),
     gateContext,
     etcdCa,
     issuers: memoize(async () => (await source.poll(wanted(config.targets[0] as Target))).issuers ?? []),
@@ -146,11 +146,37 @@ export function openAccess(options: AccessOptions): Access {
 }
 
 /** Undefined for an expected failure: the check that it is about tells of it. */
-async function unlessFailed<Result>(effect: () => Result | Promise<Result>): Promise<Result | undefined> {
+export async function unlessFailed<Result>(effect: () => Result | Promise<Result>): Promise<Result | undefined> {
   try {
     return await effect()
   } catch (error) {
     if (error instanceof AgentError) return undefined
     throw error
+  }
+}
+
+/** An effect that happens once however often it is asked for, and fails alike each time. */
+export function memoize<Result>(effect: () => Result): () => Result {
+  const get = memoizeFor(effect)
+  return () => get(undefined)
+}
+
+/** Once for each argument. What is thrown is kept like what is answered. */
+export function memoizeFor<Argument, Result>(effect: (argument: Argument) => Result): (argument: Argument) => Result {
+  const outcomes = new Map<Argument, () => Result>()
+  const attempt = (argument: Argument): (() => Result) => {
+    try {
+      const result = effect(argument)
+      return () => result
+    } catch (error) {
+      return () => {
+        throw error
+      }
+    }
+  }
+  return (argument) => {
+    const outcome = outcomes.get(argument) ?? attempt(argument)
+    outcomes.set(argument, outcome)
+    return outcome()
   }
 }

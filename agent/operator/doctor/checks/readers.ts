@@ -42,7 +42,9 @@ export function podGroups({ mode, gid }: Pick<Stats, 'mode' | 'gid'>, ours: read
   return (mode & 0o2000) !== 0 && ours.includes(gid) ? [gid] : []
 }
 
-interface Place extends Pick<Stats, 'mode' | 'uid' | 'gid'> {
+type Owned = Pick<Stats, 'mode' | 'uid' | 'gid'>
+
+interface Place extends Owned {
   readonly path: string
   /** What must be allowed: 4 read, 1 search. */
   readonly bits: number
@@ -55,13 +57,9 @@ function placesOf({ directory: path }: Target, { files }: Config): Place[] {
   const inherited = (own.mode & 0o2000) === 0 ? undefined : own.gid
   const { uid = process.geteuid?.() ?? 0, gid = inherited ?? process.getegid?.() ?? 0 } = files
   const asWritten = (name: string) => ({ uid, gid, mode: name === fileNames.ca ? 0o444 : files.mode })
-  const placeOf = (place: string, bits: number, stat: Pick<Stats, 'mode' | 'uid' | 'gid'>): Place => ({
-    path: place,
-    bits,
-    mode: stat.mode,
-    uid: stat.uid,
-    gid: stat.gid,
-  })
+  const placeOf = (place: string, bits: number, stat: Owned): Place => {
+    return { path: place, bits, mode: stat.mode, uid: stat.uid, gid: stat.gid }
+  }
   return [
     placeOf(path, 1, own),
     ...Object.values(fileNames).map((name) => {

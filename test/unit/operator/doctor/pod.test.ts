@@ -1,7 +1,7 @@
 /** What a pod's security context decides: who reads by fsGroup, and what SELinux refuses. */
 import { expect, it } from 'vitest'
 import { AgentError } from '../../../../agent/core/errors.ts'
-import { judgeHostDirectories } from '../../../../agent/operator/doctor/checks/host-directories.ts'
+import { judgeHostDirectories } from '../../../../agent/operator/doctor/checks/directory.ts'
 import { judgeReader, podGroups } from '../../../../agent/operator/doctor/checks/readers.ts'
 
 it.each([
