@@ -12,7 +12,7 @@ import {
 } from './connection-options.ts'
 import { UsageError } from './exit.ts'
 import { commandHelp, type HelpName, variablesHelp } from './help.ts'
-import { addOptions, type OptionRow, type OutputOptions, outputOption } from './options.ts'
+import { addOptions, type OutputOptions, outputOption } from './options.ts'
 import { addProvision, type ProvisionOptions } from './provision-options.ts'
 import { addRotateCa, type RotateCaOptions } from './rotate-ca-options.ts'
 import { addSetupVault, type SetupVaultOptions } from './setup-vault-options.ts'
@@ -52,15 +52,10 @@ export function parseCommandLine(argv: readonly string[]): Task {
   if (argv[0] === 'complete') return { command: 'print', text: complete(argv.slice(argv[1] === '--' ? 2 : 1)) }
   const tasks: Task[] = []
   let text = ''
-  const program = createProgram((task) => tasks.push(task))
-  forEachCommand(program, (command) => {
-    command.configureOutput({
-      writeOut: (part) => void (text += part),
-      writeErr: () => {},
-      getOutHelpWidth: () => columns,
-    })
-    command.exitOverride().showHelpAfterError(false)
-  })
+  const program = createProgram(
+    (task) => tasks.push(task),
+    (part) => (text += part),
+  )
   try {
     program.parse(helpFirst(argv), { from: 'user' })
   } catch (error) {
@@ -114,15 +109,9 @@ function messageOf({ code, message }: CommanderError, argv: readonly string[]): 
   return words.length === 0 ? 'a command is missing' : `${words.join(' ')} needs one of ${actions}`
 }
 
-function forEachCommand(command: Command, work: (command: Command) => void): void {
-  work(command)
-  for (const each of command.commands) forEachCommand(each, work)
-}
-
-export function createProgram(done: (task: Task) => void): Command {
-  const program = new Command(name)
+export function createProgram(done: (task: Task) => void, print: (text: string) => void = () => {}): Command {
   const versionText = `${name} ${version} (node ${process.versions.node})`
-  program
+  const program = new Command(name)
     .description(
       'Gives every Calico component on every node its own short-lived etcd certificate, signed by Vault or OpenBao. Without a command: run.',
     )
@@ -130,6 +119,9 @@ export function createProgram(done: (task: Task) => void): Command {
     .helpOption('-h, --help', 'this text, or that of a command')
     .helpCommand('help [command]', 'the help of a command')
     .addHelpText('after', () => variablesHelp(columns))
+    // The commands below have both of it.
+    .configureOutput({ writeOut: print, writeErr: () => {}, getOutHelpWidth: () => columns })
+    .exitOverride()
   const add = (parent: Command, path: HelpName): Command => {
     const { summary, description = sentence(summary), after } = commandHelp[path]
     const command = parent.command(path.split(' ').at(-1) ?? path)
@@ -138,14 +130,20 @@ export function createProgram(done: (task: Task) => void): Command {
       .description(description)
       .addHelpText('after', after === '' ? '' : `\n${after}`)
   }
+  const addGroup = (path: HelpName): ((action: string) => Command) => {
+    const group = add(program, path)
+    return (action) => add(group, `${path} ${action}` as HelpName)
+  }
   add(program, 'run').action(() => done({ command: 'run' }))
-  const wait = (description: string): OptionRow => ['--wait <duration>', description, waitOf, '60s']
-  addOptions(add(program, 'init'), [wait('how long to try, such as 30s or 5m')]).action((given: { wait: number }) =>
-    done({ command: 'init', waitMs: given.wait }),
-  )
-  addOptions(add(program, 'started'), [
-    wait('how long to wait; as a startup probe, less than its timeoutSeconds'),
-  ]).action((given: { wait: number }) => done({ command: 'started', waitMs: given.wait }))
+  const waiting = {
+    init: 'how long to try, such as 30s or 5m',
+    started: 'how long to wait; as a startup probe, less than its timeoutSeconds',
+  } as const
+  for (const command of ['init', 'started'] as const) {
+    addOptions(add(program, command), [['--wait <duration>', waiting[command], waitOf, '60s']]).action(
+      ({ wait: waitMs }: { wait: number }) => done({ command, waitMs }),
+    )
+  }
   add(program, 'renew').action(() => done({ command: 'renew' }))
   add(program, 'status')
     .option('--watch', 'again every two seconds, until Ctrl-C', false)
@@ -160,21 +158,9 @@ export function createProgram(done: (task: Task) => void): Command {
   ]).action(({ sign, output, consumer, ...given }: GivenDoctor) =>
     done({ command: 'doctor', options: { signs: sign, output, consumer, connection: readConnection(given) } }),
   )
-  const provision = add(program, 'provision')
-  addProvision(
-    (action) => add(provision, `provision ${action}`),
-    (options) => done({ command: 'provision', options }),
-  )
-  const setup = add(program, 'setup-vault')
-  addSetupVault(
-    (action) => add(setup, `setup-vault ${action}`),
-    (options) => done({ command: 'setup-vault', options }),
-  )
-  const rotation = add(program, 'rotate-ca')
-  addRotateCa(
-    (action) => add(rotation, `rotate-ca ${action}`),
-    (options) => done({ command: 'rotate-ca', options }),
-  )
+  addProvision(addGroup('provision'), (options) => done({ command: 'provision', options }))
+  addSetupVault(addGroup('setup-vault'), (options) => done({ command: 'setup-vault', options }))
+  addRotateCa(addGroup('rotate-ca'), (options) => done({ command: 'rotate-ca', options }))
   program
     .command('completion')
     .summary('completion of commands and options, for a shell')
