@@ -11,7 +11,7 @@ import {
   vaultOptions,
 } from './connection-options.ts'
 import { UsageError } from './exit.ts'
-import { commandHelp, type HelpName, variablesHelp } from './help.ts'
+import { type CommandHelp, commandHelp, type HelpName, variablesHelp } from './help.ts'
 import { addOptions, type OutputOptions, outputOption } from './options.ts'
 import { addProvision, type ProvisionOptions } from './provision-options.ts'
 import { addRotateCa, type RotateCaOptions } from './rotate-ca-options.ts'
@@ -123,7 +123,7 @@ export function createProgram(done: (task: Task) => void, print: (text: string) 
     .configureOutput({ writeOut: print, writeErr: () => {}, getOutHelpWidth: () => columns })
     .exitOverride()
   const add = (parent: Command, path: HelpName): Command => {
-    const { summary, description = sentence(summary), after } = commandHelp[path]
+    const { summary, description = sentence(summary), after }: CommandHelp = commandHelp[path]
     const command = parent.command(path.split(' ').at(-1) ?? path)
     return command
       .summary(summary)

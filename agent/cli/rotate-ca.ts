@@ -4,34 +4,37 @@
  */
 import { withVaultTools } from '../config/tool-variables.ts'
 import { parseSetupVaultConfig } from '../config/vault.ts'
-import { systemClock } from '../core/clock.ts'
+import { isoTime, systemClock } from '../core/clock.ts'
 import { AgentError, ConfigError, messageOf } from '../core/errors.ts'
 import { readSmallFile, systemFiles } from '../core/files.ts'
 import { Secret } from '../core/secret.ts'
+import { oneLine } from '../core/text.ts'
 import { accountFor, askAgents, askPrometheus, type ReadAgents } from '../operator/ca-rotation/agents.ts'
 import { makeStep } from '../operator/ca-rotation/apply.ts'
 import { findStaleConsumers } from '../operator/ca-rotation/consumers.ts'
-import { wording } from '../operator/ca-rotation/describe.ts'
+import { nameOf, wording } from '../operator/ca-rotation/describe.ts'
 import { planRotation } from '../operator/ca-rotation/plan.ts'
 import {
   type AgentsState,
   type Change,
   type Intent,
+  type Issuer,
   type Rotation,
+  type Step,
   steps,
   type VaultState,
 } from '../operator/ca-rotation/state.ts'
 import { type RotationVault, readVaultState, rotationRights } from '../operator/ca-rotation/vault-state.ts'
 import { openVaultAdmin } from '../operator/vault-setup/admin.ts'
 import { explainDenial } from '../operator/vault-setup/rights.ts'
+import type { CaUse } from '../pki/ca-set.ts'
 import { exitCodes } from './exit.ts'
 import { readNodes } from './options.ts'
 import { isInStep, type PlanTarget, type PlanView, planOrApply } from './plan-command.ts'
 import type { RotateCaOptions } from './rotate-ca-options.ts'
-import { statusJson, statusText } from './rotate-ca-output.ts'
-import { painter, refuseUnasked } from './terminal.ts'
+import { type Paint, painter, refuseUnasked } from './terminal.ts'
 
-export interface Seen extends PlanView<Change> {
+interface Seen extends PlanView<Change> {
   readonly vault: VaultState
   readonly agents: AgentsState
   readonly rotation: Rotation
@@ -159,4 +162,53 @@ function readToken(file: string | undefined): Secret | undefined {
   } catch (error) {
     throw new ConfigError([`--prometheus-token-file: ${messageOf(error)}`])
   }
+}
+
+function statusText({ vault, agents, rotation }: Seen, paint: Paint, nowMs: number): string {
+  const { step, plan } = rotation
+  const order = Object.keys(steps) as Step[]
+  const at = order.indexOf(step)
+  const lines = order.map((each, index) => {
+    const mark = index < at || step === 'done' ? paint('done', '+') : index === at ? paint('now ', '!') : 'then'
+    return `  ${mark} ${each.padEnd(7)} ${steps[each]}`
+  })
+  const issuers = vault.issuers.map((issuer) => `  ${issuerText(issuer, vault)}`)
+  const told = agents.agents.flatMap(({ node, where, targets }) =>
+    targets.map(({ component, ca }) => {
+      const sets = ca.map((use) => useText(use, vault.issuers, nowMs)).join(', ')
+      return `  ${node ?? where} ${component}: ${sets === '' ? 'nothing is published' : sets}`
+    }),
+  )
+  const silent = [...agents.silent, ...agents.without].map(({ name, why }) => `  ${paint(name, '-')}: ${why}`)
+  return `${[
+    paint(`CA rotation in ${vault.mount}/`, 'bold'),
+    ...lines,
+    paint('Issuers', 'bold'),
+    ...issuers,
+    paint('Agents', 'bold'),
+    ...told,
+    ...silent,
+    ...(plan.waitsFor === undefined ? [] : [`${paint('Waits for', '!')} ${plan.waitsFor}.`]),
+    ...plan.refusals.map((text) => `${paint('Refused:', '-')} ${text}.`),
+    ...plan.notes.map((text) => `${paint('Note:', '!')} ${text}.`),
+  ].join('\n')}\n`
+}
+
+function issuerText(issuer: Issuer, { defaultId }: VaultState): string {
+  const signs = issuer.id === defaultId ? ', signs' : ''
+  const ends = isoTime(issuer.notAfterMs).slice(0, 10)
+  return `${nameOf(issuer)}  ${issuer.fingerprint}  ${oneLine(issuer.subject)}, until ${ends}${signs}`
+}
+
+function useText({ fingerprint, subject, inUseUntilMs }: CaUse, issuers: readonly Issuer[], nowMs: number): string {
+  const found = issuers.find((issuer) => issuer.fingerprint === fingerprint)
+  const name = found === undefined ? `${oneLine(subject)} (${fingerprint})` : nameOf(found)
+  return inUseUntilMs > nowMs ? `${name} until ${isoTime(inUseUntilMs)}` : name
+}
+
+function statusJson({ vault, agents, rotation: { step, plan } }: Seen): string {
+  const { refusals, notes, waitsFor = null } = plan
+  const restarts = findStaleConsumers(agents.agents)
+  const value = { step, stepIs: steps[step], waitsFor, refusals, notes, restarts, vault, agents }
+  return `${JSON.stringify(value, null, 2)}\n`
 }

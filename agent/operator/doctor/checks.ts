@@ -1,12 +1,11 @@
 /** Owns the table of all checks, in the order in which they are made: the machine itself, Vault, etcd. */
 import { type Check, ok } from './check.ts'
+import { createReaders, onPublish, type Reader } from './checks/consumers.ts'
 import { directory, hostDirectories, mount, published } from './checks/directory.ts'
 import { etcdKeys, etcdServer, etcdUser } from './checks/etcd.ts'
 import { credential, etcdCaFile, vaultFiles } from './checks/inputs.ts'
 import { login, permissions } from './checks/login.ts'
-import { onPublish } from './checks/on-publish.ts'
 import { caRotation, delivered, issuers, signing } from './checks/pki.ts'
-import { createReaders, type Reader } from './checks/readers.ts'
 import { clock, vaultName, vaultState, vaultTls } from './checks/vault.ts'
 
 /** Whoever comes so far has passed it: problems are told in examine.ts, as nothing else can then be looked at. */
