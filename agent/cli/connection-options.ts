@@ -3,7 +3,7 @@
  * and wins over it.
  */
 import { resolve } from 'node:path'
-import { withScheme } from '../config/etcd-endpoints.ts'
+import { withScheme } from '../config/etcd.ts'
 import { UsageError } from './exit.ts'
 import { filled, type OptionRow } from './options.ts'
 

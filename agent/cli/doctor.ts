@@ -1,9 +1,11 @@
 /** Owns the command `doctor`: looks at everything that the agent needs, changes nothing, says what is wrong and what to do. */
 import { hostname } from 'node:os'
-import { parseConfig } from '../config/config.ts'
-import { parseCalicoVersionVariable, parseEtcdEndpoints } from '../config/etcd.ts'
+import { readCalicoVersions } from '../config/calico-version.ts'
+import { readConfig } from '../config/config.ts'
+import { readEndpoints } from '../config/etcd.ts'
 import type { Environment } from '../config/reader.ts'
 import { withVaultTools, withVaultToolsForAgent } from '../config/tool-variables.ts'
+import { parseEnvironment } from '../config/unknown-variables.ts'
 import { systemClock } from '../core/clock.ts'
 import { ConfigError } from '../core/errors.ts'
 import { doctorPageOf, runbookOf } from '../core/reason.ts'
@@ -47,7 +49,7 @@ async function findAll(
   const checks = createChecks(consumer)
   let read: DoctorConfig
   try {
-    read = readConfig(withVaultToolsForAgent({ ...process.env, ...connection }))
+    read = parseDoctorConfig(withVaultToolsForAgent({ ...process.env, ...connection }))
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     const findings = failedConfiguration(checks, error.problems)
@@ -69,23 +71,12 @@ async function findAll(
 type DoctorConfig = Pick<AccessOptions, 'config' | 'endpoints' | 'versions'>
 
 /** The agent's configuration, and what only the checks of etcd ask for. @throws ConfigError with every problem */
-function readConfig(env: Environment): DoctorConfig {
-  // Readers that share a variable find the same problem in it.
-  const problems = new Set<string>()
-  const part = <Value>(read: () => Value): Value | undefined => {
-    try {
-      return read()
-    } catch (error) {
-      if (!(error instanceof ConfigError)) throw error
-      for (const problem of error.problems) problems.add(problem)
-      return undefined
-    }
-  }
-  const config = part(() => parseConfig(env, hostname()))
-  const endpoints = part(() => ((env['ETCD_ENDPOINTS'] ?? '').trim() === '' ? [] : parseEtcdEndpoints(env)))
-  const versions = part(() => parseCalicoVersionVariable(env))
-  if (config === undefined || endpoints === undefined || versions === undefined) throw new ConfigError([...problems])
-  return { config, endpoints, versions }
+function parseDoctorConfig(env: Environment): DoctorConfig {
+  return parseEnvironment(env, (reader) => ({
+    config: readConfig(reader, hostname()),
+    endpoints: reader.isSet('ETCD_ENDPOINTS') ? readEndpoints(reader) : [],
+    versions: readCalicoVersions(reader),
+  }))
 }
 
 const words: Readonly<Record<Status, string>> = { ok: 'ok', skipped: 'skipped', warning: 'WARNING', failure: 'FAILURE' }

@@ -3,7 +3,8 @@ import type { Command } from 'commander'
 import { parseDuration } from '../core/duration.ts'
 import type { Expected } from '../operator/ca-rotation/agents.ts'
 import type { NewRoot } from '../operator/ca-rotation/state.ts'
-import type { KeyType } from '../pki/key.ts'
+import { type KeyType, keyTypes } from '../pki/key.ts'
+import { type ConnectionSettings, type GivenConnection, readConnection, vaultOptions } from './connection-options.ts'
 import { UsageError } from './exit.ts'
 import {
   addOptions,
@@ -39,11 +40,13 @@ export interface RotateCaOptions extends PlanOptions, Expected {
   /** Undefined: as long as it takes. */
   readonly waitMs: number | undefined
   readonly pollMs: number
+  readonly connection: ConnectionSettings
 }
 
 /** As commander reads them: `mount` always, as it has a default. */
 type Given = Pick<RotateCaOptions, 'mount'> &
-  Partial<Omit<RotateCaOptions, 'action'>> & {
+  Partial<Omit<RotateCaOptions, 'action'>> &
+  GivenConnection & {
     readonly commonName?: string
     readonly ttl?: number
     readonly keyType?: KeyType
@@ -65,8 +68,6 @@ const notGiven = {
   count: 0,
   without: [],
 } as const
-
-const keyTypes = ['ec-p256', 'ec-p384', 'rsa-2048', 'rsa-4096', 'ed25519'] as const satisfies readonly KeyType[]
 
 export function addRotateCa(add: (action: Action) => Command, done: (options: RotateCaOptions) => void): void {
   for (const action of ['plan', 'apply', 'status'] as const) {
@@ -113,6 +114,7 @@ export function addRotateCa(add: (action: Action) => Command, done: (options: Ro
         ['--poll <duration>', 'how often to ask Vault and the agents meanwhile', durationFrom(100), '10s'],
       ])
     }
+    addOptions(command, vaultOptions)
     if (isPlanned) addPlanOptions(command, action)
     else addOptions(command, [outputOption()])
     command.action((given: Given) => done(readOptions(action, given)))
@@ -120,7 +122,10 @@ export function addRotateCa(add: (action: Action) => Command, done: (options: Ro
 }
 
 /** @throws UsageError for options that do not go together */
-function readOptions(action: Action, { commonName, ttl = 0, keyType, wait, poll, ...given }: Given): RotateCaOptions {
+function readOptions(
+  action: Action,
+  { commonName, ttl = 0, keyType = keyTypes[0], wait, poll = 10_000, ...given }: Given,
+): RotateCaOptions {
   const { issuer, agents, prometheus, nodes, nodesFile } = given
   if (action !== 'status' && issuer === undefined) throw new UsageError('rotate-ca needs --issuer')
   if ((agents === undefined) === (prometheus === undefined)) {
@@ -131,8 +136,15 @@ function readOptions(action: Action, { commonName, ttl = 0, keyType, wait, poll,
       '--prometheus needs --nodes, --nodes-file or --count: an agent that is down is not in its answer',
     )
   }
-  const root = commonName && { commonName, ttlSeconds: ttl / 1000, keyType: keyType ?? keyTypes[0] }
-  return { ...notGiven, ...given, action, root: root || undefined, waitMs: wait, pollMs: poll ?? 10_000 }
+  return {
+    ...notGiven,
+    ...given,
+    action,
+    root: commonName === undefined ? undefined : { commonName, ttlSeconds: ttl / 1000, keyType },
+    waitMs: wait,
+    pollMs: poll,
+    connection: readConnection(given),
+  }
 }
 
 function eachOf<Value>(read: Read<Value>): Read<Value[]> {

@@ -11,8 +11,8 @@ import { Secret } from '../core/secret.ts'
 import { oneLine } from '../core/text.ts'
 import { accountFor, askAgents, askPrometheus, type ReadAgents } from '../operator/ca-rotation/agents.ts'
 import { makeStep } from '../operator/ca-rotation/apply.ts'
-import { findStaleConsumers } from '../operator/ca-rotation/consumers.ts'
 import { nameOf, wording } from '../operator/ca-rotation/describe.ts'
+import { findStaleConsumers } from '../operator/ca-rotation/needs.ts'
 import { planRotation } from '../operator/ca-rotation/plan.ts'
 import {
   type AgentsState,
@@ -42,7 +42,7 @@ interface Seen extends PlanView<Change> {
 
 export async function rotateCa(options: RotateCaOptions): Promise<number> {
   if (options.action === 'apply') refuseUnasked('rotate-ca apply', options)
-  const config = parseSetupVaultConfig(withVaultTools(process.env))
+  const config = parseSetupVaultConfig(withVaultTools({ ...process.env, ...options.connection }))
   const problems: string[] = []
   const nodes = await readNodes(options, problems)
   if (problems.length > 0) throw new ConfigError(problems)

@@ -1,6 +1,6 @@
 /** Owns the options of `setup-vault`. */
 import type { Command } from 'commander'
-import { type ExportFormat, exportFormats } from '../operator/vault-setup/export.ts'
+import { type ExportFormat, exportFormats } from '../operator/vault-setup/setup.ts'
 import { type ConnectionSettings, type GivenConnection, readConnection, vaultOptions } from './connection-options.ts'
 import { addOptions, addPlanOptions, choice, filled, noPlanOptions, type PlanOptions } from './options.ts'
 

@@ -1,6 +1,6 @@
 /**
  * Certificates for when nothing better can be had: the node-local cache, which gets every bundle that is published, and the static
- * Secret. What comes from them passes the same gate as a new one; what does not is told, and is no failure.
+ * Secret. What comes from them must pass the same gate as a new one. If it does not, that is told and is no failure.
  */
 import type { Clock } from '../core/clock.ts'
 import { AgentError } from '../core/errors.ts'
@@ -64,7 +64,7 @@ export function createFallback({ component, state, bootstrap, clock, emit }: Fal
       tellUnusableCa({ component, emit }, bundle)
       return bundle
     } catch (error) {
-      // That there is no such directory (yet) is nothing to tell.
+      // A directory that is not there (yet) is nothing to tell of.
       if (!(error instanceof AgentError && error.code === 'directory-missing')) fail(error)
       return undefined
     }

@@ -104,11 +104,11 @@ async function replace(context: TargetContext, reason: ReasonCode): Promise<void
   const cached = await fallback.find('state', gateContext(context, []), [], admitTo(context), isNotDue)
   if (cached === undefined) return apply({ type: 'renewal-wanted', reason })
   await publish(context, cached, 'restored-from-state')
-  // What an operator has asked for is a new one.
+  // An operator who has asked for a renewal wants a new one.
   if (state().request?.reason !== 'renewal-requested') apply({ type: 'renewal-unwanted' })
 }
 
-/** What would replace nothing is asked about as a new one. */
+/** It would replace nothing, so etcd is asked about it as about a new one. */
 function admitTo(context: TargetContext): (bundle: Bundle) => Promise<void> {
   return (bundle) => askEtcd(context, bundle, 'certificate')
 }

@@ -141,7 +141,7 @@ export const unknownTarget: TargetState = {
   issued: undefined,
 }
 
-/** Of the state, what is told. */
+/** The part of the state that is told. */
 export function viewOf({ certificate, failure, verification, issued }: TargetState): TargetView {
   return {
     certificate,

@@ -1,41 +1,33 @@
 /** Owns the forms in which a setup leaves the program for review and for other tools. None of them needs Vault or the files. */
 import { defaultCommonName } from '../../config/naming.ts'
 import type { KeyType } from '../../pki/key.ts'
-import { policyText } from './policy.ts'
-import { resourcesOf, signPath } from './resources.ts'
+import { policyText, resourcesOf } from './resources.ts'
 import { neededRights, rightsPolicy } from './rights.ts'
-import { FileRef, loginsOf, ownerOf, type Setup } from './setup.ts'
+import { type ExportFormat, FileRef, loginsOf, type Setup } from './setup.ts'
 import { shellScript } from './shell.ts'
 import { terraformText } from './terraform.ts'
 
-export const exportFormats = ['shell', 'terraform', 'hcl', 'json', 'env', 'operator'] as const
-export type ExportFormat = (typeof exportFormats)[number]
-
-export function exportSetup(setup: Setup, format: ExportFormat, version: string): string {
-  switch (format) {
-    case 'shell':
-      return shellScript(setup, version)
-    case 'terraform':
-      return terraformText(setup, version)
-    case 'hcl':
-      return setup.components.map(({ name }) => policyText(ownerOf(setup), signPath(setup, name))).join('\n')
-    case 'json':
-      return requestsJson(setup)
-    case 'env':
-      return agentVariables(setup)
-    case 'operator':
-      return operatorPolicy(setup)
-  }
+const texts: Readonly<Record<ExportFormat, (setup: Setup, version: string) => string>> = {
+  shell: shellScript,
+  terraform: terraformText,
+  hcl: (setup) => setup.components.map(({ name }) => policyText(setup, name)).join('\n'),
+  json: requestsJson,
+  env: agentVariables,
+  operator: operatorPolicy,
 }
 
-/** What is written where; `<accessor>` is the auth mount's, `@name` the content of a file. */
+export function exportSetup(setup: Setup, format: ExportFormat, version: string): string {
+  return texts[format](setup, version)
+}
+
+/** What is written to each path; `<accessor>` is the auth mount's, `@name` the content of a file. */
 function requestsJson(setup: Setup): string {
   const requests = resourcesOf(setup).map(({ path, fields }) => ({ path, body: fields }))
   const replacer = (_: string, value: unknown): unknown => (value instanceof FileRef ? `@${value.name}` : value)
   return `${JSON.stringify(requests, replacer, 2)}\n`
 }
 
-/** For each login the variables of the agent that differ from its defaults; where Vault is, it must be told besides. */
+/** For each login, the variables of the agent that differ from its defaults. The address of Vault must be added. */
 function agentVariables(setup: Setup): string {
   const { auth, pki, cluster } = setup
   const sections = [...loginsOf(setup)].map(([component, served]) => {

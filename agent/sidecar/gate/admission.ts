@@ -1,6 +1,6 @@
 /** Owns the last step of the gate, if it is switched on: etcd is asked about a bundle, and the verdict carried out. */
 
-import type { EtcdProbeConfig } from '../../config/etcd-endpoints.ts'
+import type { EtcdProbeConfig } from '../../config/etcd.ts'
 import type { Clock } from '../../core/clock.ts'
 import { AgentError } from '../../core/errors.ts'
 import type { Bundle } from '../../pki/bundle.ts'

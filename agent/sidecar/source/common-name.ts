@@ -1,6 +1,6 @@
 /** Owns the common name that a target's certificate must have: its template, filled in. */
 import type { Config, Target } from '../../config/config.ts'
-import { renderTemplate, usesNodeUid } from '../../config/template.ts'
+import { renderTemplate, usesNodeUid } from '../../config/naming.ts'
 import { readNodeUid } from '../../vault/credentials.ts'
 
 /** @throws AgentError if the name depends on a credential that cannot be read */

@@ -1,7 +1,7 @@
 /** Owns which source a configuration names, and the way to Vault behind it, if there is one. */
 
 import type { Config } from '../../config/config.ts'
-import { usesNodeUid } from '../../config/template.ts'
+import { usesNodeUid } from '../../config/naming.ts'
 import type { Clock } from '../../core/clock.ts'
 import { firstFor } from '../../vault/addresses.ts'
 import { createVaultApi } from '../../vault/client.ts'

@@ -5,7 +5,7 @@
 import { accessSync, constants, existsSync, readFileSync, type Stats, statfsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Config } from '../../../config/config.ts'
-import { hostCopyName } from '../../../config/host-cni.ts'
+import { hostCopyName } from '../../../config/target.ts'
 import { formatDuration } from '../../../core/duration.ts'
 import { AgentError } from '../../../core/errors.ts'
 import { reasons } from '../../../core/reason-catalog.ts'

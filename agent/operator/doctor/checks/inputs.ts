@@ -6,8 +6,12 @@ import { isoTime } from '../../../core/clock.ts'
 import { formatDuration } from '../../../core/duration.ts'
 import { plural } from '../../../core/text.ts'
 import { parseCertificates, validityOf } from '../../../pki/certificate.ts'
-import { readLoginParameters, readStaticToken, readTokenClaims } from '../../../vault/credentials.ts'
-import type { ServiceAccountClaims } from '../../../vault/jwt.ts'
+import {
+  readLoginParameters,
+  readStaticToken,
+  readTokenClaims,
+  type ServiceAccountClaims,
+} from '../../../vault/credentials.ts'
 import { readTlsMaterial } from '../../../vault/tls-files.ts'
 import { type Check, failure, ok, type Verdict, warning } from '../check.ts'
 
