@@ -8,7 +8,14 @@ import { type ReasonCode, reasons } from '../core/reason-catalog.ts'
 import type { Happening } from '../sidecar/observe/timeline.ts'
 import { statusJson } from '../sidecar/status/json.ts'
 import { askAgent } from '../sidecar/status/live.ts'
-import { type CaStatus, nothingTold, readStatus, type Status, type TargetStatus } from '../sidecar/status/status.ts'
+import {
+  type CaStatus,
+  type CertificateStatus,
+  nothingTold,
+  readStatus,
+  type Status,
+  type TargetStatus,
+} from '../sidecar/status/status.ts'
 import { describeBudget, describeVault } from '../sidecar/status/words.ts'
 import { isHeld } from '../sidecar/store/directory-lock.ts'
 import type { StatusOptions } from './command-line.ts'
@@ -83,78 +90,59 @@ function statusText({ node, atMs, version, vault, vaultAddress, targets }: Statu
 }
 
 function targetText(target: TargetStatus, nowMs: number, paint: Paint): string {
-  const { component, directory, problem, certificate, ca, budget, happenings } = target
-  const rows: [string, string][] = []
+  const { component, directory, problem, hasAgent, certificate, ca, budget, failure, happenings } = target
+  const rows: Row[] = []
   if (problem !== undefined) rows.push(['problem', problem])
-  if (target.hasAgent === false) rows.push(['agent', 'none runs for this directory: nothing renews what is in it'])
-  if (certificate !== undefined) {
-    const { commonName, serialNumber, chain, notBeforeMs, notAfterMs, renewAtMs } = certificate
-    rows.push(
-      ['name', commonName],
-      ['chain', [commonName, ...chain].join(' < ')],
-      ['serial', serialNumber.toLowerCase()],
-      ['age', `${formatDuration(nowMs - notBeforeMs)}, since ${iso(notBeforeMs)}`],
-      [
-        'runway',
-        notAfterMs > nowMs
-          ? `${formatDuration(notAfterMs - nowMs)}, until ${iso(notAfterMs)}`
-          : `expired at ${iso(notAfterMs)}`,
-      ],
-      [
-        'renewal',
-        renewAtMs > nowMs
-          ? `in ${formatDuration(renewAtMs - nowMs)}, at ${iso(renewAtMs)}`
-          : `due since ${iso(renewAtMs)}`,
-      ],
-    )
-  }
-  for (const [index, each] of ca.entries()) {
-    rows.push([index === 0 ? 'CA set' : '', `${each.name}, until ${iso(each.notAfterMs)}${useOf(each)}`])
-  }
+  if (hasAgent === false) rows.push(['agent', 'none runs for this directory: nothing renews what is in it'])
+  if (certificate !== undefined) rows.push(...certificateRows(certificate, nowMs))
+  rows.push(...listed('CA set', ca.map(caText)))
   if (budget !== undefined) rows.push(['budget', `${describeBudget(budget)} in the last hour`])
-  rows.push(...troubleRows(target))
-  for (const [index, each] of happenings.slice(0, shownHappenings).entries()) {
-    rows.push([index === 0 ? 'happened' : '', happeningText(each)])
-  }
+  if (failure !== undefined) rows.push(...explained('failure', failure, `, ${iso(failure.atMs)}`))
+  if (target.unproven !== undefined) rows.push(...explained('etcd', target.unproven))
+  if (target.notTold !== undefined) rows.push(...explained('consumers', target.notTold))
+  rows.push(...listed('happened', happenings.slice(0, shownHappenings).map(happeningText)))
   const lines = rows.map(([name, text]) => `  ${name.padEnd(9)} ${text}`)
   const [text, color] = standing(target)
   return [`${paint(text.padEnd(8), color)} ${paint(component, 'bold')}  ${directory}`, ...lines].join('\n')
 }
 
-function useOf({ isInUse, verifiesEtcd }: CaStatus): string {
-  if (verifiesEtcd) return ', used to verify etcd'
-  return isInUse ? '' : ', not in use'
+type Row = [name: string, text: string]
+
+/** Several lines of one name. */
+function listed(name: string, texts: readonly string[]): Row[] {
+  return texts.map((text, index) => [index === 0 ? name : '', text])
 }
 
-function troubleRows({ failure, unproven, notTold }: TargetStatus): [string, string][] {
+function certificateRows(certificate: CertificateStatus, nowMs: number): Row[] {
+  const { commonName, serialNumber, chain, notBeforeMs, notAfterMs, renewAtMs } = certificate
+  const runway = notAfterMs > nowMs ? `${formatDuration(notAfterMs - nowMs)}, until` : 'expired at'
+  const renewal = renewAtMs > nowMs ? `in ${formatDuration(renewAtMs - nowMs)}, at` : 'due since'
   return [
-    ...(failure === undefined ? [] : explained('failure', failure, `, ${iso(failure.atMs)}`)),
-    ...(unproven === undefined ? [] : explained('etcd', unproven)),
-    ...(notTold === undefined ? [] : explained('consumers', notTold)),
+    ['name', commonName],
+    ['chain', [commonName, ...chain].join(' < ')],
+    ['serial', serialNumber.toLowerCase()],
+    ['age', `${formatDuration(nowMs - notBeforeMs)}, since ${iso(notBeforeMs)}`],
+    ['runway', `${runway} ${iso(notAfterMs)}`],
+    ['renewal', `${renewal} ${iso(renewAtMs)}`],
   ]
+}
+
+function caText({ name, notAfterMs, isInUse, verifiesEtcd }: CaStatus): string {
+  const use = verifiesEtcd ? ', used to verify etcd' : isInUse ? '' : ', not in use'
+  return `${name}, until ${iso(notAfterMs)}${use}`
 }
 
 function explained(
   name: string,
   { reason, detail }: { readonly reason: ReasonCode; readonly detail: string },
   rest = '',
-): [string, string][] {
+): Row[] {
   const { summary, advice } = reasons[reason]
-  return [
-    [name, `${summary} (${reason})${rest}`],
-    ['', detail],
-    ['', `→ ${advice}`],
-    ['', `  ${runbookOf(reason)}`],
-  ]
+  return listed(name, [`${summary} (${reason})${rest}`, detail, `→ ${advice}`, `  ${runbookOf(reason)}`])
 }
 
 function happeningText({ atMs, what, reason, times }: Happening): string {
-  return [
-    iso(atMs),
-    what,
-    ...(reason === undefined ? [] : [`(${reason})`]),
-    ...(times === undefined ? [] : [`${times} times`]),
-  ].join(' ')
+  return `${iso(atMs)} ${what}${reason === undefined ? '' : ` (${reason})`}${times === undefined ? '' : ` ${times} times`}`
 }
 
 function iso(ms: number): string {

@@ -52,20 +52,21 @@ export interface Finding extends Verdict {
   readonly target: string | undefined
 }
 
-export const ok = (saw: string): Verdict => ({ status: 'ok', saw })
-export const warning = (saw: string, advice: string, code?: ReasonCode): Verdict => ({
-  status: 'warning',
-  saw,
-  advice,
-  code,
-})
-export const failure = (saw: string, code: ReasonCode, advice?: string): Verdict => ({
-  status: 'failure',
-  saw,
-  advice,
-  code,
-})
-export const skipped = (saw: string): Verdict => ({ status: 'skipped', saw })
+export function ok(saw: string): Verdict {
+  return { status: 'ok', saw }
+}
+
+export function skipped(saw: string): Verdict {
+  return { status: 'skipped', saw }
+}
+
+export function warning(saw: string, advice: string, code?: ReasonCode): Verdict {
+  return { status: 'warning', saw, advice, code }
+}
+
+export function failure(saw: string, code: ReasonCode, advice?: string): Verdict {
+  return { status: 'failure', saw, advice, code }
+}
 
 /**
  * An expected failure as a finding; anything else is a bug and is thrown on.
