@@ -6,7 +6,7 @@ import type { X509Certificate } from 'node:crypto'
 import { AgentError } from '../core/errors.ts'
 import type { ReasonCode } from '../core/reason-catalog.ts'
 import { type Bundle, createBundle } from '../pki/bundle.ts'
-import { isSameCaSet, planCaSet } from '../pki/ca-set.ts'
+import { isSameCaSet, type LiveCertificate, planCaSet } from '../pki/ca-set.ts'
 import { gateContext, liveIn, type TargetContext } from './context.ts'
 import type { Admit } from './gate/admission.ts'
 import { requirePass } from './gate/gate.ts'
@@ -16,7 +16,7 @@ export type BundleParts = Omit<Bundle, 'text' | 'ca'> & { readonly issuers: read
 
 /** A new certificate. @throws AgentError with the reason why it may not be published */
 export async function acceptCertificate(context: TargetContext, parts: BundleParts): Promise<Bundle> {
-  return await accept(context, 'certificate', (etcdCa) => checked(context, parts, etcdCa, []))
+  return await accept(context, 'certificate', (etcdCa, live) => checked(context, parts, etcdCa, live))
 }
 
 /**
@@ -29,16 +29,16 @@ export async function acceptCaSet(
   bundle: Bundle,
   issuers: readonly X509Certificate[] = bundle.ca,
 ): Promise<Bundle> {
-  return await accept(context, 'ca-set', (etcdCa) =>
-    isSameCaSet(plannedCa(context, issuers, etcdCa), bundle.ca)
+  return await accept(context, 'ca-set', (etcdCa, live) =>
+    isSameCaSet(planCaSet(issuers, etcdCa, live, context.now()), bundle.ca)
       ? bundle
-      : checked(context, { ...bundle, issuers }, etcdCa, ['lifetime-too-short']),
+      : checked(context, { ...bundle, issuers }, etcdCa, live, ['lifetime-too-short']),
   )
 }
 
 /** Whether the CA set that is published is not the one that it should be. */
 export function needsCaSet(context: TargetContext, bundle: Bundle): boolean {
-  return !isSameCaSet(plannedCa(context, bundle.ca, readEtcdCa(context)), bundle.ca)
+  return !isSameCaSet(planCaSet(bundle.ca, readEtcdCa(context), liveIn(context), context.now()), bundle.ca)
 }
 
 /** Asks etcd; remembers whether it has accepted the bundle. @throws AgentError if it may not be published */
@@ -48,33 +48,27 @@ export async function askEtcd(context: TargetContext, bundle: Bundle, subject: P
     apply({ type: 'verified', verification: await admit(bundle, subject, state().published?.validity) })
 }
 
-function plannedCa(
-  context: TargetContext,
-  issuers: readonly X509Certificate[],
-  etcdCa: readonly X509Certificate[],
-): X509Certificate[] {
-  return planCaSet(issuers, etcdCa, liveIn(context), context.now())
-}
-
 function checked(
   context: TargetContext,
   { issuers, ...parts }: BundleParts,
   etcdCa: readonly X509Certificate[],
-  without: readonly ReasonCode[],
+  live: readonly LiveCertificate[],
+  without: readonly ReasonCode[] = [],
 ): Bundle {
-  const bundle = createBundle({ ...parts, ca: plannedCa(context, issuers, etcdCa) })
-  requirePass(bundle, gateContext(context, liveIn(context)), without)
+  const bundle = createBundle({ ...parts, ca: planCaSet(issuers, etcdCa, live, context.now()) })
+  requirePass(bundle, gateContext(context, live), without)
   return bundle
 }
 
 async function accept(
   context: TargetContext,
   subject: 'certificate' | 'ca-set',
-  withEtcdCa: (etcdCa: readonly X509Certificate[]) => Bundle,
+  plan: (etcdCa: readonly X509Certificate[], live: readonly LiveCertificate[]) => Bundle,
 ): Promise<Bundle> {
   const { admit, state, component, emit } = context
   const etcdCa = readEtcdCa(context)
-  const planned = withEtcdCa(etcdCa)
+  const live = liveIn(context)
+  const planned = plan(etcdCa, live)
   const replaced = state().published?.bundle
   if (admit === undefined || planned === replaced) return planned
   try {
@@ -82,7 +76,7 @@ async function accept(
     return planned
   } catch (error) {
     if (!(error instanceof AgentError) || error.code !== 'etcd-untrusted-server' || replaced === undefined) throw error
-    const joined = withEtcdCa([...etcdCa, ...replaced.ca])
+    const joined = plan([...etcdCa, ...replaced.ca], live)
     if (joined === replaced || isSameCaSet(joined.ca, planned.ca)) throw error
     await askEtcd(context, joined, subject)
     emit({ type: 'ca-refresh-failed', component, reason: error.code, detail: error.message })

@@ -76,7 +76,8 @@ function takeOver(context: TargetContext): Finding {
   const isOlder =
     published !== undefined && validityOf(found.leaf).notAfterMs < validityOf(published.bundle.leaf).notAfterMs
   if (isOlder) return { reason: 'files-changed', isLittered }
-  emit({ type: 'found', component, certificate: adopt(context, found, {}) })
+  const certificate = adopt(context, found, { writtenAtMs: directory.writtenAtMs(), isFallback: false })
+  emit({ type: 'found', component, certificate })
   return { reason, isLittered }
 }
 

@@ -24,16 +24,16 @@ const namePattern = /^\.\.\d{4}_\d{2}_\d{2}_\d{2}_\d{2}_\d{2}\.\w+$/
 
 export const isGeneration = (name: string): boolean => namePattern.test(name)
 
+export const generationsIn = (directory: Directory): string[] => directory.list().filter(isGeneration)
+
 const mostInOneMillisecond = 100
 
 /**
  * The generation before the published one, by name and so by time. What a crash left behind is newer than both, and only
  * counts if there is nothing else.
  */
-export function generationBefore(directory: Directory, published: string | undefined): string | undefined {
-  const others = listGenerations(directory)
-    .filter((name) => name !== published)
-    .toSorted()
+export function generationBefore(generations: readonly string[], published: string | undefined): string | undefined {
+  const others = generations.filter((name) => name !== published).toSorted()
   // After a clock that went back there is only one other: publishing keeps two.
   return others.findLast((name) => published !== undefined && name < published) ?? others.at(-1)
 }
@@ -79,15 +79,14 @@ export function removeGeneration(directory: Directory, name: string): AgentError
 /** @returns why one of them could not be removed */
 export function removeGenerationsBut(
   directory: Directory,
+  generations: readonly string[],
   keep: readonly (string | undefined)[],
 ): AgentError | undefined {
-  return listGenerations(directory)
+  return generations
     .filter((name) => !keep.includes(name))
     .map((name) => removeGeneration(directory, name))
     .find((problem) => problem !== undefined)
 }
-
-const listGenerations = (directory: Directory): string[] => directory.list().filter(isGeneration)
 
 function makeDirectory(directory: Directory, at: Date): string {
   const stamp = at.toISOString().replace(/[-:T]/g, '_').replace('Z', '')

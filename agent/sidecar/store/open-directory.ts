@@ -114,7 +114,7 @@ export function removeTree(directory: Directory, name: string, depth = 0): void 
 }
 
 /** The result, or undefined if the operation fails with one of these system errors. */
-function unlessCode<Result>(codes: readonly string[], operate: () => Result): Result | undefined {
+export function unlessCode<Result>(codes: readonly string[], operate: () => Result): Result | undefined {
   try {
     return operate()
   } catch (error) {

@@ -34,7 +34,7 @@ export function openStateDir(path: string): StateDir {
     current: () => directory.current(),
     publish(bundle, at) {
       prepare()
-      directory.publish(bundle, at)
+      return directory.publish(bundle, at)
     },
     record: {
       read: () => record.read(),
