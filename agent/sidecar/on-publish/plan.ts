@@ -2,7 +2,7 @@
 
 import type { OnPublishConfig } from '../../config/on-publish.ts'
 import type { ReasonCode } from '../../core/reason-catalog.ts'
-import type { Told } from '../store/told-record.ts'
+import type { Told } from '../store/records.ts'
 
 /** What stands in the directory of one target. */
 export interface Latest extends Told {

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path'
 import { AgentError, messageOf, systemCode } from '../../core/errors.ts'
-import { type Files, UnfitFileError } from '../../core/files.ts'
+import { type Files, isFileError } from '../../core/files.ts'
 import { type Directory, removeTree } from './open-directory.ts'
 
 export interface FileAttributes {
@@ -71,7 +71,7 @@ export function removeGeneration(directory: Directory, name: string): AgentError
     removeTree(directory, name)
     return undefined
   } catch (cause) {
-    if (systemCode(cause) === '' && !(cause instanceof UnfitFileError)) throw cause
+    if (!isFileError(cause)) throw cause
     return new AgentError('generation-stuck', `${join(directory.path, name)}: ${messageOf(cause)}`, { cause })
   }
 }

@@ -7,8 +7,15 @@
  */
 import { constants, type Stats } from 'node:fs'
 import { join } from 'node:path'
-import { systemCode } from '../../core/errors.ts'
-import { type Files, type FileText, readOpenFile, requireFile, UnfitFileError, withFile } from '../../core/files.ts'
+import {
+  type Files,
+  type FileText,
+  readOpenFile,
+  requireFile,
+  UnfitFileError,
+  unlessCode,
+  withFile,
+} from '../../core/files.ts'
 
 export interface Directory {
   /** For messages; what is done goes by the descriptor. */
@@ -111,14 +118,4 @@ export function removeTree(directory: Directory, name: string, depth = 0): void 
     for (const each of inner.list()) removeTree(inner, each, depth + 1)
   })
   directory.removeDirectory(name)
-}
-
-/** The result, or undefined if the operation fails with one of these system errors. */
-export function unlessCode<Result>(codes: readonly string[], operate: () => Result): Result | undefined {
-  try {
-    return operate()
-  } catch (error) {
-    if (codes.includes(systemCode(error))) return undefined
-    throw error
-  }
 }

@@ -5,11 +5,11 @@
 import type { Stats } from 'node:fs'
 import { join } from 'node:path'
 import { AgentError, messageOf, systemCode } from '../../core/errors.ts'
-import { kindOf, UnfitFileError } from '../../core/files.ts'
+import { kindOf, UnfitFileError, unlessCode } from '../../core/files.ts'
 import { Secret } from '../../core/secret.ts'
 import { type Bundle, parseBundle } from '../../pki/bundle.ts'
 import { generationBefore, generationsIn, isGeneration } from './generation.ts'
-import { type Directory, unlessCode } from './open-directory.ts'
+import type { Directory } from './open-directory.ts'
 
 export const fileNames = { ca: 'etcd-ca', certificate: 'etcd-cert', key: 'etcd-key' } as const
 export const names = Object.values(fileNames)

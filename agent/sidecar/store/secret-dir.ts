@@ -23,12 +23,11 @@
 import { constants, type Stats } from 'node:fs'
 import { join } from 'node:path'
 import { AgentError, messageOf } from '../../core/errors.ts'
-import { type Files, systemFiles, UnfitFileError } from '../../core/files.ts'
+import { type Files, systemFiles, translateFileErrors, UnfitFileError } from '../../core/files.ts'
 import { Secret } from '../../core/secret.ts'
 import type { Bundle, BundleText } from '../../pki/bundle.ts'
 import { parseCertificates, toPem } from '../../pki/certificate.ts'
 import { exportKey, parseKey } from '../../pki/key.ts'
-import { translateFileErrors } from './failure.ts'
 import {
   createGeneration,
   type FileAttributes,

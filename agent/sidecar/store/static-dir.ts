@@ -5,10 +5,9 @@
 import { readdirSync, readlinkSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { AgentError, messageOf, systemCode } from '../../core/errors.ts'
-import { readSmallFile, systemFiles, UnfitFileError } from '../../core/files.ts'
+import { readSmallFile, systemFiles, translateFileErrors, UnfitFileError } from '../../core/files.ts'
 import { Secret } from '../../core/secret.ts'
 import { type Bundle, parseBundle } from '../../pki/bundle.ts'
-import { translateFileErrors } from './failure.ts'
 import { dataLink, fileNames } from './published-layout.ts'
 import type { SecretDir } from './secret-dir.ts'
 

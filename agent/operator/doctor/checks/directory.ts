@@ -1,14 +1,15 @@
 /** Owns the checks of a target's directory: is it there, whose is it, what carries it, what stands in it. */
+
 import { accessSync, constants, readFileSync, type Stats, statfsSync, statSync } from 'node:fs'
 import type { Config } from '../../../config/config.ts'
 import { formatDuration } from '../../../core/duration.ts'
+import { translateFileErrors } from '../../../core/files.ts'
 import { reasons } from '../../../core/reason-catalog.ts'
 import { formatBytes } from '../../../core/text.ts'
 import type { Bundle } from '../../../pki/bundle.ts'
 import { workingTime } from '../../../pki/ca-set.ts'
 import type { GateContext } from '../../../sidecar/gate/checks.ts'
 import { judge } from '../../../sidecar/gate/gate.ts'
-import { translateFileErrors } from '../../../sidecar/store/failure.ts'
 import { openSecretDir } from '../../../sidecar/store/secret-dir.ts'
 import { type Check, failure, ok, type Verdict, warning } from '../check.ts'
 

@@ -1,9 +1,10 @@
 /** Owns the check of the node's own directories: may the agent write the CNI plugin's copy, and its cache? */
+
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { hostCopyName } from '../../../config/host-cni.ts'
 import { AgentError } from '../../../core/errors.ts'
-import { translateFileErrors } from '../../../sidecar/store/failure.ts'
+import { translateFileErrors } from '../../../core/files.ts'
 import { type Check, failure, ok, type Verdict } from '../check.ts'
 
 export const hostDirectories: Check = {

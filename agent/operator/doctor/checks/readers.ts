@@ -1,8 +1,9 @@
 /** Owns the check of who can read what is published: the consumer's user, its group, and the group of its pod. */
+
 import { type Stats, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Config, Target } from '../../../config/config.ts'
-import { translateFileErrors } from '../../../sidecar/store/failure.ts'
+import { translateFileErrors } from '../../../core/files.ts'
 import { fileNames } from '../../../sidecar/store/published-layout.ts'
 import { type Check, failure, ok, type Verdict } from '../check.ts'
 import { octal } from './directory.ts'
