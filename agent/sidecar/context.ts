@@ -7,7 +7,7 @@ import { AgentError } from '../core/errors.ts'
 import type { LiveCertificate } from '../pki/ca-set.ts'
 import type { Fallback } from './fallback.ts'
 import type { Admit } from './gate/admission.ts'
-import type { GateContext } from './gate/checks.ts'
+import type { GateContext } from './gate/gate.ts'
 import type { ReadInputs } from './inputs.ts'
 import { nextState } from './next-state.ts'
 import type { Listener } from './observe/events.ts'
@@ -40,7 +40,7 @@ export interface TargetOptions {
     readonly renewAt: number
     readonly ttlSeconds: number
   }
-  /** The least lifetime that is worth publishing (gate/checks.ts). */
+  /** The least lifetime that is worth publishing (gate/gate.ts). */
   readonly minLifetimeMs: number
   readonly clock: Clock
   /** The corrected time (vault/skew.ts). */
