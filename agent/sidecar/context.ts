@@ -89,8 +89,8 @@ export function createContext(options: TargetOptions): TargetContext {
   }
 }
 
-/** What a candidate is judged against. */
-export function gateContext(context: TargetContext, live: readonly LiveCertificate[]): GateContext {
+/** What a candidate is judged against. @param live certificates whose CA it must keep */
+export function gateContext(context: TargetContext, live: readonly LiveCertificate[] = []): GateContext {
   const { now, clocks, commonName, minLifetimeMs } = context
   return { nowMs: now(), clocks: clocks(), commonName: commonName(), minLifetimeMs, live }
 }

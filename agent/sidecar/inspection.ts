@@ -43,7 +43,7 @@ function planRepair(context: TargetContext, reason: ReasonCode | undefined, isLi
     return needsCaSet(context, published.bundle) ? { kind: 'ca-set' } : undefined
   }
   const isGood =
-    published !== undefined && judge(published.bundle, gateContext(context, []), ['lifetime-too-short']) === undefined
+    published !== undefined && judge(published.bundle, gateContext(context), ['lifetime-too-short']) === undefined
   if (isGood) return { kind: 'rewrite', reason: 'files-changed' }
   apply({ type: 'lost' })
   return { kind: 'replace', reason }
@@ -70,7 +70,7 @@ function takeOver(context: TargetContext): Finding {
   const { published } = state()
   if (published !== undefined && isSameBundle(found, published.bundle)) return { reason: undefined, isLittered }
   // However little is left, what stands there works.
-  const reason = judge(found, gateContext(context, []), ['lifetime-too-short'])?.code
+  const reason = judge(found, gateContext(context), ['lifetime-too-short'])?.code
   // What was published once has begun, whatever a slow clock says after a start: only a new one may take its place.
   if (reason !== undefined && (reason !== 'not-yet-valid' || published !== undefined)) return { reason, isLittered }
   const isOlder =
@@ -102,7 +102,7 @@ async function replace(context: TargetContext, reason: ReasonCode): Promise<void
     const validity = workingTime(bundle, now())
     return rules.plan(validity, validity.notBeforeMs).renewAtMs > now()
   }
-  const cached = await fallback.find('state', gateContext(context, []), [], admitTo(context), isNotDue)
+  const cached = await fallback.find('state', gateContext(context), [], admitTo(context), isNotDue)
   if (cached === undefined) return apply({ type: 'renewal-wanted', reason })
   await publish(context, cached, 'restored-from-state')
   // What an operator has asked for is a new one.
@@ -117,7 +117,7 @@ function admitTo(context: TargetContext): (bundle: Bundle) => Promise<void> {
 /** Takes the cached or the static certificate, as there is nothing that works. It starts the node, and ends no attempt. */
 export async function fallBack(context: TargetContext): Promise<void> {
   const { fallback, state, apply } = context
-  const judged = gateContext(context, [])
+  const judged = gateContext(context)
   const admit = admitTo(context)
   const cached = await fallback.find('state', judged, ['lifetime-too-short'], admit)
   // A static Secret has another name and another issuer; it is replaced as soon as Vault answers.

@@ -99,11 +99,10 @@ interface Dated {
  */
 export function whyOlder(found: Dated, published: Dated): string | undefined {
   const [one, other] = [validityOf(found.leaf), validityOf(published.leaf)]
-  const iso = (ms: number): string => isoTime(ms)
   if (one.notBeforeMs !== other.notBeforeMs) {
     return one.notBeforeMs > other.notBeforeMs
       ? undefined
-      : `valid from ${iso(one.notBeforeMs)}, the published one from ${iso(other.notBeforeMs)}`
+      : `valid from ${isoTime(one.notBeforeMs)}, the published one from ${isoTime(other.notBeforeMs)}`
   }
   if (found.version === undefined || published.version === undefined || found.version >= published.version) {
     return undefined

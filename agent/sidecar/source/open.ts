@@ -1,7 +1,7 @@
-/** Owns which source a configuration names, and the way to Vault behind it, if there is one. */
+/** Owns what a configuration comes to: which source it names, the way to Vault behind it, and the names in the certificates. */
 
-import type { Config } from '../../config/config.ts'
-import { usesNodeUid } from '../../config/template.ts'
+import type { Config, Target } from '../../config/config.ts'
+import { renderTemplate, usesNodeUid } from '../../config/template.ts'
 import type { Clock } from '../../core/clock.ts'
 import { firstFor } from '../../vault/addresses.ts'
 import { createVaultApi } from '../../vault/client.ts'
@@ -58,4 +58,12 @@ export function openSource({ config, clock, skew, emit, beforeConnect }: SourceO
     maintain: auth.method === 'token' ? () => session.maintain() : undefined,
     close: () => transport.destroy(),
   }
+}
+
+/** The common name that a target's certificate must have. @throws AgentError if it depends on a credential that cannot be read */
+export function commonNameOf(config: Pick<Config, 'node' | 'cluster' | 'auth'>, target: Target): string {
+  const { component, commonName: template } = target
+  const { node, cluster, auth } = config
+  const nodeUid = usesNodeUid(template) ? readNodeUid(auth) : undefined
+  return renderTemplate(template, { component, node, cluster, nodeUid })
 }

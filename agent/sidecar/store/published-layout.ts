@@ -103,31 +103,28 @@ function readPlain(directory: Directory, target: string | undefined): Bundle | u
   }
   // Our links lead nowhere: nothing is published.
   if (names.some((name) => directory.linkTarget(name) === join(dataLink, name))) return undefined
-  return unlessCode(['ENOENT'], () => readBundle(directory))
+  return unlessCode(['ENOENT'], () => bundleIn(directory))
 }
 
 function readGeneration(directory: Directory, name: string): Bundle | undefined {
   try {
-    return unlessCode(['ENOENT'], () => directory.within(name, readBundle))
+    return unlessCode(['ENOENT'], () => directory.within(name, bundleIn))
   } catch (cause) {
     if (!notDirectory.includes(systemCode(cause))) throw cause
     throw new AgentError('malformed', `${join(directory.path, name)} is not a directory`, { cause })
   }
 }
 
-function readBundle(directory: Directory): Bundle {
-  const read = (name: string): string => {
-    try {
-      return directory.readFile(name).text
-    } catch (cause) {
-      if (!(cause instanceof UnfitFileError)) throw cause
-      throw new AgentError('malformed', messageOf(cause), { cause })
-    }
+const bundleIn = (directory: Directory): Bundle => readBundle(directory.path, (name) => directory.readFile(name).text)
+
+/** @param path for messages. @throws the system error, or AgentError `malformed` */
+export function readBundle(path: string, read: (name: string) => string): Bundle {
+  try {
+    const certificate = read(fileNames.certificate)
+    const key = new Secret(read(fileNames.key))
+    return parseBundle({ certificate, key, ca: read(fileNames.ca) }, path)
+  } catch (cause) {
+    if (!(cause instanceof UnfitFileError)) throw cause
+    throw new AgentError('malformed', messageOf(cause), { cause })
   }
-  const text = {
-    certificate: read(fileNames.certificate),
-    key: new Secret(read(fileNames.key)),
-    ca: read(fileNames.ca),
-  }
-  return parseBundle(text, directory.path)
 }
