@@ -8,8 +8,8 @@ import type { ReasonCode } from '../core/reason-catalog.ts'
 import { type Bundle, createBundle } from '../pki/bundle.ts'
 import { isSameCaSet, type LiveCertificate, planCaSet } from '../pki/ca-set.ts'
 import { gateContext, liveIn, type TargetContext } from './context.ts'
-import type { Admit } from './gate/admission.ts'
 import { requirePass } from './gate/gate.ts'
+import { type ProbeContext, planProbeMs, planVerdict } from './gate/probe/outcome.ts'
 
 /** The leaf with its chain and key, and the CA certificates that the source knows. */
 export type BundleParts = Omit<Bundle, 'text' | 'ca'> & { readonly issuers: readonly X509Certificate[] }
@@ -41,11 +41,27 @@ export function needsCaSet(context: TargetContext, bundle: Bundle): boolean {
   return !isSameCaSet(planCaSet(bundle.ca, readEtcdCa(context), liveIn(context), context.now()), bundle.ca)
 }
 
-/** Asks etcd; remembers whether it has accepted the bundle. @throws AgentError if it may not be published */
-export async function askEtcd(context: TargetContext, bundle: Bundle, subject: Parameters<Admit>[1]): Promise<void> {
-  const { admit, state, apply } = context
-  if (admit !== undefined)
-    apply({ type: 'verified', verification: await admit(bundle, subject, state().published?.validity) })
+/**
+ * The last step of the gate, if it is switched on: asks etcd, and remembers what it said.
+ * @throws AgentError with the finding if the bundle may not be published
+ */
+export async function askEtcd(context: TargetContext, bundle: Bundle, subject: ProbeContext['subject']): Promise<void> {
+  const { probe, state, apply, component, clock, now, emit } = context
+  if (probe === undefined) return
+  const { validity } = state().published ?? {}
+  const published = validity && {
+    runwayMs: validity.notAfterMs - now(),
+    lifetimeMs: validity.notAfterMs - validity.notBeforeMs,
+  }
+  const startedAtMono = clock.monotonic()
+  const { code, detail } = await probe.ask(bundle, planProbeMs(published))
+  // Unheard because the agent is stopping: that is no reason to publish anything.
+  if (probe.stop.aborted && code !== 'accepted') throw new AgentError(code, detail)
+  const verdict = planVerdict(code, { mode: probe.mode, subject, published })
+  emit({ type: 'probed', component, outcome: code, detail, verdict, durationMs: clock.monotonic() - startedAtMono })
+  if (verdict === 'refuse' && code !== 'accepted') throw new AgentError(code, detail)
+  const isAccepted = verdict === 'publish' || code === 'accepted'
+  apply({ type: 'verified', verification: isAccepted ? { isAccepted } : { isAccepted, reason: code, detail } })
 }
 
 function checked(
@@ -65,12 +81,12 @@ async function accept(
   subject: 'certificate' | 'ca-set',
   plan: (etcdCa: readonly X509Certificate[], live: readonly LiveCertificate[]) => Bundle,
 ): Promise<Bundle> {
-  const { admit, state, component, emit } = context
+  const { probe, state, component, emit } = context
   const etcdCa = readEtcdCa(context)
   const live = liveIn(context)
   const planned = plan(etcdCa, live)
   const replaced = state().published?.bundle
-  if (admit === undefined || planned === replaced) return planned
+  if (probe === undefined || planned === replaced) return planned
   try {
     await askEtcd(context, planned, subject)
     return planned

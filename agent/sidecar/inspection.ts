@@ -4,9 +4,9 @@ import { type ReasonCode, reasons } from '../core/reason-catalog.ts'
 import { type Bundle, isSameBundle } from '../pki/bundle.ts'
 import { workingTime } from '../pki/ca-set.ts'
 import { validityOf } from '../pki/certificate.ts'
-import { acceptCaSet, askEtcd, needsCaSet } from './acceptance.ts'
+import { acceptCaSet, needsCaSet } from './acceptance.ts'
 import { gateContext, type TargetContext } from './context.ts'
-import { tellUnusableCa } from './fallback.ts'
+import { findFallback, saveFallback, tellUnusableCa } from './fallback.ts'
 import { judge } from './gate/gate.ts'
 import { adopt, publish } from './publication.ts'
 import { isContested } from './streak.ts'
@@ -97,31 +97,24 @@ export async function repair(context: TargetContext, wanted: Repair): Promise<vo
 
 /** From the node's cache, if that has one that is not due; else a new one is wanted. */
 async function replace(context: TargetContext, reason: ReasonCode): Promise<void> {
-  const { fallback, rules, now, state, apply } = context
+  const { rules, now, state, apply } = context
   const isNotDue = (bundle: Bundle): boolean => {
     const validity = workingTime(bundle, now())
     return rules.plan(validity, validity.notBeforeMs).renewAtMs > now()
   }
-  const cached = await fallback.find('state', gateContext(context), [], admitTo(context), isNotDue)
+  const cached = await findFallback(context, 'state', [], isNotDue)
   if (cached === undefined) return apply({ type: 'renewal-wanted', reason })
   await publish(context, cached, 'restored-from-state')
   // What an operator has asked for is a new one.
   if (state().request?.reason !== 'renewal-requested') apply({ type: 'renewal-unwanted' })
 }
 
-/** What would replace nothing is asked about as a new one. */
-function admitTo(context: TargetContext): (bundle: Bundle) => Promise<void> {
-  return (bundle) => askEtcd(context, bundle, 'certificate')
-}
-
 /** Takes the cached or the static certificate, as there is nothing that works. It starts the node, and ends no attempt. */
 export async function fallBack(context: TargetContext): Promise<void> {
-  const { fallback, state, apply } = context
-  const judged = gateContext(context)
-  const admit = admitTo(context)
-  const cached = await fallback.find('state', judged, ['lifetime-too-short'], admit)
+  const { state, apply } = context
+  const cached = await findFallback(context, 'state', ['lifetime-too-short'])
   // A static Secret has another name and another issuer; it is replaced as soon as Vault answers.
-  const found = cached ?? (await fallback.find('bootstrap', judged, ['lifetime-too-short', 'wrong-name'], admit))
+  const found = cached ?? (await findFallback(context, 'bootstrap', ['lifetime-too-short', 'wrong-name']))
   if (found === undefined) return
   await publish(context, found, cached === undefined ? 'restored-from-bootstrap' : 'restored-from-state')
   if (state().request === undefined) apply({ type: 'renewal-wanted', reason: 'never-published' })
@@ -133,14 +126,14 @@ export async function fallBack(context: TargetContext): Promise<void> {
  * @throws AgentError of the store
  */
 export async function refreshCaSet(context: TargetContext, issuers: Parameters<typeof acceptCaSet>[2]): Promise<void> {
-  const { component, state, apply, fallback, emit } = context
+  const { component, state, apply, emit } = context
   const { published } = state()
   if (published === undefined) return
   try {
     const refreshed = await acceptCaSet(context, published.bundle, issuers)
     if (refreshed === published.bundle) return
     await publish(context, refreshed, 'ca-set-changed')
-    fallback.save(refreshed)
+    saveFallback(context, refreshed)
   } catch (error) {
     if (!(error instanceof AgentError) || reasons[error.code].about !== 'gate') throw error
     emit({ type: 'ca-refresh-failed', component, reason: error.code, detail: error.message })

@@ -7,8 +7,7 @@ import { createLoop } from '../core/retry-loop.ts'
 import type { Bundle } from '../pki/bundle.ts'
 import { createSkewMeter } from '../vault/skew.ts'
 import type { TlsMaterial } from '../vault/tls-files.ts'
-import { createFallback } from './fallback.ts'
-import { createAdmission, createEtcdProbe } from './gate/admission.ts'
+import { createEtcdProbe } from './gate/etcd-probe.ts'
 import { minLifetimeFor } from './gate/gate.ts'
 import { createInputReader, readEtcdCa } from './inputs.ts'
 import type { Listener } from './observe/events.ts'
@@ -64,22 +63,18 @@ export function createAgent({ config, clock, random, emit, beforeConnect }: Agen
     const tell = ({ code: reason, message: detail }: AgentError): void =>
       emit({ type: 'store-flaw', component, reason, detail })
     const directory = openTargetDir(target.directory, config.files, tell, state, () => loop.renewNow(), clock)
-    const admit = probe && createAdmission({ component, probe, clock, now: skew.now, emit })
     const loop = createTargetLoop({
       target,
       commonName,
       directory,
       source,
-      fallback: createFallback({
-        component,
+      fallback: {
         state,
         bootstrap: bootstrapDirectory === undefined ? undefined : openStaticDir(bootstrapDirectory),
-        clock,
-        emit,
-      }),
+      },
       record: state?.record ?? openIssuanceRecord(target.directory),
       etcdCa: () => readEtcdCa(config.etcdCaFile),
-      admit,
+      probe,
       readInputs: createInputReader({
         config,
         directory: target.directory,
