@@ -145,15 +145,14 @@ const longestCommonName = 64
 
 /** The common name, complete once the service-account token has told the node's uid; warns once if it is long. */
 function createCommonName(config: Config, target: Target, emit: Listener): () => string {
-  let resolved: string | undefined
+  let known: string | undefined
   return () => {
-    if (resolved === undefined) {
-      resolved = commonNameOf(config, target)
-      const { length } = Buffer.from(resolved)
-      const { component } = target
-      if (length > longestCommonName)
-        emit({ type: 'long-name', component, node: config.node, commonName: resolved, length })
-    }
-    return resolved
+    if (known !== undefined) return known
+    const commonName = commonNameOf(config, target)
+    const { length } = Buffer.from(commonName)
+    const { component } = target
+    if (length > longestCommonName) emit({ type: 'long-name', component, node: config.node, commonName, length })
+    known = commonName
+    return commonName
   }
 }

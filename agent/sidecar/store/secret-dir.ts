@@ -23,7 +23,7 @@
 import { constants, type Stats } from 'node:fs'
 import { join } from 'node:path'
 import { AgentError, messageOf } from '../../core/errors.ts'
-import { type Files, systemFiles, translateFileErrors, UnfitFileError } from '../../core/files.ts'
+import { type Files, systemFiles, translateFileErrors, UnfitFileError, unlessCode } from '../../core/files.ts'
 import { Secret } from '../../core/secret.ts'
 import type { Bundle, BundleText } from '../../pki/bundle.ts'
 import { parseCertificates, toPem } from '../../pki/certificate.ts'
@@ -95,8 +95,12 @@ export function openSecretDir(
   /** Attributes of what was published last. A file system that ignores chmod must not be asked again and again. */
   let achieved: string | undefined
 
-  const within = <Result>(use: (directory: Directory) => Result): Result =>
-    translateFileErrors(path, () => withDirectory(files, path, use, isLinkRefused ? constants.O_NOFOLLOW : 0))
+  type Use<Result> = (directory: Directory) => Result
+  const open = <Result>(use: Use<Result>): Result =>
+    withDirectory(files, path, use, isLinkRefused ? constants.O_NOFOLLOW : 0)
+  const within = <Result>(use: Use<Result>): Result => translateFileErrors(path, () => open(use))
+  const withinIfThere = <Result>(use: Use<Result>): Result | undefined =>
+    translateFileErrors(path, () => unlessCode(['ENOENT'], () => open(use)))
 
   function areWanted(stats: readonly Stats[]): boolean {
     return stats.every((stat, index) => {
@@ -152,10 +156,10 @@ export function openSecretDir(
   return {
     path,
     current: () => within(readPublished),
-    writtenAtMs: () => unlessGone(() => within((directory) => publishedStats(directory)?.[0]?.mtimeMs)),
+    writtenAtMs: () => withinIfThere((directory) => publishedStats(directory)?.[0]?.mtimeMs),
     previous: () => within(readPrevious),
     flaws: () => flaws,
-    hasAttributes: () => unlessGone(() => within(hasAttributes)) ?? false,
+    hasAttributes: () => withinIfThere(hasAttributes) ?? false,
     requirePlaces: () => void within(requirePlaces),
     publish: (bundle, at) =>
       within((directory) => {
@@ -185,15 +189,6 @@ export function openSecretDir(
     achieved = stats && describe(stats)
     if (stats === undefined || areWanted(stats)) return undefined
     return new AgentError('attributes-ignored', `${path}: the files have (mode owner:group) ${describe(stats)}`)
-  }
-}
-
-function unlessGone<Result>(operate: () => Result): Result | undefined {
-  try {
-    return operate()
-  } catch (error) {
-    if (error instanceof AgentError && error.code === 'directory-missing') return undefined
-    throw error
   }
 }
 
