@@ -15,7 +15,7 @@ export type AgentTask = { readonly command: 'run' } | { readonly command: 'init'
 export async function runCommandLine(argv: readonly string[]): Promise<number | AgentTask> {
   endWithReader()
   const done = await runTask(argv)
-  // That nobody has read the last words is told in the next turn.
+  // Only the next turn of the event loop tells whether somebody has read the last words.
   await setImmediate()
   return done
 }

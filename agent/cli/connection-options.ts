@@ -4,7 +4,7 @@
  */
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
-import { withScheme } from '../config/etcd-endpoints.ts'
+import { withScheme } from '../config/etcd.ts'
 import { UsageError } from './failure.ts'
 
 /** Variables that take the place of those in the environment; undefined takes one away. */

@@ -28,7 +28,7 @@ export async function readNodesText(file: string): Promise<string> {
   return file === '-' ? await readAll(process.stdin) : readSmallFile(systemFiles, file, maxNodesFileBytes)
 }
 
-/** Before anything is read. @throws UsageError where nobody can be asked */
+/** Before anything is read. @throws UsageError if nobody can be asked */
 export function refuseUnanswered(
   command: string,
   { yes, nodesFile }: { readonly yes: boolean; readonly nodesFile: string | undefined },

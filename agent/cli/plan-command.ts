@@ -67,7 +67,7 @@ export async function planOrApply<Change, Seen extends PlanView<Change>>(
   return exitCodes.ok
 }
 
-/** Where the plan is refused, or nothing differs, there is nothing to agree to. */
+/** If the plan is refused or nothing differs, there is nothing to agree to. */
 async function isAgreed({ plan, also }: PlanView<unknown>): Promise<boolean> {
   if (plan.refusals.length > 0 || (plan.phases.length === 0 && also === undefined)) return true
   return await agrees(also === undefined ? 'Apply this?' : `Apply this and ${also.ask}?`)

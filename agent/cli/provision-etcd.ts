@@ -12,7 +12,6 @@ import { type DefaultObject, makeDefaults, planDefaults, readDefaults } from '..
 import { type Made, viewOf, wording } from '../operator/etcd/describe.ts'
 import { type DesiredState, rolePrefix } from '../operator/etcd/desired.ts'
 import { contains, prefixRange } from '../operator/etcd/grants.ts'
-import { demandsCertificate } from '../operator/etcd/handshake.ts'
 import { createPace } from '../operator/etcd/pace.ts'
 import { type Examination, examine, reconcile } from '../operator/etcd/reconcile.ts'
 import { type PlanTarget, type PlanView, planOrApply } from './plan-command.ts'
@@ -39,7 +38,7 @@ interface Seen extends PlanView<Made> {
 export async function onEtcd(request: Request & { readonly action: 'plan' | 'apply' }): Promise<number> {
   const { action, desired, options, config } = request
   const { etcd } = config
-  const api = open(etcd)
+  const api = openEtcd(etcd)
   const out = options.output === 'text' ? process.stdout : process.stderr
   const log = (text: string): void => void out.write(`${text}\n`)
   const bootstrap = action === 'apply' && options.enableAuth ? bootstrapOptions(etcd, log) : undefined
@@ -80,7 +79,7 @@ export async function onEtcd(request: Request & { readonly action: 'plan' | 'app
   }
 }
 
-/** Whom etcd took us for belongs to every refusal. */
+/** Every refusal must say whom etcd took us for. */
 function withOperator(error: unknown, { operator }: EtcdAddress): unknown {
   if (!(error instanceof AgentError) || error.code !== 'etcd-denied') return error
   const who = operator === '' ? 'the certificate has no common name' : `the common name is ${JSON.stringify(operator)}`
@@ -97,30 +96,23 @@ async function see(
     needsDefaults || defaults
       ? planDefaults(await readDefaults(api), { versions: config.versions, strict, pools })
       : { missing: [], make: [] }
-  // In the naming by component calico-node makes what is missing itself.
+  // In the naming by component, calico-node itself makes what is missing.
   const warnings = needsDefaults ? [...desired.warnings, ...missing] : desired.warnings
   return { ...viewOf({ ...found, warnings, defaults: make }), found, make }
-}
-
-function open(
-  { endpoints, ca, cert, key }: EtcdAddress,
-  more: Partial<Parameters<typeof openEtcd>[0]> = {},
-): EtcdClient {
-  return openEtcd({ endpoints, ca, cert, key: key.reveal(), ...more })
 }
 
 function bootstrapOptions(etcd: EtcdAddress, log: (text: string) => void): BootstrapOptions & { close(): void } {
   const password = createHmac('sha256', etcd.key.reveal()).update('calico-vault-agent: the way back').digest('hex')
   const members = etcd.endpoints.map((endpoint) => ({
     endpoint,
-    api: open({ ...etcd, endpoints: [endpoint] }, { patienceMs: 3000 }),
+    api: openEtcd({ ...etcd, endpoints: [endpoint], patienceMs: 3000 }),
   }))
   return {
     operator: etcd.operator,
     members,
-    demandsCertificate: (endpoint) => demandsCertificate(endpoint, etcd.ca),
+    ca: etcd.ca,
     password,
-    withPassword: (user) => open(etcd, { password: { user, password } }),
+    withPassword: (user) => openEtcd({ ...etcd, password: { user, password } }),
     log,
     close: () => {
       for (const { api } of members) api.close()

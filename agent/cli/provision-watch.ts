@@ -12,8 +12,7 @@ import type { Profile } from '../operator/etcd/profile-table.ts'
 import { createKubeNodes } from '../operator/kubernetes/node-watch.ts'
 import { createEtcdConnection } from '../operator/provision/connection.ts'
 import { createNodeFile, createNodeInput } from '../operator/provision/node-file.ts'
-import type { NodeSource } from '../operator/provision/node-source.ts'
-import { createProvisioner } from '../operator/provision/provisioner.ts'
+import { createProvisioner, type NodeSource } from '../operator/provision/provisioner.ts'
 import type * as Background from '../sidecar/background.ts'
 import { createEventHub } from '../sidecar/observe/events.ts'
 import { createAgent } from '../sidecar/sidecar.ts'
@@ -43,7 +42,7 @@ export async function watch(options: ProvisionOptions, profiles: Readonly<Record
   }
   const connection = createEtcdConnection({
     read: () => readIdentity(config),
-    open: ({ endpoints, ca, cert, key }) => openEtcd({ endpoints, ca, cert, key: key.reveal() }),
+    open: openEtcd,
     emit,
   })
   const provisioner = createProvisioner({

@@ -3,8 +3,8 @@
  * sidecar memory that only this command needs.
  */
 import { parseWantedPools } from '../config/calico-pools.ts'
-import type { CalicoVersion } from '../config/calico-version.ts'
-import { parseCalicoVersionVariable, parseProvisionConfig, readOperator } from '../config/etcd.ts'
+import { type CalicoVersion, parseCalicoVersionVariable } from '../config/calico-version.ts'
+import { parseProvisionConfig, readOperator } from '../config/etcd.ts'
 import { withEtcdctl } from '../config/tool-variables.ts'
 import { ConfigError, messageOf } from '../core/errors.ts'
 import { readSmallFile, systemFiles } from '../core/files.ts'

@@ -4,7 +4,7 @@
  */
 import { get } from 'node:http'
 import type { Config } from '../config/config.ts'
-import { loopbackOf } from '../config/listen.ts'
+import { loopbackOf } from '../config/observation.ts'
 import type { Clock } from '../core/clock.ts'
 import { messageOf } from '../core/errors.ts'
 import { containerHeader } from '../sidecar/observe/container.ts'

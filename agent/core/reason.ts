@@ -30,7 +30,7 @@ export function runbookOf(name: string): string {
   return `${runbook()}#${name.toLowerCase()}`
 }
 
-/** Where doctor.md tells about a check: beside the runbook, if that stands where it is called so (`…/runbook.md`, `…/runbook/`). */
+/** Where doctor.md tells about a check: beside the runbook, if the address of that ends in its name (`…/runbook.md`, `…/runbook/`). */
 export function doctorPageOf(check: string): string {
   const name = /\brunbook(?=(\.\w+|\/)?$)/
   return `${name.test(runbook()) ? runbook().replace(name, 'doctor') : 'docs/doctor.md'}#${check}`

@@ -55,6 +55,24 @@ export function createLoop(clock: Clock, step: LoopStep, failed?: (error: AgentE
   }
 }
 
+/**
+ * One call, made again until it succeeds.
+ * @param failed answers how many milliseconds the next try waits, or throws if none is worth it
+ */
+export async function retryCall<Result>(
+  clock: Clock,
+  call: () => Promise<Result>,
+  failed: (error: AgentError) => number,
+): Promise<Result> {
+  const { promise, resolve } = Promise.withResolvers<Result>()
+  const step = async () => {
+    resolve(await call())
+    return undefined
+  }
+  await createLoop(clock, step, failed).run(new AbortController().signal)
+  return await promise
+}
+
 /** Timers, signals and requests come through, however many steps follow each other at once. */
 function turnOfEventLoop(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))

@@ -1,6 +1,6 @@
 /**
- * Makes a bundle of a certificate and a CA set that passes the gate and that etcd accepts. A new CA set that etcd's server is not
- * verified with any more must not stop the rotation: the set in place is added to it.
+ * Makes a bundle of a certificate and a CA set that passes the gate and that etcd accepts. A new CA set that
+ * no longer verifies etcd's server must not stop the rotation: the set in place is added to it.
  */
 import type { X509Certificate } from 'node:crypto'
 import { AgentError } from '../core/errors.ts'

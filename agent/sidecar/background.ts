@@ -4,7 +4,7 @@
  */
 import { dirname } from 'node:path'
 import type { Config } from '../config/config.ts'
-import { hostCopyName } from '../config/host-cni.ts'
+import { hostCopyName } from '../config/target.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Bundle } from '../pki/bundle.ts'
 import { readTokenExpiryMs } from '../vault/credentials.ts'

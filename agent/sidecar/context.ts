@@ -64,7 +64,7 @@ export interface TargetContext extends TargetOptions {
   /** The one place where the state changes, and is told. */
   readonly apply: (event: TargetEvent) => void
   readonly moment: () => Moment
-  /** Of the record of certificates; it stops nothing, and is told once. Rethrows what is a bug. */
+  /** Tells once of a flaw of the record of certificates, which stops nothing. Rethrows what is a bug. */
   readonly tellFlaw: (error: unknown) => void
 }
 

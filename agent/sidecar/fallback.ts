@@ -1,6 +1,6 @@
 /**
  * Certificates for when nothing better can be had: the node-local cache, which gets every bundle that is published, and the static
- * Secret. What comes from them passes the same gate as a new one; what does not is told, and is no failure.
+ * Secret. What comes from them must pass the same gate as a new one. If it does not, that is told and is no failure.
  */
 import { AgentError } from '../core/errors.ts'
 import type { ReasonCode } from '../core/reason-catalog.ts'
@@ -26,7 +26,7 @@ export async function findFallback(
   try {
     requirePass(bundle, judged, without)
     if (!isWanted(bundle)) return undefined
-    // What would replace nothing is asked about as a new one.
+    // It would replace nothing, so etcd is asked about it as about a new one.
     await askEtcd(context, bundle, 'certificate')
     return bundle
   } catch (error) {
@@ -58,7 +58,7 @@ function read(context: TargetContext, place: keyof TargetContext['fallback']): B
     tellUnusableCa(context, bundle)
     return bundle
   } catch (error) {
-    // That there is no such directory (yet) is nothing to tell.
+    // A directory that is not there (yet) is nothing to tell of.
     if (!(error instanceof AgentError && error.code === 'directory-missing')) tell(context, error)
     return undefined
   }

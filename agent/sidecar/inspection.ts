@@ -105,7 +105,7 @@ async function replace(context: TargetContext, reason: ReasonCode): Promise<void
   const cached = await findFallback(context, 'state', [], isNotDue)
   if (cached === undefined) return apply({ type: 'renewal-wanted', reason })
   await publish(context, cached, 'restored-from-state')
-  // What an operator has asked for is a new one.
+  // An operator who has asked for a renewal wants a new one.
   if (state().request?.reason !== 'renewal-requested') apply({ type: 'renewal-unwanted' })
 }
 

@@ -124,7 +124,7 @@ export interface TargetRules {
 
 export const unknownTarget: TargetState = {}
 
-/** Of the state, what is told. */
+/** The part of the state that is told. */
 export function viewOf({ certificate, failure, verification, issued }: TargetState): TargetView {
   return {
     certificate,

@@ -46,7 +46,7 @@ export function translateConnectionError(error: unknown, where: string, timeoutM
     return new AgentError('vault-timeout', detail(`no complete answer within ${timeoutMs} ms`), { cause: error })
   }
   const code = systemCode(error)
-  // Of a status below 100 or an upgrade that nobody asked for, undici itself says that it cannot be.
+  // ERR_ASSERTION is what undici says of a status below 100, or of an upgrade that nobody asked for.
   if (error.name === 'HTTPParserError' || code.startsWith('HPE_') || code === 'ERR_ASSERTION') {
     // Without its cause: that holds the bytes of the answer, which may be a token.
     return new AgentError('vault-bad-answer', detail('the answer is not HTTP/1.1'))

@@ -28,22 +28,17 @@ function isExcepted(part: string, host: string, port: string): boolean {
   const [, name = part, onlyPort] = /^(\[[^\]]*\]|[^:]*)(?::(\d+))?$/.exec(part) ?? []
   if (onlyPort !== undefined && onlyPort !== port) return false
   const wanted = name.replace(/^\[|\]$/g, '').replace(/^\*\./, '.')
-  if (isIP(host) !== 0) return isIP(wanted) !== 0 && isSameAddress(host, wanted)
+  if (isIP(host) !== 0) return isInNetwork(host, wanted, bitsOf(wanted))
   return wanted.startsWith('.') ? host.endsWith(wanted) : host === wanted || host.endsWith(`.${wanted}`)
 }
 
+const bitsOf = (address: string): number => (isIP(address) === 6 ? 128 : 32)
 const familyOf = (address: string): 'ipv4' | 'ipv6' => (isIP(address) === 6 ? 'ipv6' : 'ipv4')
 
 function isInNetwork(host: string, network: string, bits: number): boolean {
-  if (isIP(host) === 0 || isIP(network) === 0 || bits > (isIP(network) === 6 ? 128 : 32)) return false
+  if (isIP(host) === 0 || isIP(network) === 0 || bits > bitsOf(network)) return false
   const list = new BlockList()
   list.addSubnet(network, bits, familyOf(network))
-  return list.check(host, familyOf(host))
-}
-
-function isSameAddress(host: string, other: string): boolean {
-  const list = new BlockList()
-  list.addAddress(other, familyOf(other))
   return list.check(host, familyOf(host))
 }
 

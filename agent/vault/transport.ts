@@ -6,10 +6,10 @@
 import type { VaultAddress } from '../config/vault.ts'
 import type { Clock } from '../core/clock.ts'
 import { AgentError } from '../core/errors.ts'
-import { createAddressChoice, joined, mayHelpElsewhere } from './addresses.ts'
+import { parseJson } from '../core/json.ts'
+import { createAddressChoice, joined, mayHelpElsewhere, type Place, planRedirect } from './addresses.ts'
 import { createConnections } from './connections.ts'
 import { type Answer, translateAnswer, translateConnectionError } from './failure.ts'
-import { type Place, planRedirect } from './redirect.ts'
 import type { SkewMeter } from './skew.ts'
 import type { TlsMaterial } from './tls-files.ts'
 import type { Operation, VaultListener } from './vault-event.ts'
@@ -78,28 +78,22 @@ export function createTransport({ address, first, clock, skew, emit, beforeConne
     return { status: statusCode, headers, body: parseBody(await body.text(), statusCode, where) }
   }
 
-  /** A performance standby that has not seen yet what was written before says 412: a moment later it has. */
-  async function sendConsistently(
-    request: VaultRequest,
-    place: Place,
-    where: string,
-    signal: AbortSignal,
-  ): Promise<Answer> {
-    const answer = await send(request, place, where, signal)
-    if (answer.status !== 412) return answer
-    const { retryAfterMs = behindMs } = translateAnswer(answer, request.operation, where)
-    if (retryAfterMs >= address.timeoutMs) return answer
-    await clock.sleep(retryAfterMs, signal)
-    return await send(request, place, where, signal)
-  }
-
+  /** One request to one address, with what may follow from its answer there. */
   async function exchange(request: VaultRequest, origin: string, timeoutMs: number): Promise<Answer> {
     const signal = AbortSignal.timeout(timeoutMs)
-    const place = { origin, path: request.path }
+    const asked = { origin, path: request.path }
     let where = `${request.method} ${origin}${request.path}`
     try {
-      let answer = await sendConsistently(request, place, where, signal)
-      const redirect = planRedirect(answer, place, address)
+      let answer = await send(request, asked, where, signal)
+      // A performance standby that has not seen yet what was written before says 412: a moment later it has.
+      if (answer.status === 412) {
+        const { retryAfterMs = behindMs } = translateAnswer(answer, request.operation, where)
+        if (retryAfterMs < address.timeoutMs) {
+          await clock.sleep(retryAfterMs, signal)
+          answer = await send(request, asked, where, signal)
+        }
+      }
+      const redirect = planRedirect(answer, asked, address)
       if (typeof redirect === 'object') {
         if (redirect.origin !== origin) where += `, redirected to ${redirect.origin}`
         answer = await send(request, redirect, where, signal)
@@ -213,11 +207,8 @@ export async function holding<Result>(
 /** Vault answers in JSON, also when it refuses; what stands before it may use plain text. Of a web page only the status counts. */
 function parseBody(text: string, status: number, where: string): unknown {
   if (text.trim() === '') return undefined
-  try {
-    return JSON.parse(text)
-  } catch {
-    if (status >= 300) return /^\s*</.test(text) ? undefined : text
-    // Without its cause: JSON.parse quotes what it read, which may be a token.
-    throw new AgentError('vault-bad-answer', `${where}: the answer is not JSON`)
-  }
+  const body = parseJson(text)
+  if (body !== undefined) return body
+  if (status < 300) throw new AgentError('vault-bad-answer', `${where}: the answer is not JSON`)
+  return /^\s*</.test(text) ? undefined : text
 }

@@ -87,7 +87,7 @@ export function accountFor({ agents, silent }: Found, { nodes, count, without }:
   const all = [...silent, ...missingOf(nodes, agents)]
   const isAccepted = ({ name }: Silent): boolean => without.some((each) => isNamed(name, each))
   const open = all.filter((each) => !isAccepted(each))
-  // Whoever answers after all makes up for nobody else.
+  // One that answers after all does not stand in for one that is silent.
   const gone = without.filter((each) => !agents.some(({ node, where }) => node === each || isNamed(where, each)))
   const answering = countApart(agents)
   const few = answering + gone.length < count

@@ -34,7 +34,7 @@ export function planRotation(vault: VaultState, agents: AgentsState, intent: Int
   return { step, plan, isSilenceAll: refusals.length === 0 && silent.length > 0 }
 }
 
-/** A clock that is ahead must not end certificates: of the asker's and the agents' (of them the latest), the earlier counts. */
+/** A clock that is ahead must not end certificates. So the earlier counts: the asker's clock, or the latest of the agents' clocks. */
 function carefulNow({ agents }: AgentsState, ownNowMs: number): number {
   const heard = agents.flatMap(({ heardAtMs }) => heardAtMs ?? [])
   return heard.length === 0 ? ownNowMs : Math.min(ownNowMs, Math.max(...heard))

@@ -77,7 +77,7 @@ function brokenNeed(check: Check, target: string | undefined, findings: readonly
   return findings.find((each) => concerned(each) && (each.status === 'failure' || each.status === 'skipped'))
 }
 
-/** Of a finding that was skipped for want of another one. */
+/** The check whose failure is why a finding was skipped. */
 function brokenNeedOf({ check: id, target, status }: Finding, findings: readonly Finding[], checks: readonly Check[]) {
   const check = checks.find((each) => each.id === id)
   return status === 'skipped' && check !== undefined ? brokenNeed(check, target, findings) : undefined

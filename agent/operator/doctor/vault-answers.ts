@@ -1,7 +1,7 @@
 /** Owns the shapes of the answers of Vault that only `doctor` asks for. */
 import { AgentError } from '../../core/errors.ts'
 import { asObject, type JsonObject } from '../../core/json.ts'
-import type { Evidence } from '../../vault/clock-evidence.ts'
+import type { Evidence } from '../../vault/skew.ts'
 
 export interface SealStatus {
   readonly initialized: boolean

@@ -62,7 +62,7 @@ export interface Side<Change> {
   readonly changed: (change: Change) => void
   /** Whether the rest of the plan lacks what only a look after this change tells. */
   needsRecheck?(change: Change): boolean
-  /** What a change is about, and how it reads: about the same, nothing is made a third time. Undefined: the rounds are bound enough. */
+  /** What a change is about, and how it reads. No third change is made about the same. Without it, only the rounds are bounded. */
   readonly about?: ((change: Change) => { readonly path: string; readonly text: string }) | undefined
   /** Go on without what is refused. */
   readonly around?: boolean | undefined
@@ -77,7 +77,7 @@ const mostAttempts = 2
 /**
  * @param first what the first look has found, which somebody may have seen and said yes to
  * @returns what the last look has found: nothing that differs
- * @throws AgentError `conflict` before any change, but with `around`; anything else leaves a part done, which the next run completes
+ * @throws AgentError `conflict` before any change, unless `around` is set; anything else leaves a part done, which the next run completes
  */
 export async function bringInStep<Change>(first: Plan<Change>, side: Side<Change>): Promise<Plan<Change>> {
   const { conflict, contended } = side.reasons

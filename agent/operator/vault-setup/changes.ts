@@ -1,5 +1,5 @@
 /**
- * Owns the single writes that a plan is made of: which there are, what each sends where, and comparing what is wanted at a path
+ * Owns the single writes that a plan is made of: which there are, what each sends to which path, and comparing what is wanted at a path
  * with what Vault shows of it: Vault fills in, trims and reorders. Pure.
  */
 import { isDeepStrictEqual } from 'node:util'

@@ -28,14 +28,14 @@ export function exportSetup(setup: Setup, format: ExportFormat, version: string)
   }
 }
 
-/** What is written where; `<accessor>` is the auth mount's, `@name` the content of a file. */
+/** What is written to each path; `<accessor>` is the auth mount's, `@name` the content of a file. */
 function requestsJson(setup: Setup): string {
   const requests = resourcesOf(setup).map(({ path, fields }) => ({ path, body: fields }))
   const replacer = (_: string, value: unknown): unknown => (value instanceof FileRef ? `@${value.name}` : value)
   return `${JSON.stringify(requests, replacer, 2)}\n`
 }
 
-/** For each login the variables of the agent that differ from its defaults; where Vault is, it must be told besides. */
+/** For each login, the variables of the agent that differ from its defaults. The address of Vault must be added. */
 function agentVariables(setup: Setup): string {
   const { auth, pki, cluster } = setup
   const sections = [...loginsOf(setup)].map(([component, served]) => {

@@ -1,5 +1,5 @@
 /** Owns the way to the question that etcd is asked, if that is switched on. What talks to etcd is a bundle of its own (probe/). */
-import type { EtcdProbeConfig } from '../../config/etcd-endpoints.ts'
+import type { EtcdProbeConfig } from '../../config/etcd.ts'
 import type { Bundle } from '../../pki/bundle.ts'
 import { commonName } from '../../pki/certificate.ts'
 import type { Finding, ProbeMode } from './probe/outcome.ts'

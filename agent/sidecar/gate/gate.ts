@@ -15,7 +15,7 @@ import { isKeyPair } from '../../pki/key.ts'
 export interface GateContext {
   /** The best estimate (vault/skew.ts). */
   readonly nowMs: number
-  /** A certificate's dates are refused only if they are by every time between these. */
+  /** A certificate's dates are refused only if they are wrong at every time between these. */
   readonly clocks: SaneClocks
   readonly commonName: string
   /** The least that must be left of the lifetime. */

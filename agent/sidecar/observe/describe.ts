@@ -175,7 +175,7 @@ function describeProbed(event: Extract<AgentEvent, { type: 'probed' }>): LogLine
 function describeHostCopyFailed(event: Extract<AgentEvent, { type: 'host-copy-failed' }>): LogLine {
   const { component, path, reason, retryAtMs, repeated } = event
   const { summary, advice } = reasons[reason]
-  // That install-cni has not run yet is how every first start of a node looks.
+  // At the first start of every node, install-cni has not run yet.
   const level = repeated ? 'debug' : reason === 'host-copy-absent' ? 'info' : 'warn'
   const message = `${component}: the CNI plugin's copy is not up to date: ${summary}; trying again. ${advice}`
   return line(level, message, { ...failureFields(event), path, retryAt: iso(retryAtMs) })

@@ -91,7 +91,7 @@ export function createOnPublish({ config, targets, environment, clock, random, e
 
   async function tell(component: string, target: Target, notice: TargetNotice): Promise<void> {
     const { latest, told } = notice
-    // Should we end before it is told, the next process must know that it was news.
+    // If we end before it is told, the next process must know that it was news.
     if (told === undefined) remember(component, target, { serialNumber: '', ca: latest.ca })
     const startedAtMono = clock.monotonic()
     try {

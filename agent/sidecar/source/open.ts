@@ -1,7 +1,7 @@
 /** Owns what a configuration comes to: which source it names, the way to Vault behind it, and the names in the certificates. */
 
 import type { Config, Target } from '../../config/config.ts'
-import { renderTemplate, usesNodeUid } from '../../config/template.ts'
+import { renderTemplate, usesNodeUid } from '../../config/naming.ts'
 import type { Clock } from '../../core/clock.ts'
 import { firstFor } from '../../vault/addresses.ts'
 import { createVaultApi } from '../../vault/client.ts'

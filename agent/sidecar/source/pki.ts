@@ -10,13 +10,11 @@ import {
   type UsableCertificates,
   validityOf,
 } from '../../pki/certificate.ts'
-import { createCsr } from '../../pki/csr.ts'
-import { generateKey, type KeyType } from '../../pki/key.ts'
+import { createCsr, generateKey, type KeyType } from '../../pki/key.ts'
 import type { SignedCertificate } from '../../vault/answers.ts'
 import type { MountIssuers, VaultApi } from '../../vault/client.ts'
-import { signedEvidence } from '../../vault/clock-evidence.ts'
 import type { Session } from '../../vault/session.ts'
-import type { SkewMeter } from '../../vault/skew.ts'
+import { type SkewMeter, signedEvidence } from '../../vault/skew.ts'
 import { holding, type Transport } from '../../vault/transport.ts'
 import type { Listener } from '../observe/events.ts'
 import type { BundleSource, SourceUpdate, Wanted } from './source.ts'

@@ -1,6 +1,6 @@
 /** Owns asking the running agent on this machine what it tells (json.ts); everything else is read from disk. */
 import type { Config } from '../../config/config.ts'
-import { loopbackOf } from '../../config/listen.ts'
+import { loopbackOf } from '../../config/observation.ts'
 import { asObject } from '../../core/json.ts'
 import { type ReasonCode, reasons } from '../../core/reason-catalog.ts'
 import { operations } from '../../vault/vault-event.ts'

@@ -23,7 +23,7 @@ export interface AgentTold {
   readonly version: string | undefined
   /** Where Vault answered last, if it has several addresses and the agent has asked one. */
   readonly vaultAddress: string | undefined
-  /** What the running agent has seen of Vault; undefined without one, and where certificates come from elsewhere. */
+  /** What the running agent has seen of Vault; undefined without one, and if certificates come from elsewhere. */
   readonly vault: VaultSight | undefined
 }
 

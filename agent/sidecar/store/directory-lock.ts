@@ -40,7 +40,7 @@ const answerMs = 5000
 interface DirectoryLockOptions {
   /** O_NOFOLLOW if the directory itself may be no link. */
   readonly flags?: number
-  /** Serves whoever connects. That the kernel completes a connection is all that the lock itself needs. */
+  /** Serves whoever connects. The lock itself only needs the kernel to complete the connection. */
   readonly serve?: (socket: Socket) => void
 }
 
@@ -158,7 +158,7 @@ function tryToRemove(path: string): void {
 /** More at a time than anybody needs, and fewer than would take the descriptors from the rest. */
 const mostConnections = 8
 
-/** That the kernel completes a connection is the answer to another agent, also while this process stands still. */
+/** The kernel completes the connection, also while this process stands still: that is the answer to another agent. */
 function listen(path: string, serve: (socket: Socket) => void): Promise<Server> {
   return new Promise((resolve, reject) => {
     const server = createServer(serve).unref()
@@ -192,7 +192,7 @@ const meanings: Readonly<Record<string, Meaning>> = {
   ENOMEM: 'failed',
 }
 
-/** What a connection that is not made says of the socket. A process that is too busy to take us has it. */
+/** What a failed connection says of the socket. If a process is too busy to take us, it has the socket. */
 export function meaningOf(code: string): Meaning {
   return meanings[code] ?? 'somebody'
 }

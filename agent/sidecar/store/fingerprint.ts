@@ -10,7 +10,7 @@ import { readSmallFile, systemFiles } from '../../core/files.ts'
 import { lockName } from './directory-lock.ts'
 import { dataLink, names } from './published-layout.ts'
 
-/** Of the content of files. That a file was only touched changes nothing. */
+/** A fingerprint of the content of files. Touching a file changes nothing. */
 export function fingerprintFiles(files: readonly (string | undefined)[]): string {
   const hash = createHash('sha256')
   for (const file of files) {
@@ -34,7 +34,7 @@ function contentOf(file: string): string {
 }
 
 /**
- * Of what could stop a publication: the directory itself, whether it can be written and has room, and what kind of thing stands
+ * A fingerprint of what could stop a publication: the directory itself, whether it can be written and has room, and what kind of thing stands
  * under each name. Times are left out.
  */
 export function fingerprintDirectory(path: string): string {
@@ -54,7 +54,7 @@ function roomIn(path: string): string {
   return `${bavail * bsize >= roomBytes} ${files === 0 || ffree >= roomInodes}`
 }
 
-/** Of what readers of the directory see. Changes with each write and each change of owner or mode, also in place. */
+/** A fingerprint of what readers of the directory see. Changes with each write and each change of owner or mode, also in place. */
 export function fingerprintPublished(path: string): string {
   const data = join(path, dataLink)
   const files = names.map((name) => join(path, name))

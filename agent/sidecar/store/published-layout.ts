@@ -74,7 +74,7 @@ export function readPrevious(directory: Directory): Bundle | undefined {
   }
 }
 
-/** Of the three files that are published, in the order of the names; undefined if they do not stand as we publish them. */
+/** The state of the three published files, in the order of the names; undefined if they are not as we publish them. */
 export function publishedStats(directory: Directory): readonly Stats[] | undefined {
   if (names.some((name) => directory.linkTarget(name) !== join(dataLink, name))) return undefined
   const published = publishedIn(directory)

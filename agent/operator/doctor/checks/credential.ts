@@ -3,8 +3,8 @@
 import type { Auth } from '../../../config/auth.ts'
 import { isoTime } from '../../../core/clock.ts'
 import { formatDuration } from '../../../core/duration.ts'
+import type { ServiceAccountClaims } from '../../../vault/credentials.ts'
 import { readLoginParameters, readStaticToken, readTokenClaims } from '../../../vault/credentials.ts'
-import type { ServiceAccountClaims } from '../../../vault/jwt.ts'
 import { type Check, failure, ok, type Verdict, warning } from '../check.ts'
 
 export const credential: Check = {

@@ -74,7 +74,7 @@ export const etcdKeys: Check = {
     const bundle = await presented(target)
     if (bundle === undefined) return skipped('there is no certificate to show to etcd')
     const { certificate: cert, key, ca } = bundle.text
-    const etcd = openEtcd({ endpoints, ca, cert, key: key.reveal(), deadlineMs: 3000, patienceMs: 3000 })
+    const etcd = openEtcd({ endpoints, ca, cert, key, deadlineMs: 3000, patienceMs: 3000 })
     try {
       const user = commonName(bundle.leaf) ?? ''
       const roles = await etcd.rolesOf(user)

@@ -2,7 +2,7 @@
 
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { hostCopyName } from '../../../config/host-cni.ts'
+import { hostCopyName } from '../../../config/target.ts'
 import { AgentError } from '../../../core/errors.ts'
 import { translateFileErrors } from '../../../core/files.ts'
 import { type Check, failure, ok, type Verdict } from '../check.ts'

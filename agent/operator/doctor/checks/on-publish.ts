@@ -48,7 +48,7 @@ function requireExecutable(path: string, what: string): void {
 
 const longestLine = 256
 
-/** Of a script: what its first line names. Undefined for other programs, and for one that may be run and not read. */
+/** What the first line of a script names. Undefined for other programs, and for one that may be run but not read. */
 function interpreterOf(program: string): string | undefined {
   const head = Buffer.alloc(longestLine)
   try {

@@ -68,7 +68,7 @@ export function planVerdict(code: Finding['code'], { mode, subject, published }:
   return published === undefined || isNeeded(published) ? 'unverified' : 'refuse'
 }
 
-/** Of the published certificate with another CA set, only this is new; any other refusal proves that the set verified etcd. */
+/** If only the CA set is new, only this counts against it; any other refusal proves that the set verified etcd. */
 function concernsCaSet(code: ProbeCode): boolean {
   return code === 'etcd-untrusted-server'
 }

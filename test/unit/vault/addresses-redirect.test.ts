@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { planRedirect } from '../../../agent/vault/redirect.ts'
+import { planRedirect } from '../../../agent/vault/addresses.ts'
 
 const asked = { origin: 'https://vault:8200', path: '/v1/pki/sign/calico-node' }
 const trusting = { redirects: true, caPem: undefined, caFile: '/ca.pem', caDirectory: undefined }

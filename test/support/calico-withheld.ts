@@ -2,8 +2,8 @@
  * Owns the list of what Calico's programs ask of etcd and do not get, each with its reason and with why the program goes on.
  * Together with the table of profiles it accounts for every recorded request (test/data/calico-traces); docs/etcd.md shows it.
  */
-import type { Access } from './grants.ts'
-import { type Naming, resources } from './profile-table.ts'
+import type { Access } from '../../agent/operator/etcd/grants.ts'
+import { type Naming, resources } from '../../agent/operator/etcd/profile-table.ts'
 
 export interface Withheld {
   readonly component: string

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { loginEvidence, lookupEvidence, signedEvidence } from '../../../agent/vault/clock-evidence.ts'
+import { loginEvidence, lookupEvidence, signedEvidence } from '../../../agent/vault/skew.ts'
 
 const nowMs = Date.parse('2026-11-21T00:00:00Z')
 const second = 1000

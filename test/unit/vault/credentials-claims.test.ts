@@ -2,7 +2,7 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { AgentError } from '../../../agent/core/errors.ts'
 import { Secret } from '../../../agent/core/secret.ts'
-import { readClaims, type ServiceAccountClaims } from '../../../agent/vault/jwt.ts'
+import { readClaims, type ServiceAccountClaims } from '../../../agent/vault/credentials.ts'
 
 const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url')
 const jwtOf = (payload: unknown): string => `${encode({ alg: 'RS256' })}.${encode(payload)}.c2lnbmF0dXJl`

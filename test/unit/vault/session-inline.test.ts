@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { AgentError } from '../../../agent/core/errors.ts'
 import type { ReasonCode } from '../../../agent/core/reason-catalog.ts'
 import { revealed } from '../../../agent/core/secret.ts'
-import { inlineHeaders, translateInlineRefusal } from '../../../agent/vault/inline-auth.ts'
+import { inlineHeaders, translateInlineRefusal } from '../../../agent/vault/session.ts'
 
 test('every parameter is a header of its own, base64url of its key and value', () => {
   const headers = inlineHeaders('jwt/prod', { role: 'calico-node', jwt: 'a.b.c?>' })

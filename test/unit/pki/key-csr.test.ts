@@ -4,8 +4,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import { Pkcs10CertificateRequest } from '@peculiar/x509'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { createCsr } from '../../../agent/pki/csr.ts'
-import { generateKey, type KeyType } from '../../../agent/pki/key.ts'
+import { createCsr, generateKey, type KeyType } from '../../../agent/pki/key.ts'
 
 const keyTypes: readonly KeyType[] = ['ec-p256', 'ec-p384', 'rsa-2048', 'rsa-4096', 'ed25519']
 const hasOpenssl = spawnSync('openssl', ['version']).status === 0
