@@ -38,7 +38,7 @@ export async function acceptCaSet(
 
 /** Whether the CA set that is published is not the one that it should be. */
 export function needsCaSet(context: TargetContext, bundle: Bundle): boolean {
-  return !isSameCaSet(planCaSet(bundle.ca, readEtcdCa(context), liveIn(context), context.now()), bundle.ca)
+  return !isSameCaSet(planCaSet(bundle.ca, usableEtcdCa(context), liveIn(context), context.now()), bundle.ca)
 }
 
 /**
@@ -82,7 +82,7 @@ async function accept(
   plan: (etcdCa: readonly X509Certificate[], live: readonly LiveCertificate[]) => Bundle,
 ): Promise<Bundle> {
   const { probe, state, component, emit } = context
-  const etcdCa = readEtcdCa(context)
+  const etcdCa = usableEtcdCa(context)
   const live = liveIn(context)
   const planned = plan(etcdCa, live)
   const replaced = state().published?.bundle
@@ -101,7 +101,7 @@ async function accept(
 }
 
 /** A configured file that is broken must not stand in the way of a renewal: what is published holds etcd's CA as well. */
-function readEtcdCa({ etcdCa, state, component, emit }: TargetContext): readonly X509Certificate[] {
+function usableEtcdCa({ etcdCa, state, component, emit }: TargetContext): readonly X509Certificate[] {
   try {
     return etcdCa()
   } catch (error) {

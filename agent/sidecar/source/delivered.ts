@@ -6,8 +6,9 @@
 import type { X509Certificate } from 'node:crypto'
 import type { Target } from '../../config/config.ts'
 import { isoTime } from '../../core/clock.ts'
-import { AgentError, messageOf } from '../../core/errors.ts'
+import { AgentError } from '../../core/errors.ts'
 import type { Secret } from '../../core/secret.ts'
+import { parsePart } from '../../pki/bundle.ts'
 import { commonName, parseCertificates, validityOf } from '../../pki/certificate.ts'
 import { parseKey } from '../../pki/key.ts'
 import type { BundleSource, Candidate, Wanted } from './source.ts'
@@ -111,16 +112,8 @@ export function whyOlder(found: Dated, published: Dated): string | undefined {
 }
 
 function parseDelivered({ certificate, key, ca, nameOf }: Delivered): Candidate {
-  const parsed = <Value>(part: Part, parse: () => Value): Value => {
-    try {
-      return parse()
-    } catch (cause) {
-      // OpenSSL's messages name no bytes of a key; the texts themselves stay out of the message.
-      throw new AgentError('malformed', `${nameOf(part)}: ${messageOf(cause)}`, { cause })
-    }
-  }
+  const parsed = <Value>(part: Part, parse: () => Value): Value => parsePart(nameOf(part), parse)
   const [leaf, ...chain] = parsed('certificate', () => parseCertificates(certificate))
-  if (leaf === undefined) throw new AgentError('malformed', `${nameOf('certificate')}: there is no certificate in it`)
   return {
     leaf,
     // A root that comes along is trusted only if it is among the CA certificates.

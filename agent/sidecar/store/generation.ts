@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path'
 import { AgentError, messageOf, systemCode } from '../../core/errors.ts'
-import { type Files, isFileError } from '../../core/files.ts'
+import { isFileError } from '../../core/files.ts'
 import { type Directory, removeTree } from './open-directory.ts'
 
 export interface FileAttributes {
@@ -40,10 +40,9 @@ export function generationBefore(generations: readonly string[], published: stri
 
 /** Makes a generation and answers its name. @throws the system error; nothing is left then */
 export function createGeneration(
-  files: Files,
   directory: Directory,
   contents: Iterable<FileContent>,
-  owner: Pick<FileAttributes, 'uid' | 'gid'>,
+  { uid, gid }: Pick<FileAttributes, 'uid' | 'gid'>,
   at: Date,
 ): string {
   const name = makeDirectory(directory, at) // 3
@@ -51,7 +50,7 @@ export function createGeneration(
     directory.within(name, (generation) => {
       openToReaders(generation)
       for (const [file, text, mode] of contents) {
-        generation.createFile(file, text, (descriptor) => handOver(files, descriptor, mode, owner)) // 4
+        generation.createFile(file, text, { mode, uid, gid, isDurable: true }) // 4
       }
       generation.sync() // 5
     })
@@ -109,19 +108,4 @@ function makeDirectory(directory: Directory, at: Date): string {
 function openToReaders(generation: Directory): void {
   const { mode } = generation.stat()
   if ((mode & 0o777) !== 0o755) generation.chmod((mode & 0o7000) | 0o755)
-}
-
-function handOver(
-  files: Files,
-  descriptor: number,
-  mode: number,
-  { uid, gid }: Pick<FileAttributes, 'uid' | 'gid'>,
-): void {
-  // Owner before mode: chown clears bits.
-  if (uid !== undefined || gid !== undefined) {
-    const stat = files.fstatSync(descriptor)
-    files.fchownSync(descriptor, uid ?? stat.uid, gid ?? stat.gid)
-  }
-  files.fchmodSync(descriptor, mode)
-  files.fsyncSync(descriptor)
 }

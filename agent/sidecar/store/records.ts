@@ -108,7 +108,7 @@ function openRecordFile({ directory, name, reason, files, flags }: RecordFile) {
     within((opened) => {
       // Whatever stands there is not opened: a crash may have left it, or somebody else has put it there.
       opened.remove(temporary)
-      opened.createFile(temporary, text, (descriptor) => files.fchmodSync(descriptor, 0o600)) // Whatever the umask is.
+      opened.createFile(temporary, text, { mode: 0o600 })
       opened.rename(temporary, name)
     })
   }

@@ -148,7 +148,7 @@ export function openSecretDir(
     const known = plain.length === 0 || before === undefined ? undefined : filesIn(directory, before)
     const contents = plain.filter((name) => known?.has(name) !== true).flatMap((name) => readPlainFile(directory, name))
     const published =
-      contents.length === 0 ? before : swapTo(directory, createGeneration(files, directory, contents, attributes, at))
+      contents.length === 0 ? before : swapTo(directory, createGeneration(directory, contents, attributes, at))
     if (published !== undefined) linkNames(directory, kinds)
     return published
   }
@@ -174,7 +174,7 @@ export function openSecretDir(
           [fileNames.certificate, bundle.certificate, mode],
           [fileNames.key, bundle.key.reveal(), mode],
         ]
-        const generation = createGeneration(files, directory, contents, attributes, at) // 3, 4, 5
+        const generation = createGeneration(directory, contents, attributes, at) // 3, 4, 5
         swapTo(directory, generation) // 6, 7
         linkNames(directory, entryKinds(directory)) // 8
         directory.sync() // 9

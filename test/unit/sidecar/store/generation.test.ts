@@ -18,7 +18,7 @@ const at = new Date('2026-11-21T02:25:39.412Z')
 const noOwner = { uid: undefined, gid: undefined }
 
 function create(path: string, contents: FileContent[], time: Date, files = systemFiles): string {
-  return withDirectory(files, path, (directory) => createGeneration(files, directory, contents, noOwner, time))
+  return withDirectory(files, path, (directory) => createGeneration(directory, contents, noOwner, time))
 }
 
 describe('a new generation', () => {
