@@ -54,7 +54,7 @@ export function createTargetLoop(options: TargetOptions): TargetLoop {
     return step.forMs
   }
 
-  /** What is to be done next. If the directory is to be inspected, that is done at once: what was read need not be looked at again. */
+  /** What is to be done next. An inspection is made at once: what it has just read need not be looked at again. */
   function look(): Step {
     const fingerprint = observe()
     const step = planStep(state(), moment())
