@@ -45,14 +45,10 @@ export function openSource({ config, clock, skew, emit, beforeConnect }: SourceO
   const api = createVaultApi(transport, vault.namespace)
   const session = createSession({ auth, node, inline, api, clock, skew, emit })
   const access = { api, session, transport }
-  const pathOf = (component: string): string => {
-    const path = (chosen.kind === 'kv' && chosen.paths[component]) || ''
-    return usesNodeUid(path) ? path.replaceAll('{node_uid}', readNodeUid(auth)) : path
-  }
   return {
     source:
       chosen.kind === 'kv'
-        ? createKvSource({ ...access, config: chosen, pathOf })
+        ? createKvSource({ ...access, config: chosen, auth })
         : createPkiSource({ ...access, skew, clock, timeoutMs: vault.timeoutMs, config, emit }),
     vault: { session, transport },
     maintain: auth.method === 'token' ? () => session.maintain() : undefined,
