@@ -45,6 +45,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'servers',
+          globalSetup: 'test/support/built.ts',
           include: ['test/**/*.test.ts'],
           // npm run image, npm run e2e
           exclude: ['test/unit/**', 'test/image/**', 'test/e2e/**'],

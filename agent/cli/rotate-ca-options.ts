@@ -1,7 +1,9 @@
 /** Owns the options of `rotate-ca`: which there are, which go together, and what is wrong with them. */
 import { type Command, Option } from 'commander'
 import { parseDuration } from '../core/duration.ts'
-import type { KeyType } from '../pki/key.ts'
+import type { NewRoot } from '../operator/ca-rotation/state.ts'
+import { type KeyType, keyTypes } from '../pki/key.ts'
+import { addVaultOptions, type ConnectionSettings, type GivenConnection, readConnection } from './connection-options.ts'
 import { UsageError } from './failure.ts'
 import { listOf, nodesOf } from './node-options.ts'
 import { addPlanOptions, outputOption } from './plan-options.ts'
@@ -13,7 +15,7 @@ export interface RotateCaOptions {
   readonly mount: string
   /** Undefined: the one that signs now. */
   readonly issuer: string | undefined
-  readonly root: { readonly commonName: string; readonly ttlSeconds: number; readonly keyType: KeyType } | undefined
+  readonly root: NewRoot | undefined
   readonly retire: readonly string[]
   readonly etcdTrustsNew: boolean
   /** URLs. */
@@ -32,6 +34,7 @@ export interface RotateCaOptions {
   readonly yes: boolean
   readonly detailedExitcode: boolean
   readonly output: 'text' | 'json'
+  readonly connection: ConnectionSettings
 }
 
 /** As commander reads them. */
@@ -56,9 +59,8 @@ type Given = Partial<
       | 'poll',
       string
     >
->
-
-const keyTypes = ['ec-p256', 'ec-p384', 'rsa-2048', 'rsa-4096', 'ed25519'] as const satisfies readonly KeyType[]
+> &
+  GivenConnection
 
 export function addRotateCa(add: (action: Action) => Command, done: (options: RotateCaOptions) => void): void {
   for (const action of ['plan', 'apply', 'status'] as const) {
@@ -94,6 +96,7 @@ export function addRotateCa(add: (action: Action) => Command, done: (options: Ro
         .option('--wait <duration>', 'how long to wait for agents; 0: do what can be done now (default: no limit)')
         .option('--poll <duration>', 'how often to ask Vault and the agents meanwhile', '10s')
     }
+    addVaultOptions(command)
     if (isPlanned) addPlanOptions(command, action)
     else command.addOption(outputOption())
     command.action((raw: Given) => done(readOptions(action, raw)))
@@ -133,6 +136,7 @@ function readOptions(action: Action, given: Given): RotateCaOptions {
     yes: given.yes ?? false,
     detailedExitcode: given.detailedExitcode ?? false,
     output: given.output ?? 'text',
+    connection: readConnection(given),
   }
 }
 

@@ -1,8 +1,8 @@
 /** Owns how `rotate-ca status` reads: which step, the issuers, and what each agent has and needs. */
 import { isoTime } from '../core/clock.ts'
 import { oneLine } from '../core/text.ts'
-import { findStaleConsumers } from '../operator/ca-rotation/consumers.ts'
 import { nameOf } from '../operator/ca-rotation/describe.ts'
+import { findStaleConsumers } from '../operator/ca-rotation/needs.ts'
 import {
   type AgentsState,
   type Issuer,

@@ -10,8 +10,8 @@ import { readSmallFile, systemFiles } from '../core/files.ts'
 import { Secret } from '../core/secret.ts'
 import { accountFor, askAgents, askPrometheus, type ReadAgents } from '../operator/ca-rotation/agents.ts'
 import { makeStep } from '../operator/ca-rotation/apply.ts'
-import { findStaleConsumers } from '../operator/ca-rotation/consumers.ts'
 import { wording } from '../operator/ca-rotation/describe.ts'
+import { findStaleConsumers } from '../operator/ca-rotation/needs.ts'
 import { planRotation } from '../operator/ca-rotation/plan.ts'
 import {
   type AgentsState,
@@ -44,7 +44,7 @@ export async function rotateCa(options: RotateCaOptions): Promise<number> {
     if (options.action === 'apply') {
       refuseUnanswered('rotate-ca apply', options)
     }
-    const config = parseSetupVaultConfig(withVaultTools(process.env))
+    const config = parseSetupVaultConfig(withVaultTools({ ...process.env, ...options.connection }))
     const nodes = await readNodes(options)
     const readAgents = await agentsOf(options)
     const api = openVaultAdmin(config)

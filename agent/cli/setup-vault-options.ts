@@ -1,6 +1,6 @@
 /** Owns the options of `setup-vault`. */
 import { type Command, Option } from 'commander'
-import { type ExportFormat, exportFormats } from '../operator/vault-setup/export.ts'
+import { type ExportFormat, exportFormats } from '../operator/vault-setup/setup.ts'
 import { addVaultOptions, type ConnectionSettings, type GivenConnection, readConnection } from './connection-options.ts'
 import { UsageError } from './failure.ts'
 import { addPlanOptions } from './plan-options.ts'

@@ -10,7 +10,9 @@ import {
 } from 'node:crypto'
 import { Secret } from '../core/secret.ts'
 
-export type KeyType = 'ec-p256' | 'ec-p384' | 'rsa-2048' | 'rsa-4096' | 'ed25519'
+export const keyTypes = ['ec-p256', 'ec-p384', 'rsa-2048', 'rsa-4096', 'ed25519'] as const
+
+export type KeyType = (typeof keyTypes)[number]
 
 /** A new private key. RSA is made off the event loop: 4096 bits take up to seconds. */
 export async function generateKey(type: KeyType): Promise<KeyObject> {

@@ -173,7 +173,7 @@ async function operate(
       ETCD_KEY_FILE: key,
     })
   }
-  const { code, stdout, stderr } = await runCommand(args, { env, bundle: true })
+  const { code, stdout, stderr } = await runCommand(args, { env })
   if (code !== 0) throw new Error(`calico-vault-agent ${args.join(' ')} ended with ${code}\n${stdout}\n${stderr}`)
   return stdout
 }

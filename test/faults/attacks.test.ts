@@ -153,7 +153,7 @@ function filesBelow(directory: string): string[] {
 
 async function start(lab: Lab): Promise<{ agent: AgentProcess; directory: string; tokenFile: string; port: number }> {
   const { environment, directory, tokenFile } = createTestNode(lab)
-  const agent = spawnAgent(environment, { bundle: true })
+  const agent = spawnAgent(environment)
   // Which of both comes first depends on how soon Vault answers.
   await agent.ask('/livez')
   await agent.nextLine(({ event }) => event === 'published')

@@ -69,7 +69,6 @@ describe('secrets', () => {
           const refusal = { errors: [`hvs.${'s'.repeat(30)} may not`, readFileSync(node.tokenFile, 'utf8')] }
           dev.faults.inject({ match: 'pki/sign', times: 1, status: 500, body: refusal })
           const agent = spawnAgent(changed(node.environment, { ...login, AGENT_LOG_LEVEL: 'debug' }), {
-            bundle: true,
             args: [command],
           })
           await agent.nextLine(({ event }) => event === 'renewal-failed')
@@ -99,7 +98,7 @@ describe('secrets', () => {
       const state = join(node.root, 'state')
       const agent = spawnAgent(
         { ...node.environment, AGENT_STATE_DIR: state },
-        { bundle: true, args: ['init'], wrapper: ['sh', '-c', `umask ${umask} && exec "$0" "$@"`] },
+        { args: ['init'], wrapper: ['sh', '-c', `umask ${umask} && exec "$0" "$@"`] },
       )
       expect((await agent.ended).code).toBe(0)
       const modes = (directory: string): Record<string, string> =>

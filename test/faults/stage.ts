@@ -58,7 +58,7 @@ export async function createStage(row: FaultRow, shared: FaultLab, node: string,
   }
   const wrapper = row.wrapper?.(stage) ?? []
   const startAgain = (changes = {}) =>
-    spawnAgent({ ...environment, ...changes }, { bundle: true, wrapper, onEnd, patienceMs: 15_000 })
+    spawnAgent({ ...environment, ...changes }, { wrapper, onEnd, patienceMs: 15_000 })
   const agent = startAgain()
   await agent.nextLine(({ event }) => event === 'published')
   return { ...stage, agent, startAgain }

@@ -42,7 +42,7 @@ test('the program survives whatever it reads, and comes to rights', async ({ ann
 
 /** Tokens and keys in what it says fail the test (test/support/agent-process.ts). */
 async function init(environment: Readonly<Record<string, string>>, wait: string) {
-  const agent = spawnAgent(environment, { args: ['init', '--wait', wait], bundle: true })
+  const agent = spawnAgent(environment, { args: ['init', '--wait', wait] })
   const { code, signal } = await agent.ended
   return { code: code ?? signal, output: agent.output() }
 }

@@ -54,8 +54,9 @@ async function build(name: ServerName, path: string): Promise<boolean> {
   const startedAt = performance.now()
   const seconds = () => Math.round((performance.now() - startedAt) / 1000)
   const progress = showProgress(() => `${name}: building, ${seconds()} s`)
-  // Exactly what go.sum pins (never a change of go.mod), and nothing of the git tree around it.
-  const flags = ['-mod=readonly', '-buildvcs=false', '-trimpath', `-ldflags=-s -w ${versionFlag(name)}`]
+  // Exactly what go.sum pins (never a change of go.mod), and nothing of the git tree around it. What -w leaves out is not even made.
+  const pinned = ['-mod=readonly', '-buildvcs=false', '-trimpath', '-gcflags=all=-dwarf=false']
+  const flags = [...pinned, `-ldflags=-s -w ${versionFlag(name)}`]
   const result = await runGo(['build', ...flags, '-o', temporary, '.'], sourceDirectory(name))
   progress.end()
   if (!result.succeeded) {
@@ -93,8 +94,8 @@ function runGo(args: readonly string[], cwd: string): Promise<{ succeeded: boole
     let output = ''
     const child = spawn('go', args, {
       cwd,
-      // The toolchain that names the cache and no other.
-      env: { ...process.env, CGO_ENABLED: '0', GOFLAGS: '', GOTOOLCHAIN: 'local', GOWORK: 'off' },
+      // The toolchain that names the cache and no other. GOGC is for the compiler: a fifth of its time was collecting garbage.
+      env: { ...process.env, CGO_ENABLED: '0', GOFLAGS: '', GOGC: '400', GOTOOLCHAIN: 'local', GOWORK: 'off' },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     const keep = (chunk: Buffer) => {

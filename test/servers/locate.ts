@@ -102,7 +102,8 @@ function cachedServer(name: ServerName, env: Environment): string | undefined {
 
 function sourceHash(name: ServerName): string {
   const hash = createHash('sha256')
-  const sources = directoryNames(sourceDirectory(name)).filter((file) => /^go\.(mod|sum)$|\.go$/.test(file))
+  const files = readdirSync(sourceDirectory(name), { recursive: true, encoding: 'utf8' })
+  const sources = files.filter((file) => /(^|\/)go\.(mod|sum)$|\.go$/.test(file))
   for (const file of sources.toSorted()) hash.update(readFileSync(join(sourceDirectory(name), file)))
   return hash.digest('hex').slice(0, 16)
 }

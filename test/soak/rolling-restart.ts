@@ -103,7 +103,7 @@ async function startNode(
 ): Promise<Node> {
   const env = { VAULT_ADDR: addresses.join(), AGENT_TTL: `${lifetimeSeconds}s`, AGENT_LOG_LEVEL: 'debug' }
   const { environment, directory } = createTestNode(lab, { node, env, onEnd })
-  const agent = spawnAgent(environment, { bundle: true, onEnd, patienceMs: 120_000 })
+  const agent = spawnAgent(environment, { onEnd, patienceMs: 120_000 })
   await agent.nextLine(({ event }) => event === 'published')
   const watch = watchDirectory(directory, `calico-node:${node}`, lookEveryMs)
   onEnd(() => watch.stop())

@@ -64,7 +64,7 @@ describe.skipIf(missing !== undefined)(`soak${missing === undefined ? '' : ` (le
     const { environment, directory } = createTestNode(lab, {
       env: { ...env, AGENT_ETCD_CA_FILE: etcd.caFile, AGENT_ISSUANCE_BUDGET: 'off' },
     })
-    const agent = spawnAgent(environment, { bundle: true, patienceMs: 30_000 })
+    const agent = spawnAgent(environment, { patienceMs: 30_000 })
     await agent.nextLine(isPublished)
     return { agent, directory }
   }

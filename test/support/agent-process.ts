@@ -1,6 +1,6 @@
 /**
- * Owns an agent as a process of its own: the built bundle or its sources, with an environment that holds nothing but what the
- * test gives. Its log lines can be waited for, its HTTP server asked, and at the end of the test it is killed by its own pid.
+ * Owns an agent as a process of its own: the built bundle, with an environment that holds nothing but what the test gives. Its
+ * log lines can be waited for, its HTTP server asked, and at the end of the test it is killed by its own pid.
  */
 import { spawn } from 'node:child_process'
 import { get, type IncomingHttpHeaders } from 'node:http'
@@ -28,8 +28,8 @@ export interface AgentEnd {
 export interface AgentProcessOptions {
   /** Default: `run`. */
   readonly args?: readonly string[]
-  /** dist/main.js, which `npm test` has built. Default: the sources. */
-  readonly bundle?: boolean
+  /** From agent/, at several times the cost. Default: dist/main.js, which is what is shipped (built.ts). */
+  readonly sources?: boolean
   /** A user without rights, where the tests run as root. */
   readonly uid?: number
   /** What starts it, in front of node; it must end in an exec, so that the pid is the agent's. */
@@ -72,7 +72,7 @@ export function spawnAgent(
   environment: Readonly<Record<string, string>>,
   {
     args = [],
-    bundle = false,
+    sources = false,
     uid,
     wrapper = [],
     command,
@@ -80,7 +80,7 @@ export function spawnAgent(
     patienceMs = 10_000,
   }: AgentProcessOptions = {},
 ): AgentProcess {
-  const main = join(root, bundle ? 'dist/main.js' : 'agent/cli/cli.ts')
+  const main = join(root, sources ? 'agent/cli/cli.ts' : 'dist/main.js')
   const [program = process.execPath, ...rest] = command ?? [...wrapper, process.execPath, main, ...args]
   const child = spawn(program, rest, {
     env: { PATH: process.env['PATH'], AGENT_LISTEN: '127.0.0.1:0', ...environment },

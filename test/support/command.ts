@@ -1,4 +1,4 @@
-/** Owns running a command of the program to its end: from the sources or the bundle, with nothing in its environment but what is given. */
+/** Owns running a command of the program to its end: by the built bundle, with nothing in its environment but what is given. */
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { watchSecrets } from './no-secrets.ts'
@@ -14,8 +14,8 @@ export interface RunOptions {
   readonly input?: string
   /** SIGKILL as soon as standard output holds this. */
   readonly killAt?: string
-  /** dist/main.js, which `npm test` has built. Default: the sources. */
-  readonly bundle?: boolean
+  /** From agent/, at several times the cost. Default: dist/main.js, which is what is shipped (built.ts). */
+  readonly sources?: boolean
   /** What starts it, in front of node. */
   readonly wrapper?: readonly string[]
   /** A user without rights, where the tests run as root. */
@@ -23,7 +23,7 @@ export interface RunOptions {
 }
 
 export async function runCommand(args: readonly string[], options: RunOptions): Promise<Ended> {
-  const main = join(import.meta.dirname, '../..', options.bundle === true ? 'dist/main.js' : 'agent/cli/cli.ts')
+  const main = join(import.meta.dirname, '../..', options.sources === true ? 'agent/cli/cli.ts' : 'dist/main.js')
   const [program = process.execPath, ...rest] = [...(options.wrapper ?? []), process.execPath, main, ...args]
   return await runProgram(program, rest, options)
 }

@@ -19,7 +19,7 @@ export function runOnTerminal(
   answer: string,
 ): Promise<string> {
   return new Promise((resolve, reject) => {
-    const command = [process.execPath, join(import.meta.dirname, '../../agent/cli/cli.ts'), ...args].join(' ')
+    const command = [process.execPath, join(import.meta.dirname, '../../dist/main.js'), ...args].join(' ')
     const child = spawn('script', ['-qec', command, '/dev/null'], {
       env: { PATH: process.env['PATH'], TERM: 'xterm', ...env },
       stdio: ['pipe', 'pipe', 'inherit'],

@@ -18,10 +18,7 @@ export interface Expected {
   readonly without: readonly string[]
 }
 
-export interface Found {
-  readonly agents: readonly AgentView[]
-  readonly silent: readonly Silent[]
-}
+export type Found = Pick<AgentsState, 'agents' | 'silent'>
 
 export type ReadAgents = () => Promise<Found>
 
@@ -32,21 +29,22 @@ const largestBytes = 64 * 1024 * 1024
 /** @param addresses URLs of the agents' metrics */
 export function askAgents(addresses: readonly string[]): ReadAgents {
   return async () => {
-    const agents: AgentView[] = []
-    const silent: Silent[] = []
+    const answers = new Map<string, AgentView | Silent>()
     await forEach(addresses, { now: () => performance.now() }, async (where) => {
-      try {
-        const view = viewOf(where, parseSamples(await get(new URL('/metrics', where))))
-        if (view === undefined) silent.push({ name: where, why: 'what answers there is no agent' })
-        else agents.push(view)
-      } catch (error) {
-        silent.push({ name: where, why: reasonOf(error) })
-      }
+      answers.set(where, await askAgent(where))
     })
     // In the order of the addresses, whoever answered first.
-    const order = <Item>(items: Item[], addressOf: (item: Item) => string): Item[] =>
-      items.toSorted((one, other) => addresses.indexOf(addressOf(one)) - addresses.indexOf(addressOf(other)))
-    return { agents: order(agents, ({ where }) => where), silent: order(silent, ({ name }) => name) }
+    const all = addresses.flatMap((where) => answers.get(where) ?? [])
+    return { agents: all.filter((each) => 'targets' in each), silent: all.filter((each) => 'why' in each) }
+  }
+}
+
+async function askAgent(where: string): Promise<AgentView | Silent> {
+  try {
+    const view = viewOf(where, parseSamples(await get(new URL('/metrics', where))))
+    return view ?? { name: where, why: 'what answers there is no agent' }
+  } catch (error) {
+    return { name: where, why: reasonOf(error) }
   }
 }
 
@@ -64,19 +62,13 @@ export function askPrometheus(address: PrometheusAddress): ReadAgents {
   return async () => {
     const samples = await query(address, `{__name__=~"${neededMetrics}"${matchers}}`)
     const containers = await query(address, 'kube_pod_container_state_started')
-    const agents = [...Map.groupBy(samples, ({ labels }) => `${labels['job']}\n${labels['instance']}`).values()]
-    const views = agents.map((own) => {
-      const { instance = '', namespace, pod } = own[0]?.labels ?? {}
-      const started = (component: string): number | undefined => {
-        const isIt = ({ labels }: Sample): boolean =>
-          pod !== undefined &&
-          labels['pod'] === pod &&
-          labels['namespace'] === namespace &&
-          labels['container'] === component
-        const found = containers.find(isIt)
-        return found === undefined ? undefined : found.value * 1000
-      }
-      return viewOf(instance, own, started)
+    const keyOf = ({ namespace, pod }: Sample['labels'], container = ''): string => `${namespace}/${pod}/${container}`
+    const inPods = containers.filter(({ labels }) => labels['pod'] !== undefined)
+    const startedAtMs = new Map(inPods.map(({ labels, value }) => [keyOf(labels, labels['container']), value * 1000]))
+    const agents = Map.groupBy(samples, ({ labels }) => `${labels['job']}\n${labels['instance']}`)
+    const views = [...agents.values()].map((own) => {
+      const labels = own[0]?.labels ?? {}
+      return viewOf(labels['instance'] ?? '', own, (component) => startedAtMs.get(keyOf(labels, component)))
     })
     return { agents: views.filter((view) => view !== undefined), silent: [] }
   }
@@ -116,11 +108,10 @@ function missingOf(nodes: readonly string[], agents: readonly AgentView[]): Sile
 
 /** One that is scraped twice, or was replaced a moment ago, is one. */
 function countApart(agents: readonly AgentView[]): number {
-  const identities = agents.map(({ node, where, targets }) => [
-    node ?? where,
-    ...targets.map(({ component }) => component),
-  ])
-  return new Set(identities.map((each) => JSON.stringify(each))).size
+  const identities = agents.map(({ node, where, targets }) =>
+    JSON.stringify([node ?? where, ...targets.map(({ component }) => component)]),
+  )
+  return new Set(identities).size
 }
 
 /** As an address was given. */

@@ -1,31 +1,23 @@
 /** Owns the forms in which a setup leaves the program for review and for other tools. None of them needs Vault or the files. */
 import { defaultCommonName } from '../../config/naming.ts'
 import type { KeyType } from '../../pki/key.ts'
-import { policyText } from './policy.ts'
-import { resourcesOf, signPath } from './resources.ts'
+import { policyText, resourcesOf } from './resources.ts'
 import { neededRights, rightsPolicy } from './rights.ts'
-import { FileRef, loginsOf, ownerOf, type Setup } from './setup.ts'
+import { type ExportFormat, FileRef, loginsOf, type Setup } from './setup.ts'
 import { shellScript } from './shell.ts'
 import { terraformText } from './terraform.ts'
 
-export const exportFormats = ['shell', 'terraform', 'hcl', 'json', 'env', 'operator'] as const
-export type ExportFormat = (typeof exportFormats)[number]
+const texts: Readonly<Record<ExportFormat, (setup: Setup, version: string) => string>> = {
+  shell: shellScript,
+  terraform: terraformText,
+  hcl: (setup) => setup.components.map(({ name }) => policyText(setup, name)).join('\n'),
+  json: requestsJson,
+  env: agentVariables,
+  operator: operatorPolicy,
+}
 
 export function exportSetup(setup: Setup, format: ExportFormat, version: string): string {
-  switch (format) {
-    case 'shell':
-      return shellScript(setup, version)
-    case 'terraform':
-      return terraformText(setup, version)
-    case 'hcl':
-      return setup.components.map(({ name }) => policyText(ownerOf(setup), signPath(setup, name))).join('\n')
-    case 'json':
-      return requestsJson(setup)
-    case 'env':
-      return agentVariables(setup)
-    case 'operator':
-      return operatorPolicy(setup)
-  }
+  return texts[format](setup, version)
 }
 
 /** What is written to each path; `<accessor>` is the auth mount's, `@name` the content of a file. */

@@ -86,7 +86,7 @@ const provision: MatrixRow = {
       await reset(operator)
       await apply(operator, straceCommand(log, call))
       await apply(operator)
-      const { code } = await operator.provision(['plan', ...desired], { bundle: true })
+      const { code } = await operator.provision(['plan', ...desired])
       if (code !== 0) problems.push(`${call.name} ${call.nth}: the plan after it ends with ${code}`)
     }
     if (calls.length < 10) problems.push(`only ${calls.length} writes`)
@@ -104,13 +104,13 @@ const provision: MatrixRow = {
 const desired = ['--naming', 'node', '--nodes', 'a,b', '--components', 'calico-cni', '--prune']
 
 async function apply(operator: Operator, wrapper: readonly string[] = []): Promise<void> {
-  await operator.provision(['apply', '--yes', ...desired], { bundle: true, wrapper })
+  await operator.provision(['apply', '--yes', ...desired], { wrapper })
 }
 
 /** Takes away everything that was provisioned but one node of another component. */
 async function reset(operator: Operator): Promise<void> {
   const other = ['--naming', 'component', '--components', 'calico-cni', '--prune']
-  await operator.provision(['apply', '--yes', ...other], { bundle: true })
+  await operator.provision(['apply', '--yes', ...other])
 }
 
 export const killRows: readonly MatrixRow[] = [publication, provision]

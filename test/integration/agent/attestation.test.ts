@@ -37,7 +37,7 @@ describeEachVault('jwt node attestation', {}, (lab) => {
 
   it('init on another node’s name ends with 69 and says why', async () => {
     const { environment, directory } = createTestNode(lab(), { env: { AGENT_COMMON_NAME: 'calico-node:node2' } })
-    const agent = spawnAgent(environment, { args: ['init'], bundle: true })
+    const agent = spawnAgent(environment, { args: ['init'] })
     await agent.nextLine(({ reason }) => reason === 'vault-request-refused')
     agent.signal('SIGTERM')
     expect(await agent.ended).toEqual({ code: 69, signal: null })

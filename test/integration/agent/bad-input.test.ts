@@ -131,7 +131,7 @@ describe('bad input', () => {
       writeFileSync(join(directory, 'notes.txt'), 'mine')
       symlinkSync('nowhere', join(directory, '..data_tmp'))
       mkdirSync(join(directory, 'sub'))
-      const agent = spawnAgent(environment, { args: ['init'], bundle: true })
+      const agent = spawnAgent(environment, { args: ['init'] })
       expect(await agent.ended, agent.output()).toMatchObject({ code: 0 })
       expect(
         entriesOf(directory)
@@ -145,7 +145,7 @@ describe('bad input', () => {
     it('10 MB in the place of the certificate are not read, not replaced, and told', async () => {
       const { environment, directory } = createTestNode(lab())
       writeFileSync(join(directory, 'etcd-cert'), Buffer.alloc(10_000_000, 'x'))
-      const agent = spawnAgent(environment, { bundle: true })
+      const agent = spawnAgent(environment)
       const kept = await agent.nextLine(({ event }) => event === 'renewal-failed')
       expect(kept).toMatchObject({ reason: 'directory-occupied' })
       expect(kept.error).toContain('etcd-cert has 10000000 bytes; more than 1048576 are not read')
@@ -160,7 +160,7 @@ describe('bad input', () => {
       writeFileSync(join(directory, 'etcd-ca'), ca.certificatePem)
       writeFileSync(join(directory, 'etcd-cert'), options.pem ?? leaf.certificatePem)
       writeFileSync(join(directory, 'etcd-key'), options.otherKey === true ? other.privateKeyPem : leaf.privateKeyPem)
-      const agent = spawnAgent(environment, { bundle: true })
+      const agent = spawnAgent(environment)
       const line = await agent.nextLine(({ event }) => event === 'published')
       expect(line).toMatchObject({ reason: options.reason })
       expect(readPublished(directory).commonName).toBe('calico-node:node1')
@@ -198,7 +198,7 @@ async function runInit(lab: Lab, { token = {}, spoil, env, options }: Case): Pro
   const entries = (): string =>
     readdirSync(node.root, { recursive: true, encoding: 'utf8' }).filter(isNoRecord).toSorted().join()
   const before = entries()
-  const agent = spawnAgent(environment, { args: ['init'], bundle: true, ...options })
+  const agent = spawnAgent(environment, { args: ['init'], ...options })
   // It would go on trying; the failure of its last try is what it ends with.
   await agent.nextLine(({ event }) => event === 'renewal-failed')
   agent.signal('SIGTERM')

@@ -205,19 +205,19 @@ describeEachVault(`the probe on a real etcd${leftOut}`, {}, (lab) => {
 
     it('a black hole costs the first certificate a few seconds, and a stop none', async () => {
       const { environment, directory } = nodeWith({ ETCD_ENDPOINTS: await blackHole() })
-      const agent = spawnAgent(environment, { bundle: true })
+      const agent = spawnAgent(environment)
       await agent.nextLine(({ event }) => event === 'listening')
       agent.signal('SIGTERM')
       expect(await agent.ended).toEqual({ code: 0, signal: null })
       expect(entriesOf(directory)).toEqual([])
-      const patient = spawnAgent(environment, { bundle: true })
+      const patient = spawnAgent(environment)
       await patient.nextLine(({ reason, level }) => reason === 'etcd-unheard' && level === 'warn')
       await patient.nextLine(({ event }) => event === 'published')
     })
 
     it('init waits for the user, and ends with 69 and the reason where nobody adds it', async () => {
       const { environment, directory } = nodeWith()
-      const agent = spawnAgent(environment, { bundle: true, args: ['init', '--wait', '2s'] })
+      const agent = spawnAgent(environment, { args: ['init', '--wait', '2s'] })
       expect(await agent.ended).toEqual({ code: 69, signal: null })
       expect(agent.stderr()).toMatch(/there is no user calico-node:node1\n {2}Add the user without a password/)
       expect(entriesOf(directory)).toEqual([])
@@ -226,7 +226,7 @@ describeEachVault(`the probe on a real etcd${leftOut}`, {}, (lab) => {
     it('the built program asks, too', async () => {
       await addUser()
       const { environment, directory } = nodeWith({ AGENT_LOG_LEVEL: 'debug' })
-      const agent = spawnAgent(environment, { bundle: true })
+      const agent = spawnAgent(environment)
       expect(await agent.nextLine(({ event }) => event === 'probed')).toMatchObject({ outcome: 'accepted' })
       await agent.nextLine(({ event }) => event === 'published')
       agent.signal('SIGHUP')

@@ -119,7 +119,7 @@ const isPublished = ({ event }: LoggedLine): boolean => event === 'published'
 
 async function publishOnce(lab: Lab): Promise<{ agent: AgentProcess; directory: string }> {
   const { environment, directory } = createTestNode(lab, { env: { VAULT_CLIENT_TIMEOUT: '300ms' } })
-  const agent = spawnAgent(environment, { bundle: true })
+  const agent = spawnAgent(environment)
   await agent.nextLine(isPublished)
   return { agent, directory }
 }

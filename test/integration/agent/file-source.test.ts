@@ -136,7 +136,7 @@ describe('as a process', () => {
   it('waits for the first delivery, and is ready then; no variable of Vault is needed', async () => {
     const { delivered, directory, environment } = place()
     mkdirSync(delivered)
-    const agent = spawnAgent(environment, { bundle: true })
+    const agent = spawnAgent(environment)
     expect(await agent.nextLine(({ event }) => event === 'renewal-failed')).toMatchObject({ reason: 'source-empty' })
     await agent.nextLine(({ event }) => event === 'listening')
     expect((await agent.ask('/readyz')).status).toBe(503)
@@ -149,7 +149,7 @@ describe('as a process', () => {
 
   it('init says what is missing, with what to do', async () => {
     const { delivered, environment } = place()
-    const agent = spawnAgent(environment, { args: ['init', '--wait', '1s'], bundle: true })
+    const agent = spawnAgent(environment, { args: ['init', '--wait', '1s'] })
     expect(await agent.ended).toMatchObject({ code: 69 })
     expect(agent.stderr()).toContain(`${delivered}: etcd-cert, etcd-key, etcd-ca are missing or empty\n  Write certifi`)
   })

@@ -19,7 +19,7 @@ describeEachVault('first start', {}, (lab) => {
     const { environment, directory } = createTestNode(lab(), {
       env: { VAULT_ADDR: `https://127.0.0.1:${await freePort()}` },
     })
-    const agent = spawnAgent(environment, { bundle: true })
+    const agent = spawnAgent(environment)
     await agent.nextLine(({ event }) => event === 'listening')
     const [startup, live, ready] = await Promise.all(['/startupz', '/livez', '/readyz'].map((path) => agent.ask(path)))
     expect([startup?.status, live?.status, ready?.status]).toEqual([503, 200, 503])
@@ -42,7 +42,7 @@ describeEachVault('first start', {}, (lab) => {
     const front = await startVaultFront(lab().vault)
     front.isSilent = true
     const { environment } = createTestNode(lab(), { at: front })
-    const agent = spawnAgent(environment, { bundle: true })
+    const agent = spawnAgent(environment)
     const statuses = await Promise.all(['/startupz', '/livez', '/metrics'].map(async (path) => await agent.ask(path)))
     expect(statuses.map(({ status }) => status)).toEqual([503, 200, 200])
     expect(agent.lines.filter(({ event }) => event === 'renewal-failed')).toEqual([])
@@ -53,7 +53,7 @@ describeEachVault('first start', {}, (lab) => {
     const node = createTestNode(lab(), { env: { VAULT_ADDR: `https://127.0.0.1:${port}` } })
     const caFile = join(node.root, 'ca.pem')
     writeFileSync(caFile, lab().vault.caPem)
-    const agent = spawnAgent({ ...node.environment, VAULT_CACERT: caFile }, { bundle: true })
+    const agent = spawnAgent({ ...node.environment, VAULT_CACERT: caFile })
     await agent.nextLine(({ reason }) => reason === 'vault-unreachable')
     const front = await startVaultFront(lab().vault, { port })
     writeFileSync(caFile, front.caPem)

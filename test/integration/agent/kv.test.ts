@@ -242,7 +242,7 @@ describeEachVault('certificates in the KV engine', {}, (lab) => {
     const { environment, directory } = createTestNode(lab(), {
       env: { AGENT_SOURCE: 'kv', AGENT_KV_MOUNT: 'kv1', AGENT_KV_VERSION: '1', AGENT_AUTH_ROLE: 'calico-kv' },
     })
-    const agent = spawnAgent(environment, { args: ['init'], bundle: true })
+    const agent = spawnAgent(environment, { args: ['init'] })
     expect(await agent.ended).toMatchObject({ code: 0 })
     expect(readPublished(directory).leaf.serialNumber).toBe(certificate.serialNumber)
   })

@@ -48,7 +48,7 @@ const sampleNames = (text: string): string[] =>
 describeEachVault('observability of the bundle', {}, (lab) => {
   it('metrics in the text format and in OpenMetrics, scrape after scrape', async () => {
     const { environment } = createTestNode(lab())
-    const agent = spawnAgent(environment, { bundle: true })
+    const agent = spawnAgent(environment)
     await agent.nextLine(isPublished)
     const text = await agent.ask('/metrics', { accept: 'text/plain' })
     expect(text.headers['content-type']).toMatch(/^text\/plain; version=0\.0\.4/)
@@ -66,7 +66,7 @@ describeEachVault('observability of the bundle', {}, (lab) => {
 
   it('the probes, and what is no part of the server', async () => {
     const { environment, directory } = createTestNode(lab())
-    const agent = spawnAgent(environment, { bundle: true })
+    const agent = spawnAgent(environment)
     await agent.nextLine(isPublished)
     for (const path of ['/startupz', '/livez', '/readyz']) {
       const { status, headers, text } = await agent.ask(path)
@@ -88,7 +88,7 @@ describeEachVault('observability of the bundle', {}, (lab) => {
 
   it('one line an event at info, and more at debug', async () => {
     const { environment, directory } = createTestNode(lab())
-    const agent = spawnAgent(environment, { bundle: true })
+    const agent = spawnAgent(environment)
     await agent.nextLine(isPublished)
     await agent.ask('/livez')
     expect(agent.lines.map(({ level, event }) => `${level} ${event}`)).toEqual([
@@ -108,7 +108,7 @@ describeEachVault('observability of the bundle', {}, (lab) => {
     })
 
     await end(agent)
-    const talkative = spawnAgent({ ...environment, AGENT_LOG_LEVEL: 'debug' }, { bundle: true })
+    const talkative = spawnAgent({ ...environment, AGENT_LOG_LEVEL: 'debug' })
     await talkative.nextLine(({ event }) => event === 'found')
     talkative.signal('SIGHUP')
     await talkative.nextLine(isPublished)
@@ -117,7 +117,7 @@ describeEachVault('observability of the bundle', {}, (lab) => {
     expect(talkative.lines.filter(({ event }) => event === 'login')).toHaveLength(1)
 
     await end(talkative)
-    const pretty = spawnAgent({ ...environment, AGENT_LOG_FORMAT: 'pretty', AGENT_LISTEN: 'off' }, { bundle: true })
+    const pretty = spawnAgent({ ...environment, AGENT_LOG_FORMAT: 'pretty', AGENT_LISTEN: 'off' })
     await until(pretty, /certificate in place is good/)
     expect(pretty.output()).toMatch(
       /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ info {2}calico-node: the certificate in place is good; valid for .*\d[hm]$/m,
@@ -130,7 +130,7 @@ describeEachVault('observability of the bundle', {}, (lab) => {
       at: front,
       env: { AGENT_LOG_LEVEL: 'debug', AGENT_STATE_DIR: '/dev/null/state' },
     })
-    const agent = spawnAgent(environment, { bundle: true })
+    const agent = spawnAgent(environment)
     await agent.nextLine(isPublished)
     const secrets = [readFileSync(tokenFile, 'utf8')]
     const keys = [readPublished(directory).key]
@@ -159,7 +159,6 @@ describeEachVault('observability of the bundle', {}, (lab) => {
         AGENT_AUTH_ROLE_ID_FILE: join(root, 'role-id'),
         AGENT_AUTH_SECRET_ID_FILE: join(root, 'secret-id'),
       }),
-      { bundle: true },
     )
     await approle.nextLine(({ event }) => event === 'found')
     approle.signal('SIGHUP')

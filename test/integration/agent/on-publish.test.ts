@@ -20,7 +20,7 @@ const shell = (script: string): string => JSON.stringify(['/bin/sh', '-c', scrip
 
 withLab(startDevVault, {}, (lab) => {
   const start = (node: TestNode, env: Readonly<Record<string, string>>): AgentProcess =>
-    spawnAgent({ ...node.environment, ...env }, { bundle: true })
+    spawnAgent({ ...node.environment, ...env })
 
   async function renew(agent: AgentProcess): Promise<void> {
     agent.signal('SIGHUP')

@@ -75,7 +75,7 @@ describeEachVault('the process', {}, (lab) => {
     const { environment, root } = createTestNode(lab())
     const volume = join(root, 'volume')
     mkdirSync(volume)
-    const agent = spawnAgent({ ...environment, AGENT_AUTH_TOKEN_FILE: join(volume, 'token') }, { bundle: true })
+    const agent = spawnAgent({ ...environment, AGENT_AUTH_TOKEN_FILE: join(volume, 'token') })
     const timeOf = (line: LoggedLine, field: string): number => Date.parse(String(line[field]))
     const kept = await agent.nextLine((line) => timeOf(line, 'retryAt') - timeOf(line, 'time') > 3000)
     expect(kept).toMatchObject({ event: 'renewal-failed', reason: 'credential-missing' })

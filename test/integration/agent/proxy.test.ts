@@ -46,7 +46,7 @@ describe.skipIf(isMissing)(`tinyproxy${isMissing ? ' (left out: it is not instal
     it('login, issuers and signature go through it', async () => {
       const proxy = await startTinyproxy()
       const env = { VAULT_PROXY_ADDR: `http://agent:${password}@${proxy.origin}` }
-      const agent = spawnAgent(createTestNode(lab(), { env }).environment, { bundle: true })
+      const agent = spawnAgent(createTestNode(lab(), { env }).environment)
       await agent.nextLine(({ event }) => event === 'published')
       expect(proxy.log()).toContain(`CONNECT ${lab().vault.address.replace('https://', '')}`)
       expect(agent.output() + (await agent.ask('/metrics')).text + (await agent.ask('/status')).text).not.toContain(
@@ -74,7 +74,7 @@ describe.skipIf(isMissing)(`tinyproxy${isMissing ? ' (left out: it is not instal
     it('a wrong password is told as the proxy says it', async () => {
       const proxy = await startTinyproxy()
       const env = { VAULT_HTTP_PROXY: `http://agent:CANARYwrong@${proxy.origin}` }
-      const agent = spawnAgent(createTestNode(lab(), { env }).environment, { bundle: true })
+      const agent = spawnAgent(createTestNode(lab(), { env }).environment)
       const { error } = await agent.nextLine(({ reason }) => reason === 'vault-proxy')
       expect(error).toMatch(/opens no way to 127\.0\.0\.1:\d+: 40[17] /)
       expect(agent.output()).not.toContain('CANARY')

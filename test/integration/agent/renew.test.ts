@@ -16,22 +16,25 @@ const isPublished = ({ event }: LoggedLine): boolean => event === 'published'
 
 describe('renew', () => {
   withLab(startDevVault, {}, (lab) => {
-    it.each([false, true])('renews by the agent that runs, which needs no port for it (bundle: %s)', async (bundle) => {
-      const { environment, directory } = createTestNode(lab())
-      const env = { ...environment, AGENT_LISTEN: 'off' }
-      const agent = spawnAgent(env, { bundle })
-      await agent.nextLine(isPublished)
-      const before = readPublished(directory).leaf.serialNumber
-      const ended = await runCommand(['renew'], { env, bundle })
-      expect(ended).toEqual({
-        code: 0,
-        stdout: `calico-node: ${directory}: renewal asked for; \`status\` shows what came of it\n`,
-        stderr: '',
-      })
-      const renewed = await agent.nextLine(isPublished)
-      expect(renewed).toMatchObject({ reason: 'renewal-requested' })
-      expect(readPublished(directory).leaf.serialNumber).not.toBe(before)
-    })
+    it.each([false, true])(
+      'renews by the agent that runs, which needs no port for it (sources: %s)',
+      async (sources) => {
+        const { environment, directory } = createTestNode(lab())
+        const env = { ...environment, AGENT_LISTEN: 'off' }
+        const agent = spawnAgent(env, { sources })
+        await agent.nextLine(isPublished)
+        const before = readPublished(directory).leaf.serialNumber
+        const ended = await runCommand(['renew'], { env, sources })
+        expect(ended).toEqual({
+          code: 0,
+          stdout: `calico-node: ${directory}: renewal asked for; \`status\` shows what came of it\n`,
+          stderr: '',
+        })
+        const renewed = await agent.nextLine(isPublished)
+        expect(renewed).toMatchObject({ reason: 'renewal-requested' })
+        expect(readPublished(directory).leaf.serialNumber).not.toBe(before)
+      },
+    )
 
     it('works where the name of the directory is longer than the address of a socket', async () => {
       const { environment } = createTestNode(lab())

@@ -16,7 +16,7 @@ describe.skipIf(stackMissing !== undefined)(`doctor on a stack in order: ${stack
 
   it('before installation: everything is ok, and nothing is written', async () => {
     const patient = await createPatient(stack)
-    const found = await runDoctor(patient, { args: ['--output', 'json'], bundle: true })
+    const found = await runDoctor(patient, { args: ['--output', 'json'] })
     const checks = checksOf(found)
     expect(checks.filter(({ status }) => status !== 'ok')).toMatchObject([
       { check: 'ca-rotation', status: 'skipped', saw: ['nothing is published yet'] },

@@ -99,10 +99,10 @@ for (const version of etcdVersions) {
       expect(again.code).toBe(0)
     })
 
-    it('the built bundle sees the same', async () => {
+    it('the sources see the same as the built bundle', async () => {
       const { code, stdout, stderr } = await given.operator.provision(['plan', ...byComponent], {
         env: { AGENT_CALICO_VERSION: 'v3.32.1' },
-        bundle: true,
+        sources: true,
       })
       expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: 'In step: nothing to do.\n', stderr: '' })
     })

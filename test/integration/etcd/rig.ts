@@ -46,7 +46,7 @@ export async function startMembers(version: EtcdVersion, size = 1, options: Real
 
 export interface Operator {
   readonly env: Readonly<Record<string, string>>
-  /** `calico-vault-agent provision …` from the sources, to its end. */
+  /** `calico-vault-agent provision …`, to its end. */
   provision(args: readonly string[], more?: RunOptions): Promise<Ended>
   remove(): void
 }

@@ -72,7 +72,6 @@ describe.skipIf(missing !== undefined)(
         },
         {
           args: ['provision', 'watch', '--nodes-file', join(root, 'nodes'), '--components', 'calico-node'],
-          bundle: true,
         },
       )
       await watcher.nextLine(({ event }) => event === 'provision-done')

@@ -69,7 +69,7 @@ describeVault(realVaultSubject, `rotate-ca${leftOut}`, ({ start }) => {
           const fleetArgs = ['--agents', fleet.map(({ metrics }) => metrics.url).join(','), '--nodes', nodes.join(',')]
           const wanted = ['--issuer', 'second', '--common-name', 'Calico etcd clients 2', '--retire', 'first']
           const rotate = async (action: string, args: readonly string[], options: RunOptions = {}): Promise<Ended> =>
-            await runCommand(['rotate-ca', action, ...wanted, ...fleetArgs, ...args], { env, bundle: true, ...options })
+            await runCommand(['rotate-ca', action, ...wanted, ...fleetArgs, ...args], { env, ...options })
           const apply = async (args: readonly string[], options?: RunOptions): Promise<Ended> =>
             await rotate('apply', ['--yes', '--poll', '100ms', ...args], options)
           const killedAt = async (killAt: string, ...args: readonly string[]): Promise<void> => {

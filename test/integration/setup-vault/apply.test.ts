@@ -55,10 +55,10 @@ describeSetup('setup-vault apply', (rig) => {
     expect((await runCommand(['setup-vault', 'plan', '--file', file], { env: wrong })).code).toBe(69)
   })
 
-  it('as the bundle that is shipped', async () => {
+  it('from the sources as from the bundle that is shipped', async () => {
     const operator = createOperator(rig(), jwtYaml('bundle', rig()))
-    expect(await operator.runWith({ bundle: true }, 'apply', '--yes')).toEqual(ended(0, 'Done: '))
-    expect(await operator.runWith({ bundle: true }, 'plan')).toEqual(ended(0, 'In step: nothing to do.'))
+    expect(await operator.runWith({ sources: true }, 'apply', '--yes')).toEqual(ended(0, 'Done: '))
+    expect(await operator.runWith({ sources: true }, 'plan')).toEqual(ended(0, 'In step: nothing to do.'))
   })
 
   it('what somebody has changed is shown field by field, and put right', async () => {

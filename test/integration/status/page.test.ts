@@ -35,7 +35,7 @@ describe.skipIf(browserMissing !== undefined)(`the status page in Chromium${left
       const { root, environment } = createTestNode(lab(), { env: { AGENT_DIR: undefined, ...env } })
       for (const component of components) mkdirSync(join(root, component))
       const targets = components.map((component) => `${component}=${join(root, component)}`).join(',')
-      const agent = spawnAgent({ ...environment, AGENT_TARGETS: targets }, { bundle: true, patienceMs: 30_000 })
+      const agent = spawnAgent({ ...environment, AGENT_TARGETS: targets }, { patienceMs: 30_000 })
       await agent.ask('/startupz')
       return agent
     }

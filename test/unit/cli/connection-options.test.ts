@@ -22,6 +22,15 @@ describe('settings of a connection, called as the tool of the server calls them'
       },
     ],
     [
+      'rotate-ca status --agents a --address https://v:8200 --ca-cert /ca.pem --namespace team/a',
+      {
+        VAULT_ADDR: 'https://v:8200',
+        VAULT_CACERT: '/ca.pem',
+        VAULT_CACERT_BYTES: undefined,
+        VAULT_NAMESPACE: 'team/a',
+      },
+    ],
+    [
       'doctor --address=https://v:8200 --endpoints https://e:2379',
       { VAULT_ADDR: 'https://v:8200', ETCD_ENDPOINTS: 'https://e:2379' },
     ],
@@ -40,6 +49,7 @@ describe('settings of a connection, called as the tool of the server calls them'
 
   it.each([
     ['setup-vault plan --address=', '--vault-addr is empty'],
+    ['rotate-ca plan --issuer x --agents a --ca-cert=', '--ca-cert is empty'],
     ['provision plan --key k', '--cert and --key belong together'],
     ['provision watch --cacert x', "unknown option '--cacert'"],
     ['setup-vault export --address https://v', "unknown option '--address'"],

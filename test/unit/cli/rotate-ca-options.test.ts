@@ -29,6 +29,7 @@ describe('good arguments', () => {
       yes: false,
       detailedExitcode: false,
       output: 'text',
+      connection: {},
     })
   })
 

@@ -1,25 +1,32 @@
 import { expect, it } from 'vitest'
 import { changeLine, isInStep, planJson, planText } from '../../../../agent/cli/plan-command.ts'
 import { painter } from '../../../../agent/cli/terminal.ts'
-import type { Change, VaultPlan } from '../../../../agent/operator/vault-setup/changes.ts'
-import { describeChange, wording } from '../../../../agent/operator/vault-setup/describe.ts'
+import { type Change, type VaultPlan, wording } from '../../../../agent/operator/vault-setup/changes.ts'
 
 const empty: VaultPlan = { phases: [], refusals: [], notes: [] }
 const plain = painter(false, {})
-const role = { kind: 'pki-role', name: 'pki/a', path: 'pki/roles/a', fields: {} } as const
 const changes: readonly Change[] = [
-  { do: 'enable', table: 'auth', mount: 'jwt', body: { type: 'jwt', description: 'ours' } },
+  {
+    do: 'enable',
+    path: 'sys/auth/jwt',
+    subject: 'auth method jwt/',
+    sign: '+',
+    body: { type: 'jwt', description: 'ours' },
+  },
   {
     do: 'tune',
-    table: 'mounts',
-    mount: 'pki',
+    path: 'sys/mounts/pki/tune',
+    subject: 'secrets engine pki/',
+    sign: '~',
+    body: { description: 'ours' },
     differences: [{ field: 'description', before: 'it\u001b[31m', after: 'ours' }],
   },
   {
     do: 'write',
-    resource: role,
+    path: 'pki/roles/a',
+    subject: 'PKI role pki/a',
+    sign: '+',
     body: {},
-    isNew: true,
     differences: [
       { field: 'ttl', before: undefined, after: 60 },
       { field: 'allow_any_name', before: undefined, after: false },
@@ -28,16 +35,18 @@ const changes: readonly Change[] = [
   },
   {
     do: 'write',
-    resource: { ...role, kind: 'policy', name: 'p', path: 'sys/policies/acl/p' },
+    path: 'sys/policies/acl/p',
+    subject: 'policy p',
+    sign: '~',
     body: {},
-    isNew: false,
     differences: [{ field: 'policy', before: '# a\nold\n', after: '# a\nnew\n' }],
   },
   {
     do: 'write',
-    resource: { ...role, kind: 'auth-config', name: 'jwt', path: 'auth/jwt/config' },
+    path: 'auth/jwt/config',
+    subject: 'configuration of auth jwt',
+    sign: '~',
     body: {},
-    isNew: false,
     differences: [
       {
         field: 'jwks_ca_pem',
@@ -86,5 +95,6 @@ it('the same as JSON, and a change that was made as one line', () => {
     changes: [{ do: 'enable', path: 'sys/auth/jwt', subject: 'auth method jwt/' }, {}, {}, {}, {}],
   })
   const [first] = changes
-  if (first !== undefined) expect(changeLine(describeChange(first), plain)).toBe('+ auth method jwt/ (sys/auth/jwt)\n')
+  if (first !== undefined)
+    expect(changeLine(wording.describe(first), plain)).toBe('+ auth method jwt/ (sys/auth/jwt)\n')
 })
