@@ -9,7 +9,7 @@ import type { Clock } from '../../core/clock.ts'
 import { AgentError } from '../../core/errors.ts'
 import { createLoop, type Loop } from '../../core/retry-loop.ts'
 import type { AgentEvent, Listener, TargetName } from '../observe/events.ts'
-import { openToldRecord, type Told, type ToldRecord } from '../store/told-record.ts'
+import { openToldRecord, type Told, type ToldRecord } from '../store/records.ts'
 import { act } from './act.ts'
 import { hasNewCa, isNews, isSame, type Latest, planNotice, type TargetNotice } from './plan.ts'
 

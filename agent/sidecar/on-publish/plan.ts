@@ -1,7 +1,7 @@
 /** The decision whom to tell of what, and when: pure. */
 import type { OnPublishConfig } from '../../config/on-publish.ts'
 import type { ReasonCode } from '../../core/reason-catalog.ts'
-import type { Told } from '../store/told-record.ts'
+import type { Told } from '../store/records.ts'
 
 /** What stands in the directory of a target. */
 export interface Latest extends Told {

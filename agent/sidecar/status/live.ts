@@ -8,7 +8,7 @@ import { asObject, type JsonObject } from '../../core/json.ts'
 import { isReasonCode, type ReasonCode } from '../../core/reason-catalog.ts'
 import { operations } from '../../vault/vault-event.ts'
 import type { VaultSight } from '../observe/present.ts'
-import { type Happening, happened } from '../observe/timeline.ts'
+import { type Happening, happeningKinds } from '../observe/timeline.ts'
 import { nothingTold, type TargetTold, type Told } from './status.ts'
 
 const timeoutMs = 1000
@@ -84,7 +84,7 @@ function readFailure(value: unknown) {
 }
 
 function readHappening({ at, what, reason, detail, serialNumber, times, firstAt }: JsonObject): Happening[] {
-  const [atMs, known] = [time(at), happened.find((each) => each === what)]
+  const [atMs, known] = [time(at), happeningKinds.find((each) => each === what)]
   if (atMs === undefined || known === undefined) return []
   return [
     {

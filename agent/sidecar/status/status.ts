@@ -8,11 +8,11 @@ import { AgentError, systemCode } from '../../core/errors.ts'
 import type { Bundle } from '../../pki/bundle.ts'
 import { workingTime } from '../../pki/ca-set.ts'
 import { commonName, describeName, findChain, validityOf } from '../../pki/certificate.ts'
+import { readEtcdCa } from '../inputs.ts'
 import type { PublishedCertificate, TargetFailure } from '../observe/events.ts'
 import type { TargetPresent, VaultSight } from '../observe/present.ts'
 import type { Happening } from '../observe/timeline.ts'
 import { createPlanner } from '../schedule.ts'
-import { readEtcdCa } from '../source/etcd-ca.ts'
 import { openSecretDir } from '../store/secret-dir.ts'
 
 /** What the running agent tells of itself. */

@@ -6,7 +6,7 @@ import {
   planNotice,
   type TargetNotice,
 } from '../../../../agent/sidecar/on-publish/plan.ts'
-import type { Told } from '../../../../agent/sidecar/store/told-record.ts'
+import type { Told } from '../../../../agent/sidecar/store/records.ts'
 
 const latest: Latest = { serialNumber: '2', ca: 'a', reason: 'renewal-due', notAfterMs: 1 }
 const found: Latest = { ...latest, reason: 'found' }
