@@ -206,3 +206,7 @@ export const reasons = {
 } as const satisfies Record<string, Reason>
 
 export type ReasonCode = keyof typeof reasons
+
+export function isReasonCode(code: unknown): code is ReasonCode {
+  return typeof code === 'string' && Object.hasOwn(reasons, code)
+}

@@ -20,10 +20,11 @@ const clientAuthOid = '1.3.6.1.5.5.7.3.2'
  * Every certificate in a PEM text, in order.
  * @throws if there is none, if one cannot be used or is cut off, or if the text is over 1 MiB
  */
-export function parseCertificates(pem: string): X509Certificate[] {
+export function parseCertificates(pem: string): [X509Certificate, ...X509Certificate[]] {
   const { certificates, unusable } = parseUsable(pem)
-  if (unusable[0] !== undefined) throw new Error(unusable[0])
-  return certificates
+  const [first, ...others] = certificates
+  if (first === undefined || unusable[0] !== undefined) throw new Error(unusable[0])
+  return [first, ...others]
 }
 
 /** The certificates of a text in which some may be unusable. */
