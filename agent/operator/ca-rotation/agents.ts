@@ -48,7 +48,7 @@ async function askAgent(where: string): Promise<AgentView | Silent> {
   }
 }
 
-export interface PrometheusAddress {
+interface PrometheusAddress {
   readonly url: string
   readonly token: Secret | undefined
   /** Label matchers that tell this cluster's agents from those of others. */

@@ -41,7 +41,7 @@ const restarts: ReadonlyMap<string, string> = new Map([
 /** These are a new process with each run. */
 const neverStale: ReadonlySet<string> = new Set(['calico-cni', 'calicoctl'])
 
-export interface StaleConsumer {
+interface StaleConsumer {
   readonly component: string
   readonly nodes: readonly string[]
   /** Undefined: whatever starts it. */

@@ -46,7 +46,7 @@ export interface Pki {
 }
 
 /** Where the mount's signing certificate comes from. */
-export type Ca = OwnCa | { readonly from: 'existing' }
+type Ca = OwnCa | { readonly from: 'existing' }
 
 export interface OwnCa {
   readonly from: 'root' | 'intermediate'
