@@ -14,7 +14,7 @@ export interface Expected {
   readonly nodes: readonly string[]
   /** At least so many agents must answer. */
   readonly count: number
-  /** Who is gone on without, if they say nothing. */
+  /** Who may be left out if they say nothing. */
   readonly without: readonly string[]
 }
 

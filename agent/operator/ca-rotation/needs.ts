@@ -26,7 +26,7 @@ export function needsAny({ targets }: AgentView, issuers: readonly Issuer[], now
   })
 }
 
-/** What they say of these issuers. */
+/** What these targets say of these issuers. */
 export function usesOf(targets: readonly ComponentView[], issuers: readonly Issuer[]): CaUse[] {
   return targets
     .flatMap(({ ca }) => ca)

@@ -1,4 +1,4 @@
-/** Owns reading what Vault holds of that which the setup is about. Below a mount that is not there, nothing is asked. */
+/** Owns reading what Vault holds of what the setup is about. It asks nothing below a mount that is not there. */
 import { field } from '../../core/json.ts'
 import { listAt, textOf, type VaultAdmin } from './admin.ts'
 import { type Fields, keyName, type Resource, type Setup } from './setup.ts'
@@ -20,7 +20,7 @@ export interface Actual {
     /** A key that waits for its certificate, or has it. */
     readonly hasKey: boolean
   }
-  /** By path; what is not there is not in it. */
+  /** By path. A path that holds nothing is not in it. */
   readonly held: ReadonlyMap<string, Fields>
   /** Names of all login roles of the auth mount. */
   readonly loginRoles: readonly string[]
