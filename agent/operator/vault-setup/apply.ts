@@ -52,7 +52,6 @@ export async function applySetup(
       return { path, text: fields === undefined ? path : `${path}: ${fields}` }
     },
     reasons: { conflict: 'setup-conflict', contended: 'setup-contended' },
-    pool: { now: () => performance.now() },
   })
   return { plan, request: plan.waitsFor === undefined ? undefined : await requestOf(api, setup) }
 }
