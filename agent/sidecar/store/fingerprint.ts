@@ -81,7 +81,7 @@ function attempt(read: () => string): string {
 /** What stands there, without its times; and what more there is to know of it. */
 function described(
   path: string,
-  read: typeof lstatSync | typeof statSync,
+  read: typeof lstatSync,
   more: (stats: BigIntStats) => string = () => '',
 ): string {
   return attempt(() => {
