@@ -18,7 +18,7 @@ import { createEventHub } from '../sidecar/observe/events.ts'
 import { createAgent } from '../sidecar/sidecar.ts'
 import { fingerprintFiles } from '../sidecar/store/fingerprint.ts'
 import { fileNames } from '../sidecar/store/published-layout.ts'
-import { exitCodes } from './exit-codes.ts'
+import { exitCodes, stopBySignal } from './exit.ts'
 import type { ProvisionOptions } from './provision-options.ts'
 
 const clock = systemClock
@@ -33,13 +33,7 @@ export async function watch(options: ProvisionOptions, profiles: Readonly<Record
   const background = await import('../sidecar/background.ts')
   const provision = { usersPerNode: perNode.length, otherUsers: components.length - perNode.length }
   background.observe({ agent: config.agent, output: config, provision, hub, clock, version })
-  const stop = new AbortController()
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.once(signal, () => {
-      emit({ type: 'stopped', signal })
-      stop.abort()
-    })
-  }
+  const stop = stopBySignal(emit)
   const connection = createEtcdConnection({
     read: () => readIdentity(config),
     open: openEtcd,

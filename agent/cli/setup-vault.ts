@@ -16,27 +16,22 @@ import { readNamedFiles } from '../operator/vault-setup/files.ts'
 import { explainDenial, neededRights } from '../operator/vault-setup/rights.ts'
 import type { Setup } from '../operator/vault-setup/setup.ts'
 import { parseSetup } from '../operator/vault-setup/setup-file.ts'
-import { exitCodes } from './exit-codes.ts'
-import { reportFailure } from './failure.ts'
+import { exitCodes } from './exit.ts'
 import { type PlanCommandOptions, type PlanTarget, type PlanView, planOrApply } from './plan-command.ts'
 import type { SetupVaultOptions } from './setup-vault-options.ts'
 import { refuseUnasked } from './terminal.ts'
 
 export async function setupVault(options: SetupVaultOptions): Promise<number> {
-  try {
-    if (options.action === 'apply') refuseUnasked('setup-vault apply', options.yes)
-    const setup = readSetup(options.file)
-    if (options.action === 'export') {
-      process.stdout.write(exportSetup(setup, options.format, version))
-      return exitCodes.ok
-    }
-    return await onVault(parseSetupVaultConfig(withVaultTools({ ...process.env, ...options.connection })), setup, {
-      ...options,
-      action: options.action,
-    })
-  } catch (error) {
-    return reportFailure(error, `setup-vault ${options.action}`)
+  if (options.action === 'apply') refuseUnasked('setup-vault apply', options)
+  const setup = readSetup(options.file)
+  if (options.action === 'export') {
+    process.stdout.write(exportSetup(setup, options.format, version))
+    return exitCodes.ok
   }
+  return await onVault(parseSetupVaultConfig(withVaultTools({ ...process.env, ...options.connection })), setup, {
+    ...options,
+    action: options.action,
+  })
 }
 
 function readSetup(file: string): Setup {

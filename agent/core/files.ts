@@ -43,7 +43,7 @@ export function withFile<Result>(
   }
 }
 
-/** What stands there is no file, or too large a one: not the system's fault, so not a system error. */
+/** There is something else than a file, or the file is too large. That is not the fault of the system, so it is no system error. */
 export class UnfitFileError extends Error {
   override readonly name = 'UnfitFileError'
 }

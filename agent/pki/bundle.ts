@@ -24,8 +24,8 @@ export interface Bundle {
 }
 
 /**
- * A bundle that was published before. A CA certificate in it that cannot be used is left out: the others may well be all
- * that its certificate needs, and a renewal must not stop at it.
+ * Reads a bundle that was published before. A CA certificate in it that cannot be used is left out: the others may be all that the
+ * bundle needs, and a renewal must not stop at it.
  * @param where what the texts are, for the message: a directory or an answer
  * @throws AgentError `malformed`
  */

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parseCommandLine } from '../../../agent/cli/command-line.ts'
-import { UsageError } from '../../../agent/cli/failure.ts'
+import { UsageError } from '../../../agent/cli/exit.ts'
 
 function connectionOf(line: string): unknown {
   const task = parseCommandLine(line.split(' '))

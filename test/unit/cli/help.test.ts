@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { describe, expect, test } from 'vitest'
 import { createProgram, parseCommandLine } from '../../../agent/cli/command-line.ts'
-import { exitCodes } from '../../../agent/cli/exit-codes.ts'
+import { exitCodes } from '../../../agent/cli/exit.ts'
 import type { Variable } from '../../../agent/config/variable-row.ts'
 import { variables } from '../../../agent/config/variables.ts'
 

@@ -1,13 +1,15 @@
 /** The program as a shell sees it: arguments in; output, messages and exit code out. */
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
-import { exitCodes } from '../../../agent/cli/exit-codes.ts'
+import { afterAll, describe, expect, test } from 'vitest'
+import { exitCodes } from '../../../agent/cli/exit.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 
 const root = join(import.meta.dirname, '../../..')
+/** Node compiles the sources for the first start and not for each. */
+const compiled = { NODE_COMPILE_CACHE: tempDir(afterAll) }
 
 interface Result {
   readonly code: number
@@ -18,9 +20,14 @@ interface Result {
 function run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Result> {
   const command = [join(root, 'agent/cli/cli.ts'), ...args]
   return new Promise((resolve) => {
-    const child = execFile(join(root, 'node_modules/.bin/node'), command, { env }, (_error, stdout, stderr) => {
-      resolve({ code: child.exitCode ?? -1, stdout, stderr })
-    })
+    const child = execFile(
+      join(root, 'node_modules/.bin/node'),
+      command,
+      { env: { ...compiled, ...env } },
+      (_error, stdout, stderr) => {
+        resolve({ code: child.exitCode ?? -1, stdout, stderr })
+      },
+    )
   })
 }
 
@@ -32,6 +39,7 @@ describe('help and version need no configuration', () => {
     [['run', '--help'], /^Usage: calico-vault-agent run /],
     [['init', '--help'], /^Usage: calico-vault-agent init /],
     [['init', '--wait', 'nonsense', '-h'], /^Usage: calico-vault-agent init /],
+    [['provision', 'plan', '--nodes', 'a,,b', '--naming', 'x', '--help'], /^Usage: calico-vault-agent provision plan /],
     [['started', '--help'], /^Usage: calico-vault-agent started /],
     [['help', 'provision'], /^Usage: calico-vault-agent provision /],
   ])('%j', async (args, text) => {
@@ -94,6 +102,16 @@ describe('a wrong configuration ends with its code and every problem', () => {
   })
 })
 
+test('a file of nodes that is empty is refused, also beside --nodes: with --prune it would take the users of all its nodes', async () => {
+  const file = join(tempDir(), 'nodes.txt')
+  writeFileSync(file, '# being written\n')
+  const { code, stderr } = await run(['provision', 'export', '--nodes', 'node1', '--nodes-file', file])
+  expect({ code, stderr }).toMatchObject({
+    code: 78,
+    stderr: expect.stringContaining(`${file} names no node`) as string,
+  })
+})
+
 describe('init', () => {
   test.each([['--wait', '3s'], ['--wait=3s']])(
     'ends as unavailable where there is no certificate in time: %s',
@@ -118,7 +136,9 @@ describe('init', () => {
 test.each([['--help'], ['provision', 'export', '--nodes', 'a'], ['complete', '--', '']])(
   'nobody reads what is printed (`%s … | head`): a quiet end, with the status of a closed pipe',
   async (...args) => {
-    const child = spawn(join(root, 'node_modules/.bin/node'), [join(root, 'agent/cli/cli.ts'), ...args], { env: {} })
+    const child = spawn(join(root, 'node_modules/.bin/node'), [join(root, 'agent/cli/cli.ts'), ...args], {
+      env: compiled,
+    })
     child.stdout.destroy()
     let stderr = ''
     child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))

@@ -1,16 +1,33 @@
-/** Owns how a command that failed ends: the message on standard error, and the exit code. */
+/** Owns how a command ends: by a signal, with which exit code, and if it failed, with which message on standard error. */
 import { AgentError, ConfigError } from '../core/errors.ts'
 import { reasons } from '../core/reason-catalog.ts'
-import { exitCodes } from './exit-codes.ts'
+import type { Listener } from '../sidecar/observe/events.ts'
+
+/**
+ * Those of sysexits(3), which service managers and people know. `differences` is that of `plan --detailed-exitcode`, `warnings`
+ * doctor's, `declined` that of an apply that was answered with no.
+ */
+export const exitCodes = {
+  ok: 0,
+  warnings: 1,
+  declined: 1,
+  differences: 2,
+  usage: 64,
+  unavailable: 69,
+  bug: 70,
+  config: 78,
+  /** 128 and SIGPIPE, as shells count. */
+  closedPipe: 141,
+} as const
 
 /** Wrong arguments: the message, and status 64. */
 export class UsageError extends Error {}
 
 /**
- * Each bundle has its own copy of the classes, so each reports what was thrown in it.
+ * For whoever calls a command. It is in each bundle of its own, and knows the classes of errors of that bundle.
  * @param command whose help explains a wrong argument
  */
-export function reportFailure(error: unknown, command?: string): number {
+export function reportFailure(error: unknown, command = ''): number {
   const say = (text: string): boolean => process.stderr.write(`calico-vault-agent: ${text}\n`)
   if (error instanceof ConfigError) {
     const { problems } = error
@@ -20,7 +37,7 @@ export function reportFailure(error: unknown, command?: string): number {
     return exitCodes.config
   }
   if (error instanceof UsageError) {
-    say(`${error.message}; see calico-vault-agent ${command === undefined ? '' : `${command} `}--help`)
+    say(`${error.message}; see ${['calico-vault-agent', command, '--help'].filter(Boolean).join(' ')}`)
     return exitCodes.usage
   }
   if (error instanceof AgentError) {
@@ -31,4 +48,16 @@ export function reportFailure(error: unknown, command?: string): number {
   }
   say(`this is a bug, please report it: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
   return exitCodes.bug
+}
+
+/** What SIGTERM and SIGINT abort. */
+export function stopBySignal(emit: Listener): AbortController {
+  const stop = new AbortController()
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => {
+      emit({ type: 'stopped', signal })
+      stop.abort()
+    })
+  }
+  return stop
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { summaryText } from '../../../agent/cli/doctor-output.ts'
+import { summaryText } from '../../../agent/cli/doctor.ts'
 import type { Finding, Status } from '../../../agent/operator/doctor/check.ts'
 
 test.each<[Status[], string]>([
