@@ -20,7 +20,8 @@ import type { ProvisionOptions } from './provision-options.ts'
 const now = (): number => performance.now()
 
 /** What the command was asked for, from the arguments and the environment. */
-export interface Request {
+interface Request {
+  readonly action: 'plan' | 'apply'
   readonly config: ProvisionConfig
   readonly desired: DesiredState
   readonly options: ProvisionOptions
@@ -34,8 +35,7 @@ interface Seen extends PlanView<Made> {
   readonly make: readonly DefaultObject[]
 }
 
-/** `plan` or `apply`. */
-export async function onEtcd(request: Request & { readonly action: 'plan' | 'apply' }): Promise<number> {
+export async function onEtcd(request: Request): Promise<number> {
   const { action, desired, options, config } = request
   const { etcd } = config
   const api = openEtcd(etcd)
