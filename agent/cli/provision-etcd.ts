@@ -17,8 +17,6 @@ import { type Examination, examine, reconcile } from '../operator/etcd/reconcile
 import { type PlanTarget, type PlanView, planOrApply } from './plan-command.ts'
 import type { ProvisionOptions } from './provision-options.ts'
 
-const now = (): number => performance.now()
-
 /** What the command was asked for, from the arguments and the environment. */
 interface Request {
   readonly action: 'plan' | 'apply'
@@ -42,7 +40,7 @@ export async function onEtcd(request: Request): Promise<number> {
   const out = options.output === 'text' ? process.stdout : process.stderr
   const log = (text: string): void => void out.write(`${text}\n`)
   const bootstrap = action === 'apply' && options.enableAuth ? bootstrapOptions(etcd, log) : undefined
-  const common = { prune: options.prune, now, cache: createAuthCache() }
+  const common = { prune: options.prune, cache: createAuthCache() }
   const target: PlanTarget<Made, Seen> = {
     wording,
     async examine() {
@@ -58,7 +56,7 @@ export async function onEtcd(request: Request): Promise<number> {
       const makes = found.plan.refusals.length === 0 ? make : []
       for (const made of await makeDefaults(api, makes, { uid: randomUUID, nowMs: Date.now() })) changed(made)
       const waits = (text: string): void => void process.stderr.write(`${text}\n`)
-      const pace = createPace({ share: options.busyShare, now, sleep, waits })
+      const pace = createPace({ share: options.busyShare, now: () => performance.now(), sleep, waits })
       await reconcile(api, desired, { ...common, changed, pace }, found)
       if (bootstrap !== undefined && also !== undefined) {
         await enableAuth(api, bootstrap, reachesRegistry(desired))

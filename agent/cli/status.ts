@@ -6,8 +6,7 @@ import { formatDuration } from '../core/duration.ts'
 import { runbookOf } from '../core/reason.ts'
 import { type ReasonCode, reasons } from '../core/reason-catalog.ts'
 import type { Happening } from '../sidecar/observe/timeline.ts'
-import { statusJson } from '../sidecar/status/json.ts'
-import { askAgent } from '../sidecar/status/live.ts'
+import { askAgent, statusJson } from '../sidecar/status/json.ts'
 import {
   type CaStatus,
   type CertificateStatus,

@@ -25,6 +25,19 @@ export interface Reason {
   readonly advice: string
 }
 
+/** Makes reasons that are about one thing, each by how it is tried again. */
+export function reasonsAbout(about: Reason['about']) {
+  const triedAgain =
+    (retry: RetryClass) =>
+    (summary: string, advice: string): Reason => ({ about, retry, summary, advice })
+  return {
+    outage: triedAgain('outage'),
+    refused: triedAgain('refused'),
+    local: triedAgain('local'),
+    awaited: triedAgain('awaited'),
+  }
+}
+
 /** Where the runbook tells about a code or an alert: what log, probes and terminal give as the link. */
 export function runbookOf(name: string): string {
   return `${runbook()}#${name.toLowerCase()}`

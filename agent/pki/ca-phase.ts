@@ -1,5 +1,5 @@
 /**
- * Owns in which phase of a CA rotation a node is (docs/ca-rotation.md): a pure function of what Vault lists and of what is
+ * Owns the phase of a CA rotation that a node is in (docs/ca-rotation.md): a pure function of what Vault lists and of what is
  * published. A phase holds for one node; the rotation goes on when every node is in the next one.
  */
 import type { X509Certificate } from 'node:crypto'

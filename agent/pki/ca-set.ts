@@ -15,8 +15,8 @@ import {
 export type LiveCertificate = Pick<Bundle, 'leaf' | 'intermediates' | 'ca'>
 
 /**
- * The union of the mount's issuers, etcd's own CA, and every earlier CA that a live certificate chains to; expired ones
- * left out, the order stable (by expiry, latest first), so that equal sets make equal files.
+ * The union of the issuers of the mount, etcd's own CA, and every earlier CA that a live certificate chains to. Expired ones are left
+ * out. The order is stable (by expiry, latest first), so that equal sets make equal files.
  */
 export function planCaSet(
   issuers: readonly X509Certificate[],
@@ -49,7 +49,7 @@ export function neededCa(live: LiveCertificate, atMs: number): X509Certificate[]
 /** The certificate, and of the others its issuer, the issuer of that, and so on. */
 export function withIssuersAbove(certificate: X509Certificate, others: readonly X509Certificate[]): X509Certificate[] {
   const path = new Set([certificate])
-  // Beyond all reason, one too many is kept.
+  // If there are too many to check, one too many is kept.
   const issuedBy = issuedByWithin(true)
   for (const each of path) for (const other of others) if (!path.has(other) && issuedBy(each, other)) path.add(other)
   return [...path]
@@ -87,7 +87,7 @@ export function caUses(
 
 const longestSubject = 64
 
-/** By which metrics, logs and commands name a certificate: the first 16 hexadecimal digits of its SHA-256. */
+/** How metrics, logs and commands name a certificate: the first 16 hexadecimal digits of its SHA-256. */
 export function shortFingerprint({ fingerprint256 }: X509Certificate): string {
   return fingerprint256.replaceAll(':', '').slice(0, 16).toLowerCase()
 }
@@ -105,7 +105,7 @@ function compare(one: X509Certificate, other: X509Certificate): number {
   return one.fingerprint256 < other.fingerprint256 ? -1 : 1
 }
 
-/** From when until when the bundle works: its leaf's time, cut if a CA that it chains to ends before. */
+/** When the bundle works: while its leaf is valid, or less if a CA that it chains to ends before. */
 export function workingTime({ leaf, intermediates, ca }: LiveCertificate, nowMs: number): Validity {
   const { notBeforeMs, notAfterMs } = validityOf(leaf)
   const atMs = Math.min(Math.max(nowMs, notBeforeMs), notAfterMs - 1)

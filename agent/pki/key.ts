@@ -44,7 +44,7 @@ export function exportKey(key: KeyObject): Secret {
   return new Secret(key.export({ type: 'pkcs8', format: 'pem' }).toString())
 }
 
-/** @throws when the text is not a private key, or an encrypted one */
+/** @throws if the text is not a private key, or an encrypted one */
 export function parseKey(pem: Secret): KeyObject {
   const text = pem.reveal()
   // OpenSSL's own words for these are "unsupported" and "interrupted or cancelled".

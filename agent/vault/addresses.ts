@@ -39,7 +39,7 @@ export interface AddressChoice {
   answered(origin: string): boolean
 }
 
-/** One slow request an hour is what a node pays at most while its own address is a black hole. */
+/** So a node whose own address is a black hole pays for that with at most one slow request an hour. */
 const homeAfterMs = 3_600_000
 
 /**
@@ -80,7 +80,7 @@ export function firstFor(origins: readonly string[], cluster: string, node: stri
   return origins[hash.readUIntBE(0, 6) % origins.length] ?? ''
 }
 
-/** What is told if no address helped: every failure, under the code of the address that was tried first. */
+/** The error if no address helped: every failure, under the code of the address that was tried first. */
 export function joined(failures: readonly AgentError[]): AgentError {
   const [first] = failures
   if (first === undefined) throw new Error('no address has failed')
@@ -98,8 +98,9 @@ export interface Place {
 }
 
 /**
- * Where a redirect leads: a standby that does not forward answers 307 with the active node's address. Another host is told the credentials only if it is verified as Vault itself is: https, and a CA that was configured for
- * Vault. It must be asked the same, as standbys do.
+ * Where a redirect leads: a standby that does not forward answers 307 with the address of the active node. Another host gets the
+ * credentials only if it is verified as Vault itself is, that is by https and a CA that was configured for Vault. It must also be
+ * the same request, as it is with a standby.
  * @returns where to ask next, why not, or undefined if the answer is no redirect
  */
 export function planRedirect(

@@ -81,7 +81,7 @@ export function createSession({ auth, node, inline, api, clock, skew, emit }: Se
     }
   }
 
-  /** Vault judges the token; that it has expired is told only by way of an explanation of its refusal. */
+  /** Vault judges the token. If it refuses one that has expired, the error says so. */
   function explainExpiry(error: unknown, expiresAtMs: number | undefined): unknown {
     if (!(error instanceof AgentError) || error.code !== 'vault-login-refused') return error
     if (expiresAtMs === undefined || expiresAtMs > skew.now()) return error

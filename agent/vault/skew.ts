@@ -23,7 +23,7 @@ export interface SkewMeter {
   readonly measured: () => number | undefined
   /** The time by which renewals are planned: Vault's, as far as it is known to differ from ours. */
   readonly now: () => number
-  /** A certificate is refused only if it is by all of these. */
+  /** A certificate is refused only if it is invalid by all of these. */
   readonly clocks: () => SaneClocks
 }
 
@@ -84,14 +84,14 @@ export function createSkewMeter(clock: Clock, emit: VaultListener): SkewMeter {
   }
 }
 
-/** What is newer and contradicts counts; what only says less, and the same, does not. */
+/** Something newer counts if it contradicts what is known. It does not if it agrees and is only less exact. */
 function saysLess(found: Measurement, known: Measurement): boolean {
   return overlap(found, known) && found.latest - found.earliest > known.latest - known.earliest
 }
 
 /**
- * What was known, after an answer that agrees with it. After a jump it tells that the wall clock was set only if it would not
- * agree had the machine slept instead; what agrees with both (a token that lives for a year) settles nothing.
+ * What is known after an answer that agrees with it. After a jump of the wall clock, the answer shows that the clock was set only if it
+ * would not agree with a machine that has slept. If it agrees with both (a token that lives for a year), it settles nothing.
  */
 function confirmed(known: Measurement, found: Measurement): Measurement {
   const jump = found.wall - known.wall

@@ -1,7 +1,7 @@
 /**
- * Owns HTTP to Vault, at whichever of its addresses answers: a deadline for each request, at most 1 MiB of answer, one redirect to a host that is verified likewise,
- * and every failure as an AgentError. It is open only while somebody holds it: between two rotations no socket and no buffer
- * is kept, and the next one reads the TLS files again.
+ * Owns HTTP to Vault, at whichever of its addresses answers. Each request has a deadline, at most 1 MiB of answer, and at most one
+ * redirect, to a host that is verified in the same way. Every failure becomes an AgentError. A connection is open only while somebody
+ * holds it: between two rotations no socket and no buffer is kept, and the next rotation reads the TLS files again.
  */
 import type { VaultAddress } from '../config/vault.ts'
 import type { Clock } from '../core/clock.ts'
@@ -34,7 +34,7 @@ export interface Transport {
 
 export interface TransportOptions {
   readonly address: VaultAddress
-  /** Of its origins, the one to begin with. Default: the first. */
+  /** The origin to begin with. Default: the first one of the address. */
   readonly first?: string | undefined
   readonly clock: Clock
   readonly skew: SkewMeter
@@ -105,7 +105,7 @@ export function createTransport({ address, first, clock, skew, emit, beforeConne
     }
   }
 
-  /** At the first address of its choice; at the next one if that is no use. All of them share the deadline. */
+  /** Asks the first address, and the next one if that is no use. All of them share the deadline. */
   async function ask(request: VaultRequest): Promise<Answer> {
     const startedAt = clock.monotonic()
     const failures: AgentError[] = []
@@ -204,7 +204,7 @@ export async function holding<Result>(
   }
 }
 
-/** Vault answers in JSON, also when it refuses; what stands before it may use plain text. Of a web page only the status counts. */
+/** Vault answers in JSON, also when it refuses. What stands before it may use plain text. If that is a web page, only its status counts. */
 function parseBody(text: string, status: number, where: string): unknown {
   if (text.trim() === '') return undefined
   const body = parseJson(text)

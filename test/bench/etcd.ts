@@ -70,7 +70,7 @@ async function measureApplied(count: number): Promise<object> {
   const nodes = named(count)
   const bare = await withEtcd(async ({ identity }) => {
     const api = clientOf(identity)
-    const { plan } = await examine(api, desiredFor(nodes), { prune: false, now: () => performance.now() })
+    const { plan } = await examine(api, desiredFor(nodes), { prune: false })
     api.close()
     return await measureBareWrites(identity, plan)
   })

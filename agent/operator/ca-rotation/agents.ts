@@ -30,7 +30,7 @@ const largestBytes = 64 * 1024 * 1024
 export function askAgents(addresses: readonly string[]): ReadAgents {
   return async () => {
     const answers = new Map<string, AgentView | Silent>()
-    await forEach(addresses, { now: () => performance.now() }, async (where) => {
+    await forEach(addresses, {}, async (where) => {
       answers.set(where, await askAgent(where))
     })
     // In the order of the addresses, whoever answered first.

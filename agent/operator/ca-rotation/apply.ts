@@ -34,7 +34,7 @@ export async function makeStep(
     changed,
     about: (change) => ({ path: change.do, text: `${change.do} is not kept` }),
     reasons: { conflict: 'rotation-refused', contended: 'rotation-contended' },
-    pool: { now: () => performance.now(), most: 1 },
+    pool: { most: 1 },
   })
   return now
 }

@@ -14,7 +14,7 @@ import type { AgentsState, AgentView, Change, Intent, Issuer, Rotation, VaultSta
 /** An issuer that ends sooner was hardly meant. */
 const shortMs = 365 * 86_400_000
 
-type Draft = Omit<Rotation, 'isSilenceAll' | 'plan'> & Partial<Plan<Change>>
+type Draft = Pick<Rotation, 'step'> & Partial<Plan<Change>>
 
 /** @param ownNowMs by the clock of whoever asks */
 export function planRotation(vault: VaultState, agents: AgentsState, intent: Intent, ownNowMs: number): Rotation {

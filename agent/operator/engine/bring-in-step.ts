@@ -67,7 +67,7 @@ export interface Side<Change> {
   /** Go on without what is refused. */
   readonly around?: boolean | undefined
   readonly reasons: { readonly conflict: ReasonCode; readonly contended: ReasonCode }
-  readonly pool: PoolOptions
+  readonly pool?: PoolOptions
 }
 
 /** Each round repairs what a second one at work has done in between; two of the same mind agree in the second. */
@@ -107,7 +107,7 @@ async function makePhases<Change>(
   attempts: Map<string, number>,
 ): Promise<void> {
   for (const phase of phases) {
-    await forEach(phase, side.pool, async (change) => {
+    await forEach(phase, side.pool ?? {}, async (change) => {
       const path = side.about?.(change).path ?? ''
       const attempt = 1 + (attempts.get(path) ?? 0)
       attempts.set(path, attempt)

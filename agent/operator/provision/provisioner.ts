@@ -104,7 +104,6 @@ export function createProvisioner(options: ProvisionerOptions): Provisioner {
         cache,
         inPlace: isFull ? undefined : inPlace,
         nowMs: clock.now(),
-        now: () => clock.monotonic(),
         changed: (change) => emit({ type: 'provision-change', kind: change.do, text: describeChange(change) }),
       }),
     )

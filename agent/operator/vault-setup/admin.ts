@@ -58,7 +58,7 @@ function dataOf(body: unknown): Fields | undefined {
 }
 
 /** The names at a path. */
-export async function listAt(api: Pick<VaultAdmin, 'read'>, path: string): Promise<string[]> {
+export async function listAt(api: VaultAdmin, path: string): Promise<string[]> {
   const keys = (await api.read(`${path}?list=true`))?.['keys']
   return Array.isArray(keys) ? keys.filter((each) => typeof each === 'string') : []
 }

@@ -1,5 +1,4 @@
 /** Owns bringing Vault in step: what differs, and each write that is made. */
-
 import { AgentError } from '../../core/errors.ts'
 import { bringInStep } from '../engine/bring-in-step.ts'
 import { readActual } from './actual.ts'
@@ -7,8 +6,8 @@ import type { VaultAdmin } from './admin.ts'
 import { refuseForeignCertificate, requestOf } from './ca.ts'
 import type { Change, VaultPlan } from './changes.ts'
 import { type PlanOptions, planSetup } from './plan.ts'
-import { type FileTexts, resourcesOf } from './resources.ts'
-import type { Setup } from './setup.ts'
+import { resourcesOf } from './resources.ts'
+import type { FileTexts, Setup } from './setup.ts'
 
 export interface ApplyOptions extends PlanOptions {
   /** Called after each change that was made. */
@@ -54,7 +53,6 @@ export async function applySetup(
       return { path, text: fields === undefined ? path : `${path}: ${fields}` }
     },
     reasons: { conflict: 'setup-conflict', contended: 'setup-contended' },
-    pool: { now: () => performance.now() },
   })
   return { plan, request: plan.waitsFor === undefined ? undefined : await requestOf(api, setup) }
 }

@@ -10,8 +10,8 @@ import type { KeyType } from '../../pki/key.ts'
 import type { Actual } from './actual.ts'
 import type { VaultAdmin } from './admin.ts'
 import type { PlanPart } from './changes.ts'
-import { type FileTexts, keyFields } from './resources.ts'
-import { type Fields, keyName, type OwnCa, type Setup } from './setup.ts'
+import { keyFields } from './resources.ts'
+import { type Fields, type FileTexts, keyName, type OwnCa, type Setup } from './setup.ts'
 
 export function planCa({ pki }: Setup, files: FileTexts, { ca: found }: Actual): PlanPart {
   const { mount, ca } = pki

@@ -4,8 +4,7 @@ import { dirname, resolve } from 'node:path'
 import { ConfigError, messageOf } from '../../core/errors.ts'
 import { readSmallFile, systemFiles } from '../../core/files.ts'
 import { parseCertificates } from '../../pki/certificate.ts'
-import type { FileTexts } from './resources.ts'
-import type { FileRef, Setup } from './setup.ts'
+import type { FileRef, FileTexts, Setup } from './setup.ts'
 
 /**
  * @param setupFile where the setup was read from

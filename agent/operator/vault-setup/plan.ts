@@ -3,11 +3,12 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Actual, Mount } from './actual.ts'
 import { planCa } from './ca.ts'
 import { type Change, type Difference, isEmpty, type PlanPart, type VaultPlan } from './changes.ts'
-import { type FileTexts, fillIn, isOwnPolicy, resourcesOf } from './resources.ts'
+import { accessor, isOwnPolicy, resourcesOf } from './resources.ts'
 import {
   attestsNodes,
   type Fields,
   FileRef,
+  type FileTexts,
   labelOf,
   ownerMark,
   ownerOf,
@@ -128,6 +129,15 @@ function planWrites(setup: Setup, files: FileTexts, actual: Actual, { adopt, wri
     }
   }
   return { changes, refusals, notes }
+}
+
+/** The fields as Vault is given them. */
+function fillIn(fields: Fields, files: FileTexts, knownAccessor: string): Fields {
+  const fill = (_: string, value: unknown): unknown => {
+    if (value instanceof FileRef) return files.get(value.name) ?? ''
+    return typeof value === 'string' ? value.replaceAll(accessor, knownAccessor) : value
+  }
+  return JSON.parse(JSON.stringify(fields, fill)) as Fields
 }
 
 function isSecret(value: unknown): boolean {

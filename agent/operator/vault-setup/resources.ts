@@ -8,7 +8,6 @@ import {
   attestsNodes,
   type ComponentSetup,
   type Fields,
-  FileRef,
   ownerOf,
   policyName,
   type Resource,
@@ -69,6 +68,7 @@ function pathLine({ pki }: Setup, component: string): string {
   return `path ${JSON.stringify(`${pki.mount}/sign/${component}`)} {`
 }
 
+/** As Vault calls the kinds of keys. */
 export const keyFields: Readonly<Record<KeyType, { readonly key_type: string; readonly key_bits: number }>> = {
   'ec-p256': { key_type: 'ec', key_bits: 256 },
   'ec-p384': { key_type: 'ec', key_bits: 384 },
@@ -143,16 +143,4 @@ function nameFields({ auth }: Setup, { name, perNode }: ComponentSetup): Fields 
     allowed_domains_template: true,
     allow_glob_domains: false,
   }
-}
-
-/** Texts of the files that a setup names, by their names. */
-export type FileTexts = ReadonlyMap<string, string>
-
-/** The fields as Vault is given them. */
-export function fillIn(fields: Fields, files: FileTexts, knownAccessor: string): Fields {
-  const fill = (_: string, value: unknown): unknown => {
-    if (value instanceof FileRef) return files.get(value.name) ?? ''
-    return typeof value === 'string' ? value.replaceAll(accessor, knownAccessor) : value
-  }
-  return JSON.parse(JSON.stringify(fields, fill)) as Fields
 }

@@ -38,7 +38,7 @@ export function neededRights(setup: Setup): Rights {
 /** Turns a refusal for want of rights into the list of all rights that are missing. Every other error stays as it is. */
 export async function explainDenial(
   error: unknown,
-  api: Pick<VaultAdmin, 'write'>,
+  api: VaultAdmin,
   rights: Rights,
   code: ReasonCode = 'setup-denied',
 ): Promise<unknown> {
@@ -56,7 +56,7 @@ export async function explainDenial(
 }
 
 /** Undefined if the token may not even ask about itself, which every token may. */
-async function readCapabilities(api: Pick<VaultAdmin, 'write'>, paths: readonly string[]): Promise<Fields | undefined> {
+async function readCapabilities(api: VaultAdmin, paths: readonly string[]): Promise<Fields | undefined> {
   try {
     return await api.write('sys/capabilities-self', { paths })
   } catch (error) {

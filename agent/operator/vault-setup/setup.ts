@@ -82,6 +82,9 @@ export class FileRef {
   }
 }
 
+/** The texts of such files, by their names. */
+export type FileTexts = ReadonlyMap<string, string>
+
 /** What the mounts that are ours say of themselves, and the first line of our policies: see docs/adr/0010. */
 export const ownerMark = 'calico-vault-agent setup-vault: cluster '
 

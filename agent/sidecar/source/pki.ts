@@ -2,7 +2,7 @@
 import type { KeyObject, X509Certificate } from 'node:crypto'
 import type { Config } from '../../config/config.ts'
 import type { Clock } from '../../core/clock.ts'
-import { AgentError, messageOf } from '../../core/errors.ts'
+import { parsePart } from '../../pki/bundle.ts'
 import {
   isIssuedBy,
   parseCertificates,
@@ -124,18 +124,10 @@ function parseSigned(
   { certificate, chain }: SignedCertificate,
   where: string,
 ): { leaf: X509Certificate; chain: X509Certificate[]; unusable: string[] } {
-  const parsed = <Value>(parse: () => Value): Value => {
-    try {
-      return parse()
-    } catch (cause) {
-      throw new AgentError('malformed', `${where}: ${messageOf(cause)}`, { cause })
-    }
-  }
   // With the format pem_bundle, the leaf's text holds the chain too.
-  const [leaf, ...bundled] = parsed(() => parseCertificates(certificate))
-  if (leaf === undefined) throw new AgentError('malformed', `${where}: there is no certificate`)
+  const [leaf, ...bundled] = parsePart(where, () => parseCertificates(certificate))
   const texts = chain.filter((each) => each.trim() !== '')
-  const issuers: UsableCertificates[] = texts.map((each) => parsed(() => parseUsable(each)))
+  const issuers: UsableCertificates[] = texts.map((each) => parsePart(where, () => parseUsable(each)))
   return {
     leaf,
     chain: [...bundled, ...issuers.flatMap(({ certificates }) => certificates)],

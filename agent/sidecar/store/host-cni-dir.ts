@@ -8,9 +8,8 @@
  */
 import { join } from 'node:path'
 import { AgentError, systemCode } from '../../core/errors.ts'
-import { type Files, systemFiles } from '../../core/files.ts'
+import { type Files, systemFiles, translateFileErrors } from '../../core/files.ts'
 import type { BundleText } from '../../pki/bundle.ts'
-import { translateFileErrors } from './failure.ts'
 import { openSecretDir } from './secret-dir.ts'
 
 export interface HostCniDir {

@@ -6,8 +6,7 @@ import { reasons } from '../../../core/reason-catalog.ts'
 import type { Bundle } from '../../../pki/bundle.ts'
 import { caPhases, findCaPhase } from '../../../pki/ca-phase.ts'
 import { describeName, isIssuedBy, validityOf } from '../../../pki/certificate.ts'
-import type { GateContext } from '../../../sidecar/gate/checks.ts'
-import { judge } from '../../../sidecar/gate/gate.ts'
+import { type GateContext, judge } from '../../../sidecar/gate/gate.ts'
 import type { AgentEvent } from '../../../sidecar/observe/events.ts'
 import {
   adviceFor,

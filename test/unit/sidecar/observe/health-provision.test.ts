@@ -1,19 +1,21 @@
 import { beforeEach, expect, test } from 'vitest'
 import type { AgentEvent } from '../../../../agent/sidecar/observe/events.ts'
-import { createHealth, type Health } from '../../../../agent/sidecar/observe/health.ts'
-import { createProvisionHealth } from '../../../../agent/sidecar/observe/provision-health.ts'
+import { createHealth, createProvisionHealth, type Health } from '../../../../agent/sidecar/observe/health.ts'
+import { createPresent, type Present } from '../../../../agent/sidecar/observe/present.ts'
 import { createFakeClock, type FakeClock } from '../../../support/fake-clock.ts'
 import { sampleEvents, sampleNow } from './sample-events.ts'
 
 let clock: FakeClock
+let present: Present
 let health: Health
 beforeEach(() => {
   clock = createFakeClock(sampleNow)
-  health = createProvisionHealth(createHealth([], clock, 0), clock)
+  present = createPresent([], clock)
+  health = createProvisionHealth(createHealth([], present, clock, 0), present, clock)
 })
 
 const tell = (...events: readonly AgentEvent[]): void => {
-  for (const event of events) health.listener(event)
+  for (const event of events) present.listener(event)
 }
 const answers = () => (['startupz', 'readyz', 'livez'] as const).map((name) => health.probe(name).ok)
 const reached = sampleEvents['provision-source-reached']

@@ -1,9 +1,9 @@
 import { readdirSync, rmSync } from 'node:fs'
 import { getSystemErrorName } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import { AgentError } from '../../../../agent/core/errors.ts'
-import { reasons } from '../../../../agent/core/reason-catalog.ts'
-import { translateFileErrors } from '../../../../agent/sidecar/store/failure.ts'
+import { AgentError } from '../../../agent/core/errors.ts'
+import { translateFileErrors } from '../../../agent/core/files.ts'
+import { reasons } from '../../../agent/core/reason-catalog.ts'
 
 function translated(thrown: unknown): unknown {
   try {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { AgentError } from '../../../../agent/core/errors.ts'
-import { openIssuanceRecord } from '../../../../agent/sidecar/store/issuance-record.ts'
+import { openIssuanceRecord } from '../../../../agent/sidecar/store/records.ts'
 import { Crash, createFaultyFiles, type FileCall } from '../../../support/faulty-files.ts'
 import { tempDir } from '../../../support/temp-dir.ts'
 

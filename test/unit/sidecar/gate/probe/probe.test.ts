@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { NotEtcdError } from '../../../../../agent/sidecar/gate/probe/connection.ts'
-import { translateError, translateStatus } from '../../../../../agent/sidecar/gate/probe/failure.ts'
+import { translateError, translateStatus } from '../../../../../agent/sidecar/gate/probe/probe.ts'
 
 const coded = (code: string, message = 'what the system says'): Error => Object.assign(new Error(message), { code })
 

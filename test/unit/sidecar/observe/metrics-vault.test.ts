@@ -1,7 +1,8 @@
 import { beforeEach, expect, test } from 'vitest'
 import type { AgentEvent } from '../../../../agent/sidecar/observe/events.ts'
-import { createMetrics, type Metrics } from '../../../../agent/sidecar/observe/metrics.ts'
+import type { Metrics } from '../../../../agent/sidecar/observe/metrics.ts'
 import { createFakeClock } from '../../../support/fake-clock.ts'
+import { createToldMetrics } from '../../../support/told-metrics.ts'
 import { parseExposition } from './exposition.ts'
 import { sampleEvents, sampleNow } from './sample-events.ts'
 
@@ -10,7 +11,7 @@ const clock = createFakeClock(sampleNow)
 
 let metrics: Metrics
 beforeEach(() => {
-  metrics = createMetrics({ components: ['calico-node'], version: '1.2.3', clock })
+  metrics = createToldMetrics({ components: ['calico-node'], version: '1.2.3', clock })
 })
 
 const scrape = async () => parseExposition((await metrics.expose('')).text, 'text')
@@ -53,7 +54,7 @@ test('Vault: the address that answers, and how often another one had to', async 
 
 test('the end of the service-account token is that of the file, whichever was used last', async () => {
   let expiryMs: number | undefined = sampleNow
-  metrics = createMetrics({ components: [], version: '1', clock, credentialExpiryMs: () => expiryMs })
+  metrics = createToldMetrics({ components: [], version: '1', clock, credentialExpiryMs: () => expiryMs })
   tell(sampleEvents.credential)
   expect(await value('service_account_token_expiry_timestamp_seconds', '')).toBe(sampleNow / 1000)
   expiryMs = undefined

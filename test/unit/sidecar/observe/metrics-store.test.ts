@@ -1,13 +1,14 @@
 import { beforeEach, expect, test } from 'vitest'
 import type { AgentEvent } from '../../../../agent/sidecar/observe/events.ts'
-import { createMetrics, type Metrics } from '../../../../agent/sidecar/observe/metrics.ts'
+import type { Metrics } from '../../../../agent/sidecar/observe/metrics.ts'
 import { createFakeClock } from '../../../support/fake-clock.ts'
+import { createToldMetrics } from '../../../support/told-metrics.ts'
 import { parseExposition } from './exposition.ts'
 import { sampleEvents, sampleNow } from './sample-events.ts'
 
 let metrics: Metrics
 beforeEach(() => {
-  metrics = createMetrics({ components: ['calico-node'], version: '1.2.3', clock: createFakeClock(sampleNow) })
+  metrics = createToldMetrics({ components: ['calico-node'], version: '1.2.3', clock: createFakeClock(sampleNow) })
 })
 
 async function value(name: string, labels = '{component="calico-node"}'): Promise<number | undefined> {

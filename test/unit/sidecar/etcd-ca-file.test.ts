@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, expect, test } from 'vitest'
-import { readEtcdCa } from '../../../../agent/sidecar/source/etcd-ca.ts'
-import { createCa } from '../../../support/certificates.ts'
-import { withDamagedDate, withDamagedKey, withUnknownAlgorithm } from '../../../support/damaged.ts'
-import { tempDir } from '../../../support/temp-dir.ts'
+import { readEtcdCa } from '../../../agent/sidecar/inputs.ts'
+import { createCa } from '../../support/certificates.ts'
+import { withDamagedDate, withDamagedKey, withUnknownAlgorithm } from '../../support/damaged.ts'
+import { tempDir } from '../../support/temp-dir.ts'
 
 const ca = await createCa({ commonName: 'etcd CA' })
 let file: string
