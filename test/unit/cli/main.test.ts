@@ -3,11 +3,13 @@ import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { exitCodes } from '../../../agent/cli/exit.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 
 const root = join(import.meta.dirname, '../../..')
+/** Node compiles the sources for the first start and not for each. */
+const compiled = { NODE_COMPILE_CACHE: tempDir(afterAll) }
 
 interface Result {
   readonly code: number
@@ -18,9 +20,14 @@ interface Result {
 function run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Result> {
   const command = [join(root, 'agent/cli/cli.ts'), ...args]
   return new Promise((resolve) => {
-    const child = execFile(join(root, 'node_modules/.bin/node'), command, { env }, (_error, stdout, stderr) => {
-      resolve({ code: child.exitCode ?? -1, stdout, stderr })
-    })
+    const child = execFile(
+      join(root, 'node_modules/.bin/node'),
+      command,
+      { env: { ...compiled, ...env } },
+      (_error, stdout, stderr) => {
+        resolve({ code: child.exitCode ?? -1, stdout, stderr })
+      },
+    )
   })
 }
 
@@ -129,7 +136,9 @@ describe('init', () => {
 test.each([['--help'], ['provision', 'export', '--nodes', 'a'], ['complete', '--', '']])(
   'nobody reads what is printed (`%s … | head`): a quiet end, with the status of a closed pipe',
   async (...args) => {
-    const child = spawn(join(root, 'node_modules/.bin/node'), [join(root, 'agent/cli/cli.ts'), ...args], { env: {} })
+    const child = spawn(join(root, 'node_modules/.bin/node'), [join(root, 'agent/cli/cli.ts'), ...args], {
+      env: compiled,
+    })
     child.stdout.destroy()
     let stderr = ''
     child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
