@@ -58,7 +58,7 @@ export function createBundle(parts: Omit<Bundle, 'text'>): Bundle {
 }
 
 /** Byte for byte. */
-export function isSameBundle(one: Bundle, other: Bundle): boolean {
+export function isSameBundle(one: Pick<Bundle, 'text'>, other: Pick<Bundle, 'text'>): boolean {
   return (
     one.text.certificate === other.text.certificate &&
     one.text.key.reveal() === other.text.key.reveal() &&

@@ -8,6 +8,7 @@ import {
   sign,
   verify,
 } from 'node:crypto'
+import { promisify } from 'node:util'
 import { Secret } from '../core/secret.ts'
 
 export const keyTypes = ['ec-p256', 'ec-p384', 'rsa-2048', 'rsa-4096', 'ed25519'] as const
@@ -30,13 +31,9 @@ export async function generateKey(type: KeyType): Promise<KeyObject> {
   }
 }
 
-function generateRsa(modulusLength: number): Promise<KeyObject> {
-  return new Promise((resolve, reject) => {
-    generateKeyPair('rsa', { modulusLength }, (error, _publicKey, privateKey) => {
-      if (error === null) resolve(privateKey)
-      else reject(error)
-    })
-  })
+async function generateRsa(modulusLength: number): Promise<KeyObject> {
+  const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength })
+  return privateKey
 }
 
 /** PKCS#8 PEM (RFC 5958), which every TLS library that Calico uses reads. */

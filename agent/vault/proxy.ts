@@ -2,6 +2,7 @@
  * Owns the way to Vault through a proxy: who is reached without one, and a tunnel (CONNECT) in which the TLS to Vault is the
  * same as without it. A bundle of its own in dist/, loaded only if a proxy is configured.
  */
+import { once } from 'node:events'
 import { BlockList, connect, isIP, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import type { Proxies, Proxy } from '../config/proxy.ts'
@@ -98,16 +99,13 @@ async function openProxy({ origin }: Proxy, ca: ConnectionOptions['ca'], timeout
 }
 
 async function opened(socket: Socket, event: 'connect' | 'secureConnect', timeoutMs: number): Promise<Socket> {
-  return await new Promise((resolve, reject) => {
-    const timer = setTimeout(() => socket.destroy(new Error(`no connection within ${timeoutMs} ms`)), timeoutMs)
-    socket.once('close', () => clearTimeout(timer))
-    socket.once('error', reject)
-    socket.once(event, () => {
-      clearTimeout(timer)
-      socket.off('error', reject)
-      resolve(socket)
-    })
-  })
+  const timer = setTimeout(() => socket.destroy(new Error(`no connection within ${timeoutMs} ms`)), timeoutMs)
+  try {
+    await once(socket, event)
+    return socket
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 const mostHeadBytes = 16_384

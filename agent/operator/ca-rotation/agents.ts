@@ -14,7 +14,7 @@ export interface Expected {
   readonly nodes: readonly string[]
   /** At least so many agents must answer. */
   readonly count: number
-  /** Who is gone on without, if they say nothing. */
+  /** Who may be left out if they say nothing. */
   readonly without: readonly string[]
 }
 
@@ -48,7 +48,7 @@ async function askAgent(where: string): Promise<AgentView | Silent> {
   }
 }
 
-export interface PrometheusAddress {
+interface PrometheusAddress {
   readonly url: string
   readonly token: Secret | undefined
   /** Label matchers that tell this cluster's agents from those of others. */

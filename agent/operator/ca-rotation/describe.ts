@@ -5,12 +5,12 @@ import { oneLine } from '../../core/text.ts'
 import { type WriteText, wordingOf } from '../vault-setup/changes.ts'
 import type { AgentView, Change, Issuer } from './state.ts'
 
-/** By which it can be named in a command. */
+/** The name that a command takes for it. */
 export function nameOf({ id, name }: Issuer): string {
   return name === '' ? id : name
 }
 
-/** By name or id. */
+/** Whether a command may mean it by this name or id. */
 export function isCalled({ id, name }: Pick<Issuer, 'id' | 'name'>, called: string): boolean {
   return called !== '' && (id === called || name === called)
 }
@@ -37,7 +37,7 @@ export function listed(names: readonly string[]): string {
 
 export const wording = wordingOf<Change>(['+', '~', '-'], (change) => ({ path: pathOf(change), ...textOf(change) }))
 
-/** Where a change is written. */
+/** The path that a change is written to. */
 export function pathOf(change: Change): string {
   switch (change.do) {
     case 'make':

@@ -26,7 +26,7 @@ export function needsAny({ targets }: AgentView, issuers: readonly Issuer[], now
   })
 }
 
-/** What they say of these issuers. */
+/** What these targets say of these issuers. */
 export function usesOf(targets: readonly ComponentView[], issuers: readonly Issuer[]): CaUse[] {
   return targets
     .flatMap(({ ca }) => ca)
@@ -41,7 +41,7 @@ const restarts: ReadonlyMap<string, string> = new Map([
 /** These are a new process with each run. */
 const neverStale: ReadonlySet<string> = new Set(['calico-cni', 'calicoctl'])
 
-export interface StaleConsumer {
+interface StaleConsumer {
   readonly component: string
   readonly nodes: readonly string[]
   /** Undefined: whatever starts it. */

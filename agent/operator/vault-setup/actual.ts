@@ -1,7 +1,8 @@
-/** Owns reading what Vault holds of that which the setup is about. Below a mount that is not there, nothing is asked. */
+/** Owns reading what Vault holds of what the setup is about. It asks nothing below a mount that is not there. */
 import { field } from '../../core/json.ts'
 import { listAt, textOf, type VaultAdmin } from './admin.ts'
-import { type Fields, keyName, type Resource, type Setup } from './setup.ts'
+import { resourcesOf } from './resources.ts'
+import { type Fields, keyName, type Setup } from './setup.ts'
 
 export interface Mount {
   readonly type: string
@@ -20,24 +21,21 @@ export interface Actual {
     /** A key that waits for its certificate, or has it. */
     readonly hasKey: boolean
   }
-  /** By path; what is not there is not in it. */
+  /** By path. A path that holds nothing is not in it. */
   readonly held: ReadonlyMap<string, Fields>
   /** Names of all login roles of the auth mount. */
   readonly loginRoles: readonly string[]
 }
 
-export async function readActual(
-  api: VaultAdmin,
-  { auth, pki }: Setup,
-  resources: readonly Resource[],
-): Promise<Actual> {
+export async function readActual(api: VaultAdmin, setup: Setup): Promise<Actual> {
+  const { auth, pki } = setup
   const authMount = mountOf(await api.read('sys/auth'), auth.mount)
   const pkiMount = mountOf(await api.read('sys/mounts'), pki.mount)
   const isAbsent = (path: string): boolean =>
     (authMount === undefined && path.startsWith(`auth/${auth.mount}/`)) ||
     (pkiMount === undefined && path.startsWith(`${pki.mount}/`))
   const held = new Map<string, Fields>()
-  for (const { path } of resources) {
+  for (const { path } of resourcesOf(setup)) {
     if (isAbsent(path)) continue
     const found = await api.read(path)
     if (found !== undefined) held.set(path, found)

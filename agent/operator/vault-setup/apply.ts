@@ -6,7 +6,6 @@ import type { VaultAdmin } from './admin.ts'
 import { refuseForeignCertificate, requestOf } from './ca.ts'
 import type { Change, VaultPlan } from './changes.ts'
 import { type PlanOptions, planSetup } from './plan.ts'
-import { resourcesOf } from './resources.ts'
 import type { FileTexts, Setup } from './setup.ts'
 
 export interface ApplyOptions extends PlanOptions {
@@ -26,7 +25,7 @@ export async function examineSetup(
   files: FileTexts,
   options: PlanOptions,
 ): Promise<VaultPlan> {
-  return planSetup(setup, files, await readActual(api, setup, resourcesOf(setup)), options)
+  return planSetup(setup, files, await readActual(api, setup), options)
 }
 
 /**

@@ -51,7 +51,10 @@ export function planCa({ pki }: Setup, files: FileTexts, { ca: found }: Actual):
   return { changes: [{ do: 'import-certificate', path, subject, sign, body: { certificate } }], notes: [young] }
 }
 
-/** What makes the root, or the key of the intermediate. The name makes a root once: of two applies at the same time, Vault refuses the second. */
+/**
+ * What is sent to make the root, or the key of the intermediate. Vault takes the name of an issuer once: of two applies at the
+ * same time it refuses the second.
+ */
 export function caRequest({ from, commonName, ttlSeconds }: OwnCa, keyType: KeyType): Fields {
   const named = from === 'root' ? { ttl: `${ttlSeconds}s`, issuer_name: `${keyName}-root` } : { key_name: keyName }
   return { common_name: commonName, ...keyFields[keyType], ...named }

@@ -8,10 +8,10 @@ export interface Change {
   /** Where it is written, in Vault's API. */
   readonly path: string
   readonly body: Fields
-  /** For people. */
+  /** What people read, such as `policy NAME`. */
   readonly subject: string
   readonly sign: '+' | '~'
-  /** What the body changes of what may be there. */
+  /** Field by field what becomes of what may be there. Without it, the body is all there is to say. */
   readonly differences?: readonly Difference[]
   /** The machine that it is for, if each has one. */
   readonly node?: string | undefined

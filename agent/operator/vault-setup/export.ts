@@ -1,6 +1,6 @@
 /** Owns the forms in which a setup leaves the program for review and for other tools. None of them needs Vault or the files. */
 import { defaultCommonName } from '../../config/naming.ts'
-import type { KeyType } from '../../pki/key.ts'
+import type { VariableName } from '../../config/variables.ts'
 import { policyText, resourcesOf } from './resources.ts'
 import { neededRights, rightsPolicy } from './rights.ts'
 import { type ExportFormat, FileRef, loginsOf, type Setup } from './setup.ts'
@@ -33,19 +33,20 @@ function agentVariables(setup: Setup): string {
   const sections = [...loginsOf(setup)].map(([component, served]) => {
     const { name, perNode, ttlSeconds } = component
     const others = served.filter((each) => each.name !== name).map((each) => each.name)
-    const commonName = perNode ? '{component}:{node}' : '{component}'
-    const lines = [
-      `# ${name}${others.length === 0 ? '' : `; AGENT_TARGETS, instead of AGENT_COMPONENT, may also name ${others.join(', ')}`}`,
-      `AGENT_COMPONENT=${name}`,
-      ...(auth.method === 'jwt' ? [] : [`AGENT_AUTH_METHOD=${auth.method}`]),
-      ...(auth.mount === auth.method ? [] : [`AGENT_AUTH_MOUNT=${auth.mount}`]),
-      ...(pki.mount === 'pki' ? [] : [`AGENT_PKI_MOUNT=${pki.mount}`]),
-      ...(defaultCommonName(name) === commonName ? [] : [`AGENT_COMMON_NAME=${commonName}`]),
-      `AGENT_CLUSTER=${cluster}`,
-      ...(ttlSeconds === 24 * 3600 ? [] : [`AGENT_TTL=${ttlSeconds}s`]),
-      ...(pki.keyType === ('ec-p256' satisfies KeyType) ? [] : [`AGENT_KEY_TYPE=${pki.keyType}`]),
+    const variables: readonly [VariableName, value: string, usual?: string][] = [
+      ['AGENT_COMPONENT', name],
+      ['AGENT_AUTH_METHOD', auth.method, 'jwt'],
+      ['AGENT_AUTH_MOUNT', auth.mount, auth.method],
+      ['AGENT_PKI_MOUNT', pki.mount, 'pki'],
+      ['AGENT_COMMON_NAME', perNode ? '{component}:{node}' : '{component}', defaultCommonName(name)],
+      ['AGENT_CLUSTER', cluster],
+      ['AGENT_TTL', `${ttlSeconds}s`, `${24 * 3600}s`],
+      ['AGENT_KEY_TYPE', pki.keyType, 'ec-p256'],
     ]
-    return `${lines.join('\n')}\n`
+    const lines = variables.filter(([, value, usual]) => value !== usual).map(([each, value]) => `${each}=${value}\n`)
+    const more =
+      others.length === 0 ? '' : `; AGENT_TARGETS, instead of AGENT_COMPONENT, may also name ${others.join(', ')}`
+    return `# ${name}${more}\n${lines.join('')}`
   })
   return sections.join('\n')
 }

@@ -165,13 +165,13 @@ function differencesOf(wanted: Fields, held: Fields | undefined, ifShown: readon
   )
 }
 
-/** Vault fills in, trims and reorders. */
+/** Vault fills in defaults, trims texts and reorders lists: none of that is a difference. */
 function isSame(before: unknown, after: unknown): boolean {
   if (isEmpty(after)) return isEmpty(before)
   return isDeepStrictEqual(normal(before), normal(after))
 }
 
-/** All lists here are sets. */
+/** The order of a list means nothing here. */
 function normal(value: unknown): unknown {
   if (typeof value === 'string') return value.trim()
   if (Array.isArray(value)) return value.map((each) => JSON.stringify(normal(each))).toSorted()

@@ -5,7 +5,7 @@ import type { VaultAdmin } from './admin.ts'
 import { resourcesOf } from './resources.ts'
 import type { Fields, Setup } from './setup.ts'
 
-export type Capability = 'create' | 'read' | 'update' | 'delete' | 'list' | 'sudo'
+type Capability = 'create' | 'read' | 'update' | 'delete' | 'list' | 'sudo'
 
 /** By path of Vault's API. */
 export type Rights = Readonly<Record<string, readonly Capability[]>>

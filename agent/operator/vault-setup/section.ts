@@ -1,4 +1,4 @@
-/** Owns reading one map of the file by its names. Each problem is told with its place, and the field reads as if it were not given. */
+/** Owns reading one map of the file by the names of its fields. A field with a problem is reported, and reads as if it were not given. */
 import { isScalar, type Node } from 'yaml'
 import { refusedPathProblem } from '../../config/reader.ts'
 import { type Problem, readChoice, readText, readTexts } from '../../config/yaml.ts'

@@ -46,7 +46,7 @@ export interface Pki {
 }
 
 /** Where the mount's signing certificate comes from. */
-export type Ca = OwnCa | { readonly from: 'existing' }
+type Ca = OwnCa | { readonly from: 'existing' }
 
 export interface OwnCa {
   readonly from: 'root' | 'intermediate'
@@ -69,7 +69,7 @@ export interface ComponentSetup {
   readonly ttlSeconds: number
 }
 
-/** A file that is named in the setup: its text is put in when Vault is asked, and its name where the setup is exported. */
+/** A file that is named in the setup: its text is put in when Vault is asked, and its name when the setup is exported. */
 export class FileRef {
   /** As it is written in the setup. */
   readonly name: string
@@ -118,7 +118,7 @@ export type Fields = Readonly<Record<string, unknown>>
 
 export interface Resource {
   readonly kind: 'policy' | 'pki-role' | 'auth-config' | 'login-role' | 'role-id'
-  /** For people. */
+  /** What people read, such as `policy NAME`. */
   readonly subject: string
   /** In Vault's API, without `/v1/`. */
   readonly path: string

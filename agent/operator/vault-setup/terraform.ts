@@ -72,7 +72,7 @@ function blocksOf(setup: Setup, { kind, path, fields }: Resource): string[] {
   }
 }
 
-/** Durations are texts there. */
+/** The provider takes durations as texts. */
 function roleValue(field: string, value: unknown, login: string): unknown {
   if (/^(max_)?ttl$|^not_before_duration$/.test(field)) return `${String(value)}s`
   if (field !== 'allowed_domains') return value
@@ -139,7 +139,7 @@ function literal(text: string): string {
   return escaped(JSON.stringify(text))
 }
 
-/** What begins a template in HCL means nothing. */
+/** So that HCL finds no template in it. */
 function escaped(text: string): string {
   return text.replaceAll('${', '$${').replaceAll('%{', '%%{')
 }

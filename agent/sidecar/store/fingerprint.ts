@@ -79,11 +79,7 @@ function attempt(read: () => string): string {
 }
 
 /** What stands there, without its times; and what more there is to know of it. */
-function described(
-  path: string,
-  read: typeof lstatSync | typeof statSync,
-  more: (stats: BigIntStats) => string = () => '',
-): string {
+function described(path: string, read: typeof lstatSync, more: (stats: BigIntStats) => string = () => ''): string {
   return attempt(() => {
     const stats = read(path, { bigint: true })
     const { dev, ino, mode, uid, gid } = stats

@@ -31,13 +31,13 @@ export function openStateDir(path: string): StateDir {
 
   return {
     path,
-    current: directory.current,
+    current: () => directory.current(),
     publish(bundle, at) {
       prepare()
       return directory.publish(bundle, at)
     },
     record: {
-      read: record.read,
+      read: () => record.read(),
       write(issuedAtMs) {
         prepare()
         record.write(issuedAtMs)
