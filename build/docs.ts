@@ -12,7 +12,6 @@ import { reasons } from '../agent/core/reason-catalog.ts'
 import { version } from '../agent/core/version.ts'
 import { rotationRights } from '../agent/operator/ca-rotation/vault-state.ts'
 import { builtInProfiles, type Row, resources } from '../agent/operator/etcd/profile-table.ts'
-import { withheld } from '../agent/operator/etcd/withheld.ts'
 import { exportSetup } from '../agent/operator/vault-setup/export.ts'
 import { resourcesOf } from '../agent/operator/vault-setup/resources.ts'
 import { rightsPolicy } from '../agent/operator/vault-setup/rights.ts'
@@ -20,6 +19,8 @@ import type { Setup } from '../agent/operator/vault-setup/setup.ts'
 import { parseSetup } from '../agent/operator/vault-setup/setup-file.ts'
 import { caPhases } from '../agent/pki/ca-phase.ts'
 import { createMetrics } from '../agent/sidecar/observe/metrics.ts'
+import { createPresent } from '../agent/sidecar/observe/present.ts'
+import { withheld } from '../test/support/calico-withheld.ts'
 import { readAlerts } from './alert-rules.ts'
 
 /** File and the tables in it. */
@@ -92,7 +93,7 @@ function variableTables(): string {
 /** All of an agent that also provisions; a process has those of what it does. */
 function metricTable(): string {
   const provision = { usersPerNode: 0, otherUsers: 0 }
-  const rows = createMetrics({ components: [], version: '', clock: systemClock, provision })
+  const rows = createMetrics({ present: createPresent([], systemClock), version: '', clock: systemClock, provision })
     .families()
     .map(({ name, type, help, labelNames }) => {
       const labels = labelNames.map((label) => `\`${label}\``).join(', ')

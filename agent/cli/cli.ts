@@ -6,7 +6,7 @@ import { parseDuration } from '../core/duration.ts'
 import { keepTlsVerified } from '../core/tls.ts'
 import { readContainer } from '../sidecar/observe/container.ts'
 import type { AgentTask } from './commands.ts'
-import { reportFailure } from './failure.ts'
+import { reportFailure } from './exit.ts'
 
 async function main(argv: readonly string[]): Promise<number> {
   let task: AgentTask | undefined = plainTask(argv)

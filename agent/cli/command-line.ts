@@ -3,18 +3,33 @@ import { Command, CommanderError } from 'commander'
 import { parseDuration } from '../core/duration.ts'
 import { version } from '../core/version.ts'
 import { candidates, completionScript, shells } from './completion.ts'
-import { addEndpointsOption, addVaultOptions } from './connection-options.ts'
-import { type DoctorOptions, readDoctorOptions } from './doctor-options.ts'
-import { UsageError } from './failure.ts'
-import { commandHelp, type HelpName, variablesHelp } from './help.ts'
-import { outputOption } from './plan-options.ts'
+import {
+  type ConnectionSettings,
+  endpointsOption,
+  type GivenConnection,
+  readConnection,
+  vaultOptions,
+} from './connection-options.ts'
+import { UsageError } from './exit.ts'
+import { type CommandHelp, commandHelp, type HelpName, variablesHelp } from './help.ts'
+import { addOptions, type OutputOptions, outputOption } from './options.ts'
 import { addProvision, type ProvisionOptions } from './provision-options.ts'
 import { addRotateCa, type RotateCaOptions } from './rotate-ca-options.ts'
 import { addSetupVault, type SetupVaultOptions } from './setup-vault-options.ts'
 
-export interface StatusOptions {
+export interface StatusOptions extends OutputOptions {
   readonly watch: boolean
-  readonly output: 'text' | 'json'
+}
+
+export interface DoctorOptions extends OutputOptions {
+  readonly signs: boolean
+  readonly connection: ConnectionSettings
+  readonly consumer: { readonly uid: number; readonly gid: number } | undefined
+}
+
+/** As commander reads them. */
+interface GivenDoctor extends Omit<DoctorOptions, 'signs' | 'connection'>, GivenConnection {
+  readonly sign: boolean
 }
 
 /** What is to be done. */
@@ -31,25 +46,18 @@ export type Task =
 
 const name = 'calico-vault-agent'
 const columns = 80
-/** Groups: commands that do nothing by themselves. */
-const groups: readonly HelpName[] = ['provision', 'setup-vault', 'rotate-ca']
 
 /** @throws UsageError */
 export function parseCommandLine(argv: readonly string[]): Task {
   if (argv[0] === 'complete') return { command: 'print', text: complete(argv.slice(argv[1] === '--' ? 2 : 1)) }
   const tasks: Task[] = []
   let text = ''
-  const program = createProgram((task) => tasks.push(task))
-  forEachCommand(program, (command) => {
-    command.configureOutput({
-      writeOut: (part) => void (text += part),
-      writeErr: () => {},
-      getOutHelpWidth: () => columns,
-    })
-    command.exitOverride().showHelpAfterError(false)
-  })
+  const program = createProgram(
+    (task) => tasks.push(task),
+    (part) => (text += part),
+  )
   try {
-    program.parse(argv.length === 0 ? ['run'] : argv, { from: 'user' })
+    program.parse(helpFirst(argv), { from: 'user' })
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     if (error.exitCode === 0) return { command: 'print', text }
@@ -58,6 +66,13 @@ export function parseCommandLine(argv: readonly string[]): Task {
   const [task] = tasks
   if (task === undefined) throw new Error('commander has called no action')
   return task
+}
+
+/** Whoever adds --help to a line that was refused is to get it: commander would read the wrong option first. */
+function helpFirst(argv: readonly string[]): readonly string[] {
+  if (argv.length === 0) return ['run']
+  const asksForHelp = argv.includes('--help') || argv.includes('-h')
+  return asksForHelp ? [...namedCommand(argv).words, '--help'] : argv
 }
 
 /** One candidate a line. Asked for by the scripts of the shells. */
@@ -72,6 +87,10 @@ function complete(words: readonly string[]): string {
 
 /** The words in front of the options that name a command, for `see … --help`. */
 export function commandOf(argv: readonly string[]): string {
+  return namedCommand(argv).words.join(' ')
+}
+
+function namedCommand(argv: readonly string[]): { readonly command: Command; readonly words: readonly string[] } {
   let command = createProgram(() => {})
   const words: string[] = []
   for (const word of argv) {
@@ -80,27 +99,19 @@ export function commandOf(argv: readonly string[]): string {
     words.push(word)
     command = next
   }
-  return words.join(' ')
+  return { command, words }
 }
 
 function messageOf({ code, message }: CommanderError, argv: readonly string[]): string {
   if (code !== 'commander.help') return message.replace(/^error: /, '').replaceAll('\n', ' ')
-  const group = createProgram(() => {}).commands.find(
-    (each) => groups.includes(each.name() as HelpName) && argv[0] === each.name(),
-  )
-  const actions = group?.commands.map((each) => each.name()).join(', ')
-  return group === undefined ? 'a command is missing' : `${group.name()} needs one of ${actions}`
+  const { command, words } = namedCommand(argv)
+  const actions = command.commands.map((each) => each.name()).join(', ')
+  return words.length === 0 ? 'a command is missing' : `${words.join(' ')} needs one of ${actions}`
 }
 
-function forEachCommand(command: Command, work: (command: Command) => void): void {
-  work(command)
-  for (const each of command.commands) forEachCommand(each, work)
-}
-
-export function createProgram(done: (task: Task) => void): Command {
-  const program = new Command(name)
+export function createProgram(done: (task: Task) => void, print: (text: string) => void = () => {}): Command {
   const versionText = `${name} ${version} (node ${process.versions.node})`
-  program
+  const program = new Command(name)
     .description(
       'Gives every Calico component on every node its own short-lived etcd certificate, signed by Vault or OpenBao. Without a command: run.',
     )
@@ -108,49 +119,48 @@ export function createProgram(done: (task: Task) => void): Command {
     .helpOption('-h, --help', 'this text, or that of a command')
     .helpCommand('help [command]', 'the help of a command')
     .addHelpText('after', () => variablesHelp(columns))
+    // The commands below have both of it.
+    .configureOutput({ writeOut: print, writeErr: () => {}, getOutHelpWidth: () => columns })
+    .exitOverride()
   const add = (parent: Command, path: HelpName): Command => {
-    const { summary, description = sentence(summary), after } = commandHelp[path]
+    const { summary, description = sentence(summary), after }: CommandHelp = commandHelp[path]
     const command = parent.command(path.split(' ').at(-1) ?? path)
     return command
       .summary(summary)
       .description(description)
       .addHelpText('after', after === '' ? '' : `\n${after}`)
   }
+  const addGroup = (path: HelpName): ((action: string) => Command) => {
+    const group = add(program, path)
+    return (action) => add(group, `${path} ${action}` as HelpName)
+  }
   add(program, 'run').action(() => done({ command: 'run' }))
-  add(program, 'init')
-    .option('--wait <duration>', 'how long to try, such as 30s or 5m', '60s')
-    .action(({ wait }: { wait: string }) => done({ command: 'init', waitMs: waitOf(wait) }))
-  add(program, 'started')
-    .option('--wait <duration>', 'how long to wait; as a startup probe, less than its timeoutSeconds', '60s')
-    .action(({ wait }: { wait: string }) => done({ command: 'started', waitMs: waitOf(wait) }))
+  const waiting = {
+    init: 'how long to try, such as 30s or 5m',
+    started: 'how long to wait; as a startup probe, less than its timeoutSeconds',
+  } as const
+  for (const command of ['init', 'started'] as const) {
+    addOptions(add(program, command), [['--wait <duration>', waiting[command], waitOf, '60s']]).action(
+      ({ wait: waitMs }: { wait: number }) => done({ command, waitMs }),
+    )
+  }
   add(program, 'renew').action(() => done({ command: 'renew' }))
   add(program, 'status')
     .option('--watch', 'again every two seconds, until Ctrl-C', false)
     .addOption(outputOption())
     .action((options: StatusOptions) => done({ command: 'status', options }))
-  const doctor = add(program, 'doctor')
-  addVaultOptions(doctor)
-  addEndpointsOption(doctor)
-  doctor
-    .option('--no-sign', 'have no certificate signed; etcd is then asked with the published one')
-    .option('--consumer <uid[:gid]>', "who reads the files, unless it is the user of Calico's own image")
-    .addOption(outputOption())
-    .action((raw) => done({ command: 'doctor', options: readDoctorOptions(raw) }))
-  const provision = add(program, 'provision')
-  addProvision(
-    (action) => add(provision, `provision ${action}`),
-    (options) => done({ command: 'provision', options }),
+  addOptions(add(program, 'doctor'), [
+    ...vaultOptions,
+    endpointsOption,
+    ['--no-sign', 'have no certificate signed; etcd is then asked with the published one'],
+    ['--consumer <uid[:gid]>', "who reads the files, unless it is the user of Calico's own image", consumerOf],
+    outputOption(),
+  ]).action(({ sign, output, consumer, ...given }: GivenDoctor) =>
+    done({ command: 'doctor', options: { signs: sign, output, consumer, connection: readConnection(given) } }),
   )
-  const setup = add(program, 'setup-vault')
-  addSetupVault(
-    (action) => add(setup, `setup-vault ${action}`),
-    (options) => done({ command: 'setup-vault', options }),
-  )
-  const rotation = add(program, 'rotate-ca')
-  addRotateCa(
-    (action) => add(rotation, `rotate-ca ${action}`),
-    (options) => done({ command: 'rotate-ca', options }),
-  )
+  addProvision(addGroup('provision'), (options) => done({ command: 'provision', options }))
+  addSetupVault(addGroup('setup-vault'), (options) => done({ command: 'setup-vault', options }))
+  addRotateCa(addGroup('rotate-ca'), (options) => done({ command: 'rotate-ca', options }))
   program
     .command('completion')
     .summary('completion of commands and options, for a shell')
@@ -168,8 +178,14 @@ function sentence(text: string): string {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`
 }
 
-function waitOf(text: string): number {
+function waitOf(text: string, flag: string): number {
   const waitMs = parseDuration(text)
-  if (waitMs === undefined) throw new UsageError('--wait takes one duration such as 30s')
+  if (waitMs === undefined) throw new UsageError(`${flag} takes one duration such as 30s`)
   return waitMs
+}
+
+function consumerOf(text: string, flag: string): DoctorOptions['consumer'] {
+  const [, uid, gid = '0'] = /^(\d{1,9})(?::(\d{1,9}))?$/.exec(text) ?? []
+  if (uid === undefined) throw new UsageError(`${flag} is a user such as 999 or 10001:10001`)
+  return { uid: Number(uid), gid: Number(gid) }
 }

@@ -4,8 +4,7 @@
  */
 import { setImmediate } from 'node:timers/promises'
 import { commandOf, parseCommandLine } from './command-line.ts'
-import { exitCodes } from './exit-codes.ts'
-import { reportFailure, UsageError } from './failure.ts'
+import { exitCodes, reportFailure } from './exit.ts'
 import { endWithReader } from './terminal.ts'
 
 /** What only the agent's own bundle can do. */
@@ -15,7 +14,7 @@ export type AgentTask = { readonly command: 'run' } | { readonly command: 'init'
 export async function runCommandLine(argv: readonly string[]): Promise<number | AgentTask> {
   endWithReader()
   const done = await runTask(argv)
-  // That nobody has read the last words is told in the next turn.
+  // Only the next turn of the event loop tells whether somebody has read the last words.
   await setImmediate()
   return done
 }
@@ -23,40 +22,29 @@ export async function runCommandLine(argv: readonly string[]): Promise<number | 
 async function runTask(argv: readonly string[]): Promise<number | AgentTask> {
   try {
     const task = parseCommandLine(argv)
+    // Each is a bundle of its own, or what only one command needs.
     switch (task.command) {
       case 'print':
         process.stdout.write(task.text)
         return exitCodes.ok
-      case 'status': {
-        const { status } = await import('./status.ts')
-        return await status(task.options)
-      }
-      case 'renew': {
-        const { renew } = await import('./renew.ts')
-        return await renew()
-      }
-      case 'doctor': {
-        const { doctor } = await import('./doctor.ts')
-        return await doctor(task.options)
-      }
-      case 'provision': {
-        const { provision } = await import('./provision.ts')
-        return await provision(task.options)
-      }
-      case 'setup-vault': {
-        const { setupVault } = await import('./setup-vault.ts')
-        return await setupVault(task.options)
-      }
-      case 'rotate-ca': {
-        const { rotateCa } = await import('./rotate-ca.ts')
-        return await rotateCa(task.options)
-      }
+      case 'status':
+        return await (await import('./status.ts')).status(task.options)
+      case 'renew':
+        return await (await import('./renew.ts')).renew()
+      case 'doctor':
+        return await (await import('./doctor.ts')).doctor(task.options)
+      case 'provision':
+        return await (await import('./provision.ts')).provision(task.options)
+      case 'setup-vault':
+        return await (await import('./setup-vault.ts')).setupVault(task.options)
+      case 'rotate-ca':
+        return await (await import('./rotate-ca.ts')).rotateCa(task.options)
       case 'run':
       case 'init':
       case 'started':
         return task
     }
   } catch (error) {
-    return reportFailure(error, error instanceof UsageError ? commandOf(argv) || undefined : undefined)
+    return reportFailure(error, commandOf(argv))
   }
 }

@@ -1,6 +1,6 @@
 /** Owns completion in shells. Their scripts ask the program itself, so that it knows every command, option and choice. Pure. */
 import type { Command } from 'commander'
-import { UsageError } from './failure.ts'
+import { UsageError } from './exit.ts'
 
 const program = 'calico-vault-agent'
 

@@ -10,8 +10,8 @@ export interface CommandHelp {
   readonly after: string
 }
 
-const planExits = `Exit codes: 0 done, 1 you answered "no" (apply), 2 differences (plan
---detailed-exitcode), 64 wrong usage, 69 SERVER is unreachable or refuses,
+const planExits = (server: string): string => `Exit codes: 0 done, 1 you answered "no" (apply), 2 differences (plan
+--detailed-exitcode), 64 wrong usage, 69 ${server} is unreachable or refuses,
 70 bug, 78 wrong configuration.`
 
 const provisionVariables = `etcd and the operator's identity (a user with the role root) come from
@@ -25,10 +25,10 @@ const vaultVariables = `Vault and the operator's token come from the options abo
 VAULT_CACERT, VAULT_NAMESPACE and VAULT_TOKEN; else from BAO_ADDR and so on, and
 ~/.vault-token.`
 
-const onEtcd = `${provisionVariables}\n\n${planExits.replace('SERVER', 'etcd')}`
-const onVault = `${vaultVariables}\n\n${planExits.replace('SERVER', 'Vault')}`
+const onEtcd = `${provisionVariables}\n\n${planExits('etcd')}`
+const onVault = `${vaultVariables}\n\n${planExits('Vault')}`
 
-const helps = {
+export const commandHelp = {
   run: {
     summary: 'keep every certificate valid until stopped (the default)',
     description: `Obtains a certificate for each target, checks it, publishes it in the target's directory, and renews it long before it expires. Ends only on SIGTERM or SIGINT. SIGHUP, or the command renew, renews every target at once.
@@ -181,8 +181,7 @@ ${onVault}`,
   },
 } as const satisfies Record<string, CommandHelp>
 
-export type HelpName = keyof typeof helps
-export const commandHelp: Readonly<Record<HelpName, CommandHelp>> = helps
+export type HelpName = keyof typeof commandHelp
 
 const variableWidth = 27
 

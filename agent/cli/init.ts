@@ -3,11 +3,9 @@
 import type { Config } from '../config/config.ts'
 import { systemClock } from '../core/clock.ts'
 import { prepareConnection } from '../core/v8-tuning.ts'
-import { version } from '../core/version.ts'
 import { createEventHub } from '../sidecar/observe/events.ts'
-import { createAgent } from '../sidecar/sidecar.ts'
-import { exitCodes } from './exit-codes.ts'
-import { reportFailure } from './failure.ts'
+import { exitCodes, reportFailure } from './exit.ts'
+import { openAgent } from './run.ts'
 
 /** Whoever waits for longer than this wants to read why. */
 const logAfterMs = 500
@@ -15,27 +13,7 @@ const logAfterMs = 500
 /** @param waitMs how long to try */
 export async function init(config: Config, waitMs: number): Promise<number> {
   const hub = createEventHub()
-  const stop = new AbortController()
-  const agent = createAgent({
-    config,
-    clock: systemClock,
-    random: Math.random,
-    emit: hub.emit,
-    beforeConnect: prepareConnection,
-  })
-  hub.emit({
-    type: 'started',
-    version,
-    node: config.node,
-    authMethod: config.auth?.method ?? 'none',
-    targets: config.targets,
-  })
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.once(signal, () => {
-      hub.emit({ type: 'stopped', signal })
-      stop.abort()
-    })
-  }
+  const { agent, stop } = openAgent(config, hub.emit, prepareConnection)
   const done = new AbortController()
   void systemClock.sleep(waitMs, done.signal).then(() => stop.abort())
   const running = agent.runOnce(stop.signal).finally(() => done.abort())

@@ -1,7 +1,8 @@
 /** Owns `plan` and `apply` of a server: look, show, ask, do, and say what was done, as text in the way of terraform or as JSON. */
 import { plural } from '../core/text.ts'
 import { type ChangeText, changesOf, type Plan, type Sign, type Wording } from '../operator/engine/bring-in-step.ts'
-import { exitCodes } from './exit-codes.ts'
+import { exitCodes } from './exit.ts'
+import type { PlanOptions } from './options.ts'
 import { agrees, type Paint, painter } from './terminal.ts'
 
 /** What was seen of the server, and what is to become of it. */
@@ -25,12 +26,8 @@ export interface PlanTarget<Change, Seen extends PlanView<Change>> {
   readonly wording: Wording<Change>
 }
 
-export interface PlanCommandOptions {
+export interface PlanCommandOptions extends PlanOptions {
   readonly action: 'plan' | 'apply'
-  readonly output: 'text' | 'json'
-  readonly yes: boolean
-  /** A plan ends with 2 if something differs. */
-  readonly detailedExitcode: boolean
 }
 
 export async function planOrApply<Change, Seen extends PlanView<Change>>(
@@ -67,7 +64,7 @@ export async function planOrApply<Change, Seen extends PlanView<Change>>(
   return exitCodes.ok
 }
 
-/** Where the plan is refused, or nothing differs, there is nothing to agree to. */
+/** If the plan is refused or nothing differs, there is nothing to agree to. */
 async function isAgreed({ plan, also }: PlanView<unknown>): Promise<boolean> {
   if (plan.refusals.length > 0 || (plan.phases.length === 0 && also === undefined)) return true
   return await agrees(also === undefined ? 'Apply this?' : `Apply this and ${also.ask}?`)

@@ -12,13 +12,10 @@ import { type DefaultObject, makeDefaults, planDefaults, readDefaults } from '..
 import { type Made, viewOf, wording } from '../operator/etcd/describe.ts'
 import { type DesiredState, rolePrefix } from '../operator/etcd/desired.ts'
 import { contains, prefixRange } from '../operator/etcd/grants.ts'
-import { demandsCertificate } from '../operator/etcd/handshake.ts'
 import { createPace } from '../operator/etcd/pace.ts'
 import { type Examination, examine, reconcile } from '../operator/etcd/reconcile.ts'
 import { type PlanTarget, type PlanView, planOrApply } from './plan-command.ts'
 import type { ProvisionOptions } from './provision-options.ts'
-
-const now = (): number => performance.now()
 
 /** What the command was asked for, from the arguments and the environment. */
 export interface Request {
@@ -39,11 +36,11 @@ interface Seen extends PlanView<Made> {
 export async function onEtcd(request: Request & { readonly action: 'plan' | 'apply' }): Promise<number> {
   const { action, desired, options, config } = request
   const { etcd } = config
-  const api = open(etcd)
+  const api = openEtcd(etcd)
   const out = options.output === 'text' ? process.stdout : process.stderr
   const log = (text: string): void => void out.write(`${text}\n`)
   const bootstrap = action === 'apply' && options.enableAuth ? bootstrapOptions(etcd, log) : undefined
-  const common = { prune: options.prune, now, cache: createAuthCache() }
+  const common = { prune: options.prune, cache: createAuthCache() }
   const target: PlanTarget<Made, Seen> = {
     wording,
     async examine() {
@@ -59,7 +56,7 @@ export async function onEtcd(request: Request & { readonly action: 'plan' | 'app
       const makes = found.plan.refusals.length === 0 ? make : []
       for (const made of await makeDefaults(api, makes, { uid: randomUUID, nowMs: Date.now() })) changed(made)
       const waits = (text: string): void => void process.stderr.write(`${text}\n`)
-      const pace = createPace({ share: options.busyShare, now, sleep, waits })
+      const pace = createPace({ share: options.busyShare, now: () => performance.now(), sleep, waits })
       await reconcile(api, desired, { ...common, changed, pace }, found)
       if (bootstrap !== undefined && also !== undefined) {
         await enableAuth(api, bootstrap, reachesRegistry(desired))
@@ -80,7 +77,7 @@ export async function onEtcd(request: Request & { readonly action: 'plan' | 'app
   }
 }
 
-/** Whom etcd took us for belongs to every refusal. */
+/** Every refusal must say whom etcd took us for. */
 function withOperator(error: unknown, { operator }: EtcdAddress): unknown {
   if (!(error instanceof AgentError) || error.code !== 'etcd-denied') return error
   const who = operator === '' ? 'the certificate has no common name' : `the common name is ${JSON.stringify(operator)}`
@@ -97,30 +94,23 @@ async function see(
     needsDefaults || defaults
       ? planDefaults(await readDefaults(api), { versions: config.versions, strict, pools })
       : { missing: [], make: [] }
-  // In the naming by component calico-node makes what is missing itself.
+  // In the naming by component, calico-node itself makes what is missing.
   const warnings = needsDefaults ? [...desired.warnings, ...missing] : desired.warnings
   return { ...viewOf({ ...found, warnings, defaults: make }), found, make }
-}
-
-function open(
-  { endpoints, ca, cert, key }: EtcdAddress,
-  more: Partial<Parameters<typeof openEtcd>[0]> = {},
-): EtcdClient {
-  return openEtcd({ endpoints, ca, cert, key: key.reveal(), ...more })
 }
 
 function bootstrapOptions(etcd: EtcdAddress, log: (text: string) => void): BootstrapOptions & { close(): void } {
   const password = createHmac('sha256', etcd.key.reveal()).update('calico-vault-agent: the way back').digest('hex')
   const members = etcd.endpoints.map((endpoint) => ({
     endpoint,
-    api: open({ ...etcd, endpoints: [endpoint] }, { patienceMs: 3000 }),
+    api: openEtcd({ ...etcd, endpoints: [endpoint], patienceMs: 3000 }),
   }))
   return {
     operator: etcd.operator,
     members,
-    demandsCertificate: (endpoint) => demandsCertificate(endpoint, etcd.ca),
+    ca: etcd.ca,
     password,
-    withPassword: (user) => open(etcd, { password: { user, password } }),
+    withPassword: (user) => openEtcd({ ...etcd, password: { user, password } }),
     log,
     close: () => {
       for (const { api } of members) api.close()

@@ -1,15 +1,24 @@
 /** Owns the options of `provision`: which there are, which go together, and what is wrong with them. */
-import { type Command, Option } from 'commander'
+import type { Command } from 'commander'
 import { parseDuration } from '../core/duration.ts'
 import { suggestName } from '../core/text.ts'
 import { defaultBusyShare } from '../operator/etcd/pace.ts'
 import { defaultComponents, type Naming, type Profile } from '../operator/etcd/profile-table.ts'
-import { addEtcdOptions, type ConnectionSettings, type GivenConnection, readConnection } from './connection-options.ts'
-import { UsageError } from './failure.ts'
-import { listOf, nodesOf } from './node-options.ts'
-import { addPlanOptions } from './plan-options.ts'
+import { type ConnectionSettings, etcdOptions, type GivenConnection, readConnection } from './connection-options.ts'
+import { UsageError } from './exit.ts'
+import {
+  addOptions,
+  addPlanOptions,
+  choice,
+  filled,
+  listOf,
+  nodesFileOption,
+  nodesOf,
+  noPlanOptions,
+  type PlanOptions,
+} from './options.ts'
 
-export interface ProvisionOptions {
+export interface ProvisionOptions extends PlanOptions {
   readonly action: Action
   readonly components: readonly string[]
   readonly naming: Naming
@@ -18,14 +27,11 @@ export interface ProvisionOptions {
   readonly nodesFile: string | undefined
   readonly profilesFile: string | undefined
   readonly prune: boolean
-  readonly yes: boolean
-  readonly detailedExitcode: boolean
   readonly enableAuth: boolean
   /** Per-node naming without what is needed only at the first start and at an upgrade (profiles.ts). */
   readonly strict: boolean
   /** Make what a fresh datastore lacks (defaults.ts). */
   readonly defaults: boolean
-  readonly output: 'text' | 'json'
   readonly connection: ConnectionSettings
   readonly graceMs: number
   readonly resyncMs: number
@@ -36,98 +42,98 @@ export interface ProvisionOptions {
 type Action = 'plan' | 'apply' | 'export' | 'watch'
 
 /** As commander reads them. */
-type Given = Partial<
-  Pick<
-    ProvisionOptions,
-    'naming' | 'prune' | 'yes' | 'detailedExitcode' | 'enableAuth' | 'strict' | 'defaults' | 'output'
-  > &
-    Record<'components' | 'nodes' | 'nodesFile' | 'profiles' | 'grace' | 'resync' | 'maxBusy', string>
-> &
-  GivenConnection
+type Given = Partial<Omit<ProvisionOptions, 'action'>> &
+  GivenConnection & {
+    readonly profiles?: string
+    readonly grace?: number
+    readonly resync?: number
+    readonly maxBusy?: number
+  }
+
+const notGiven = {
+  ...noPlanOptions,
+  components: defaultComponents,
+  naming: 'node',
+  nodes: [],
+  nodesFile: undefined,
+  prune: false,
+  enableAuth: false,
+  strict: false,
+  defaults: false,
+} as const
 
 export function addProvision(add: (action: Action) => Command, done: (options: ProvisionOptions) => void): void {
   for (const action of ['plan', 'apply', 'export', 'watch'] as const) {
     const command = add(action)
     const isPlanned = action === 'plan' || action === 'apply'
-    command
-      .option(
-        '--components <names>',
-        'whom to make users for, with commas (default: calico-node,calico-cni,calico-kube-controllers,calicoctl)',
-      )
-      .addOption(
-        new Option(
-          '--naming <naming>',
-          "node: one user per component and node, whose writes reach only that node's own keys; component: one user per component",
-        )
-          .choices(['node', 'component'])
-          .default('node'),
-      )
-    if (action !== 'watch') command.option('--nodes <names>', 'the nodes, with commas')
-    command
-      .option('--nodes-file <file>', 'the nodes, one name a line; - is standard input')
-      .option('--profiles <file>', 'components of your own, in YAML or JSON (docs/etcd.md)')
-      .option(
+    addOptions(command, [
+      ['--components <names>', `whom to make users for, with commas (default: ${defaultComponents.join(',')})`, listOf],
+      choice(
+        '--naming <naming>',
+        "node: one user per component and node, whose writes reach only that node's own keys; component: one user per component",
+        ['node', 'component'],
+      ),
+    ])
+    if (action !== 'watch') addOptions(command, [['--nodes <names>', 'the nodes, with commas', nodesOf]])
+    addOptions(command, [
+      nodesFileOption,
+      ['--profiles <file>', 'components of your own, in YAML or JSON (docs/etcd.md)', filled],
+      [
         '--strict',
         'without the keys of the whole cluster that calico-node writes only at its first start and at an upgrade (docs/upgrade.md)',
-      )
+      ],
+    ])
     if (isPlanned) {
-      command
-        .option('--prune', 'also remove what provision has made and nobody wants any more')
-        .option(
+      addOptions(command, [
+        ['--prune', 'also remove what provision has made and nobody wants any more'],
+        [
           '--defaults',
           'also make what a fresh datastore lacks: the pools of CALICO_IPV4POOL_CIDR and CALICO_IPV6POOL_CIDR and the default configurations; never over what exists',
-        )
+        ],
+      ])
     }
     if (action === 'apply' || action === 'export') {
-      command.option('--enable-auth', 'also switch authentication on, never locking the operator out')
+      addOptions(command, [['--enable-auth', 'also switch authentication on, never locking the operator out']])
     }
     if (action === 'watch') {
-      command
-        .option('--grace <duration>', "how long a node's users stay after the node is gone", '1h')
-        .option('--resync <duration>', 'how often everything is looked at', '10m')
+      addOptions(command, [
+        ['--grace <duration>', "how long a node's users stay after the node is gone", duration, '1h'],
+        ['--resync <duration>', 'how often everything is looked at', duration, '10m'],
+      ])
     }
     if (action === 'apply' || action === 'watch') {
-      command.option(
-        '--max-busy <percent>',
-        'how much of its time etcd may be kept busy while others write to it (default: 0.5%); 100%: no bound',
-      )
+      addOptions(command, [
+        [
+          '--max-busy <percent>',
+          'how much of its time etcd may be kept busy while others write to it (default: 0.5%); 100%: no bound',
+          share,
+        ],
+      ])
     }
-    if (action !== 'watch') addEtcdOptions(command)
-    addPlanOptions(command, action)
-    command.action((raw) => done(readProvisionOptions(action, raw)))
+    if (action !== 'watch') addOptions(command, etcdOptions)
+    if (isPlanned) addPlanOptions(command, action)
+    command.action((given: Given) => done(readProvisionOptions(action, given)))
   }
 }
 
-/** @throws UsageError */
-function readProvisionOptions(action: Action, values: Given): ProvisionOptions {
-  const watches = action === 'watch'
-  if (watches && values.naming === 'component') throw new UsageError('provision watch is for --naming node')
-  const { naming = 'node' } = values
-  const nodes = nodesOf(values.nodes)
-  const nodesFile = filled('nodes-file', values.nodesFile)
-  if (naming === 'component' && (values.nodes ?? nodesFile) !== undefined) {
-    throw new UsageError('--nodes and --nodes-file have no effect with --naming component')
+/** @throws UsageError for options that do not go together */
+function readProvisionOptions(action: Action, given: Given): ProvisionOptions {
+  if (given.naming === 'component') {
+    if (action === 'watch') throw new UsageError('provision watch is for --naming node')
+    if ((given.nodes ?? given.nodesFile) !== undefined) {
+      throw new UsageError('--nodes and --nodes-file have no effect with --naming component')
+    }
+    if (given.strict === true) throw new UsageError('--strict has no effect with --naming component')
   }
-  if (naming === 'component' && values.strict === true)
-    throw new UsageError('--strict has no effect with --naming component')
   return {
+    ...notGiven,
+    ...given,
     action,
-    components: values.components === undefined ? defaultComponents : listOf('components', values.components),
-    naming,
-    nodes,
-    nodesFile,
-    profilesFile: filled('profiles', values.profiles),
-    prune: values.prune ?? false,
-    yes: values.yes ?? false,
-    detailedExitcode: values.detailedExitcode ?? false,
-    enableAuth: values.enableAuth ?? false,
-    strict: values.strict ?? false,
-    defaults: values.defaults ?? false,
-    output: values.output ?? 'text',
-    connection: readConnection(values),
-    graceMs: duration('grace', values.grace, '1h', 1000),
-    resyncMs: duration('resync', values.resync, '10m', 1000),
-    busyShare: values.maxBusy === undefined ? defaultBusyShare : share('max-busy', values.maxBusy),
+    profilesFile: given.profiles,
+    connection: readConnection(given),
+    graceMs: given.grace ?? 3_600_000,
+    resyncMs: given.resync ?? 600_000,
+    busyShare: given.maxBusy ?? defaultBusyShare,
   }
 }
 
@@ -154,26 +160,20 @@ export function checkNodes(
   )
 }
 
-/** @throws UsageError if the option is given and empty */
-function filled(name: string, text: string | undefined): string | undefined {
-  if (text === '') throw new UsageError(`--${name} is empty`)
-  return text
-}
-
 /** A month at most: a longer one is a mistake of units. */
-function duration(name: string, text: string | undefined, preset: string, leastMs: number): number {
-  const ms = parseDuration(text ?? preset)
-  if (ms === undefined || ms < leastMs || ms > 31 * 86_400_000) {
-    throw new UsageError(`--${name} is a duration from ${leastMs / 1000}s to 744h, not ${JSON.stringify(text)}`)
+function duration(text: string, flag: string): number {
+  const ms = parseDuration(text)
+  if (ms === undefined || ms < 1000 || ms > 31 * 86_400_000) {
+    throw new UsageError(`${flag} is a duration from 1s to 744h, not ${JSON.stringify(text)}`)
   }
   return ms
 }
 
 /** `5` and `5%` are both 0.05. Below a tenth of a percent an apply would not end. */
-function share(name: string, text: string): number {
+function share(text: string, flag: string): number {
   const percent = /^\d+(\.\d+)?%?$/.test(text) ? Number.parseFloat(text) : Number.NaN
   if (!(percent >= 0.1 && percent <= 100)) {
-    throw new UsageError(`--${name} is a share of etcd's time from 0.1% to 100%, not ${JSON.stringify(text)}`)
+    throw new UsageError(`${flag} is a share of etcd's time from 0.1% to 100%, not ${JSON.stringify(text)}`)
   }
   return percent / 100
 }

@@ -12,14 +12,13 @@ import type { Profile } from '../operator/etcd/profile-table.ts'
 import { createKubeNodes } from '../operator/kubernetes/node-watch.ts'
 import { createEtcdConnection } from '../operator/provision/connection.ts'
 import { createNodeFile, createNodeInput } from '../operator/provision/node-file.ts'
-import type { NodeSource } from '../operator/provision/node-source.ts'
-import { createProvisioner } from '../operator/provision/provisioner.ts'
+import { createProvisioner, type NodeSource } from '../operator/provision/provisioner.ts'
 import type * as Background from '../sidecar/background.ts'
 import { createEventHub } from '../sidecar/observe/events.ts'
 import { createAgent } from '../sidecar/sidecar.ts'
 import { fingerprintFiles } from '../sidecar/store/fingerprint.ts'
 import { fileNames } from '../sidecar/store/published-layout.ts'
-import { exitCodes } from './exit-codes.ts'
+import { exitCodes, stopBySignal } from './exit.ts'
 import type { ProvisionOptions } from './provision-options.ts'
 
 const clock = systemClock
@@ -34,16 +33,10 @@ export async function watch(options: ProvisionOptions, profiles: Readonly<Record
   const background = await import('../sidecar/background.ts')
   const provision = { usersPerNode: perNode.length, otherUsers: components.length - perNode.length }
   background.observe({ agent: config.agent, output: config, provision, hub, clock, version })
-  const stop = new AbortController()
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.once(signal, () => {
-      emit({ type: 'stopped', signal })
-      stop.abort()
-    })
-  }
+  const stop = stopBySignal(emit)
   const connection = createEtcdConnection({
     read: () => readIdentity(config),
-    open: ({ endpoints, ca, cert, key }) => openEtcd({ endpoints, ca, cert, key: key.reveal() }),
+    open: openEtcd,
     emit,
   })
   const provisioner = createProvisioner({

@@ -4,8 +4,7 @@ import { parseConfig, type Target } from '../config/config.ts'
 import { AgentError, messageOf, systemCode } from '../core/errors.ts'
 import { askForRenewal, proofOf, type RenewalAnswer } from '../sidecar/store/renewal-request.ts'
 import { openSecretDir } from '../sidecar/store/secret-dir.ts'
-import { exitCodes } from './exit-codes.ts'
-import { reportFailure } from './failure.ts'
+import { exitCodes } from './exit.ts'
 
 const texts: Readonly<Record<RenewalAnswer, string>> = {
   asked: 'renewal asked for; `status` shows what came of it',
@@ -16,20 +15,16 @@ const texts: Readonly<Record<RenewalAnswer, string>> = {
 }
 
 export async function renew(): Promise<number> {
-  try {
-    const { targets, files } = parseConfig(process.env, hostname())
-    let code: number = exitCodes.ok
-    for (const target of targets) {
-      const answer = await ask(target, files)
-      const isAsked = answer === texts.asked
-      const out = isAsked ? process.stdout : process.stderr
-      out.write(`${target.component}: ${target.directory}: ${answer}\n`)
-      if (!isAsked) code = exitCodes.unavailable
-    }
-    return code
-  } catch (error) {
-    return reportFailure(error)
+  const { targets, files } = parseConfig(process.env, hostname())
+  let code: number = exitCodes.ok
+  for (const target of targets) {
+    const answer = await ask(target, files)
+    const isAsked = answer === texts.asked
+    const out = isAsked ? process.stdout : process.stderr
+    out.write(`${target.component}: ${target.directory}: ${answer}\n`)
+    if (!isAsked) code = exitCodes.unavailable
   }
+  return code
 }
 
 async function ask({ directory }: Target, files: Parameters<typeof openSecretDir>[1]): Promise<string> {

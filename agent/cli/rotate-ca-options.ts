@@ -1,19 +1,33 @@
 /** Owns the options of `rotate-ca`: which there are, which go together, and what is wrong with them. */
-import { type Command, Option } from 'commander'
+import type { Command } from 'commander'
 import { parseDuration } from '../core/duration.ts'
-import type { KeyType } from '../pki/key.ts'
-import { UsageError } from './failure.ts'
-import { listOf, nodesOf } from './node-options.ts'
-import { addPlanOptions, outputOption } from './plan-options.ts'
+import type { Expected } from '../operator/ca-rotation/agents.ts'
+import type { NewRoot } from '../operator/ca-rotation/state.ts'
+import { type KeyType, keyTypes } from '../pki/key.ts'
+import { type ConnectionSettings, type GivenConnection, readConnection, vaultOptions } from './connection-options.ts'
+import { UsageError } from './exit.ts'
+import {
+  addOptions,
+  addPlanOptions,
+  choice,
+  filled,
+  listOf,
+  nodesFileOption,
+  nodesOf,
+  noPlanOptions,
+  outputOption,
+  type PlanOptions,
+  type Read,
+} from './options.ts'
 
 type Action = RotateCaOptions['action']
 
-export interface RotateCaOptions {
+export interface RotateCaOptions extends PlanOptions, Expected {
   readonly action: 'plan' | 'apply' | 'status'
   readonly mount: string
   /** Undefined: the one that signs now. */
   readonly issuer: string | undefined
-  readonly root: { readonly commonName: string; readonly ttlSeconds: number; readonly keyType: KeyType } | undefined
+  readonly root: NewRoot | undefined
   readonly retire: readonly string[]
   readonly etcdTrustsNew: boolean
   /** URLs. */
@@ -21,155 +35,158 @@ export interface RotateCaOptions {
   readonly prometheus: string | undefined
   readonly prometheusTokenFile: string | undefined
   readonly selector: string
-  readonly nodes: readonly string[]
   /** `-` is standard input. */
   readonly nodesFile: string | undefined
-  readonly count: number
-  readonly without: readonly string[]
   /** Undefined: as long as it takes. */
   readonly waitMs: number | undefined
   readonly pollMs: number
-  readonly yes: boolean
-  readonly detailedExitcode: boolean
-  readonly output: 'text' | 'json'
+  readonly connection: ConnectionSettings
 }
 
-/** As commander reads them. */
-type Given = Partial<
-  Pick<RotateCaOptions, 'etcdTrustsNew' | 'yes' | 'detailedExitcode' | 'output'> &
-    Record<
-      | 'mount'
-      | 'issuer'
-      | 'commonName'
-      | 'ttl'
-      | 'keyType'
-      | 'retire'
-      | 'agents'
-      | 'prometheus'
-      | 'prometheusTokenFile'
-      | 'selector'
-      | 'nodes'
-      | 'nodesFile'
-      | 'count'
-      | 'without'
-      | 'wait'
-      | 'poll',
-      string
-    >
->
+/** As commander reads them: `mount` always, as it has a default. */
+type Given = Pick<RotateCaOptions, 'mount'> &
+  Partial<Omit<RotateCaOptions, 'action'>> &
+  GivenConnection & {
+    readonly commonName?: string
+    readonly ttl?: number
+    readonly keyType?: KeyType
+    readonly wait?: number
+    readonly poll?: number
+  }
 
-const keyTypes = ['ec-p256', 'ec-p384', 'rsa-2048', 'rsa-4096', 'ed25519'] as const satisfies readonly KeyType[]
+const notGiven = {
+  ...noPlanOptions,
+  issuer: undefined,
+  retire: [],
+  etcdTrustsNew: false,
+  agents: [],
+  prometheus: undefined,
+  prometheusTokenFile: undefined,
+  selector: '',
+  nodes: [],
+  nodesFile: undefined,
+  count: 0,
+  without: [],
+} as const
 
 export function addRotateCa(add: (action: Action) => Command, done: (options: RotateCaOptions) => void): void {
   for (const action of ['plan', 'apply', 'status'] as const) {
     const command = add(action)
     const isPlanned = action !== 'status'
-    command
-      .option('--mount <path>', 'the PKI mount', 'pki')
-      .option(
+    addOptions(command, [
+      ['--mount <path>', 'the PKI mount', matching(/^\w[\w./-]*\w$/, 'a path such as pki'), 'pki'],
+      [
         '--issuer <name>',
-        isPlanned
-          ? 'the issuer that is to sign, by name or id; to go back, name the old one'
-          : 'the issuer that is to sign, by name or id (default: the one that signs now)',
-      )
+        `the issuer that is to sign, by name or id${isPlanned ? '; to go back, name the old one' : ' (default: the one that signs now)'}`,
+        issuerName,
+      ],
+    ])
     if (isPlanned) {
-      command
-        .option('--common-name <name>', 'if there is no such issuer, make it: a root CA of this name')
-        .option('--ttl <duration>', 'how long that CA lives', '87600h')
-        .addOption(new Option('--key-type <type>', 'its key').choices(keyTypes).default(keyTypes[0]))
-        .option('--etcd-trusts-new', 'you say: every etcd member has the new CA in --trusted-ca-file')
+      addOptions(command, [
+        ['--common-name <name>', 'if there is no such issuer, make it: a root CA of this name', filled],
+        ['--ttl <duration>', 'how long that CA lives', durationFrom(3_600_000), '87600h'],
+        choice('--key-type <type>', 'its key', keyTypes),
+        ['--etcd-trusts-new', 'you say: every etcd member has the new CA in --trusted-ca-file'],
+      ])
     }
-    command
-      .option('--retire <names>', 'the issuers to delete at the end, by name or id, with commas')
-      .option('--agents <addresses>', "the agents' metrics, host:port or URL, with commas; each must answer")
-      .option('--prometheus <url>', 'a Prometheus that has their metrics; with --nodes, --nodes-file or --count')
-      .option('--prometheus-token-file <file>', 'a bearer token for it')
-      .option('--selector <matchers>', 'labels of this cluster\'s agents there, such as cluster="prod"')
-      .option('--nodes <names>', 'the nodes, with commas; each must have an agent that answers')
-      .option('--nodes-file <file>', 'the nodes, one name a line; - is standard input')
-      .option('--count <number>', 'how many agents must answer')
-      .option('--without <names>', 'nodes or addresses to go on without if they say nothing, with commas')
+    addOptions(command, [
+      ['--retire <names>', 'the issuers to delete at the end, by name or id, with commas', eachOf(issuerName)],
+      [
+        '--agents <addresses>',
+        "the agents' metrics, host:port or URL, with commas; each must answer",
+        eachOf(agentAddress),
+      ],
+      ['--prometheus <url>', 'a Prometheus that has their metrics; with --nodes, --nodes-file or --count', address],
+      ['--prometheus-token-file <file>', 'a bearer token for it'],
+      ['--selector <matchers>', 'labels of this cluster\'s agents there, such as cluster="prod"'],
+      ['--nodes <names>', 'the nodes, with commas; each must have an agent that answers', nodesOf],
+      nodesFileOption,
+      ['--count <number>', 'how many agents must answer', count],
+      ['--without <names>', 'nodes or addresses to go on without if they say nothing, with commas', listOf],
+    ])
     if (action === 'apply') {
-      command
-        .option('--wait <duration>', 'how long to wait for agents; 0: do what can be done now (default: no limit)')
-        .option('--poll <duration>', 'how often to ask Vault and the agents meanwhile', '10s')
+      addOptions(command, [
+        [
+          '--wait <duration>',
+          'how long to wait for agents; 0: do what can be done now (default: no limit)',
+          durationFrom(0),
+        ],
+        ['--poll <duration>', 'how often to ask Vault and the agents meanwhile', durationFrom(100), '10s'],
+      ])
     }
+    addOptions(command, vaultOptions)
     if (isPlanned) addPlanOptions(command, action)
-    else command.addOption(outputOption())
-    command.action((raw: Given) => done(readOptions(action, raw)))
+    else addOptions(command, [outputOption()])
+    command.action((given: Given) => done(readOptions(action, given)))
   }
 }
 
-/** @throws UsageError */
-function readOptions(action: Action, given: Given): RotateCaOptions {
-  const { issuer, agents, prometheus, nodes, nodesFile, count } = given
+/** @throws UsageError for options that do not go together */
+function readOptions(
+  action: Action,
+  { commonName, ttl = 0, keyType = keyTypes[0], wait, poll = 10_000, ...given }: Given,
+): RotateCaOptions {
+  const { issuer, agents, prometheus, nodes, nodesFile } = given
   if (action !== 'status' && issuer === undefined) throw new UsageError('rotate-ca needs --issuer')
   if ((agents === undefined) === (prometheus === undefined)) {
     throw new UsageError('rotate-ca needs --agents or --prometheus, not both: it must know what the agents publish')
   }
-  if (prometheus !== undefined && nodes === undefined && nodesFile === undefined && count === undefined) {
+  if (prometheus !== undefined && nodes === undefined && nodesFile === undefined && given.count === undefined) {
     throw new UsageError(
       '--prometheus needs --nodes, --nodes-file or --count: an agent that is down is not in its answer',
     )
   }
-  const names = nodesOf(nodes)
   return {
+    ...notGiven,
+    ...given,
     action,
-    mount: pattern('mount', given.mount ?? 'pki', /^\w[\w./-]*\w$/, 'a path such as pki'),
-    issuer: issuer === undefined ? undefined : issuerName('issuer', issuer),
-    root: readRoot(given),
-    retire: listOf('retire', given.retire).map((each) => issuerName('retire', each)),
-    etcdTrustsNew: given.etcdTrustsNew ?? false,
-    agents: listOf('agents', agents).map(agentAddress),
-    prometheus: prometheus === undefined ? undefined : address('prometheus', prometheus),
-    prometheusTokenFile: given.prometheusTokenFile,
-    selector: given.selector ?? '',
-    nodes: names,
-    nodesFile,
-    count: Number(pattern('count', count ?? '0', /^\d{1,6}$/, 'a number')),
-    without: listOf('without', given.without),
-    waitMs: given.wait === undefined ? undefined : duration('wait', given.wait, 0),
-    pollMs: duration('poll', given.poll ?? '10s', 100),
-    yes: given.yes ?? false,
-    detailedExitcode: given.detailedExitcode ?? false,
-    output: given.output ?? 'text',
+    root: commonName === undefined ? undefined : { commonName, ttlSeconds: ttl / 1000, keyType },
+    waitMs: wait,
+    pollMs: poll,
+    connection: readConnection(given),
   }
 }
 
-function readRoot({ commonName, ttl = '87600h', keyType = keyTypes[0] }: Given): RotateCaOptions['root'] {
-  if (commonName === undefined) return undefined
-  if (commonName.trim() === '') throw new UsageError('--common-name is empty')
-  return { commonName, ttlSeconds: duration('ttl', ttl, 3_600_000) / 1000, keyType: keyType as KeyType }
+function eachOf<Value>(read: Read<Value>): Read<Value[]> {
+  return (text, flag) => listOf(text, flag).map((each) => read(each, flag))
 }
 
 /** As Vault has names of issuers; `default` means the one that signs. */
-function issuerName(option: string, text: string): string {
-  if (text === 'default') throw new UsageError(`--${option} is a name or an id; default changes its meaning on the way`)
-  return pattern(option, text, /^\w[\w.-]*$/, 'the name or the id of an issuer')
+function issuerName(text: string, flag: string): string {
+  if (text === 'default') throw new UsageError(`${flag} is a name or an id; default changes its meaning on the way`)
+  return matching(/^\w[\w.-]*$/, 'the name or the id of an issuer')(text, flag)
 }
 
-function pattern(option: string, text: string, form: RegExp, meaning: string): string {
-  if (!form.test(text)) throw new UsageError(`--${option} is ${meaning}, not ${JSON.stringify(text)}`)
-  return text
+function count(text: string, flag: string): number {
+  return Number(matching(/^\d{1,6}$/, 'a number')(text, flag))
+}
+
+function matching(form: RegExp, meaning: string): Read<string> {
+  return (text, flag) => {
+    if (!form.test(text)) throw new UsageError(`${flag} is ${meaning}, not ${JSON.stringify(text)}`)
+    return text
+  }
 }
 
 /** The port is that of AGENT_LISTEN, unless another is given. */
-function agentAddress(text: string): string {
-  if (text.includes('://')) return address('agents', text)
-  return address('agents', /:\d+$/.test(text) ? `http://${text}` : `http://${text}:9879`)
+function agentAddress(text: string, flag: string): string {
+  if (text.includes('://')) return address(text, flag)
+  return address(/:\d+$/.test(text) ? `http://${text}` : `http://${text}:9879`, flag)
 }
 
-function address(option: string, text: string): string {
+function address(text: string, flag: string): string {
   if (!URL.canParse(text) || !/^https?:\/\/[^/]/.test(text)) {
-    throw new UsageError(`--${option} is host:port or a URL, not ${JSON.stringify(text)}`)
+    throw new UsageError(`${flag} is host:port or a URL, not ${JSON.stringify(text)}`)
   }
   return text
 }
 
-function duration(option: string, text: string, leastMs: number): number {
-  const ms = parseDuration(text)
-  if (ms === undefined || ms < leastMs) {
-    throw new UsageError(`--${option} is a duration such as 30s or 48h, not ${JSON.stringify(text)}`)
+function durationFrom(leastMs: number): Read<number> {
+  return (text, flag) => {
+    const ms = parseDuration(text)
+    if (ms === undefined || ms < leastMs) {
+      throw new UsageError(`${flag} is a duration such as 30s or 48h, not ${JSON.stringify(text)}`)
+    }
+    return ms
   }
-  return ms
 }

@@ -5,15 +5,14 @@ import { systemClock } from '../core/clock.ts'
 import { disableJit, keepWasmSmall, prepareConnection } from '../core/v8-tuning.ts'
 import { version } from '../core/version.ts'
 import { createEventHub, type Listener } from '../sidecar/observe/events.ts'
-import { createAgent } from '../sidecar/sidecar.ts'
-import { exitCodes } from './exit-codes.ts'
+import { type Agent, type AgentOptions, createAgent } from '../sidecar/sidecar.ts'
+import { exitCodes, stopBySignal } from './exit.ts'
 
 /** Health and metrics are there within a second, even if Vault does not answer. */
 const backgroundAfterMs = 500
 
 export async function run(config: Config): Promise<number> {
   const hub = createEventHub()
-  const stop = new AbortController()
   const published = new AbortController()
   const waiting = new Set(config.targets.map(({ component }) => component))
   const emit: Listener = (event) => {
@@ -21,29 +20,10 @@ export async function run(config: Config): Promise<number> {
     if (event.type === 'published' || event.type === 'found') waiting.delete(event.component)
     if (waiting.size === 0) published.abort()
   }
-  const agent = createAgent({
-    config,
-    clock: systemClock,
-    random: Math.random,
-    emit,
-    beforeConnect: (material) => {
-      keepWasmSmall()
-      prepareConnection(material)
-    },
+  const { agent, stop } = openAgent(config, emit, (material) => {
+    keepWasmSmall()
+    prepareConnection(material)
   })
-  emit({
-    type: 'started',
-    version,
-    node: config.node,
-    authMethod: config.auth?.method ?? 'none',
-    targets: config.targets,
-  })
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.once(signal, () => {
-      emit({ type: 'stopped', signal })
-      stop.abort()
-    })
-  }
   process.on('SIGHUP', () => agent.renewNow())
   const running = agent.run(stop.signal)
   await Promise.race([running, systemClock.sleep(backgroundAfterMs, published.signal)])
@@ -61,4 +41,21 @@ export async function run(config: Config): Promise<number> {
   if (published.signal.aborted) disableJit()
   await running
   return exitCodes.ok
+}
+
+/** The agent of `run` and of `init`, and what a signal aborts. */
+export function openAgent(
+  config: Config,
+  emit: Listener,
+  beforeConnect: NonNullable<AgentOptions['beforeConnect']>,
+): { readonly agent: Agent; readonly stop: AbortController } {
+  const agent = createAgent({ config, clock: systemClock, random: Math.random, emit, beforeConnect })
+  emit({
+    type: 'started',
+    version,
+    node: config.node,
+    authMethod: config.auth?.method ?? 'none',
+    targets: config.targets,
+  })
+  return { agent, stop: stopBySignal(emit) }
 }

@@ -1,50 +1,45 @@
 /** Owns the options of `setup-vault`. */
-import { type Command, Option } from 'commander'
-import { type ExportFormat, exportFormats } from '../operator/vault-setup/export.ts'
-import { addVaultOptions, type ConnectionSettings, type GivenConnection, readConnection } from './connection-options.ts'
-import { UsageError } from './failure.ts'
-import { addPlanOptions } from './plan-options.ts'
+import type { Command } from 'commander'
+import { type ExportFormat, exportFormats } from '../operator/vault-setup/setup.ts'
+import { type ConnectionSettings, type GivenConnection, readConnection, vaultOptions } from './connection-options.ts'
+import { addOptions, addPlanOptions, choice, filled, noPlanOptions, type PlanOptions } from './options.ts'
 
 type Action = SetupVaultOptions['action']
 
-export interface SetupVaultOptions {
+export interface SetupVaultOptions extends PlanOptions {
   readonly action: 'plan' | 'apply' | 'export'
   readonly file: string
   readonly adopt: boolean
   readonly writeSecrets: boolean
-  readonly yes: boolean
-  readonly detailedExitcode: boolean
-  readonly output: 'text' | 'json'
   readonly format: ExportFormat
   readonly connection: ConnectionSettings
 }
 
+/** As commander reads them. */
+type Given = Pick<SetupVaultOptions, 'file'> & Partial<SetupVaultOptions> & GivenConnection
+
+const notGiven = { ...noPlanOptions, adopt: false, writeSecrets: false, format: exportFormats[0] }
+
 export function addSetupVault(add: (action: Action) => Command, done: (options: SetupVaultOptions) => void): void {
   for (const action of ['plan', 'apply', 'export'] as const) {
     const command = add(action)
-    command.option('--file <file>', 'what is wanted, in YAML (docs/vault.md)', 'setup-vault.yaml')
+    addOptions(command, [['--file <file>', 'what is wanted, in YAML (docs/vault.md)', filled, 'setup-vault.yaml']])
     if (action === 'export') {
-      command.addOption(
-        new Option(
+      addOptions(command, [
+        choice(
           '--format <format>',
           'shell: a script of vault commands; terraform; hcl: the policies; json: the requests; env: the variables of each agent; operator: a policy for the token of apply',
-        )
-          .choices(exportFormats)
-          .default(exportFormats[0]),
-      )
+          exportFormats,
+        ),
+      ])
     } else {
-      command
-        .option('--adopt', 'take over what setup-vault did not make')
-        .option('--write-secrets', "also write what Vault does not show: the reviewer's token")
-      addVaultOptions(command)
+      addOptions(command, [
+        ['--adopt', 'take over what setup-vault did not make'],
+        ['--write-secrets', "also write what Vault does not show: the reviewer's token"],
+        ...vaultOptions,
+      ])
+      addPlanOptions(command, action)
     }
-    addPlanOptions(command, action)
-    command.action((raw: Partial<SetupVaultOptions> & GivenConnection) => {
-      const { file = '', adopt = false, writeSecrets = false, yes = false, output = 'text' } = raw
-      if (file === '') throw new UsageError('--file is empty')
-      const { format = exportFormats[0], detailedExitcode = false } = raw
-      const connection = readConnection(raw)
-      done({ action, file, adopt, writeSecrets, yes, detailedExitcode, output, format, connection })
-    })
+    command.action((given: Given) => done({ ...notGiven, ...given, action, connection: readConnection(given) }))
   }
 }

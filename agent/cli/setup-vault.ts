@@ -9,35 +9,29 @@ import { readSmallFile, systemFiles } from '../core/files.ts'
 import { version } from '../core/version.ts'
 import { openVaultAdmin } from '../operator/vault-setup/admin.ts'
 import { applySetup, examineSetup } from '../operator/vault-setup/apply.ts'
-import type { Change } from '../operator/vault-setup/changes.ts'
-import { wording } from '../operator/vault-setup/describe.ts'
+import { pkiCaHint } from '../operator/vault-setup/ca.ts'
+import { type Change, wording } from '../operator/vault-setup/changes.ts'
 import { exportSetup } from '../operator/vault-setup/export.ts'
 import { readNamedFiles } from '../operator/vault-setup/files.ts'
-import { pkiCaHint } from '../operator/vault-setup/pki-ca-hint.ts'
 import { explainDenial, neededRights } from '../operator/vault-setup/rights.ts'
 import type { Setup } from '../operator/vault-setup/setup.ts'
 import { parseSetup } from '../operator/vault-setup/setup-file.ts'
-import { exitCodes } from './exit-codes.ts'
-import { reportFailure } from './failure.ts'
+import { exitCodes } from './exit.ts'
 import { type PlanCommandOptions, type PlanTarget, type PlanView, planOrApply } from './plan-command.ts'
 import type { SetupVaultOptions } from './setup-vault-options.ts'
 import { refuseUnasked } from './terminal.ts'
 
 export async function setupVault(options: SetupVaultOptions): Promise<number> {
-  try {
-    if (options.action === 'apply') refuseUnasked('setup-vault apply', options.yes)
-    const setup = readSetup(options.file)
-    if (options.action === 'export') {
-      process.stdout.write(exportSetup(setup, options.format, version))
-      return exitCodes.ok
-    }
-    return await onVault(parseSetupVaultConfig(withVaultTools({ ...process.env, ...options.connection })), setup, {
-      ...options,
-      action: options.action,
-    })
-  } catch (error) {
-    return reportFailure(error, `setup-vault ${options.action}`)
+  if (options.action === 'apply') refuseUnasked('setup-vault apply', options)
+  const setup = readSetup(options.file)
+  if (options.action === 'export') {
+    process.stdout.write(exportSetup(setup, options.format, version))
+    return exitCodes.ok
   }
+  return await onVault(parseSetupVaultConfig(withVaultTools({ ...process.env, ...options.connection })), setup, {
+    ...options,
+    action: options.action,
+  })
 }
 
 function readSetup(file: string): Setup {

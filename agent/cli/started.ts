@@ -4,12 +4,11 @@
  */
 import { get } from 'node:http'
 import type { Config } from '../config/config.ts'
-import { loopbackOf } from '../config/listen.ts'
+import { loopbackOf } from '../config/observation.ts'
 import type { Clock } from '../core/clock.ts'
 import { messageOf } from '../core/errors.ts'
 import { containerHeader } from '../sidecar/observe/container.ts'
-import { exitCodes } from './exit-codes.ts'
-import { UsageError } from './failure.ts'
+import { exitCodes, UsageError } from './exit.ts'
 
 export interface StartedOptions {
   readonly listen: Config['listen']

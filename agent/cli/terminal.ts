@@ -1,8 +1,7 @@
 /** Owns what the commands that act on a server do with a terminal: color, and asking before anything is changed. */
 import { createInterface } from 'node:readline/promises'
 import { systemCode } from '../core/errors.ts'
-import { exitCodes } from './exit-codes.ts'
-import { UsageError } from './failure.ts'
+import { exitCodes, UsageError } from './exit.ts'
 
 export type Paint = (text: string, color: '+' | '~' | '-' | '!' | 'bold') => string
 
@@ -15,10 +14,13 @@ export function painter(isTerminal: boolean, env: Readonly<Record<string, string
 }
 
 /** If nobody can be asked, the yes must be given beforehand. @throws UsageError */
-export function refuseUnasked(command: string, yes: boolean): void {
-  if (!yes && !(process.stdin.isTTY && process.stdout.isTTY)) {
-    throw new UsageError(`${command} needs --yes outside a terminal`)
-  }
+export function refuseUnasked(
+  command: string,
+  { yes, nodesFile }: { readonly yes: boolean; readonly nodesFile?: string | undefined },
+): void {
+  if (yes) return
+  if (!(process.stdin.isTTY && process.stdout.isTTY)) throw new UsageError(`${command} needs --yes outside a terminal`)
+  if (nodesFile === '-') throw new UsageError('--nodes-file - needs --yes: standard input cannot be asked any more')
 }
 
 /** Ctrl-D is a no. Ctrl-C ends the process, as the shell expects it. */

@@ -1,8 +1,6 @@
 /** Owns reading how the agent logs in: the method and what belongs to it, and nothing that contradicts it. */
 import { Secret } from '../core/secret.ts'
 import type { EnvironmentReader } from './reader.ts'
-import { refusedPathProblem } from './reader.ts'
-import { choices } from './variables.ts'
 
 /** Every method but `token` posts to `auth/<mount>/login`. */
 export type Auth =
@@ -17,30 +15,18 @@ export type Auth =
   | { readonly method: 'token'; readonly token: Secret | undefined; readonly tokenFile: string | undefined }
 
 export function readAuth(reader: EnvironmentReader, firstComponent: string): Auth {
-  const method = reader.choice('AGENT_AUTH_METHOD', choices.AGENT_AUTH_METHOD)
-  const mount = reader.optional('AGENT_AUTH_MOUNT') ?? method
+  const method = reader.choice('AGENT_AUTH_METHOD')
+  const mount = reader.mount('AGENT_AUTH_MOUNT', reader.optional('AGENT_AUTH_MOUNT') ?? method)
   const role = reader.optional('AGENT_AUTH_ROLE') ?? firstComponent
-  const problem = refusedPathProblem(mount)
-  if (problem !== undefined) reader.problem('AGENT_AUTH_MOUNT', problem)
   switch (method) {
     case 'kubernetes':
     case 'jwt':
-      return {
-        method,
-        mount,
-        role,
-        tokenFile: reader.absolutePath('AGENT_AUTH_TOKEN_FILE') ?? reader.text('AGENT_AUTH_TOKEN_FILE'),
-      }
+      return { method, mount, role, tokenFile: reader.absolutePath('AGENT_AUTH_TOKEN_FILE') ?? '' }
     case 'approle': {
-      const roleIdFile = reader.absolutePath('AGENT_AUTH_ROLE_ID_FILE')
+      const roleIdFile = reader.absolutePath('AGENT_AUTH_ROLE_ID_FILE') ?? ''
       if (!reader.isSet('AGENT_AUTH_ROLE_ID_FILE'))
         reader.problem('AGENT_AUTH_ROLE_ID_FILE', 'is required with approle')
-      return {
-        method,
-        mount,
-        roleIdFile: roleIdFile ?? '',
-        secretIdFile: reader.absolutePath('AGENT_AUTH_SECRET_ID_FILE'),
-      }
+      return { method, mount, roleIdFile, secretIdFile: reader.absolutePath('AGENT_AUTH_SECRET_ID_FILE') }
     }
     case 'cert':
       if (!reader.isSet('VAULT_CLIENT_CERT'))

@@ -4,9 +4,8 @@
  * @see https://github.com/projectcalico/calico/blob/v3.32.1/node/pkg/lifecycle/startup/startup.go configureIPPools
  */
 import { isIPv4, isIPv6 } from 'node:net'
-import { ConfigError } from '../core/errors.ts'
-import { type Environment, EnvironmentReader, quote } from './reader.ts'
-import { refuseUnknown } from './unknown-variables.ts'
+import { type Environment, type EnvironmentReader, quote } from './reader.ts'
+import { parseEnvironment } from './unknown-variables.ts'
 import type { VariableName } from './variables.ts'
 
 export interface IpPool {
@@ -31,28 +30,23 @@ export interface WantedPools {
 type EncapsulationMode = 'Never' | 'CrossSubnet' | 'Always'
 
 const families = {
-  4: { name: 'default-ipv4-ippool', isAddress: isIPv4, bits: 32, largestBlock: 20 },
-  6: { name: 'default-ipv6-ippool', isAddress: isIPv6, bits: 128, largestBlock: 116 },
+  4: { name: 'default-ipv4-ippool', isAddress: isIPv4, bits: 32 },
+  6: { name: 'default-ipv6-ippool', isAddress: isIPv6, bits: 128 },
 } as const
 
 /** @throws ConfigError with every problem */
 export function parseWantedPools(env: Environment): WantedPools {
-  const reader = new EnvironmentReader(env)
-  refuseUnknown(reader, env)
-  const pools = { ipv4: readPool(reader, 4), ipv6: readPool(reader, 6) }
-  if (reader.problems.length > 0) throw new ConfigError(reader.problems)
-  return pools
+  return parseEnvironment(env, (reader) => ({ ipv4: readPool(reader, 4), ipv6: readPool(reader, 6) }))
 }
 
 function readPool(reader: EnvironmentReader, family: 4 | 6): WantedPool {
-  const { name, bits, largestBlock } = families[family]
   const prefix = `CALICO_IPV${family}POOL_` as const
   const cidr = reader.optional(`${prefix}CIDR`)
   if (cidr === undefined || cidr === 'none') return cidr
   return {
-    name,
+    name: families[family].name,
     cidr: checkCidr(reader, `${prefix}CIDR`, cidr, family),
-    blockSize: reader.number(`${prefix}BLOCK_SIZE`, largestBlock, bits),
+    blockSize: reader.whole(`${prefix}BLOCK_SIZE`),
     ipipMode: family === 4 ? readMode(reader, 'CALICO_IPV4POOL_IPIP') : 'Never',
     vxlanMode: readMode(reader, `${prefix}VXLAN`),
     natOutgoing: readFlag(reader, `${prefix}NAT_OUTGOING`),

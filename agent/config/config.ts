@@ -1,20 +1,26 @@
 /** Owns the configuration: the environment becomes one frozen, typed value, or every problem at once. */
-import { isIPv6 } from 'node:net'
-import { ConfigError } from '../core/errors.ts'
+import { join } from 'node:path'
 import type { KeyType } from '../pki/key.ts'
 import { type Auth, readAuth } from './auth.ts'
-import { type EtcdProbeConfig, readEtcdProbe } from './etcd-endpoints.ts'
-import { type HostCniConfig, readHostCni } from './host-cni.ts'
+import { type EtcdProbeConfig, readEtcdProbe } from './etcd.ts'
+import { checkRunbookUrl, type Observation, readObservation } from './observation.ts'
 import { type OnPublishConfig, readOnPublish } from './on-publish.ts'
-import { type Environment, EnvironmentReader, quote, refusedPathProblem } from './reader.ts'
-import { readSource, readSourceKind, type SourceConfig } from './source.ts'
-import { nameTargets, readTargets, refuseSharedDirectories, type Target } from './target.ts'
-import { refuseUnknown, refuseWithoutEffect } from './unknown-variables.ts'
+import { type Environment, type EnvironmentReader, quote } from './reader.ts'
+import { readSource, type SourceConfig } from './source.ts'
+import {
+  type HostCniConfig,
+  nameTargets,
+  readHostCni,
+  readTargets,
+  refuseSharedDirectory,
+  type Target,
+} from './target.ts'
+import { parseEnvironment, refuseWithoutEffect } from './unknown-variables.ts'
 import { readVaultAddress, type VaultAddress } from './vault.ts'
 
 export type { Target } from './target.ts'
 
-export interface Config {
+export interface Config extends Observation {
   /** Where certificates come from. With `file`, there is no Vault and no login. */
   readonly source: SourceConfig
   readonly vault: VaultAddress | undefined
@@ -33,9 +39,6 @@ export interface Config {
   readonly etcdCaFile: string | undefined
   /** Undefined: off. */
   readonly etcdProbe: EtcdProbeConfig | undefined
-  readonly listen: { readonly host: string; readonly port: number } | undefined
-  /** Without a format: readable on a terminal, else JSON. */
-  readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly format: 'json' | 'pretty' | undefined }
   readonly stateDirectory: string | undefined
   readonly bootstrapDirectory: string | undefined
   /** Undefined: the CNI plugin's copy is none of our business. */
@@ -50,125 +53,86 @@ export interface Config {
  * @throws ConfigError with every problem
  */
 export function parseConfig(env: Environment, hostName: string): Config {
-  const reader = new EnvironmentReader(env)
-  refuseUnknown(reader, env)
+  return parseEnvironment(env, (reader) => readConfig(reader, hostName))
+}
+
+/** The same in a program that reads more than that. */
+export function readConfig(reader: EnvironmentReader, hostName: string): Config {
   refuseWithoutEffect(reader)
   checkRunbookUrl(reader)
   const targetPaths = readTargets(reader)
-  const kind = readSourceKind(reader)
+  const kind = reader.choice('AGENT_SOURCE')
   const auth = kind === 'file' ? undefined : readAuth(reader, targetPaths[0]?.component ?? '')
-  const node = readNode(reader, env, hostName)
-  const cluster = readCluster(reader)
-  const targets = nameTargets(reader, targetPaths, { node, cluster, method: auth?.method })
-  const knowsNodeUid = auth?.method === 'kubernetes' || auth?.method === 'jwt'
-  const mount = reader.text('AGENT_PKI_MOUNT')
-  const mountProblem = refusedPathProblem(mount)
-  if (mountProblem !== undefined) reader.problem('AGENT_PKI_MOUNT', mountProblem)
-  const inlineAuth = reader.choice('AGENT_INLINE_AUTH', ['off', 'on']) === 'on'
+  const node = readNode(reader, hostName)
+  const cluster = reader.matching('AGENT_CLUSTER', namePattern, "use letters, digits, '-', '.' and '_'") ?? ''
+  const context = { node, cluster, method: auth?.method }
+  const targets = nameTargets(reader, targetPaths, context)
+  const source = readSource(reader, kind, { ...context, targets })
+  const inlineAuth = reader.choice('AGENT_INLINE_AUTH') === 'on'
   if (inlineAuth && auth?.method === 'token')
     reader.problem('AGENT_INLINE_AUTH', 'has nothing to log in with: the method is token')
-  const config: Config = {
-    source: readSource(reader, kind, { targets, node, cluster, knowsNodeUid }),
+  return deepFreeze({
+    source,
     vault: kind === 'file' ? undefined : readVaultAddress(reader),
     auth,
     inlineAuth,
     node,
     cluster,
     targets,
-    pki: { mount, ttlSeconds: Math.round(reader.durationMs('AGENT_TTL', 5000, 10 * 365 * 24 * 3_600_000) / 1000) },
-    renewAt: reader.number('AGENT_RENEW_AT', 0.3, 0.85, 'decimal'),
+    pki: { mount: reader.mount('AGENT_PKI_MOUNT'), ttlSeconds: Math.round(reader.durationMs('AGENT_TTL') / 1000) },
+    renewAt: reader.decimal('AGENT_RENEW_AT'),
     issuanceBudget: readIssuanceBudget(reader),
-    key: {
-      type: reader.choice('AGENT_KEY_TYPE', ['ec-p256', 'ec-p384', 'rsa-2048', 'rsa-4096', 'ed25519']),
-      reuse: reader.number('AGENT_KEY_REUSE', 0, 1000),
-    },
+    key: { type: reader.choice('AGENT_KEY_TYPE'), reuse: reader.whole('AGENT_KEY_REUSE') },
     files: {
       mode: reader.mode('AGENT_FILE_MODE'),
-      uid: reader.optionalNumber('AGENT_FILE_UID', 0, 2 ** 32 - 2),
-      gid: reader.optionalNumber('AGENT_FILE_GID', 0, 2 ** 32 - 2),
+      uid: reader.isSet('AGENT_FILE_UID') ? reader.whole('AGENT_FILE_UID') : undefined,
+      gid: reader.isSet('AGENT_FILE_GID') ? reader.whole('AGENT_FILE_GID') : undefined,
     },
     etcdCaFile: reader.absolutePath('AGENT_ETCD_CA_FILE'),
     etcdProbe: readEtcdProbe(reader),
     ...readObservation(reader),
-    stateDirectory: reader.absolutePath('AGENT_STATE_DIR'),
-    bootstrapDirectory: reader.absolutePath('AGENT_BOOTSTRAP_DIR'),
+    ...readFallbacks(reader, targets),
     hostCni: readHostCni(reader, targets),
     onPublish: readOnPublish(reader),
-  }
-  refuseSharedDirectories(reader, targets, {
-    state: config.stateDirectory,
-    bootstrap: config.bootstrapDirectory,
-    source: config.source.kind === 'file' ? Object.values(config.source.directories) : [],
   })
-  if (reader.problems.length > 0) throw new ConfigError(reader.problems)
-  return deepFreeze(config)
 }
 
-function readNode(reader: EnvironmentReader, env: Environment, hostName: string): string {
+const namePattern = /^[A-Za-z0-9]([-A-Za-z0-9._]{0,251}[A-Za-z0-9])?$/
+
+function readNode(reader: EnvironmentReader, hostName: string): string {
   const node = reader.optional('NODE_NAME')
-  if (node === undefined && env['KUBERNETES_SERVICE_HOST']) {
+  if (node === undefined && reader.env['KUBERNETES_SERVICE_HOST']) {
     reader.problem('NODE_NAME', 'is required in Kubernetes: set it from the downward API (fieldRef: spec.nodeName)')
   }
   const name = node ?? hostName
-  if (!/^[A-Za-z0-9]([-A-Za-z0-9._]{0,251}[A-Za-z0-9])?$/.test(name)) {
+  if (!namePattern.test(name)) {
     reader.problem('NODE_NAME', `is ${quote(name)}; it must be the name of a node: letters, digits, '-', '.' and '_'`)
   }
   return name
 }
 
-function readCluster(reader: EnvironmentReader): string {
-  const cluster = reader.text('AGENT_CLUSTER')
-  if (cluster !== '' && !/^[A-Za-z0-9]([-A-Za-z0-9._]{0,251}[A-Za-z0-9])?$/.test(cluster)) {
-    reader.problem('AGENT_CLUSTER', `is ${quote(cluster)}; use letters, digits, '-', '.' and '_'`)
+/** Neither of them may be the directory of a target. */
+function readFallbacks(
+  reader: EnvironmentReader,
+  targets: readonly Target[],
+): Pick<Config, 'stateDirectory' | 'bootstrapDirectory'> {
+  const stateDirectory = reader.absolutePath('AGENT_STATE_DIR')
+  const bootstrapDirectory = reader.absolutePath('AGENT_BOOTSTRAP_DIR')
+  if (bootstrapDirectory !== undefined)
+    refuseSharedDirectory(reader, 'AGENT_BOOTSTRAP_DIR', [bootstrapDirectory], targets)
+  if (stateDirectory !== undefined) {
+    const caches = targets.map(({ component }) => join(stateDirectory, component))
+    refuseSharedDirectory(reader, 'AGENT_STATE_DIR', [stateDirectory, ...caches], targets)
   }
-  return cluster
-}
-
-/** It becomes a link on the page and in messages (core/reason.ts). */
-function checkRunbookUrl(reader: EnvironmentReader): void {
-  const text = reader.optional('AGENT_RUNBOOK_URL')
-  if (text === undefined) return
-  const url = /^https?:\/\/[^\s"'<>#]+$/.test(text) && URL.canParse(text) ? new URL(text) : undefined
-  if (url === undefined) {
-    reader.problem('AGENT_RUNBOOK_URL', `is ${quote(text)}; it must be an http or https URL without a fragment`)
-  } else if (url.username + url.password !== '') {
-    // Everybody who may ask for the health would read it.
-    reader.problem('AGENT_RUNBOOK_URL', 'holds a user or a password in its URL; leave it out')
-  }
-}
-
-/** What health, metrics and log need; even if there is no Vault. */
-export function readObservation(reader: EnvironmentReader): Pick<Config, 'listen' | 'log'> {
-  return {
-    listen: readListen(reader),
-    log: {
-      level: reader.choice('AGENT_LOG_LEVEL', ['debug', 'info', 'warn', 'error']),
-      format: reader.isSet('AGENT_LOG_FORMAT') ? reader.choice('AGENT_LOG_FORMAT', ['json', 'pretty']) : undefined,
-    },
-  }
+  return { stateDirectory, bootstrapDirectory }
 }
 
 function readIssuanceBudget(reader: EnvironmentReader): number | undefined {
   const text = reader.optional('AGENT_ISSUANCE_BUDGET')
+  if (text === undefined) return undefined
   if (text === 'off') return Number.POSITIVE_INFINITY
-  if (text === undefined || (/^\d{1,4}$/.test(text) && Number(text) >= 1 && Number(text) <= 1000)) {
-    return text === undefined ? undefined : Number(text)
-  }
+  if (/^\d{1,4}$/.test(text) && Number(text) >= 1 && Number(text) <= 1000) return Number(text)
   return reader.problem('AGENT_ISSUANCE_BUDGET', `is ${quote(text)}; it must be a whole number from 1 to 1000, or off`)
-}
-
-function readListen(reader: EnvironmentReader): Config['listen'] {
-  const text = reader.text('AGENT_LISTEN')
-  if (text === 'off') return undefined
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9.-]*)):(\d{1,5})$/.exec(text)
-  const port = Number(match?.[3])
-  if (match === null || port > 65_535 || (match[1] !== undefined && !isIPv6(match[1]))) {
-    return reader.problem(
-      'AGENT_LISTEN',
-      `is ${quote(text)}; it must be host:port such as 0.0.0.0:9879 or [::]:9879, or off`,
-    )
-  }
-  return { host: match[1] ?? (match[2] || '0.0.0.0'), port }
 }
 
 function deepFreeze<Value>(value: Value): Value {

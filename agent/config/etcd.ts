@@ -1,13 +1,62 @@
-/** Owns the way to etcd of `provision`: addresses and the operator's certificate, from Calico's own variables. */
+/** Reads the way to etcd: its addresses, whether it is asked before a publication, and the operator's certificate for `provision`. */
 import { createPrivateKey } from 'node:crypto'
-import { ConfigError, messageOf } from '../core/errors.ts'
+import { messageOf } from '../core/errors.ts'
 import { readSmallFile, systemFiles } from '../core/files.ts'
 import { Secret } from '../core/secret.ts'
 import { commonName, parseCertificates } from '../pki/certificate.ts'
-import { type CalicoVersion, parseCalicoVersions } from './calico-version.ts'
-import { readEndpoints } from './etcd-endpoints.ts'
-import { type Environment, EnvironmentReader, quote } from './reader.ts'
-import { refuseUnknown } from './unknown-variables.ts'
+import { type CalicoVersion, readCalicoVersions } from './calico-version.ts'
+import { type Environment, type EnvironmentReader, quote } from './reader.ts'
+import { parseEnvironment } from './unknown-variables.ts'
+
+export interface EtcdProbeConfig {
+  /** `warn` publishes whatever etcd says; `require` keeps what is published when etcd refuses. */
+  readonly mode: 'warn' | 'require'
+  /** `https://host:port` of each member; no two the same. */
+  readonly endpoints: readonly string[]
+}
+
+/** Undefined if the probe is off: Calico's ETCD_ENDPOINTS may then be anything, it is not ours. */
+export function readEtcdProbe(reader: EnvironmentReader): EtcdProbeConfig | undefined {
+  const mode = reader.choice('AGENT_ETCD_PROBE')
+  if (mode === 'off') return undefined
+  return { mode, endpoints: readEndpoints(reader, `AGENT_ETCD_PROBE=${mode}`) }
+}
+
+/**
+ * `https://host:port` of each member; no two the same.
+ * @param requiredBy what needs it, for the message if it is missing; empty if the command always does
+ */
+export function readEndpoints(reader: EnvironmentReader, requiredBy = ''): string[] {
+  const text = reader.optional('ETCD_ENDPOINTS')
+  if (text === undefined) {
+    const why = requiredBy && ` with ${requiredBy}`
+    reader.problem('ETCD_ENDPOINTS', `is required${why}: https://host:port of etcd's members, separated by commas`)
+    return []
+  }
+  const endpoints = text.split(',').map((each) => each.trim().replace(/\/$/, ''))
+  for (const endpoint of endpoints) {
+    if (endpoint.startsWith('http://')) {
+      reader.problem('ETCD_ENDPOINTS', `has ${quote(endpoint)}: without TLS etcd knows no common names; use https`)
+    } else if (!isEndpoint(endpoint)) {
+      reader.problem('ETCD_ENDPOINTS', `has ${quote(endpoint)}; each is https://host:port`)
+    }
+  }
+  return [...new Set(endpoints)]
+}
+
+/** With a port: Calico's client would not guess one either. */
+function isEndpoint(text: string): boolean {
+  const match = /^https:\/\/(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):(\d{1,5})$/.exec(text)
+  return match !== null && URL.canParse(text) && Number(match[2]) >= 1
+}
+
+/** `etcdctl` takes `host:port` for https. */
+export function withScheme(endpoints: string): string {
+  return endpoints
+    .split(',')
+    .map((each) => (each.includes('://') ? each : `https://${each.trim()}`))
+    .join(',')
+}
 
 export interface EtcdAddress {
   readonly endpoints: readonly string[]
@@ -26,8 +75,11 @@ export interface ProvisionConfig {
 
 /** @throws ConfigError with every problem of every variable and file */
 export function parseProvisionConfig(env: Environment): ProvisionConfig {
-  const reader = new EnvironmentReader(env)
-  refuseUnknown(reader, env)
+  return parseEnvironment(env, (reader) => ({ etcd: readEtcdAddress(reader), versions: readCalicoVersions(reader) }))
+}
+
+/** With the files as they are now. */
+export function readEtcdAddress(reader: EnvironmentReader): EtcdAddress {
   const endpoints = readEndpoints(reader)
   const ca = readPem(reader, 'ETCD_CA_CERT_FILE', parseCertificates)
   const cert = readPem(reader, 'ETCD_CERT_FILE', parseCertificates)
@@ -39,47 +91,18 @@ export function parseProvisionConfig(env: Environment): ProvisionConfig {
   if (leaf !== undefined && leaf.validToDate.getTime() < Date.now()) {
     reader.problem('ETCD_CERT_FILE', `has expired at ${leaf.validToDate.toISOString()}`)
   }
-  const versions = readCalicoVersions(reader)
-  if (reader.problems.length > 0 || !ca || !cert || !key || !leaf) throw new ConfigError(reader.problems)
-  const etcd = { endpoints, ca: ca.pem, cert: cert.pem, key: new Secret(key.pem), operator: commonName(leaf) ?? '' }
-  return { etcd, versions }
-}
-
-/** For what never contacts etcd. @throws ConfigError */
-export function parseCalicoVersionVariable(env: Environment): readonly CalicoVersion[] {
-  const reader = new EnvironmentReader(env)
-  refuseUnknown(reader, env)
-  const versions = readCalicoVersions(reader)
-  if (reader.problems.length > 0) throw new ConfigError(reader.problems)
-  return versions
-}
-
-/** What does not change while `provision watch` runs: its certificate does. @throws ConfigError */
-export function parseEtcdEndpoints(env: Environment): readonly string[] {
-  const reader = new EnvironmentReader(env)
-  const endpoints = readEndpoints(reader)
-  if (reader.problems.length > 0) throw new ConfigError(reader.problems)
-  return endpoints
+  const operator = (leaf && commonName(leaf)) ?? ''
+  return { endpoints, ca: ca?.pem ?? '', cert: cert?.pem ?? '', key: new Secret(key?.pem ?? ''), operator }
 }
 
 /** The user of the operator's certificate alone. @throws ConfigError */
 export function readOperator(env: Environment): string {
-  const reader = new EnvironmentReader(env)
-  const leaf = readPem(reader, 'ETCD_CERT_FILE', parseCertificates)?.parsed[0]
-  const operator = leaf === undefined ? undefined : commonName(leaf)
-  if (leaf !== undefined && operator === undefined) reader.problem('ETCD_CERT_FILE', 'has no common name')
-  if (operator === undefined) throw new ConfigError(reader.problems)
-  return operator
-}
-
-function readCalicoVersions(reader: EnvironmentReader): readonly CalicoVersion[] {
-  const text = reader.optional('AGENT_CALICO_VERSION')
-  const versions = text === undefined ? [] : parseCalicoVersions(text)
-  if (versions === undefined) {
-    const what = 'it must be a version of Calico such as v3.32.1, or several with commas'
-    reader.problem('AGENT_CALICO_VERSION', `is ${quote(text ?? '')}; ${what}`)
-  }
-  return versions ?? []
+  return parseEnvironment(env, (reader) => {
+    const leaf = readPem(reader, 'ETCD_CERT_FILE', parseCertificates)?.parsed[0]
+    const operator = leaf && commonName(leaf)
+    if (leaf !== undefined && operator === undefined) reader.problem('ETCD_CERT_FILE', 'has no common name')
+    return operator ?? ''
+  })
 }
 
 function readPem<Parsed>(

@@ -1,5 +1,6 @@
 /** Owns reading whom the agent tells after a publication: a program, a process, or a URL on this machine. */
 import { isAbsolute } from 'node:path'
+import { parseJson } from '../core/json.ts'
 import { type EnvironmentReader, quote } from './reader.ts'
 
 export type OnPublishAction =
@@ -24,15 +25,15 @@ export function readOnPublish(reader: EnvironmentReader): OnPublishConfig | unde
   const text = reader.optional('AGENT_ON_PUBLISH')
   if (text === undefined) return undefined
   const action = parseAction(text)
-  const when = reader.choice('AGENT_ON_PUBLISH_WHEN', ['every', 'ca-only'])
-  const timeoutMs = reader.durationMs('AGENT_ON_PUBLISH_TIMEOUT', 1000, 600_000)
+  const when = reader.choice('AGENT_ON_PUBLISH_WHEN')
+  const timeoutMs = reader.durationMs('AGENT_ON_PUBLISH_TIMEOUT')
   if (typeof action === 'string') return reader.problem('AGENT_ON_PUBLISH', action)
   return { action, when, timeoutMs }
 }
 
 /** What is done, or what is wrong with it. */
 export function parseAction(text: string): OnPublishAction | string {
-  if (text.startsWith('[')) return parseProgram(parseList(text), text)
+  if (text.startsWith('[')) return parseProgram(parseJson(text), text)
   if (/^https?:/i.test(text)) return parseUrl(text)
   const [, name, pidFile] = /^([A-Za-z]+\d?):(\/.*)$/.exec(text) ?? []
   if (name !== undefined && pidFile !== undefined) return parseSignal(name, pidFile)
@@ -40,14 +41,6 @@ export function parseAction(text: string): OnPublishAction | string {
     return `is ${quote(text)}; no shell reads it: write the arguments as a JSON array, such as ["/usr/bin/program","an argument"]`
   }
   return parseProgram(text.split(/\s+/), text)
-}
-
-function parseList(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }
 
 function parseProgram(list: unknown, text: string): OnPublishAction | string {

@@ -23,10 +23,11 @@ export function readProxies(reader: EnvironmentReader): Proxies | undefined {
   // The name of Vault's own says what it is for, so that NO_PROXY, which is meant for everything else, is not asked.
   const own = readProxy(reader, name, reader.optional(name))
   if (own !== undefined) return { https: own, http: own, except: undefined }
-  const https = readProxy(reader, 'HTTPS_PROXY', reader.optionalOfSystem('HTTPS_PROXY'))
-  const http = readProxy(reader, 'HTTP_PROXY', reader.optionalOfSystem('HTTP_PROXY'))
+  const https = readProxy(reader, 'HTTPS_PROXY', reader.optional('HTTPS_PROXY') ?? reader.optional('https_proxy'))
+  const http = readProxy(reader, 'HTTP_PROXY', reader.optional('HTTP_PROXY') ?? reader.optional('http_proxy'))
   if (https === undefined && http === undefined) return undefined
-  const except = (reader.optionalOfSystem('NO_PROXY') ?? '').split(',').map((each) => each.trim().toLowerCase())
+  const names = reader.optional('NO_PROXY') ?? reader.optional('no_proxy') ?? ''
+  const except = names.split(',').map((each) => each.trim().toLowerCase())
   return { https, http, except: except.filter((each) => each !== '') }
 }
 

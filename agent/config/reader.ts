@@ -1,34 +1,39 @@
 /** Owns reading single values out of the environment: every problem is collected, none stops the reading. */
 import { isAbsolute } from 'node:path'
 import { parseDuration } from '../core/duration.ts'
-import { type VariableName, variables } from './variables.ts'
+import type { Variable } from './variable-row.ts'
+import { type NameWith, type VariableName, variables } from './variables.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
+type ChoiceOf<Name extends NameWith<'choices'>> = (typeof variables)[Name]['choices'][number]
+
+/** What each value may be is said in the table (variables.ts). */
 export class EnvironmentReader {
   readonly problems: string[] = []
-  readonly #env: Environment
+  readonly env: Environment
 
   constructor(env: Environment) {
-    this.#env = env
+    this.env = env
   }
 
-  /** Collects a problem of one variable; `what` continues the sentence that starts with its name. */
+  /** Collects a problem of one variable, once; `what` continues the sentence that starts with its name. */
   problem(name: string, what: string): undefined {
-    this.problems.push(`${name} ${what}`)
+    const problem = `${name} ${what}`
+    if (!this.problems.includes(problem)) this.problems.push(problem)
     return undefined
   }
 
-  /** The value; an empty variable counts as unset, as manifests often leave them so. */
-  optional(name: VariableName): string | undefined {
-    const value = this.#env[name]?.trim()
-    return value === '' ? undefined : value
+  /** The value; an empty variable counts as unset, as manifests often leave them so. Some are set in lower case too. */
+  optional(name: VariableName | Lowercase<VariableName>): string | undefined {
+    return this.env[name]?.trim() || undefined
   }
 
-  /** Of a variable that other programs read too, in upper case or in lower case. */
-  optionalOfSystem(name: VariableName): string | undefined {
-    const value = this.optional(name) ?? this.#env[name.toLowerCase()]?.trim()
-    return value === '' ? undefined : value
+  /** The value, which must be like the pattern; `what` says what it must be. */
+  matching(name: VariableName, pattern: RegExp, what: string): string | undefined {
+    const value = this.optional(name)
+    if (value !== undefined && !pattern.test(value)) this.problem(name, `is ${quote(value)}; ${what}`)
+    return value
   }
 
   isSet(name: VariableName): boolean {
@@ -37,38 +42,43 @@ export class EnvironmentReader {
 
   /** The value or the default of the table. */
   text(name: VariableName): string {
-    const variable = variables[name]
-    return this.optional(name) ?? ('default' in variable ? variable.default : '')
+    const { default: value = '' }: Variable = variables[name]
+    return this.optional(name) ?? value
   }
 
-  choice<const Choice extends string>(name: VariableName, choices: readonly Choice[]): Choice {
+  choice<Name extends NameWith<'choices'>>(name: Name): ChoiceOf<Name> {
+    const { choices } = variables[name]
     const value = this.text(name)
     const found = choices.find((choice) => choice === value)
     if (found === undefined) this.problem(name, `is ${quote(value)}; it must be one of ${choices.join(', ')}`)
-    return found ?? (choices[0] as Choice)
+    return found ?? choices[0]
   }
 
-  durationMs(name: VariableName, minMs: number, maxMs: number): number {
+  durationMs(name: NameWith<'duration'>): number {
     const value = this.text(name)
-    const ms = parseDuration(value)
-    if (ms !== undefined && ms >= minMs && ms <= maxMs) return ms
-    this.problem(
-      name,
-      `is ${quote(value)}; it must be a duration such as 24h, 90s or seconds, from ${minMs / 1000}s to ${maxMs / 3_600_000}h`,
-    )
-    return minMs
+    const ms = parseDuration(value) ?? Number.NaN
+    const [least, most] = variables[name].duration
+    const [leastMs, mostMs] = [parseDuration(least) ?? 0, parseDuration(most) ?? 0]
+    if (ms >= leastMs && ms <= mostMs) return ms
+    const what = `it must be a duration such as 24h, 90s or seconds, from ${least} to ${most}`
+    this.problem(name, `is ${quote(value)}; ${what}`)
+    return leastMs
   }
 
-  number(name: VariableName, min: number, max: number, kind: 'whole' | 'decimal' = 'whole'): number {
+  whole(name: NameWith<'whole'>): number {
+    return this.#number(name, variables[name].whole, 'whole')
+  }
+
+  decimal(name: NameWith<'decimal'>): number {
+    return this.#number(name, variables[name].decimal, 'decimal')
+  }
+
+  #number(name: VariableName, [least, most]: readonly [number, number], kind: 'whole' | 'decimal'): number {
     const value = this.text(name)
     const number = /^\d+(\.\d+)?$/.test(value) ? Number(value) : Number.NaN
-    if (number >= min && number <= max && (kind === 'decimal' || Number.isInteger(number))) return number
-    this.problem(name, `is ${quote(value)}; it must be a ${kind} number from ${min} to ${max}`)
-    return min
-  }
-
-  optionalNumber(name: VariableName, min: number, max: number): number | undefined {
-    return this.isSet(name) ? this.number(name, min, max) : undefined
+    if (number >= least && number <= most && (kind === 'decimal' || Number.isInteger(number))) return number
+    this.problem(name, `is ${quote(value)}; it must be a ${kind} number from ${least} to ${most}`)
+    return least
   }
 
   /** An octal file mode such as 0400. */
@@ -87,10 +97,18 @@ export class EnvironmentReader {
     return Number.isNaN(mode) ? 0o400 : mode
   }
 
+  /** Undefined if there is neither a value nor a default, or if it is no absolute path. */
   absolutePath(name: VariableName): string | undefined {
-    const value = this.optional(name)
-    if (value === undefined || isAbsolute(value)) return value
+    const value = this.text(name)
+    if (value === '' || isAbsolute(value)) return value || undefined
     return this.problem(name, `is ${quote(value)}; it must be an absolute path`)
+  }
+
+  /** The path of a mount in Vault. */
+  mount(name: VariableName, value = this.text(name)): string {
+    const problem = refusedPathProblem(value)
+    if (problem !== undefined) this.problem(name, problem)
+    return value
   }
 }
 

@@ -1,9 +1,14 @@
 /** Owns reading where certificates come from: Vault's PKI, or somewhere they are put after they were made elsewhere. */
-import { isAbsolute, normalize } from 'node:path'
+import {
+  knowsNodeUid,
+  type NamingContext,
+  refuseBadTemplate,
+  renderTemplate,
+  templateProblem,
+  usesNodeUid,
+} from './naming.ts'
 import { type EnvironmentReader, quote, refusedPathProblem } from './reader.ts'
-import type { TargetPath } from './target.ts'
-import { renderTemplate, templateProblem, usesNodeUid } from './template.ts'
-import { choices } from './variables.ts'
+import { plainPath, refuseSharedDirectory, type TargetPath } from './target.ts'
 
 /** What the parts of a bundle are called in the secret or directory; no `ca`: AGENT_ETCD_CA_FILE is the CA set. */
 export interface Fields {
@@ -12,36 +17,26 @@ export interface Fields {
   readonly ca: string | undefined
 }
 
+/** Certificates that are made elsewhere. */
+interface Delivered {
+  readonly fields: Fields
+  readonly pollMs: number
+}
+
+/** Paths and directories are by component; `{node_uid}` still stands in them if the template uses it. */
 export type SourceConfig =
   | { readonly kind: 'pki' }
-  | {
+  | (Delivered & {
       readonly kind: 'kv'
       readonly mount: string
       /** Version of the engine. */
       readonly version: 1 | 2
-      /** By component; `{node_uid}` still stands there if the template uses it. */
       readonly paths: Readonly<Record<string, string>>
-      readonly fields: Fields
-      readonly pollMs: number
-    }
-  | {
-      readonly kind: 'file'
-      /** By component. */
-      readonly directories: Readonly<Record<string, string>>
-      readonly fields: Fields
-      readonly pollMs: number
-    }
+    })
+  | (Delivered & { readonly kind: 'file'; readonly directories: Readonly<Record<string, string>> })
 
-export interface SourceContext {
+interface SourceContext extends NamingContext {
   readonly targets: readonly TargetPath[]
-  readonly node: string
-  readonly cluster: string
-  /** The method of the login can tell the uid of the node. */
-  readonly knowsNodeUid: boolean
-}
-
-export function readSourceKind(reader: EnvironmentReader): SourceConfig['kind'] {
-  return reader.choice('AGENT_SOURCE', choices.AGENT_SOURCE)
 }
 
 export function readSource(
@@ -50,12 +45,10 @@ export function readSource(
   context: SourceContext,
 ): SourceConfig {
   if (kind === 'pki') return { kind }
-  const common = { fields: readFields(reader), pollMs: reader.durationMs('AGENT_SOURCE_POLL', 10_000, 24 * 3_600_000) }
+  const common = { fields: readFields(reader), pollMs: reader.durationMs('AGENT_SOURCE_POLL') }
   if (kind === 'file') return { kind, ...common, directories: readDirectories(reader, context) }
-  const mount = reader.text('AGENT_KV_MOUNT')
-  const problem = refusedPathProblem(mount)
-  if (problem !== undefined) reader.problem('AGENT_KV_MOUNT', problem)
-  const version = reader.choice('AGENT_KV_VERSION', ['2', '1']) === '1' ? 1 : 2
+  const mount = reader.mount('AGENT_KV_MOUNT')
+  const version = reader.choice('AGENT_KV_VERSION') === '1' ? 1 : 2
   return { kind, ...common, mount, version, paths: readPaths(reader, context) }
 }
 
@@ -92,7 +85,7 @@ function readFields(reader: EnvironmentReader): Fields {
 
 function readPaths(reader: EnvironmentReader, context: SourceContext): Readonly<Record<string, string>> {
   const template = reader.text('AGENT_KV_PATH')
-  const paths = renderEach(reader, 'AGENT_KV_PATH', template, context)
+  const paths = renderEach(reader, 'AGENT_KV_PATH', context)
   // What is put into a template has been checked, so that the template alone decides.
   const anyPath = Object.values(paths)[0]?.replaceAll('{node_uid}', 'x') ?? ''
   const problem = refusedPathProblem(anyPath, 'calico/{node}/{component}')
@@ -101,34 +94,33 @@ function readPaths(reader: EnvironmentReader, context: SourceContext): Readonly<
 }
 
 function readDirectories(reader: EnvironmentReader, context: SourceContext): Readonly<Record<string, string>> {
-  const template = reader.optional('AGENT_SOURCE_DIR')
-  if (template === undefined) {
+  if (!reader.isSet('AGENT_SOURCE_DIR')) {
     reader.problem('AGENT_SOURCE_DIR', 'is required with AGENT_SOURCE=file: the directory that holds the certificate')
     return {}
   }
-  if (!isAbsolute(template)) reader.problem('AGENT_SOURCE_DIR', `is ${quote(template)}; it must be an absolute path`)
-  const rendered = renderEach(reader, 'AGENT_SOURCE_DIR', template, context)
-  return Object.fromEntries(
-    Object.entries(rendered).map(([component, path]) => [component, normalize(path).replace(/(.)\/$/, '$1')]),
-  )
+  reader.absolutePath('AGENT_SOURCE_DIR')
+  const directories = renderEach(reader, 'AGENT_SOURCE_DIR', context)
+  refuseSharedDirectory(reader, 'AGENT_SOURCE_DIR', Object.values(directories), context.targets)
+  return Object.fromEntries(Object.entries(directories).map(([component, path]) => [component, plainPath(path)]))
 }
 
 /** The template for each component, complete but for `{node_uid}`. */
 function renderEach(
   reader: EnvironmentReader,
   name: 'AGENT_KV_PATH' | 'AGENT_SOURCE_DIR',
-  template: string,
-  { targets, node, cluster, knowsNodeUid }: SourceContext,
+  { targets, node, cluster, method }: SourceContext,
 ): Readonly<Record<string, string>> {
-  const problem = templateProblem(template)
-  if (problem !== undefined) reader.problem(name, `is ${quote(template)}: it ${problem}`)
-  if (cluster === '' && template.includes('{cluster}')) reader.problem(name, 'uses {cluster}: set AGENT_CLUSTER')
-  if (usesNodeUid(template) && !knowsNodeUid) {
+  const template = reader.text(name)
+  refuseBadTemplate(reader, name, template)
+  if (usesNodeUid(template) && !knowsNodeUid(method)) {
     reader.problem(name, 'uses {node_uid}, which only a service-account token has')
   }
-  const rendered = targets.map(({ component }) => [component, renderTemplate(template, { component, node, cluster })])
-  if (new Set(rendered.map(([, path]) => path)).size < new Set(targets.map(({ component }) => component)).size) {
+  const rendered = Object.fromEntries(
+    targets.map(({ component }) => [component, renderTemplate(template, { component, node, cluster })]),
+  )
+  const places = Object.values(rendered)
+  if (new Set(places).size < places.length) {
     reader.problem(name, 'gives two targets the same place; use {component} in it')
   }
-  return Object.fromEntries(rendered) as Record<string, string>
+  return rendered
 }

@@ -1,9 +1,18 @@
-/** Reads the targets: which components, into which directories, and what each is called in Vault and etcd. */
+/**
+ * Reads the targets: which components, into which directories, and what each is called in Vault and etcd; and which of them the CNI
+ * plugin on the host uses.
+ */
 import { isAbsolute, join, normalize } from 'node:path'
-import type { Auth } from './auth.ts'
-import { defaultCommonName } from './naming.ts'
+import {
+  defaultCommonName,
+  knowsNodeUid,
+  type NamingContext,
+  refuseBadTemplate,
+  renderTemplate,
+  templateProblem,
+  usesNodeUid,
+} from './naming.ts'
 import { type EnvironmentReader, quote } from './reader.ts'
-import { renderTemplate, templateProblem, usesNodeUid } from './template.ts'
 import type { VariableName } from './variables.ts'
 
 export interface TargetPath {
@@ -17,10 +26,8 @@ const componentPattern = /^[A-Za-z0-9]([-A-Za-z0-9._]{0,61}[A-Za-z0-9])?$/
 export function readTargets(reader: EnvironmentReader): TargetPath[] {
   const list = reader.optional('AGENT_TARGETS')
   if (list === undefined) {
-    const directory = reader.absolutePath('AGENT_DIR') ?? reader.text('AGENT_DIR')
-    return checked(reader, 'AGENT_COMPONENT', [
-      { component: reader.text('AGENT_COMPONENT'), directory: plainPath(directory) },
-    ])
+    const target = { component: reader.text('AGENT_COMPONENT'), directory: reader.absolutePath('AGENT_DIR') ?? '' }
+    return checked(reader, 'AGENT_COMPONENT', [target])
   }
   for (const single of ['AGENT_COMPONENT', 'AGENT_DIR'] as const) {
     if (reader.isSet(single)) reader.problem('AGENT_TARGETS', `and ${single} exclude each other; keep one of them`)
@@ -31,7 +38,7 @@ export function readTargets(reader: EnvironmentReader): TargetPath[] {
     if (component === '' || directory === '' || rest.length > 0 || !isAbsolute(directory)) {
       reader.problem('AGENT_TARGETS', `has ${quote(part)}; each target is component=/absolute/directory`)
     } else {
-      targets.push({ component, directory: plainPath(directory) })
+      targets.push({ component, directory })
     }
   }
   return checked(reader, 'AGENT_TARGETS', targets)
@@ -40,8 +47,9 @@ export function readTargets(reader: EnvironmentReader): TargetPath[] {
 function checked(
   reader: EnvironmentReader,
   name: 'AGENT_TARGETS' | 'AGENT_COMPONENT',
-  targets: TargetPath[],
+  given: readonly TargetPath[],
 ): TargetPath[] {
+  const targets = given.map(({ component, directory }) => ({ component, directory: plainPath(directory) }))
   for (const [index, { component, directory }] of targets.entries()) {
     if (!componentPattern.test(component)) {
       reader.problem(name, `has the component ${quote(component)}; use letters, digits, '-', '.' and '_' (at most 63)`)
@@ -54,30 +62,16 @@ function checked(
   return targets
 }
 
-/** Reports AGENT_STATE_DIR, AGENT_BOOTSTRAP_DIR and AGENT_SOURCE_DIR if they would be the directory of a target. */
-export function refuseSharedDirectories(
+/** Reports a variable whose directories would be the one of a target. */
+export function refuseSharedDirectory(
   reader: EnvironmentReader,
+  name: VariableName,
+  taken: readonly string[],
   targets: readonly TargetPath[],
-  {
-    state,
-    bootstrap,
-    source,
-  }: {
-    readonly state: string | undefined
-    readonly bootstrap: string | undefined
-    readonly source: readonly string[]
-  },
 ): void {
-  const refuse = (name: VariableName, taken: readonly string[]): void => {
-    const target = targets.find(({ directory }) => taken.map(plainPath).includes(directory))
-    if (target === undefined) return
-    reader.problem(name, `would use ${target.directory}, the directory of ${target.component}; name another directory`)
-  }
-  refuse('AGENT_SOURCE_DIR', source)
-  if (bootstrap !== undefined) refuse('AGENT_BOOTSTRAP_DIR', [bootstrap])
-  if (state !== undefined) {
-    refuse('AGENT_STATE_DIR', [state, ...targets.map(({ component }) => join(state, component))])
-  }
+  const target = targets.find(({ directory }) => taken.map(plainPath).includes(directory))
+  if (target === undefined) return
+  reader.problem(name, `would use ${target.directory}, the directory of ${target.component}; name another directory`)
 }
 
 /** Without doubled and trailing slashes, so that equal directories are equal texts. */
@@ -91,13 +85,6 @@ export interface Target extends TargetPath {
   readonly commonName: string
 }
 
-export interface NamingContext {
-  readonly node: string
-  readonly cluster: string
-  /** Undefined: there is no login. */
-  readonly method: Auth['method'] | undefined
-}
-
 /** As Vault names roles: framework.GenericNameRegex. */
 const rolePattern = /^\w([\w.-]*\w)?$/
 
@@ -109,8 +96,8 @@ export function nameTargets(
   const given = reader.optional('AGENT_COMMON_NAME')
   const commonName = given ?? ''
   const pkiRole = reader.text('AGENT_PKI_ROLE')
-  refuseBadTemplate(reader, 'AGENT_COMMON_NAME', commonName, cluster)
-  refuseBadTemplate(reader, 'AGENT_PKI_ROLE', pkiRole, cluster)
+  refuseBadTemplate(reader, 'AGENT_COMMON_NAME', commonName)
+  refuseBadTemplate(reader, 'AGENT_PKI_ROLE', pkiRole)
   if (/\p{Cc}/u.test(commonName)) {
     reader.problem('AGENT_COMMON_NAME', `is ${quote(commonName)}; it must be one line without control characters`)
   }
@@ -120,11 +107,9 @@ export function nameTargets(
     reader.problem('AGENT_PKI_ROLE', `is ${quote(pkiRole)}; use letters, digits, '-', '.' and '_'`)
   }
   if (usesNodeUid(pkiRole)) reader.problem('AGENT_PKI_ROLE', 'cannot use {node_uid}: a role serves every node')
-  if (usesNodeUid(commonName) && method !== 'kubernetes' && method !== 'jwt') {
-    reader.problem(
-      'AGENT_COMMON_NAME',
-      `uses {node_uid}, which only a service-account token has; ${method === undefined ? 'there is no login' : `the method is ${method}`}`,
-    )
+  if (usesNodeUid(commonName) && !knowsNodeUid(method)) {
+    const why = method === undefined ? 'there is no login' : `the method is ${method}`
+    reader.problem('AGENT_COMMON_NAME', `uses {node_uid}, which only a service-account token has; ${why}`)
   }
   const targets = paths.map((path) => {
     const values = { component: path.component, node, cluster }
@@ -135,17 +120,6 @@ export function nameTargets(
   return targets
 }
 
-function refuseBadTemplate(
-  reader: EnvironmentReader,
-  name: 'AGENT_COMMON_NAME' | 'AGENT_PKI_ROLE',
-  template: string,
-  cluster: string,
-): void {
-  const problem = templateProblem(template)
-  if (problem !== undefined) reader.problem(name, `is ${quote(template)}: it ${problem}`)
-  if (cluster === '' && template.includes('{cluster}')) reader.problem(name, 'uses {cluster}: set AGENT_CLUSTER')
-}
-
 /** Two targets with one common name would be one etcd user: AGENT_COMMON_NAME lacks {component}. */
 function refuseSharedNames(reader: EnvironmentReader, targets: readonly Target[]): void {
   const components = new Set(targets.map(({ component }) => component))
@@ -153,4 +127,28 @@ function refuseSharedNames(reader: EnvironmentReader, targets: readonly Target[]
   if (names.size < components.size) {
     reader.problem('AGENT_COMMON_NAME', 'gives two targets the same name; use {component} in it')
   }
+}
+
+export interface HostCniConfig {
+  /** The host's /etc/cni/net.d as it is mounted here. */
+  readonly directory: string
+  readonly component: string
+}
+
+/** What install-cni calls the directory of the copy. */
+export const hostCopyName = 'calico-tls'
+
+export function readHostCni(reader: EnvironmentReader, targets: readonly TargetPath[]): HostCniConfig | undefined {
+  const directory = reader.absolutePath('AGENT_HOST_CNI_DIR')
+  if (directory === undefined) return undefined
+  const component = reader.text('AGENT_HOST_CNI_COMPONENT')
+  if (!targets.some((target) => target.component === component)) {
+    const known = targets.map((target) => target.component).join(', ')
+    reader.problem('AGENT_HOST_CNI_COMPONENT', `is ${quote(component)}, which is no target of this agent (${known})`)
+  }
+  const copy = plainPath(join(directory, hostCopyName))
+  if (targets.some((target) => target.directory === copy)) {
+    reader.problem('AGENT_HOST_CNI_DIR', `would copy into ${copy}, the directory of a target; name another directory`)
+  }
+  return { directory: plainPath(directory), component }
 }

@@ -4,7 +4,7 @@
  */
 import { join, resolve } from 'node:path'
 import { readSmallFile, systemFiles } from '../core/files.ts'
-import { withScheme } from './etcd-endpoints.ts'
+import { withScheme } from './etcd.ts'
 import type { Environment } from './reader.ts'
 
 type Pairs = readonly (readonly [own: string, other: string])[]

@@ -1,7 +1,9 @@
 /** Refuses what is set and would silently do nothing: misspelled variables, and those that another choice does not read. */
+import { ConfigError } from '../core/errors.ts'
 import { suggestName } from '../core/text.ts'
-import type { Environment, EnvironmentReader } from './reader.ts'
-import { choices, type Variable, type VariableName, variables } from './variables.ts'
+import { type Environment, EnvironmentReader } from './reader.ts'
+import { choices, type Variable } from './variable-row.ts'
+import { type VariableName, variables } from './variables.ts'
 
 /** Variables of Vault's CLI whose silent absence of effect would be dangerous. */
 export const refusedVariables: Readonly<Record<string, string>> = {
@@ -9,17 +11,24 @@ export const refusedVariables: Readonly<Record<string, string>> = {
   VAULT_AGENT_ADDR: 'is not supported; name the address in VAULT_ADDR',
 }
 
-export function refuseUnknown(reader: EnvironmentReader, env: Environment): void {
+/** What `read` makes of an environment. @throws ConfigError with every problem that it has found, and every unknown variable */
+export function parseEnvironment<Value>(env: Environment, read: (reader: EnvironmentReader) => Value): Value {
+  const reader = new EnvironmentReader(env)
+  refuseUnknown(reader)
+  const value = read(reader)
+  if (reader.problems.length > 0) throw new ConfigError(reader.problems)
+  return value
+}
+
+function refuseUnknown(reader: EnvironmentReader): void {
   const names = Object.keys(variables)
-  for (const name of Object.keys(env).toSorted()) {
-    const value = env[name]?.trim() ?? ''
+  for (const name of Object.keys(reader.env).toSorted()) {
+    const value = reader.env[name]?.trim() ?? ''
     if (Object.hasOwn(refusedVariables, name) && value !== '') reader.problem(name, refusedVariables[name] ?? '')
     if (!name.startsWith('AGENT_') || names.includes(name) || isServiceLink(name, value)) continue
     const suggestion = suggestName(name, names)
-    reader.problem(
-      name,
-      `is not a variable of this agent${suggestion === undefined ? '' : `; did you mean ${suggestion}?`}`,
-    )
+    const hint = suggestion === undefined ? '' : `; did you mean ${suggestion}?`
+    reader.problem(name, `is not a variable of this agent${hint}`)
   }
 }
 

@@ -1,10 +1,9 @@
 /** Reads where Vault is and how TLS to it is verified: the variables of Vault's own CLI, with the same meaning. */
-import { ConfigError } from '../core/errors.ts'
-import type { Secret } from '../core/secret.ts'
+import { Secret } from '../core/secret.ts'
 import { readVaultToken } from './auth.ts'
 import { type Proxies, readProxies } from './proxy.ts'
-import { type Environment, EnvironmentReader, quote } from './reader.ts'
-import { refuseUnknown } from './unknown-variables.ts'
+import { type Environment, type EnvironmentReader, quote } from './reader.ts'
+import { parseEnvironment } from './unknown-variables.ts'
 
 /** Address and TLS material. Files are named, not read: vault/tls-files.ts reads them before each new connection. */
 export interface VaultAddress {
@@ -37,14 +36,10 @@ export function readVaultAddress(reader: EnvironmentReader): VaultAddress {
   if (reader.isSet('VAULT_CLIENT_CERT') !== reader.isSet('VAULT_CLIENT_KEY')) {
     reader.problem('VAULT_CLIENT_CERT', 'and VAULT_CLIENT_KEY belong together; one of them is missing')
   }
-  const namespace = reader.optional('VAULT_NAMESPACE')
-  if (namespace !== undefined && !/^[\x21-\x7e]+$/.test(namespace)) {
-    reader.problem('VAULT_NAMESPACE', `is ${quote(namespace)}; it must be a path such as team/platform, without spaces`)
-  }
-  const serverName = reader.optional('VAULT_TLS_SERVER_NAME')
-  if (serverName !== undefined && !/^[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?$/.test(serverName)) {
-    reader.problem('VAULT_TLS_SERVER_NAME', `is ${quote(serverName)}; it must be a host name, without scheme and port`)
-  }
+  const pathLike = 'it must be a path such as team/platform, without spaces'
+  const namespace = reader.matching('VAULT_NAMESPACE', /^[\x21-\x7e]+$/, pathLike)
+  const hostName = /^[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?$/
+  const hostLike = 'it must be a host name, without scheme and port'
   return {
     origins: readOrigins(reader),
     namespace: namespace?.replace(/^\/+|\/+$/g, '') || undefined,
@@ -53,26 +48,28 @@ export function readVaultAddress(reader: EnvironmentReader): VaultAddress {
     caDirectory: caPem === undefined && caFile === undefined ? caDirectory : undefined,
     clientCertFile,
     clientKeyFile,
-    serverName,
-    timeoutMs: reader.durationMs('VAULT_CLIENT_TIMEOUT', 100, 600_000),
+    serverName: reader.matching('VAULT_TLS_SERVER_NAME', hostName, hostLike),
+    timeoutMs: reader.durationMs('VAULT_CLIENT_TIMEOUT'),
     proxies: readProxies(reader),
-    redirects: !readDisabled(reader, 'VAULT_DISABLE_REDIRECTS'),
+    redirects: readRedirects(reader),
   }
 }
 
-/** As Go's strconv.ParseBool reads it, which Vault's CLI does. */
-function readDisabled(reader: EnvironmentReader, name: 'VAULT_DISABLE_REDIRECTS'): boolean {
-  const value = reader.text(name)
-  if (/^(1|t|true)$/i.test(value)) return true
-  if (!/^(0|f|false)$/i.test(value)) reader.problem(name, `is ${quote(value)}; it must be true or false`)
-  return false
+/** As Go's strconv.ParseBool reads the variable, which Vault's CLI does. */
+function readRedirects(reader: EnvironmentReader): boolean {
+  const disabled = reader.text('VAULT_DISABLE_REDIRECTS')
+  if (/^(1|t|true)$/i.test(disabled)) return false
+  if (!/^(0|f|false)$/i.test(disabled)) {
+    reader.problem('VAULT_DISABLE_REDIRECTS', `is ${quote(disabled)}; it must be true or false`)
+  }
+  return true
 }
 
 /** Each is asked within one deadline. */
 const mostAddresses = 8
 
 function readOrigins(reader: EnvironmentReader): readonly string[] {
-  const plainAllowed = reader.choice('AGENT_ALLOW_PLAIN_HTTP', ['false', 'true']) === 'true'
+  const plainAllowed = reader.choice('AGENT_ALLOW_PLAIN_HTTP') === 'true'
   const text = reader.optional('VAULT_ADDR')
   if (text === undefined) {
     reader.problem('VAULT_ADDR', 'is required: the URL of Vault, such as https://vault.example.org:8200')
@@ -129,11 +126,10 @@ export interface SetupVaultConfig {
 
 /** For `setup-vault`: the address, and an administrator's token. @throws ConfigError with every problem */
 export function parseSetupVaultConfig(env: Environment): SetupVaultConfig {
-  const reader = new EnvironmentReader(env)
-  refuseUnknown(reader, env)
-  const vault = readVaultAddress(reader)
-  const token = readVaultToken(reader)
-  if (!reader.isSet('VAULT_TOKEN')) reader.problem('VAULT_TOKEN', "is required: an administrator's token")
-  if (reader.problems.length > 0 || token === undefined) throw new ConfigError(reader.problems)
-  return { vault, token }
+  return parseEnvironment(env, (reader) => {
+    const vault = readVaultAddress(reader)
+    const token = readVaultToken(reader)
+    if (token === undefined) reader.problem('VAULT_TOKEN', "is required: an administrator's token")
+    return { vault, token: token ?? new Secret('') }
+  })
 }

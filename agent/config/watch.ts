@@ -1,12 +1,12 @@
 /** Owns the configuration of `provision watch`: whose certificate it uses for etcd, and where the Kubernetes API is. */
 import { isIPv6 } from 'node:net'
 import { join, normalize } from 'node:path'
-import { ConfigError } from '../core/errors.ts'
-import type { CalicoVersion } from './calico-version.ts'
-import { type Config, parseConfig, readObservation } from './config.ts'
-import { type EtcdAddress, parseCalicoVersionVariable, parseEtcdEndpoints, parseProvisionConfig } from './etcd.ts'
-import { type Environment, EnvironmentReader, quote } from './reader.ts'
-import { refuseAgentVariables } from './unknown-variables.ts'
+import { type CalicoVersion, readCalicoVersions } from './calico-version.ts'
+import { type Config, readConfig } from './config.ts'
+import { type EtcdAddress, parseProvisionConfig, readEndpoints, readEtcdAddress } from './etcd.ts'
+import { type Observation, readObservation } from './observation.ts'
+import { type Environment, type EnvironmentReader, quote } from './reader.ts'
+import { parseEnvironment, refuseAgentVariables } from './unknown-variables.ts'
 
 export interface KubeAddress {
   /** `https://host:port` */
@@ -15,7 +15,7 @@ export interface KubeAddress {
   readonly caFile: string
 }
 
-export interface WatchConfig extends Pick<Config, 'listen' | 'log'> {
+export interface WatchConfig extends Observation {
   /** Undefined: the certificate comes from elsewhere. */
   readonly agent: Config | undefined
   readonly versions: readonly CalicoVersion[]
@@ -27,77 +27,54 @@ export interface WatchConfig extends Pick<Config, 'listen' | 'log'> {
 }
 
 /** What the provisioner is if nothing else is said: one user for the cluster, with the role root. */
-const defaults = { AGENT_COMPONENT: 'calico-provisioner' }
+const component = 'calico-provisioner'
 
 /** @throws ConfigError with every problem */
 export function parseWatchConfig(given: Environment, hostName: string, fromKubernetes: boolean): WatchConfig {
-  const problems: string[] = []
-  const attempt = <Value>(parse: () => Value): Value | undefined => {
-    try {
-      return parse()
-    } catch (error) {
-      if (!(error instanceof ConfigError)) throw error
-      for (const problem of error.problems) if (!problems.includes(problem)) problems.push(problem)
+  const isSet = (name: string): boolean => (given[name] ?? '').trim() !== ''
+  const env = isSet('AGENT_TARGETS') || isSet('AGENT_COMPONENT') ? given : { ...given, AGENT_COMPONENT: component }
+  return parseEnvironment(env, (reader) => {
+    const usesAgent = reader.isSet('VAULT_ADDR') || reader.text('AGENT_SOURCE') === 'file'
+    const agent = usesAgent ? readConfig(reader, hostName) : undefined
+    const files = readEtcdFiles(reader, reader.problems.length === 0 ? agent?.targets[0]?.directory : undefined)
+    if (agent === undefined) {
+      refuseAgentVariables(reader)
+      // The agent makes these files later; those of somebody else must be there.
+      readEtcdAddress(reader)
+    } else {
+      readEndpoints(reader)
+      const what = 'has no effect here: provision watch itself is the consumer of its certificate'
+      if (reader.isSet('AGENT_ON_PUBLISH')) reader.problem('AGENT_ON_PUBLISH', what)
     }
-  }
-  const env = { ...filled(given), ...(given['AGENT_TARGETS'] ? {} : withDefaults(given)) }
-  const usesAgent = env['VAULT_ADDR'] !== undefined || env['AGENT_SOURCE'] === 'file'
-  const reader = new EnvironmentReader(env)
-  const agent = usesAgent ? attempt(() => parseConfig(env, hostName)) : undefined
-  const [target] = agent?.targets ?? []
-  if (target !== undefined) {
-    for (const [name, file] of Object.entries(filesIn(target.directory))) {
-      if (env[name] === undefined) env[name] = file
-      else if (name !== 'ETCD_CA_CERT_FILE' && normalize(env[name]) !== file) {
-        reader.problem(name, `is not the agent's ${file}: unset it, or unset VAULT_ADDR to use your own files`)
-      }
+    const { listen, log } = agent ?? readObservation(reader)
+    return {
+      agent,
+      versions: readCalicoVersions(reader),
+      listen,
+      log,
+      readEtcd: () => parseProvisionConfig({ ...env, ...files }).etcd,
+      etcdFiles: Object.values(files),
+      kubernetes: fromKubernetes ? readKubernetes(reader) : undefined,
     }
-  }
-  if (!usesAgent) refuseAgentVariables(reader)
-  else if (reader.isSet('AGENT_ON_PUBLISH')) {
-    reader.problem('AGENT_ON_PUBLISH', 'has no effect here: provision watch itself is the consumer of its certificate')
-  }
-  const versions = attempt(() => parseCalicoVersionVariable(env)) ?? []
-  attempt(() => parseEtcdEndpoints(env))
-  // The agent makes these files later; those of somebody else must be there.
-  if (!usesAgent) attempt(() => parseProvisionConfig(env))
-  const observation = agent ?? readObservation(reader)
-  const kubernetes = fromKubernetes ? readKubernetes(reader, env) : undefined
-  problems.push(...reader.problems.filter((problem) => !problems.includes(problem)))
-  if (problems.length > 0) throw new ConfigError(problems)
-  return {
-    agent,
-    versions,
-    listen: observation.listen,
-    log: observation.log,
-    readEtcd: () => parseProvisionConfig(env).etcd,
-    etcdFiles: Object.keys(filesIn('')).map((name) => env[name] ?? ''),
-    kubernetes,
-  }
+  })
 }
 
-function filesIn(directory: string): Record<string, string> {
-  return {
-    ETCD_CA_CERT_FILE: join(directory, 'etcd-ca'),
-    ETCD_CERT_FILE: join(directory, 'etcd-cert'),
-    ETCD_KEY_FILE: join(directory, 'etcd-key'),
-  }
+/** The files that etcd is spoken to with: those of the agent, if there is one. */
+function readEtcdFiles(reader: EnvironmentReader, directory: string | undefined): Readonly<Record<string, string>> {
+  const names = { ETCD_CA_CERT_FILE: 'etcd-ca', ETCD_CERT_FILE: 'etcd-cert', ETCD_KEY_FILE: 'etcd-key' } as const
+  const files = Object.entries(names).map(([name, file]) => {
+    const given = reader.optional(name as keyof typeof names)
+    const own = directory && join(directory, file)
+    if (given !== undefined && own !== undefined && name !== 'ETCD_CA_CERT_FILE' && normalize(given) !== own) {
+      reader.problem(name, `is not the agent's ${own}: unset it, or unset VAULT_ADDR to use your own files`)
+    }
+    return [name, given ?? own ?? '']
+  })
+  return Object.fromEntries(files) as Record<string, string>
 }
 
-/** An empty variable counts as unset. */
-function filled(env: Environment): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1].trim() !== ''),
-  )
-}
-
-function withDefaults(env: Environment): Record<string, string> {
-  return Object.fromEntries(Object.entries(defaults).map(([name, value]) => [name, env[name]?.trim() || value]))
-}
-
-function readKubernetes(reader: EnvironmentReader, env: Environment): KubeAddress | undefined {
-  const host = env['KUBERNETES_SERVICE_HOST'] ?? ''
-  const port = env['KUBERNETES_SERVICE_PORT'] ?? ''
+function readKubernetes(reader: EnvironmentReader): KubeAddress | undefined {
+  const { KUBERNETES_SERVICE_HOST: host = '', KUBERNETES_SERVICE_PORT: port = '' } = reader.env
   const origin = `https://${isIPv6(host) ? `[${host}]` : host}:${port}`
   if (host === '' || port === '') {
     const what = 'and KUBERNETES_SERVICE_PORT are set in every pod; outside Kubernetes use --nodes-file'
@@ -106,6 +83,6 @@ function readKubernetes(reader: EnvironmentReader, env: Environment): KubeAddres
   if (!URL.canParse(origin)) {
     return reader.problem('KUBERNETES_SERVICE_HOST', `and KUBERNETES_SERVICE_PORT make no address: ${quote(origin)}`)
   }
-  const directory = reader.absolutePath('AGENT_KUBERNETES_DIR') ?? reader.text('AGENT_KUBERNETES_DIR')
+  const directory = reader.absolutePath('AGENT_KUBERNETES_DIR') ?? ''
   return { origin, tokenFile: join(directory, 'token'), caFile: join(directory, 'ca.crt') }
 }

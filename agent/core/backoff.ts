@@ -96,7 +96,7 @@ export function createRetries(random: () => number): Retries {
 
 /**
  * Quick tries follow an event that many nodes saw at once: they are spread, and the first long wait ends anywhere. From
- * then on every wait is whole. Were it shortened by chance, nodes would bunch: after an outage of four hours, the last
+ * then on every wait is whole. If chance shortened it, nodes would bunch: after an outage of four hours, the last
  * minutes of the hour in which all of them try again would get five hours' work.
  */
 function patienceMs(ladder: readonly number[], failures: number, spacingMs: number, random: number): number {

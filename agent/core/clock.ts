@@ -9,12 +9,12 @@ export interface Clock {
   sleep(ms: number, wake: AbortSignal): Promise<void>
 }
 
-/** A time in ISO 8601; what is beyond all dates, as a wrong server may send it, has no such text and must end nothing. */
+/** A time in ISO 8601. A wrong server may send a moment beyond all dates, which has no such text and must not end the process. */
 export function isoTime(ms: number): string {
   return Number.isNaN(new Date(ms).getTime()) ? 'beyond all dates' : new Date(ms).toISOString()
 }
 
-/** Between these is the true time, as far as anybody knows; milliseconds since the epoch (vault/skew.ts). */
+/** The true time is between these, as far as anybody knows. In milliseconds since the epoch (vault/skew.ts). */
 export interface SaneClocks {
   readonly earliestMs: number
   readonly latestMs: number

@@ -1,5 +1,7 @@
-/** Owns the system calls of the store as one small interface: tests stop the program after any of them. */
+/** Owns the system calls of the store as one small interface (tests stop the program after any of them), and what their errors mean. */
 import * as fs from 'node:fs'
+import { AgentError, messageOf, systemCode } from './errors.ts'
+import type { ReasonCode } from './reason-catalog.ts'
 
 /** The part of node:fs that publishing uses. Synchronous: a generation is a few kilobytes, and nothing may come between. */
 export type Files = Pick<
@@ -41,9 +43,49 @@ export function withFile<Result>(
   }
 }
 
-/** What stands there is no file, or too large a one: not the system's fault, so not a system error. */
+/** There is something else than a file, or the file is too large. That is not the fault of the system, so it is no system error. */
 export class UnfitFileError extends Error {
   override readonly name = 'UnfitFileError'
+}
+
+/** Whether a file was at fault: anything else that is thrown is a bug. */
+export function isFileError(error: unknown): boolean {
+  return systemCode(error) !== '' || error instanceof UnfitFileError
+}
+
+const reasonOfCode: Readonly<Record<string, ReasonCode>> = {
+  ENOENT: 'directory-missing',
+  ENOTDIR: 'directory-occupied',
+  EISDIR: 'directory-occupied',
+  ENOTEMPTY: 'directory-occupied',
+  EEXIST: 'directory-occupied',
+  EROFS: 'directory-read-only',
+  EACCES: 'directory-denied',
+  EPERM: 'directory-denied',
+  ENOSPC: 'directory-full',
+  EDQUOT: 'directory-full',
+  EIO: 'directory-failed',
+}
+
+/** Runs file operations; a system error becomes an AgentError that names the directory. Anything else is a bug and passes. */
+export function translateFileErrors<Result>(directory: string, operate: () => Result): Result {
+  try {
+    return operate()
+  } catch (cause) {
+    const code = systemCode(cause)
+    if (cause instanceof AgentError || !/^E[A-Z0-9]+$/.test(code)) throw cause
+    throw new AgentError(reasonOfCode[code] ?? 'directory-failed', `${directory}: ${messageOf(cause)}`, { cause })
+  }
+}
+
+/** The result, or undefined if the operation fails with one of these system errors. */
+export function unlessCode<Result>(codes: readonly string[], operate: () => Result): Result | undefined {
+  try {
+    return operate()
+  } catch (error) {
+    if (codes.includes(systemCode(error))) return undefined
+    throw error
+  }
 }
 
 export interface FileText {

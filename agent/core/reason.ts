@@ -25,12 +25,25 @@ export interface Reason {
   readonly advice: string
 }
 
+/** Makes reasons that are about one thing, each by how it is tried again. */
+export function reasonsAbout(about: Reason['about']) {
+  const triedAgain =
+    (retry: RetryClass) =>
+    (summary: string, advice: string): Reason => ({ about, retry, summary, advice })
+  return {
+    outage: triedAgain('outage'),
+    refused: triedAgain('refused'),
+    local: triedAgain('local'),
+    awaited: triedAgain('awaited'),
+  }
+}
+
 /** Where the runbook tells about a code or an alert: what log, probes and terminal give as the link. */
 export function runbookOf(name: string): string {
   return `${runbook()}#${name.toLowerCase()}`
 }
 
-/** Where doctor.md tells about a check: beside the runbook, if that stands where it is called so (`…/runbook.md`, `…/runbook/`). */
+/** Where doctor.md tells about a check: beside the runbook, if the address of that ends in its name (`…/runbook.md`, `…/runbook/`). */
 export function doctorPageOf(check: string): string {
   const name = /\brunbook(?=(\.\w+|\/)?$)/
   return `${name.test(runbook()) ? runbook().replace(name, 'doctor') : 'docs/doctor.md'}#${check}`

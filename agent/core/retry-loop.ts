@@ -17,8 +17,8 @@ export type LoopStep = (stop: AbortSignal) => number | undefined | Promise<numbe
 /**
  * @param step does what is due, and may end early once `stop` has come; answers the milliseconds for which there is nothing to do,
  *   or `undefined` at the end of all
- * @param failed answers how many milliseconds the next step waits after a failure; without it, the step has none. What fails
- *   because the loop ends is none, of whatever kind
+ * @param failed answers how many milliseconds the next step waits after a failure; leave it out if the step never fails. What
+ *   fails because the loop ends does not count, whatever it is
  */
 export function createLoop(clock: Clock, step: LoopStep, failed?: (error: AgentError) => number): Loop {
   let alarm = new AbortController()
@@ -53,6 +53,24 @@ export function createLoop(clock: Clock, step: LoopStep, failed?: (error: AgentE
       }
     },
   }
+}
+
+/**
+ * One call, made again until it succeeds.
+ * @param failed answers how many milliseconds the next try waits, or throws if none is worth it
+ */
+export async function retryCall<Result>(
+  clock: Clock,
+  call: () => Promise<Result>,
+  failed: (error: AgentError) => number,
+): Promise<Result> {
+  const { promise, resolve } = Promise.withResolvers<Result>()
+  const step = async () => {
+    resolve(await call())
+    return undefined
+  }
+  await createLoop(clock, step, failed).run(new AbortController().signal)
+  return await promise
 }
 
 /** Timers, signals and requests come through, however many steps follow each other at once. */

@@ -1,4 +1,7 @@
-/** Owns what is common to every TLS connection: it is verified whatever the environment says, and its errors are told from others by node:tls's codes. */
+/**
+ * Owns what every TLS connection has in common: it is verified whatever the environment says, and the codes of node:tls tell its errors
+ * from others.
+ */
 
 /**
  * What OpenSSL and Node find wrong with the certificate of the server. UNSPECIFIED is what Node calls a finding of OpenSSL that it

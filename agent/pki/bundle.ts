@@ -24,24 +24,16 @@ export interface Bundle {
 }
 
 /**
- * A bundle that was published before. A CA certificate in it that cannot be used is left out: the others may well be all
- * that its certificate needs, and a renewal must not stop at it.
+ * Reads a bundle that was published before. A CA certificate in it that cannot be used is left out: the others may be all that the
+ * bundle needs, and a renewal must not stop at it.
  * @param where what the texts are, for the message: a directory or an answer
  * @throws AgentError `malformed`
  */
 export function parseBundle(text: BundleText, where: string): Bundle {
-  const part = <Value>(name: string, parse: () => Value): Value => {
-    try {
-      return parse()
-    } catch (cause) {
-      // OpenSSL's messages name no bytes of a key; the texts themselves stay out of the message.
-      throw new AgentError('malformed', `${where}: ${name}: ${messageOf(cause)}`, { cause })
-    }
-  }
+  const part = <Value>(name: string, parse: () => Value): Value => parsePart(`${where}: ${name}`, parse)
   const [leaf, ...intermediates] = part('etcd-cert', () => parseCertificates(text.certificate))
   part('etcd-cert', () => requireOwnLines(text.certificate))
   part('etcd-ca', () => requireOwnLines(text.ca))
-  if (leaf === undefined) throw new AgentError('malformed', `${where}: etcd-cert: there is no PEM certificate in it`)
   const key = part('etcd-key', () => parseKey(text.key))
   const { certificates: ca, unusable } = part('etcd-ca', () => parseUsable(text.ca))
   if (unusable.length === 0) return { leaf, intermediates, key, ca, text }
@@ -50,13 +42,23 @@ export function parseBundle(text: BundleText, where: string): Bundle {
   return { leaf, intermediates, key, ca, text: { ...text, ca: toPem(ca) }, unusableCa }
 }
 
+/** Runs a parser. @param where the text stands, for the message. @throws AgentError `malformed` if the parser throws */
+export function parsePart<Value>(where: string, parse: () => Value): Value {
+  try {
+    return parse()
+  } catch (cause) {
+    // OpenSSL's messages name no bytes of a key; the texts themselves stay out of the message.
+    throw new AgentError('malformed', `${where}: ${messageOf(cause)}`, { cause })
+  }
+}
+
 export function createBundle(parts: Omit<Bundle, 'text'>): Bundle {
   const { leaf, intermediates, key, ca } = parts
   return { ...parts, text: { certificate: toPem([leaf, ...intermediates]), key: exportKey(key), ca: toPem(ca) } }
 }
 
 /** Byte for byte. */
-export function isSameBundle(one: Bundle, other: Bundle): boolean {
+export function isSameBundle(one: Pick<Bundle, 'text'>, other: Pick<Bundle, 'text'>): boolean {
   return (
     one.text.certificate === other.text.certificate &&
     one.text.key.reveal() === other.text.key.reveal() &&

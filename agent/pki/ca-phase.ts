@@ -1,9 +1,10 @@
 /**
- * Owns in which phase of a CA rotation a node is (docs/ca-rotation.md): a pure function of what Vault lists and of what is
+ * Owns the phase of a CA rotation that a node is in (docs/ca-rotation.md): a pure function of what Vault lists and of what is
  * published. A phase holds for one node; the rotation goes on when every node is in the next one.
  */
 import type { X509Certificate } from 'node:crypto'
-import { findChain, issuedByWithin, isValidAt, validityOf } from './certificate.ts'
+import { type LiveCertificate, withIssuersAbove } from './ca-set.ts'
+import { findChain, isValidAt, validityOf } from './certificate.ts'
 
 interface Phase {
   /** What is so, as a clause. */
@@ -41,15 +42,12 @@ export const caPhases = {
 
 export type CaPhase = keyof typeof caPhases
 
-export interface CaView {
+/** What is published, and what Vault lists. */
+export interface CaView extends LiveCertificate {
   /** All issuers of the PKI mount. */
   readonly issuers: readonly X509Certificate[]
   /** The issuer that signs now (`config/issuers`). */
   readonly defaultIssuer: X509Certificate
-  /** What is published. */
-  readonly leaf: X509Certificate
-  readonly intermediates: readonly X509Certificate[]
-  readonly ca: readonly X509Certificate[]
   /** AGENT_ETCD_CA_FILE: part of etcd-ca, and of no rotation here. */
   readonly etcdCa: readonly X509Certificate[]
 }
@@ -65,10 +63,11 @@ export function findCaPhase(view: CaView, nowMs: number): CaFinding {
   const issuers = view.issuers.filter((issuer) => isValidAt(issuer, nowMs))
   const missing = without(issuers, ca)
   if (missing.length > 0) return { phase: 'spreading', concerns: missing }
-  const line = lineOf(defaultIssuer, issuers)
+  // An intermediate and its root are one line.
+  const line = withIssuersAbove(defaultIssuer, issuers)
   const others = without(issuers, line)
   if (findChain(leaf, intermediates, line, nowMs) === undefined) return { phase: 'switched', concerns: others }
-  // Of the same second: rather taken for one that is about to sign than for one that may be deleted.
+  // One of the same second counts as newer: nothing may be deleted by mistake.
   const isNewer = (issuer: X509Certificate): boolean =>
     validityOf(issuer).notBeforeMs >= validityOf(defaultIssuer).notBeforeMs
   const newer = others.filter(isNewer)
@@ -76,16 +75,6 @@ export function findCaPhase(view: CaView, nowMs: number): CaFinding {
   if (others.length > 0) return { phase: 'retiring', concerns: others }
   const leaving = without(ca, [...issuers, ...etcdCa]).filter((each) => isValidAt(each, nowMs))
   return leaving.length > 0 ? { phase: 'leaving', concerns: leaving } : { phase: 'steady', concerns: [] }
-}
-
-/** The issuer and what stands above it in the mount: an intermediate and its root are one line. */
-function lineOf(issuer: X509Certificate, issuers: readonly X509Certificate[]): X509Certificate[] {
-  const line = new Set([issuer])
-  const issuedBy = issuedByWithin(true)
-  for (const certificate of line) {
-    for (const each of issuers) if (!line.has(each) && issuedBy(certificate, each)) line.add(each)
-  }
-  return [...line]
 }
 
 function without(certificates: readonly X509Certificate[], others: readonly X509Certificate[]): X509Certificate[] {

@@ -1,5 +1,6 @@
 /** Owns the CA set: which certificates stand in `etcd-ca`, and which must stay because a certificate in use needs them. */
 import type { X509Certificate } from 'node:crypto'
+import type { Bundle } from './bundle.ts'
 import {
   commonName,
   describeName,
@@ -11,15 +12,11 @@ import {
 } from './certificate.ts'
 
 /** What has been published and may still be in use: a leaf, and the CA set that it was published with. */
-export interface LiveCertificate {
-  readonly leaf: X509Certificate
-  readonly intermediates: readonly X509Certificate[]
-  readonly ca: readonly X509Certificate[]
-}
+export type LiveCertificate = Pick<Bundle, 'leaf' | 'intermediates' | 'ca'>
 
 /**
- * The union of the mount's issuers, etcd's own CA, and every earlier CA that a live certificate chains to; expired ones
- * left out, the order stable (by expiry, latest first), so that equal sets make equal files.
+ * The union of the issuers of the mount, etcd's own CA, and every earlier CA that a live certificate chains to. Expired ones are left
+ * out. The order is stable (by expiry, latest first), so that equal sets make equal files.
  */
 export function planCaSet(
   issuers: readonly X509Certificate[],
@@ -43,13 +40,18 @@ export function neededCa(live: LiveCertificate, atMs: number): X509Certificate[]
   const anchor = chain.at(-1)
   if (anchor === undefined) return []
   // The set may hold the issuer itself and also what stands above it: keep the whole path, for readers that want a root.
-  const path = new Set([anchor])
-  // Beyond all reason, one too many is kept.
+  return withIssuersAbove(
+    anchor,
+    live.ca.filter((each) => isValidAt(each, atMs)),
+  )
+}
+
+/** The certificate, and of the others its issuer, the issuer of that, and so on. */
+export function withIssuersAbove(certificate: X509Certificate, others: readonly X509Certificate[]): X509Certificate[] {
+  const path = new Set([certificate])
+  // If there are too many to check, one too many is kept.
   const issuedBy = issuedByWithin(true)
-  for (const certificate of path) {
-    for (const each of live.ca)
-      if (!path.has(each) && isValidAt(each, atMs) && issuedBy(certificate, each)) path.add(each)
-  }
+  for (const each of path) for (const other of others) if (!path.has(other) && issuedBy(each, other)) path.add(other)
   return [...path]
 }
 
@@ -85,7 +87,7 @@ export function caUses(
 
 const longestSubject = 64
 
-/** By which metrics, logs and commands name a certificate: the first 16 hexadecimal digits of its SHA-256. */
+/** How metrics, logs and commands name a certificate: the first 16 hexadecimal digits of its SHA-256. */
 export function shortFingerprint({ fingerprint256 }: X509Certificate): string {
   return fingerprint256.replaceAll(':', '').slice(0, 16).toLowerCase()
 }
@@ -103,7 +105,7 @@ function compare(one: X509Certificate, other: X509Certificate): number {
   return one.fingerprint256 < other.fingerprint256 ? -1 : 1
 }
 
-/** From when until when the bundle works: its leaf's time, cut if a CA that it chains to ends before. */
+/** When the bundle works: while its leaf is valid, or less if a CA that it chains to ends before. */
 export function workingTime({ leaf, intermediates, ca }: LiveCertificate, nowMs: number): Validity {
   const { notBeforeMs, notAfterMs } = validityOf(leaf)
   const atMs = Math.min(Math.max(nowMs, notBeforeMs), notAfterMs - 1)

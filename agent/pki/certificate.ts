@@ -1,6 +1,6 @@
 /**
- * Owns reading X.509 certificates: out of PEM, their names, dates and purposes, and the chain from a leaf to a CA. Here alone
- * they are made of bytes: OpenSSL takes a certificate whose public key it cannot decode, and Node throws or ends the process
+ * Owns reading X.509 certificates: out of PEM, their names, dates and purposes, and the chain from a leaf to a CA. Only this
+ * file makes them of bytes: OpenSSL takes a certificate whose public key it cannot decode, and Node throws or ends the process
  * as soon as somebody asks for the key. No such certificate gets past here.
  */
 import { X509Certificate } from 'node:crypto'
@@ -18,15 +18,16 @@ const clientAuthOid = '1.3.6.1.5.5.7.3.2'
 
 /**
  * Every certificate in a PEM text, in order.
- * @throws when there is none, when one cannot be used or is cut off, or when the text is over 1 MiB
+ * @throws if there is none, if one cannot be used or is cut off, or if the text is over 1 MiB
  */
-export function parseCertificates(pem: string): X509Certificate[] {
+export function parseCertificates(pem: string): [X509Certificate, ...X509Certificate[]] {
   const { certificates, unusable } = parseUsable(pem)
-  if (unusable[0] !== undefined) throw new Error(unusable[0])
-  return certificates
+  const [first, ...others] = certificates
+  if (first === undefined || unusable[0] !== undefined) throw new Error(unusable[0])
+  return [first, ...others]
 }
 
-/** Certificates of a text in which some need not be of any use. */
+/** The certificates of a text in which some may be unusable. */
 export interface UsableCertificates {
   readonly certificates: X509Certificate[]
   /** What is wrong with each of the others, by its number and name. */
@@ -35,7 +36,7 @@ export interface UsableCertificates {
 
 /**
  * The certificates in a PEM text that can be used, in order.
- * @throws when there is no certificate at all, usable or not, when one is cut off, or when the text is over 1 MiB
+ * @throws if there is no certificate at all, usable or not, if one is cut off, or if the text is over 1 MiB
  */
 export function parseUsable(pem: string): UsableCertificates {
   const certificates: X509Certificate[] = []
@@ -133,7 +134,7 @@ export function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate
 }
 
 /**
- * Of one search. Go gives up after 100 of them (crypto/x509, maxChainSignatureChecks): a set that takes more is of no use to etcd or
+ * The most in one search. Go gives up after 100 of them (crypto/x509, maxChainSignatureChecks): a set that takes more is of no use to etcd or
  * Calico, and must not keep this process busy for minutes.
  */
 const mostSignatureChecks = 500

@@ -1,22 +1,22 @@
 /**
- * Makes a bundle of a certificate and a CA set that passes the gate and that etcd accepts. A new CA set that etcd's server is not
- * verified with any more must not stop the rotation: the set in place is added to it.
+ * Makes a bundle of a certificate and a CA set that passes the gate and that etcd accepts. A new CA set that
+ * no longer verifies etcd's server must not stop the rotation: the set in place is added to it.
  */
 import type { X509Certificate } from 'node:crypto'
 import { AgentError } from '../core/errors.ts'
 import type { ReasonCode } from '../core/reason-catalog.ts'
 import { type Bundle, createBundle } from '../pki/bundle.ts'
-import { isSameCaSet, planCaSet } from '../pki/ca-set.ts'
+import { isSameCaSet, type LiveCertificate, planCaSet } from '../pki/ca-set.ts'
 import { gateContext, liveIn, type TargetContext } from './context.ts'
-import type { Admit } from './gate/admission.ts'
 import { requirePass } from './gate/gate.ts'
+import { type ProbeContext, planProbeMs, planVerdict } from './gate/probe/outcome.ts'
 
 /** The leaf with its chain and key, and the CA certificates that the source knows. */
 export type BundleParts = Omit<Bundle, 'text' | 'ca'> & { readonly issuers: readonly X509Certificate[] }
 
 /** A new certificate. @throws AgentError with the reason why it may not be published */
 export async function acceptCertificate(context: TargetContext, parts: BundleParts): Promise<Bundle> {
-  return await accept(context, 'certificate', (etcdCa) => checked(context, parts, etcdCa, []))
+  return await accept(context, 'certificate', (etcdCa, live) => checked(context, parts, etcdCa, live))
 }
 
 /**
@@ -29,60 +29,70 @@ export async function acceptCaSet(
   bundle: Bundle,
   issuers: readonly X509Certificate[] = bundle.ca,
 ): Promise<Bundle> {
-  return await accept(context, 'ca-set', (etcdCa) =>
-    isSameCaSet(plannedCa(context, issuers, etcdCa), bundle.ca)
+  return await accept(context, 'ca-set', (etcdCa, live) =>
+    isSameCaSet(planCaSet(issuers, etcdCa, live, context.now()), bundle.ca)
       ? bundle
-      : checked(context, { ...bundle, issuers }, etcdCa, ['lifetime-too-short']),
+      : checked(context, { ...bundle, issuers }, etcdCa, live, ['lifetime-too-short']),
   )
 }
 
 /** Whether the CA set that is published is not the one that it should be. */
 export function needsCaSet(context: TargetContext, bundle: Bundle): boolean {
-  return !isSameCaSet(plannedCa(context, bundle.ca, readEtcdCa(context)), bundle.ca)
+  return !isSameCaSet(planCaSet(bundle.ca, usableEtcdCa(context), liveIn(context), context.now()), bundle.ca)
 }
 
-/** Asks etcd; remembers whether it has accepted the bundle. @throws AgentError if it may not be published */
-export async function askEtcd(context: TargetContext, bundle: Bundle, subject: Parameters<Admit>[1]): Promise<void> {
-  const { admit, state, apply } = context
-  if (admit !== undefined)
-    apply({ type: 'verified', verification: await admit(bundle, subject, state().published?.validity) })
-}
-
-function plannedCa(
-  context: TargetContext,
-  issuers: readonly X509Certificate[],
-  etcdCa: readonly X509Certificate[],
-): X509Certificate[] {
-  return planCaSet(issuers, etcdCa, liveIn(context), context.now())
+/**
+ * The last step of the gate, if it is switched on: asks etcd, and remembers what it said.
+ * @throws AgentError with the finding if the bundle may not be published
+ */
+export async function askEtcd(context: TargetContext, bundle: Bundle, subject: ProbeContext['subject']): Promise<void> {
+  const { probe, state, apply, component, clock, now, emit } = context
+  if (probe === undefined) return
+  const { validity } = state().published ?? {}
+  const published = validity && {
+    runwayMs: validity.notAfterMs - now(),
+    lifetimeMs: validity.notAfterMs - validity.notBeforeMs,
+  }
+  const startedAtMono = clock.monotonic()
+  const { code, detail } = await probe.ask(bundle, planProbeMs(published))
+  // Unheard because the agent is stopping: that is no reason to publish anything.
+  if (probe.stop.aborted && code !== 'accepted') throw new AgentError(code, detail)
+  const verdict = planVerdict(code, { mode: probe.mode, subject, published })
+  emit({ type: 'probed', component, outcome: code, detail, verdict, durationMs: clock.monotonic() - startedAtMono })
+  if (verdict === 'refuse' && code !== 'accepted') throw new AgentError(code, detail)
+  const isAccepted = verdict === 'publish' || code === 'accepted'
+  apply({ type: 'verified', verification: isAccepted ? { isAccepted } : { isAccepted, reason: code, detail } })
 }
 
 function checked(
   context: TargetContext,
   { issuers, ...parts }: BundleParts,
   etcdCa: readonly X509Certificate[],
-  without: readonly ReasonCode[],
+  live: readonly LiveCertificate[],
+  without: readonly ReasonCode[] = [],
 ): Bundle {
-  const bundle = createBundle({ ...parts, ca: plannedCa(context, issuers, etcdCa) })
-  requirePass(bundle, gateContext(context, liveIn(context)), without)
+  const bundle = createBundle({ ...parts, ca: planCaSet(issuers, etcdCa, live, context.now()) })
+  requirePass(bundle, gateContext(context, live), without)
   return bundle
 }
 
 async function accept(
   context: TargetContext,
   subject: 'certificate' | 'ca-set',
-  withEtcdCa: (etcdCa: readonly X509Certificate[]) => Bundle,
+  plan: (etcdCa: readonly X509Certificate[], live: readonly LiveCertificate[]) => Bundle,
 ): Promise<Bundle> {
-  const { admit, state, component, emit } = context
-  const etcdCa = readEtcdCa(context)
-  const planned = withEtcdCa(etcdCa)
+  const { probe, state, component, emit } = context
+  const etcdCa = usableEtcdCa(context)
+  const live = liveIn(context)
+  const planned = plan(etcdCa, live)
   const replaced = state().published?.bundle
-  if (admit === undefined || planned === replaced) return planned
+  if (probe === undefined || planned === replaced) return planned
   try {
     await askEtcd(context, planned, subject)
     return planned
   } catch (error) {
     if (!(error instanceof AgentError) || error.code !== 'etcd-untrusted-server' || replaced === undefined) throw error
-    const joined = withEtcdCa([...etcdCa, ...replaced.ca])
+    const joined = plan([...etcdCa, ...replaced.ca], live)
     if (joined === replaced || isSameCaSet(joined.ca, planned.ca)) throw error
     await askEtcd(context, joined, subject)
     emit({ type: 'ca-refresh-failed', component, reason: error.code, detail: error.message })
@@ -91,7 +101,7 @@ async function accept(
 }
 
 /** A configured file that is broken must not stand in the way of a renewal: what is published holds etcd's CA as well. */
-function readEtcdCa({ etcdCa, state, component, emit }: TargetContext): readonly X509Certificate[] {
+function usableEtcdCa({ etcdCa, state, component, emit }: TargetContext): readonly X509Certificate[] {
   try {
     return etcdCa()
   } catch (error) {

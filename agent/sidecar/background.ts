@@ -4,24 +4,20 @@
  */
 import { dirname } from 'node:path'
 import type { Config } from '../config/config.ts'
-import { hostCopyName } from '../config/host-cni.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Bundle } from '../pki/bundle.ts'
 import { readTokenExpiryMs } from '../vault/credentials.ts'
-import { createHostCopy } from './host-copy.ts'
+import { keepHostCopy } from './host-copy.ts'
 import { credentialFiles } from './inputs.ts'
 import { readContainer } from './observe/container.ts'
 import type { AgentEvent, EventHub, Listener } from './observe/events.ts'
-import { createHealth } from './observe/health.ts'
+import { createHealth, createProvisionHealth } from './observe/health.ts'
 import { createLog } from './observe/log.ts'
 import { createMetrics } from './observe/metrics.ts'
 import { createPresent } from './observe/present.ts'
-import { createProvisionHealth } from './observe/provision-health.ts'
 import type { ProvisionMetricsOptions } from './observe/provision-metrics.ts'
-import { type ObserveServer, type StatusPath, startObserveServer } from './observe/server.ts'
-import { createTimeline } from './observe/timeline.ts'
-import { openHostCniDir } from './store/host-cni-dir.ts'
-import { watchFiles, watchPublished } from './store/watch.ts'
+import { type StatusPath, startObserveServer } from './observe/server.ts'
+import { watchFiles } from './store/watch.ts'
 
 export { watchFiles } from './store/watch.ts'
 
@@ -38,31 +34,12 @@ export interface BackgroundOptions {
   readonly random: () => number
 }
 
-export interface Background {
-  /** The port of health and metrics; undefined if AGENT_LISTEN=off. */
-  readonly port: Promise<number> | undefined
-  close(): void
-}
-
-export function startBackground(options: BackgroundOptions): Background {
+export function startBackground(options: BackgroundOptions): void {
   const { config, hub, clock, version, changed } = options
-  const telling = tellConsumers(options)
-  const alsoTold = telling && { alsoTold: telling.listener }
-  const server = observe({ agent: config, output: config, hub, clock, version, ...alsoTold })
-  const stopWatching = watchFiles(watched(config), {
-    changed,
-    failed: (detail) => hub.emit({ type: 'watch-failed', detail }),
-  })
-  const stopCopying = keepHostCopy(options)
-  return {
-    port: server?.port,
-    close: () => {
-      telling?.stop()
-      stopCopying()
-      stopWatching()
-      server?.close()
-    },
-  }
+  const alsoTold = tellConsumers(options)?.listener
+  observe({ agent: config, output: config, hub, clock, version, ...(alsoTold && { alsoTold }) })
+  watchFiles(watched(config), { changed, failed: (detail) => hub.emit({ type: 'watch-failed', detail }) })
+  keepHostCopy(options)
 }
 
 export interface ObserveOptions extends Pick<BackgroundOptions, 'hub' | 'clock' | 'version'> {
@@ -76,82 +53,30 @@ export interface ObserveOptions extends Pick<BackgroundOptions, 'hub' | 'clock' 
 }
 
 /** Log, metrics, health and status of everything that the hub tells. */
-export function observe({
-  agent,
-  output,
-  provision,
-  hub,
-  clock,
-  version,
-  alsoTold,
-}: ObserveOptions): ObserveServer | undefined {
-  const { listen } = output
-  const targets = agent?.targets ?? []
-  const auth = agent?.auth
-  const metrics = createMetrics({
-    components: targets.map(({ component }) => component),
-    version,
-    clock,
-    credentialExpiryMs: auth && (() => readTokenExpiryMs(auth)),
-    ...(provision && { provision }),
-  })
-  const ofTargets = createHealth(targets, clock, agent?.vault?.timeoutMs ?? 0)
-  const health = provision === undefined ? ofTargets : createProvisionHealth(ofTargets, clock)
+export function observe({ agent, output, provision, hub, clock, version, alsoTold }: ObserveOptions): void {
+  const { targets = [], auth, vault } = agent ?? {}
+  const components = targets.map(({ component }) => component)
+  const present = createPresent(components, clock)
+  const credentialExpiryMs = auth && (() => readTokenExpiryMs(auth))
+  const metrics = createMetrics({ present, version, clock, credentialExpiryMs, ...(provision && { provision }) })
   const log = createLog(output.log, clock)
-  const present = createPresent(clock)
-  const timeline = createTimeline(targets, clock)
   hub.attach((event) => {
-    metrics.listener(event)
-    health.listener(event)
     present.listener(event)
-    timeline.listener(event)
+    metrics.listener(event)
     log(event)
     alsoTold?.(event)
   })
-  const status =
-    agent &&
-    (async (path: StatusPath) => {
+  const { listen } = output
+  if (listen === undefined) return
+  const ofTargets = createHealth(targets, present, clock, vault?.timeoutMs ?? 0)
+  const health = provision === undefined ? ofTargets : createProvisionHealth(ofTargets, present, clock)
+  const status = agent && {
+    status: async (path: StatusPath) => {
       const { answerStatus } = await import('./status/status-page.ts')
-      return answerStatus(path, { config: agent, version, present, timeline, clock })
-    })
-  if (listen === undefined) return undefined
-  const container = readContainer()
-  return startObserveServer({ listen, container, health, metrics, clock, emit: hub.emit, ...(status && { status }) })
-}
-
-/** Keeps the CNI plugin's copy in step while the agent runs, if that is switched on. Returns how to stop. */
-export function keepHostCopy({
-  config,
-  hub,
-  clock,
-  published,
-  random,
-}: Omit<BackgroundOptions, 'version' | 'changed'>) {
-  const { hostCni } = config
-  if (hostCni === undefined) return () => {}
-  const { component } = hostCni
-  const stop = new AbortController()
-  const directory = openHostCniDir(hostCni.directory, hostCopyName)
-  const copy = createHostCopy({
-    component,
-    directory,
-    published: () => published(component),
-    clock,
-    random,
-    emit: hub.emit,
-  })
-  hub.attach((event) => {
-    if ((event.type === 'found' || event.type === 'published') && event.component === component) copy.recheck()
-  })
-  const stopWatching = watchPublished(directory.path, {
-    changed: () => copy.recheck(),
-    failed: (detail) => hub.emit({ type: 'watch-failed', detail }),
-  })
-  void copy.run(stop.signal)
-  return () => {
-    stop.abort()
-    stopWatching()
+      return answerStatus(path, { config: agent, version, present, clock })
+    },
   }
+  startObserveServer({ listen, container: readContainer(), health, metrics, clock, emit: hub.emit, ...status })
 }
 
 /** With AGENT_ON_PUBLISH: tells whoever uses what is published, for as long as the agent runs. */
@@ -163,18 +88,15 @@ export function tellConsumers({
 }: Pick<BackgroundOptions, 'config' | 'hub' | 'clock' | 'random'>) {
   if (onPublish === undefined) return undefined
   const stop = new AbortController()
-  const waiting: AgentEvent[] = []
-  let hear: Listener = (event) => void waiting.push(event)
-  const start = async (): Promise<void> => {
-    const { createOnPublish } = await import('./on-publish/on-publish.ts')
-    const { emit } = hub
-    const telling = createOnPublish({ config: onPublish, targets, environment: process.env, clock, random, emit })
-    hear = telling.listener
-    for (const event of waiting) hear(event)
-    await telling.run(stop.signal)
+  const { emit } = hub
+  const loaded = import('./on-publish/on-publish.ts').then(({ createOnPublish }) =>
+    createOnPublish({ config: onPublish, targets, environment: process.env, clock, random, emit }),
+  )
+  void loaded.then(({ run }) => run(stop.signal))
+  return {
+    listener: (event: AgentEvent): void => void loaded.then(({ listener }) => listener(event)),
+    stop: () => stop.abort(),
   }
-  void start()
-  return { listener: (event: AgentEvent) => hear(event), stop: () => stop.abort() }
 }
 
 /** The log alone, for commands that end by themselves. */

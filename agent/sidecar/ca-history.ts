@@ -7,7 +7,7 @@ export interface CaHistory {
   /** The first set that this process has seen: consumers may have loaded it. */
   readonly first: readonly X509Certificate[]
   readonly now: readonly X509Certificate[]
-  /** When the files with the CA that came last were written, by the wall clock: consumers' starts are told by that. */
+  /** When the files with the CA that came last were written, by the wall clock: the starts of consumers are compared with it. */
   readonly addedAtMs: number
 }
 

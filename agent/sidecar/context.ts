@@ -5,14 +5,15 @@ import type { Target } from '../config/config.ts'
 import type { Clock, Moment, SaneClocks } from '../core/clock.ts'
 import { AgentError } from '../core/errors.ts'
 import type { LiveCertificate } from '../pki/ca-set.ts'
-import type { Fallback } from './fallback.ts'
-import type { Admit } from './gate/admission.ts'
-import type { GateContext } from './gate/checks.ts'
+import type { EtcdProbe } from './gate/etcd-probe.ts'
+import type { GateContext } from './gate/gate.ts'
 import type { ReadInputs } from './inputs.ts'
 import { nextState } from './next-state.ts'
 import type { Listener } from './observe/events.ts'
 import type { BundleSource, Wanted } from './source/source.ts'
-import type { IssuanceRecord } from './store/issuance-record.ts'
+import type { IssuanceRecord } from './store/records.ts'
+import type { SecretDir } from './store/secret-dir.ts'
+import type { StaticDir } from './store/static-dir.ts'
 import type { TargetDir } from './store/target-dir.ts'
 import type { TargetEvent } from './target-state.ts'
 import { isToldAlike, type TargetRules, type TargetState, unknownTarget, viewOf } from './target-state.ts'
@@ -23,12 +24,18 @@ export interface TargetOptions {
   readonly commonName: () => string
   readonly directory: TargetDir
   readonly source: BundleSource
-  readonly fallback: Fallback
+  /** Where a certificate is found if nothing better can be had (fallback.ts). */
+  readonly fallback: {
+    /** The node-local cache. */
+    readonly state: (StaticDir & Pick<SecretDir, 'publish'>) | undefined
+    /** A static Secret. */
+    readonly bootstrap: StaticDir | undefined
+  }
   readonly record: IssuanceRecord
   /** CA certificates of etcd's servers, read when they are needed. @throws AgentError */
   readonly etcdCa: () => readonly X509Certificate[]
-  /** The last step of the gate; undefined if etcd is not asked. */
-  readonly admit: Admit | undefined
+  /** Undefined if etcd is not asked. */
+  readonly probe: EtcdProbe | undefined
   readonly readInputs: ReadInputs
   readonly rules: TargetRules
   /** What an operator has set for the making of certificates. */
@@ -40,7 +47,7 @@ export interface TargetOptions {
     readonly renewAt: number
     readonly ttlSeconds: number
   }
-  /** The least lifetime that is worth publishing (gate/checks.ts). */
+  /** The least lifetime that is worth publishing (gate/gate.ts). */
   readonly minLifetimeMs: number
   readonly clock: Clock
   /** The corrected time (vault/skew.ts). */
@@ -57,7 +64,7 @@ export interface TargetContext extends TargetOptions {
   /** The one place where the state changes, and is told. */
   readonly apply: (event: TargetEvent) => void
   readonly moment: () => Moment
-  /** Of the record of certificates; it stops nothing, and is told once. Rethrows what is a bug. */
+  /** Tells once of a flaw of the record of certificates, which stops nothing. Rethrows what is a bug. */
   readonly tellFlaw: (error: unknown) => void
 }
 
@@ -89,8 +96,8 @@ export function createContext(options: TargetOptions): TargetContext {
   }
 }
 
-/** What a candidate is judged against. */
-export function gateContext(context: TargetContext, live: readonly LiveCertificate[]): GateContext {
+/** What a candidate is judged against. @param live certificates whose CA it must keep */
+export function gateContext(context: TargetContext, live: readonly LiveCertificate[] = []): GateContext {
   const { now, clocks, commonName, minLifetimeMs } = context
   return { nowMs: now(), clocks: clocks(), commonName: commonName(), minLifetimeMs, live }
 }

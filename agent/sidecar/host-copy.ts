@@ -3,15 +3,18 @@
  * copy, and now and then. It is told what to copy from memory, the bundle that has passed the gate, and touches nothing else.
  */
 
+import type { Config } from '../config/config.ts'
+import { hostCopyName } from '../config/target.ts'
 import { createRetries } from '../core/backoff.ts'
 import type { Clock } from '../core/clock.ts'
 import type { AgentError } from '../core/errors.ts'
 import type { ReasonCode } from '../core/reason-catalog.ts'
-import { createLoop } from '../core/retry-loop.ts'
+import { createLoop, type Loop } from '../core/retry-loop.ts'
 import type { Bundle } from '../pki/bundle.ts'
 import { validityOf } from '../pki/certificate.ts'
-import type { Listener } from './observe/events.ts'
-import type { HostCniDir } from './store/host-cni-dir.ts'
+import type { EventHub, Listener } from './observe/events.ts'
+import { type HostCniDir, openHostCniDir } from './store/host-cni-dir.ts'
+import { watchPublished } from './store/watch.ts'
 
 export interface HostCopyOptions {
   readonly component: string
@@ -24,11 +27,37 @@ export interface HostCopyOptions {
   readonly emit: Listener
 }
 
-export interface HostCopy {
-  /** Runs until `stop`. Rejects only for bugs. */
-  run(stop: AbortSignal): Promise<void>
+export interface HostCopy extends Pick<Loop, 'run'> {
   /** The bundle or the copy may have changed: compares now. */
-  recheck(): void
+  readonly recheck: () => void
+}
+
+export interface KeepHostCopyOptions extends Pick<HostCopyOptions, 'clock' | 'random'> {
+  readonly config: Pick<Config, 'hostCni'>
+  readonly hub: EventHub
+  readonly published: (component: string) => Bundle | undefined
+}
+
+/** While the agent runs, if that is switched on. Returns how to stop. */
+export function keepHostCopy({ config: { hostCni }, hub, clock, published, random }: KeepHostCopyOptions): () => void {
+  if (hostCni === undefined) return () => {}
+  const { component } = hostCni
+  const { emit } = hub
+  const stop = new AbortController()
+  const directory = openHostCniDir(hostCni.directory, hostCopyName)
+  const copy = createHostCopy({ component, directory, published: () => published(component), clock, random, emit })
+  hub.attach((event) => {
+    if ((event.type === 'found' || event.type === 'published') && event.component === component) copy.recheck()
+  })
+  const stopWatching = watchPublished(directory.path, {
+    changed: copy.recheck,
+    failed: (detail) => emit({ type: 'watch-failed', detail }),
+  })
+  void copy.run(stop.signal)
+  return () => {
+    stop.abort()
+    stopWatching()
+  }
 }
 
 /** Comparing costs a few reads; it is all there is if the host's directory cannot be watched. */

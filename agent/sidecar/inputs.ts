@@ -3,9 +3,13 @@
  * it compares. A change of anything else, and a file that is written again with the same content, leave the wait as it is: the
  * kubelet replaces a token every few minutes, and a fleet that tried again each time would keep Vault busy while it is down.
  */
+import type { X509Certificate } from 'node:crypto'
 import type { Config } from '../config/config.ts'
+import { AgentError, messageOf } from '../core/errors.ts'
+import { readSmallFile, systemFiles } from '../core/files.ts'
 import type { Reason } from '../core/reason.ts'
 import { type ReasonCode, reasons } from '../core/reason-catalog.ts'
+import { parseCertificates } from '../pki/certificate.ts'
 import { fingerprintLogin } from '../vault/credentials.ts'
 import { fingerprintDirectory, fingerprintFiles } from './store/fingerprint.ts'
 
@@ -63,6 +67,16 @@ export function createInputReader({ config, directory, source }: InputOptions): 
     source: source ?? (() => ''),
   }
   return (wanted) => Object.fromEntries(wanted.map((input) => [input, read[input]()]))
+}
+
+/** The CA certificates of etcd's servers in AGENT_ETCD_CA_FILE, if those are not of the PKI's CA. @throws AgentError `file-invalid` */
+export function readEtcdCa(file: string | undefined): readonly X509Certificate[] {
+  if (file === undefined) return []
+  try {
+    return parseCertificates(readSmallFile(systemFiles, file))
+  } catch (cause) {
+    throw new AgentError('file-invalid', `AGENT_ETCD_CA_FILE: ${messageOf(cause)}`, { cause })
+  }
 }
 
 /** The files that the agent logs in with. */

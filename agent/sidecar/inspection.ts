@@ -4,9 +4,9 @@ import { type ReasonCode, reasons } from '../core/reason-catalog.ts'
 import { type Bundle, isSameBundle } from '../pki/bundle.ts'
 import { workingTime } from '../pki/ca-set.ts'
 import { validityOf } from '../pki/certificate.ts'
-import { acceptCaSet, askEtcd, needsCaSet } from './acceptance.ts'
+import { acceptCaSet, needsCaSet } from './acceptance.ts'
 import { gateContext, type TargetContext } from './context.ts'
-import { tellUnusableCa } from './fallback.ts'
+import { findFallback, saveFallback, tellUnusableCa } from './fallback.ts'
 import { judge } from './gate/gate.ts'
 import { adopt, publish } from './publication.ts'
 import { isContested } from './streak.ts'
@@ -43,7 +43,7 @@ function planRepair(context: TargetContext, reason: ReasonCode | undefined, isLi
     return needsCaSet(context, published.bundle) ? { kind: 'ca-set' } : undefined
   }
   const isGood =
-    published !== undefined && judge(published.bundle, gateContext(context, []), ['lifetime-too-short']) === undefined
+    published !== undefined && judge(published.bundle, gateContext(context), ['lifetime-too-short']) === undefined
   if (isGood) return { kind: 'rewrite', reason: 'files-changed' }
   apply({ type: 'lost' })
   return { kind: 'replace', reason }
@@ -70,13 +70,14 @@ function takeOver(context: TargetContext): Finding {
   const { published } = state()
   if (published !== undefined && isSameBundle(found, published.bundle)) return { reason: undefined, isLittered }
   // However little is left, what stands there works.
-  const reason = judge(found, gateContext(context, []), ['lifetime-too-short'])?.code
+  const reason = judge(found, gateContext(context), ['lifetime-too-short'])?.code
   // What was published once has begun, whatever a slow clock says after a start: only a new one may take its place.
   if (reason !== undefined && (reason !== 'not-yet-valid' || published !== undefined)) return { reason, isLittered }
   const isOlder =
     published !== undefined && validityOf(found.leaf).notAfterMs < validityOf(published.bundle.leaf).notAfterMs
   if (isOlder) return { reason: 'files-changed', isLittered }
-  emit({ type: 'found', component, certificate: adopt(context, found, {}) })
+  const certificate = adopt(context, found, { writtenAtMs: directory.writtenAtMs(), isFallback: false })
+  emit({ type: 'found', component, certificate })
   return { reason, isLittered }
 }
 
@@ -96,31 +97,24 @@ export async function repair(context: TargetContext, wanted: Repair): Promise<vo
 
 /** From the node's cache, if that has one that is not due; else a new one is wanted. */
 async function replace(context: TargetContext, reason: ReasonCode): Promise<void> {
-  const { fallback, rules, now, state, apply } = context
+  const { rules, now, state, apply } = context
   const isNotDue = (bundle: Bundle): boolean => {
     const validity = workingTime(bundle, now())
     return rules.plan(validity, validity.notBeforeMs).renewAtMs > now()
   }
-  const cached = await fallback.find('state', gateContext(context, []), [], admitTo(context), isNotDue)
+  const cached = await findFallback(context, 'state', [], isNotDue)
   if (cached === undefined) return apply({ type: 'renewal-wanted', reason })
   await publish(context, cached, 'restored-from-state')
-  // What an operator has asked for is a new one.
+  // An operator who has asked for a renewal wants a new one.
   if (state().request?.reason !== 'renewal-requested') apply({ type: 'renewal-unwanted' })
-}
-
-/** What would replace nothing is asked about as a new one. */
-function admitTo(context: TargetContext): (bundle: Bundle) => Promise<void> {
-  return (bundle) => askEtcd(context, bundle, 'certificate')
 }
 
 /** Takes the cached or the static certificate, as there is nothing that works. It starts the node, and ends no attempt. */
 export async function fallBack(context: TargetContext): Promise<void> {
-  const { fallback, state, apply } = context
-  const judged = gateContext(context, [])
-  const admit = admitTo(context)
-  const cached = await fallback.find('state', judged, ['lifetime-too-short'], admit)
+  const { state, apply } = context
+  const cached = await findFallback(context, 'state', ['lifetime-too-short'])
   // A static Secret has another name and another issuer; it is replaced as soon as Vault answers.
-  const found = cached ?? (await fallback.find('bootstrap', judged, ['lifetime-too-short', 'wrong-name'], admit))
+  const found = cached ?? (await findFallback(context, 'bootstrap', ['lifetime-too-short', 'wrong-name']))
   if (found === undefined) return
   await publish(context, found, cached === undefined ? 'restored-from-bootstrap' : 'restored-from-state')
   if (state().request === undefined) apply({ type: 'renewal-wanted', reason: 'never-published' })
@@ -132,14 +126,14 @@ export async function fallBack(context: TargetContext): Promise<void> {
  * @throws AgentError of the store
  */
 export async function refreshCaSet(context: TargetContext, issuers: Parameters<typeof acceptCaSet>[2]): Promise<void> {
-  const { component, state, apply, fallback, emit } = context
+  const { component, state, apply, emit } = context
   const { published } = state()
   if (published === undefined) return
   try {
     const refreshed = await acceptCaSet(context, published.bundle, issuers)
     if (refreshed === published.bundle) return
     await publish(context, refreshed, 'ca-set-changed')
-    fallback.save(refreshed)
+    saveFallback(context, refreshed)
   } catch (error) {
     if (!(error instanceof AgentError) || reasons[error.code].about !== 'gate') throw error
     emit({ type: 'ca-refresh-failed', component, reason: error.code, detail: error.message })

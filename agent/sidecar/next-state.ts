@@ -169,6 +169,6 @@ function pollAt(published: Published | undefined, { wallMs, mono }: Moment, rule
   if (published === undefined) return undefined
   const { notBeforeMs, notAfterMs } = published.validity
   const pollAtMs = planPoll(rules.pollEveryMs(notAfterMs - notBeforeMs), rules.pollSlot, wallMs)
-  // What is a hair ahead must not be rounded away: a poll would follow itself.
+  // A poll that is due in a fraction of a millisecond must not be rounded to now: it would follow itself.
   return mono + Math.max(pollAtMs - wallMs, 1)
 }

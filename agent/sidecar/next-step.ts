@@ -7,7 +7,7 @@ import type { Failure, Step, TargetState } from './target-state.ts'
 
 /** The wall clock is read again at least this often: it may have been set, and timers stand still while a machine sleeps. */
 const longestWaitMs = 30_000
-/** Whether a user was added or etcd is back is known this soon. */
+/** etcd is asked again after this time: a user may have been added, or etcd may be back. */
 const reprobeAfterMs = 300_000
 
 /** @param longestMs the longest wait; a simulation, whose clock never jumps, may take a longer one */

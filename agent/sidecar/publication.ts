@@ -22,8 +22,9 @@ export async function publish(
   // Signing and asking etcd may have taken a while.
   await directory.claim()
   const startedAtMono = clock.monotonic()
-  directory.publish(bundle.text, new Date(clock.now()))
-  const certificate = adopt(context, bundle, { issuedAtMs, isFallback: fallbackReasons.has(reason) })
+  const writtenAtMs = directory.publish(bundle.text, new Date(clock.now()))
+  const isFallback = fallbackReasons.has(reason)
+  const certificate = adopt(context, bundle, { writtenAtMs, issuedAtMs, isFallback })
   emit({ type: 'published', component, reason, durationMs: clock.monotonic() - startedAtMono, certificate })
 }
 
@@ -31,10 +32,10 @@ export async function publish(
 export function adopt(
   { apply, state, directory, clock }: TargetContext,
   bundle: Bundle,
-  { issuedAtMs, isFallback = false }: { issuedAtMs?: number | undefined; isFallback?: boolean },
+  how: { writtenAtMs: number | undefined; issuedAtMs?: number | undefined; isFallback: boolean },
 ): PublishedCertificate {
-  const writtenAtMs = directory.writtenAtMs() ?? clock.now()
-  apply({ type: 'adopted', bundle, writtenAtMs, issuedAtMs, isFallback, previous: directory.previous() })
+  const writtenAtMs = how.writtenAtMs ?? clock.now()
+  apply({ type: 'adopted', bundle, ...how, writtenAtMs, previous: directory.previous() })
   const { certificate } = state()
   if (certificate === undefined) throw new Error('what was adopted is not known')
   return certificate

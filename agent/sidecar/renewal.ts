@@ -4,6 +4,7 @@ import type { ReasonCode } from '../core/reason-catalog.ts'
 import { validityOf } from '../pki/certificate.ts'
 import { acceptCertificate } from './acceptance.ts'
 import { type TargetContext, wantedFrom } from './context.ts'
+import { saveFallback } from './fallback.ts'
 import { refreshCaSet } from './inspection.ts'
 import { obtain } from './issuance.ts'
 import { publish } from './publication.ts'
@@ -18,7 +19,7 @@ import type { Candidate } from './source/source.ts'
  * @throws AgentError with the reason; what was published stays
  */
 export async function renew(context: TargetContext, reason: ReasonCode): Promise<void> {
-  const { state, apply, now, fallback } = context
+  const { state, apply, now } = context
   const { request } = state()
   const candidate = (await takePending(context)) ?? (await obtain(context, reason))
   if (candidate === undefined) {
@@ -28,7 +29,7 @@ export async function renew(context: TargetContext, reason: ReasonCode): Promise
   try {
     const bundle = await acceptCertificate(context, candidate)
     await publish(context, bundle, reason, now())
-    fallback.save(bundle)
+    saveFallback(context, bundle)
   } catch (error) {
     if (error instanceof AgentError) apply({ type: 'put-aside', candidate, code: error.code })
     throw error

@@ -87,7 +87,7 @@ function steadyLifetimeMs(lifetimeMs: number): number {
 
 /**
  * When the planned renewal is made, given that Vault was found down lately: an hour later if there is time, so that in
- * the hour after an outage those come first who could not renew during it.
+ * the hour after an outage, those who could not renew during it come first.
  * @param outageAtMs when a look at the source last failed. Looks are an hour apart, hence two hours of memory for an hour
  *   of deferral
  */

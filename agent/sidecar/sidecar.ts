@@ -7,16 +7,13 @@ import { createLoop } from '../core/retry-loop.ts'
 import type { Bundle } from '../pki/bundle.ts'
 import { createSkewMeter } from '../vault/skew.ts'
 import type { TlsMaterial } from '../vault/tls-files.ts'
-import { createFallback } from './fallback.ts'
-import { createAdmission, createEtcdProbe } from './gate/admission.ts'
-import { minLifetimeFor } from './gate/checks.ts'
-import { createInputReader } from './inputs.ts'
+import { createEtcdProbe } from './gate/etcd-probe.ts'
+import { minLifetimeFor } from './gate/gate.ts'
+import { createInputReader, readEtcdCa } from './inputs.ts'
 import type { Listener } from './observe/events.ts'
 import { createPlanner, slotOf } from './schedule.ts'
-import { commonNameOf } from './source/common-name.ts'
-import { readEtcdCa } from './source/etcd-ca.ts'
-import { openSource } from './source/open.ts'
-import { openIssuanceRecord } from './store/issuance-record.ts'
+import { commonNameOf, openSource } from './source/open.ts'
+import { openIssuanceRecord } from './store/records.ts'
 import { openStateDir } from './store/state-dir.ts'
 import { openStaticDir } from './store/static-dir.ts'
 import { openTargetDir } from './store/target-dir.ts'
@@ -66,22 +63,18 @@ export function createAgent({ config, clock, random, emit, beforeConnect }: Agen
     const tell = ({ code: reason, message: detail }: AgentError): void =>
       emit({ type: 'store-flaw', component, reason, detail })
     const directory = openTargetDir(target.directory, config.files, tell, state, () => loop.renewNow(), clock)
-    const admit = probe && createAdmission({ component, probe, clock, now: skew.now, emit })
     const loop = createTargetLoop({
       target,
       commonName,
       directory,
       source,
-      fallback: createFallback({
-        component,
+      fallback: {
         state,
         bootstrap: bootstrapDirectory === undefined ? undefined : openStaticDir(bootstrapDirectory),
-        clock,
-        emit,
-      }),
+      },
       record: state?.record ?? openIssuanceRecord(target.directory),
       etcdCa: () => readEtcdCa(config.etcdCaFile),
-      admit,
+      probe,
       readInputs: createInputReader({
         config,
         directory: target.directory,
@@ -152,15 +145,14 @@ const longestCommonName = 64
 
 /** The common name, complete once the service-account token has told the node's uid; warns once if it is long. */
 function createCommonName(config: Config, target: Target, emit: Listener): () => string {
-  let resolved: string | undefined
+  let known: string | undefined
   return () => {
-    if (resolved === undefined) {
-      resolved = commonNameOf(config, target)
-      const { length } = Buffer.from(resolved)
-      const { component } = target
-      if (length > longestCommonName)
-        emit({ type: 'long-name', component, node: config.node, commonName: resolved, length })
-    }
-    return resolved
+    if (known !== undefined) return known
+    const commonName = commonNameOf(config, target)
+    const { length } = Buffer.from(commonName)
+    const { component } = target
+    if (length > longestCommonName) emit({ type: 'long-name', component, node: config.node, commonName, length })
+    known = commonName
+    return commonName
   }
 }

@@ -35,14 +35,14 @@ export function createTargetLoop(options: TargetOptions): TargetLoop {
 
   /** Answers how long there is nothing to do; undefined at the end of a run that has an end. */
   async function act(stop: AbortSignal): Promise<number | undefined> {
-    const fingerprint = observe()
-    const step = planStep(state(), moment())
-    const isEnd = isOnce && step.do === 'wait' && state().published !== undefined
-    if (isEnd) return undefined
-    if (step.do === 'fall-back') apply({ type: 'fallback-tried' })
+    let step: Step = { do: 'inspect' }
     try {
+      step = look()
+      const isEnd = isOnce && step.do === 'wait' && state().published !== undefined
+      if (isEnd) return undefined
+      if (step.do === 'fall-back') apply({ type: 'fallback-tried' })
       await claimFor(step)
-      await take(step, fingerprint)
+      await take(step)
     } catch (error) {
       if (!(error instanceof AgentError)) throw error
       // What ends because the agent does says nothing that is not known better.
@@ -52,6 +52,15 @@ export function createTargetLoop(options: TargetOptions): TargetLoop {
     if (step.do !== 'wait') return 0
     emit({ type: 'heartbeat', component, nextStepAtMs: clock.now() + step.forMs })
     return step.forMs
+  }
+
+  /** What is to be done next. An inspection is made at once: what it has just read need not be looked at again. */
+  function look(): Step {
+    const fingerprint = observe()
+    const step = planStep(state(), moment())
+    if (step.do !== 'inspect') return step
+    inspect(context, fingerprint)
+    return planStep(state(), moment())
   }
 
   /** At each step, as no watcher is relied on. Answers how the directory looks, and what belongs into it. */
@@ -76,10 +85,8 @@ export function createTargetLoop(options: TargetOptions): TargetLoop {
     if (step.do === 'renew' || (isIdle && !isOnce && !isBlocked)) await directory.claim()
   }
 
-  async function take(step: Step, fingerprint: string): Promise<void> {
+  async function take(step: Step): Promise<void> {
     switch (step.do) {
-      case 'inspect':
-        return inspect(context, fingerprint)
       case 'repair':
         return await repair(context, step.repair)
       case 'fall-back':
@@ -93,6 +100,7 @@ export function createTargetLoop(options: TargetOptions): TargetLoop {
       case 'recover':
         apply({ type: 'recovered' })
         return emit({ type: 'recovered', component })
+      case 'inspect':
       case 'wait':
     }
   }

@@ -68,29 +68,29 @@ export interface Streak {
 }
 
 export interface TargetState {
-  readonly published: Published | undefined
-  readonly caHistory: CaHistory | undefined
+  readonly published?: Published | undefined
+  readonly caHistory?: CaHistory | undefined
   /** What was published last, for those who are told; also if it was lost since. */
-  readonly certificate: PublishedCertificate | undefined
+  readonly certificate?: PublishedCertificate | undefined
   /** What came of asking etcd about what is published; undefined if it was not asked. */
-  readonly verification: (Verification & { readonly atMono: number }) | undefined
+  readonly verification?: (Verification & { readonly atMono: number }) | undefined
   /** What stood in the directory when it was last inspected; undefined: it is to be inspected. */
-  readonly inspected: { readonly fingerprint: string; readonly atMono: number } | undefined
-  readonly inspections: Streak | undefined
-  readonly repair: Repair | undefined
-  readonly repairs: Streak | undefined
-  readonly request: RenewalRequest | undefined
-  readonly failure: Failure | undefined
-  readonly pollAtMono: number | undefined
+  readonly inspected?: { readonly fingerprint: string; readonly atMono: number } | undefined
+  readonly inspections?: Streak | undefined
+  readonly repair?: Repair | undefined
+  readonly repairs?: Streak | undefined
+  readonly request?: RenewalRequest | undefined
+  readonly failure?: Failure | undefined
+  readonly pollAtMono?: number | undefined
   /** When a poll last found the source down. */
-  readonly outageAtMono: number | undefined
+  readonly outageAtMono?: number | undefined
   /** What a source on this node held when it was last compared. */
-  readonly sourceFingerprint: string | undefined
-  readonly pending: PendingCertificate | undefined
+  readonly sourceFingerprint?: string | undefined
+  readonly pending?: PendingCertificate | undefined
   /** The private key that was made last, and how many rotations have reused it. */
-  readonly key: { readonly key: KeyObject; readonly reuses: number } | undefined
+  readonly key?: { readonly key: KeyObject; readonly reuses: number } | undefined
   /** When certificates were made, and how many an hour may see. If that could not be written down, no record knows better. */
-  readonly issued:
+  readonly issued?:
     | { readonly atWallMs: readonly number[]; readonly limit: number; readonly isWritten: boolean }
     | undefined
 }
@@ -122,26 +122,9 @@ export interface TargetRules {
   readonly pollSlot: number
 }
 
-export const unknownTarget: TargetState = {
-  published: undefined,
-  caHistory: undefined,
-  certificate: undefined,
-  verification: undefined,
-  inspected: undefined,
-  inspections: undefined,
-  repair: undefined,
-  repairs: undefined,
-  request: undefined,
-  failure: undefined,
-  pollAtMono: undefined,
-  outageAtMono: undefined,
-  sourceFingerprint: undefined,
-  pending: undefined,
-  key: undefined,
-  issued: undefined,
-}
+export const unknownTarget: TargetState = {}
 
-/** Of the state, what is told. */
+/** The part of the state that is told. */
 export function viewOf({ certificate, failure, verification, issued }: TargetState): TargetView {
   return {
     certificate,

@@ -1,8 +1,13 @@
-/** Owns which of several addresses of Vault is asked first, and what is no reason to ask the next one. */
+/**
+ * Owns which address of Vault is asked: which of several comes first, which failures are no reason to ask the next one, and where a
+ * redirect leads.
+ */
 import { createHash } from 'node:crypto'
+import type { VaultAddress } from '../config/vault.ts'
 import type { Clock } from '../core/clock.ts'
 import { AgentError } from '../core/errors.ts'
 import type { ReasonCode } from '../core/reason-catalog.ts'
+import type { Answer } from './failure.ts'
 
 /** Failures of one way to Vault, or of one node of its cluster. Everything else would be the same at every address. */
 const elsewhere: ReadonlySet<ReasonCode> = new Set([
@@ -34,7 +39,7 @@ export interface AddressChoice {
   answered(origin: string): boolean
 }
 
-/** One slow request an hour is what a node pays at most while its own address is a black hole. */
+/** So a node whose own address is a black hole pays for that with at most one slow request an hour. */
 const homeAfterMs = 3_600_000
 
 /**
@@ -75,7 +80,7 @@ export function firstFor(origins: readonly string[], cluster: string, node: stri
   return origins[hash.readUIntBE(0, 6) % origins.length] ?? ''
 }
 
-/** What is told if no address helped: every failure, under the code of the address that was tried first. */
+/** The error if no address helped: every failure, under the code of the address that was tried first. */
 export function joined(failures: readonly AgentError[]): AgentError {
   const [first] = failures
   if (first === undefined) throw new Error('no address has failed')
@@ -83,4 +88,36 @@ export function joined(failures: readonly AgentError[]): AgentError {
   const { code, retryAfterMs } = first
   const text = failures.map(({ message }) => message).join('; ')
   return new AgentError(code, text, { cause: first, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) })
+}
+
+/** A path at an origin. */
+export interface Place {
+  readonly origin: string
+  /** Absolute, with `/v1/` and the query. */
+  readonly path: string
+}
+
+/**
+ * Where a redirect leads: a standby that does not forward answers 307 with the address of the active node. Another host gets the
+ * credentials only if it is verified as Vault itself is, that is by https and a CA that was configured for Vault. It must also be
+ * the same request, as it is with a standby.
+ * @returns where to ask next, why not, or undefined if the answer is no redirect
+ */
+export function planRedirect(
+  { status, headers }: Pick<Answer, 'status' | 'headers'>,
+  asked: Place,
+  { redirects, caPem, caFile, caDirectory }: Pick<VaultAddress, 'redirects' | 'caPem' | 'caFile' | 'caDirectory'>,
+): Place | string | undefined {
+  if (status !== 307) return undefined
+  const { location } = headers
+  if (typeof location !== 'string' || !URL.canParse(location, asked.origin)) return 'it names no address'
+  const url = new URL(location, asked.origin)
+  const place = { origin: url.origin, path: url.pathname + url.search }
+  const to = `to ${url.origin} is not followed`
+  if (!redirects) return `${to}: VAULT_DISABLE_REDIRECTS is set`
+  if (place.origin === asked.origin) return place
+  if (!asked.origin.startsWith('https:') || url.protocol !== 'https:') return `${to}: both must be https`
+  if (url.username !== '' || url.password !== '') return `${to}: it names a user`
+  if ((caPem ?? caFile ?? caDirectory) === undefined) return `${to}: VAULT_CACERT must name the CA of both`
+  return place.path === asked.path ? place : `${to}: it is for another path`
 }

@@ -2,7 +2,7 @@
 import { AgentError } from '../core/errors.ts'
 import { asObject, type JsonObject } from '../core/json.ts'
 import { Secret } from '../core/secret.ts'
-import { type Evidence, lookupEvidence } from './clock-evidence.ts'
+import { type Evidence, lookupEvidence } from './skew.ts'
 
 /** The `auth` part of a login, or `data` of auth/token/lookup-self. */
 export interface Token {
@@ -28,7 +28,7 @@ export interface SecretData {
 }
 
 export function readToken(body: unknown, where: string): Token {
-  const auth = fields(fields(body, where, 'the answer')['auth'], where, 'auth')
+  const auth = partOf(body, 'auth', where)
   const { client_token: token, lease_duration: ttl, renewable } = auth
   // It becomes a header.
   if (typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token)) throw bad(where, 'auth.client_token is not a token')
@@ -37,7 +37,7 @@ export function readToken(body: unknown, where: string): Token {
 }
 
 export function readTokenLookup(body: unknown, token: Secret, where: string): Token {
-  const data = fields(fields(body, where, 'the answer')['data'], where, 'data')
+  const data = partOf(body, 'data', where)
   const { ttl, expire_time: end } = data
   if (!isSeconds(ttl)) throw bad(where, 'data.ttl is not a number of seconds')
   const evidence = lookupEvidence(typeof end === 'string' ? Date.parse(end) : undefined, ttl)
@@ -45,7 +45,7 @@ export function readTokenLookup(body: unknown, token: Secret, where: string): To
 }
 
 export function readSigned(body: unknown, where: string): SignedCertificate {
-  const data = fields(fields(body, where, 'the answer')['data'], where, 'data')
+  const data = partOf(body, 'data', where)
   const { certificate, ca_chain: chain, issuing_ca: issuer } = data
   if (typeof certificate !== 'string' || certificate === '') throw bad(where, 'data.certificate is not a string')
   if (chain !== undefined && !isTexts(chain)) throw bad(where, 'data.ca_chain is not a list of strings')
@@ -55,7 +55,7 @@ export function readSigned(body: unknown, where: string): SignedCertificate {
 
 /** Ids of the issuers of a mount. */
 export function readIssuerIds(body: unknown, where: string): readonly string[] {
-  const data = fields(fields(body, where, 'the answer')['data'], where, 'data')
+  const data = partOf(body, 'data', where)
   if (!isTexts(data['keys'])) throw bad(where, 'data.keys is not a list of strings')
   // An id becomes part of a path.
   if (!data['keys'].every((id) => /^[\w-]+$/.test(id))) throw bad(where, 'data.keys holds what is no issuer id')
@@ -64,17 +64,21 @@ export function readIssuerIds(body: unknown, where: string): readonly string[] {
 
 /** PEM of one issuer's certificate. */
 export function readIssuer(body: unknown, where: string): string {
-  const data = fields(fields(body, where, 'the answer')['data'], where, 'data')
+  const data = partOf(body, 'data', where)
   if (typeof data['certificate'] !== 'string') throw bad(where, 'data.certificate is not a string')
   return data['certificate']
 }
 
 export function readSecretData(body: unknown, engine: 1 | 2, where: string): SecretData {
-  const data = fields(fields(body, where, 'the answer')['data'], where, 'data')
+  const data = partOf(body, 'data', where)
   if (engine === 1) return { data, version: undefined }
   const { version } = fields(data['metadata'], where, 'data.metadata')
   if (!Number.isSafeInteger(version)) throw bad(where, 'data.metadata.version is not a number')
   return { data: fields(data['data'], where, 'data.data'), version: version as number }
+}
+
+function partOf(body: unknown, name: 'auth' | 'data', where: string): JsonObject {
+  return fields(fields(body, where, 'the answer')[name], where, name)
 }
 
 function fields(value: unknown, where: string, name: string): JsonObject {

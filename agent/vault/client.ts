@@ -76,7 +76,7 @@ export interface VaultCalls {
 
 export function createVaultCalls(transport: Transport, namespace: string | undefined): VaultCalls {
   const vault = nodeVault({
-    // Of what it makes of it only the path is used: the transport knows the addresses.
+    // node-vault puts it before each path and needs one; the transport knows the addresses and takes only the path.
     endpoint: 'https://vault',
     // Its own debug output prints requests with their tokens.
     debug: () => {},
@@ -85,13 +85,14 @@ export function createVaultCalls(transport: Transport, namespace: string | undef
   })
   // It falls back to VAULT_TOKEN, VAULT_NAMESPACE and VAULT_PREFIX of the environment; here only the configuration counts.
   Object.assign(vault, { token: '', namespace: namespace ?? '', pathPrefix: '' })
+  const optionsOf = (operation: Operation, headers: Credentials): object => ({ operation, headers: revealed(headers) })
   return {
     get: async (operation, path, headers = {}): Promise<unknown> =>
-      await vault.read(path, { operation, headers: revealed(headers) }),
+      await vault.read(path, optionsOf(operation, headers)),
     post: async (operation, path, data, headers): Promise<unknown> =>
-      await vault.write(path, data, { operation, headers: revealed(headers) }),
+      await vault.write(path, data, optionsOf(operation, headers)),
     remove: async (operation, path, headers): Promise<unknown> =>
-      await vault.delete(path, { operation, headers: revealed(headers) }),
+      await vault.delete(path, optionsOf(operation, headers)),
   }
 }
 

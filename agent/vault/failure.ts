@@ -2,6 +2,7 @@
 import { AgentError, messageOf, systemCode } from '../core/errors.ts'
 import { field } from '../core/json.ts'
 import type { ReasonCode } from '../core/reason-catalog.ts'
+import { redactSecrets } from '../core/secret.ts'
 import { oneLine } from '../core/text.ts'
 import { isTlsCode, tlsText } from '../core/tls.ts'
 import type { Operation } from './vault-event.ts'
@@ -46,7 +47,7 @@ export function translateConnectionError(error: unknown, where: string, timeoutM
     return new AgentError('vault-timeout', detail(`no complete answer within ${timeoutMs} ms`), { cause: error })
   }
   const code = systemCode(error)
-  // Of a status below 100 or an upgrade that nobody asked for, undici itself says that it cannot be.
+  // ERR_ASSERTION is what undici says of a status below 100, or of an upgrade that nobody asked for.
   if (error.name === 'HTTPParserError' || code.startsWith('HPE_') || code === 'ERR_ASSERTION') {
     // Without its cause: that holds the bytes of the answer, which may be a token.
     return new AgentError('vault-bad-answer', detail('the answer is not HTTP/1.1'))
@@ -108,10 +109,6 @@ function emptyTexts(body: unknown): string {
   return Array.isArray(warnings) ? printable(warnings.filter((each) => typeof each === 'string').join('; ')) : ''
 }
 
-/** A token of Vault or OpenBao, a JWT, a private key: no answer should repeat one, and no log would forget it. */
-const secretLike =
-  /\bhv[sbr]\.[\w.-]+|\b[sbr]\.[\w-]{20,}|\beyJ[\w-]+(\.[\w-]*)*|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*-----|$)/gs
-
 /** Vault's `{"errors": […]}`, or the plain text of something before it: one line, shortened, without secrets. */
 export function errorTexts(body: unknown): string {
   if (typeof body === 'string') return printable(body)
@@ -120,7 +117,7 @@ export function errorTexts(body: unknown): string {
 }
 
 function printable(text: string): string {
-  return oneLine(text.replaceAll(secretLike, '[redacted]'), 500)
+  return oneLine(redactSecrets(text), 500)
 }
 
 /** What a server asks for beyond it is not heard: no wait is as long, and some number of digits is no number any more. */

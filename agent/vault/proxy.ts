@@ -2,6 +2,7 @@
  * Owns the way to Vault through a proxy: who is reached without one, and a tunnel (CONNECT) in which the TLS to Vault is the
  * same as without it. A bundle of its own in dist/, loaded only if a proxy is configured.
  */
+import { once } from 'node:events'
 import { BlockList, connect, isIP, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import type { Proxies, Proxy } from '../config/proxy.ts'
@@ -28,22 +29,17 @@ function isExcepted(part: string, host: string, port: string): boolean {
   const [, name = part, onlyPort] = /^(\[[^\]]*\]|[^:]*)(?::(\d+))?$/.exec(part) ?? []
   if (onlyPort !== undefined && onlyPort !== port) return false
   const wanted = name.replace(/^\[|\]$/g, '').replace(/^\*\./, '.')
-  if (isIP(host) !== 0) return isIP(wanted) !== 0 && isSameAddress(host, wanted)
+  if (isIP(host) !== 0) return isInNetwork(host, wanted, bitsOf(wanted))
   return wanted.startsWith('.') ? host.endsWith(wanted) : host === wanted || host.endsWith(`.${wanted}`)
 }
 
+const bitsOf = (address: string): number => (isIP(address) === 6 ? 128 : 32)
 const familyOf = (address: string): 'ipv4' | 'ipv6' => (isIP(address) === 6 ? 'ipv6' : 'ipv4')
 
 function isInNetwork(host: string, network: string, bits: number): boolean {
-  if (isIP(host) === 0 || isIP(network) === 0 || bits > (isIP(network) === 6 ? 128 : 32)) return false
+  if (isIP(host) === 0 || isIP(network) === 0 || bits > bitsOf(network)) return false
   const list = new BlockList()
   list.addSubnet(network, bits, familyOf(network))
-  return list.check(host, familyOf(host))
-}
-
-function isSameAddress(host: string, other: string): boolean {
-  const list = new BlockList()
-  list.addAddress(other, familyOf(other))
   return list.check(host, familyOf(host))
 }
 
@@ -103,16 +99,13 @@ async function openProxy({ origin }: Proxy, ca: ConnectionOptions['ca'], timeout
 }
 
 async function opened(socket: Socket, event: 'connect' | 'secureConnect', timeoutMs: number): Promise<Socket> {
-  return await new Promise((resolve, reject) => {
-    const timer = setTimeout(() => socket.destroy(new Error(`no connection within ${timeoutMs} ms`)), timeoutMs)
-    socket.once('close', () => clearTimeout(timer))
-    socket.once('error', reject)
-    socket.once(event, () => {
-      clearTimeout(timer)
-      socket.off('error', reject)
-      resolve(socket)
-    })
-  })
+  const timer = setTimeout(() => socket.destroy(new Error(`no connection within ${timeoutMs} ms`)), timeoutMs)
+  try {
+    await once(socket, event)
+    return socket
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 const mostHeadBytes = 16_384

@@ -7,12 +7,11 @@
 import type { Auth } from '../config/auth.ts'
 import { type Clock, isoTime } from '../core/clock.ts'
 import { AgentError } from '../core/errors.ts'
+import { revealed, Secret } from '../core/secret.ts'
 import type { Token } from './answers.ts'
 import { type Credentials, tokenHeader, type VaultApi } from './client.ts'
-import { loginEvidence } from './clock-evidence.ts'
-import { readLoginParameters, readStaticToken } from './credentials.ts'
-import { inlineHeaders, translateInlineRefusal } from './inline-auth.ts'
-import type { SkewMeter } from './skew.ts'
+import { type LoginFields, type LoginMethod, readLoginParameters, readStaticToken } from './credentials.ts'
+import { loginEvidence, type SkewMeter } from './skew.ts'
 import type { VaultListener } from './vault-event.ts'
 
 export interface Session {
@@ -58,27 +57,34 @@ export function createSession({ auth, node, inline, api, clock, skew, emit }: Se
   }
 
   async function logIn(): Promise<HeldToken> {
+    if (auth.method !== 'token') return hold(await withLogin(auth, (fields) => api.login(auth.mount, fields)))
     const tell = skew.asking()
-    if (auth.method === 'token') {
-      const looked = await api.lookupToken(readStaticToken(auth))
-      tell(looked.evidence)
-      return hold(looked)
-    }
-    const { parameters, expiresAtMs, beginsAtMs } = readLoginParameters(auth, node)
+    const looked = await api.lookupToken(readStaticToken(auth))
+    tell(looked.evidence)
+    return hold(looked)
+  }
+
+  /** Sends a request that logs in with what stands in the files now. */
+  async function withLogin<Result>(
+    method: LoginMethod,
+    send: (fields: LoginFields) => Promise<Result>,
+  ): Promise<Result> {
+    const tell = skew.asking()
+    const { parameters, expiresAtMs, beginsAtMs } = readLoginParameters(method, node)
     emit({ type: 'credential', expiresAtMs })
     try {
-      const obtained = await api.login(auth.mount, parameters)
+      const result = await send(parameters)
       tell(loginEvidence(beginsAtMs, expiresAtMs))
-      return hold(obtained)
+      return result
     } catch (error) {
       throw explainExpiry(error, expiresAtMs)
     }
   }
 
-  /** Vault judges the token; that it has expired is told only by way of an explanation of its refusal. */
+  /** Vault judges the token. If it refuses one that has expired, the error says so. */
   function explainExpiry(error: unknown, expiresAtMs: number | undefined): unknown {
     if (!(error instanceof AgentError) || error.code !== 'vault-login-refused') return error
-    if (expiresAtMs === undefined || expiresAtMs > skew.now() || auth.method === 'token') return error
+    if (expiresAtMs === undefined || expiresAtMs > skew.now()) return error
     const file = 'tokenFile' in auth ? auth.tokenFile : 'the token'
     const detail = `${file} expired at ${isoTime(expiresAtMs)}; ${error.message}`
     return new AgentError('credential-expired', detail, { cause: error })
@@ -110,16 +116,13 @@ export function createSession({ auth, node, inline, api, clock, skew, emit }: Se
 
   async function useInline<Result>(call: (credentials: Credentials) => Promise<Result>): Promise<Result> {
     if (auth.method === 'token') throw new Error('inline authentication without a login method')
-    const tell = skew.asking()
-    const { parameters, expiresAtMs, beginsAtMs } = readLoginParameters(auth, node)
-    emit({ type: 'credential', expiresAtMs })
-    try {
-      const result = await call(inlineHeaders(auth.mount, parameters))
-      tell(loginEvidence(beginsAtMs, expiresAtMs))
-      return result
-    } catch (error) {
-      throw explainExpiry(translateInlineRefusal(error), expiresAtMs)
-    }
+    return await withLogin(auth, async (fields) => {
+      try {
+        return await call(inlineHeaders(auth.mount, fields))
+      } catch (error) {
+        throw translateInlineRefusal(error)
+      }
+    })
   }
 
   return {
@@ -131,4 +134,35 @@ export function createSession({ auth, node, inline, api, clock, skew, emit }: Se
       if (current.renewable && leftMs(current) < current.ttlSeconds * 500) hold(await api.renewToken(current.token))
     },
   }
+}
+
+const prefix = 'X-Vault-Inline-Auth'
+
+/**
+ * Inline authentication (OpenBao 2.4 and newer): login parameters travel in the headers of the request itself, so that one request does
+ * the work of two and no token is made.
+ * @see https://openbao.org/docs/concepts/auth/#inline-authentication
+ */
+export function inlineHeaders(mount: string, parameters: LoginFields): Credentials {
+  const headers: Record<string, string | Secret> = {
+    [`${prefix}-Path`]: `auth/${mount}/login`,
+    [`${prefix}-Operation`]: 'update',
+  }
+  for (const [key, value] of Object.entries(revealed(parameters))) {
+    const text = Buffer.from(JSON.stringify({ key, value })).toString('base64url')
+    headers[`${prefix}-Parameter-${key}`] = new Secret(text)
+  }
+  return headers
+}
+
+/**
+ * A server that does not know the headers sees a request without a token: 403 `permission denied`, or 400 `missing client
+ * token`. OpenBao's answer to a token whose policy says no begins with `1 error occurred`.
+ */
+export function translateInlineRefusal(error: unknown): unknown {
+  if (!(error instanceof AgentError)) return error
+  const isTokenless =
+    (error.code === 'vault-denied' && /: 403 (permission denied|missing client token)/.test(error.message)) ||
+    (error.code === 'vault-request-refused' && error.message.includes('missing client token'))
+  return isTokenless ? new AgentError('inline-auth-unsupported', error.message, { cause: error }) : error
 }

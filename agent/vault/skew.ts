@@ -4,8 +4,14 @@
  * credential. A header may have been written by anything on the way. See docs/adr/0006.
  */
 import type { Clock, SaneClocks } from '../core/clock.ts'
-import type { Evidence } from './clock-evidence.ts'
+import type { Validity } from '../pki/certificate.ts'
 import type { VaultListener } from './vault-event.ts'
+
+/** Vault's clock showed a time between these when it answered, in milliseconds since the epoch. */
+export interface Evidence {
+  readonly earliestMs: number
+  readonly latestMs: number
+}
 
 export interface SkewMeter {
   /**
@@ -17,7 +23,7 @@ export interface SkewMeter {
   readonly measured: () => number | undefined
   /** The time by which renewals are planned: Vault's, as far as it is known to differ from ours. */
   readonly now: () => number
-  /** A certificate is refused only if it is by all of these. */
+  /** A certificate is refused only if it is invalid by all of these. */
   readonly clocks: () => SaneClocks
 }
 
@@ -78,14 +84,14 @@ export function createSkewMeter(clock: Clock, emit: VaultListener): SkewMeter {
   }
 }
 
-/** What is newer and contradicts counts; what only says less, and the same, does not. */
+/** Something newer counts if it contradicts what is known. It does not if it agrees and is only less exact. */
 function saysLess(found: Measurement, known: Measurement): boolean {
   return overlap(found, known) && found.latest - found.earliest > known.latest - known.earliest
 }
 
 /**
- * What was known, after an answer that agrees with it. After a jump it tells that the wall clock was set only if it would not
- * agree had the machine slept instead; what agrees with both (a token that lives for a year) settles nothing.
+ * What is known after an answer that agrees with it. After a jump of the wall clock, the answer shows that the clock was set only if it
+ * would not agree with a machine that has slept. If it agrees with both (a token that lives for a year), it settles nothing.
  */
 function confirmed(known: Measurement, found: Measurement): Measurement {
   const jump = found.wall - known.wall
@@ -95,4 +101,40 @@ function confirmed(known: Measurement, found: Measurement): Measurement {
 
 function overlap(one: Measurement, other: Measurement): boolean {
   return one.earliest <= other.latest && other.earliest <= one.latest
+}
+
+/** Times in certificates and in Vault's answers are cut to whole seconds. */
+const secondMs = 1000
+
+/** Vault's default `not_before_duration`. */
+const backdatingMs = 30_000
+
+/**
+ * A certificate that Vault has just signed begins `not_before_duration` before that moment, and ends the asked lifetime after
+ * it unless the role or the issuer allows less. If both ends, taken by Vault's defaults, name the same moment, it is the one.
+ * Otherwise the role backdates by something else, or the lifetime was cut, or both, which nobody can tell apart: it was signed after
+ * its begin and before its end.
+ * @param ttlSeconds what was asked for
+ */
+export function signedEvidence({ notBeforeMs, notAfterMs }: Validity, ttlSeconds: number): Evidence {
+  const byBegin = notBeforeMs + Math.min(backdatingMs, notAfterMs - notBeforeMs)
+  const byEnd = notAfterMs - ttlSeconds * 1000
+  if (Math.abs(byBegin - byEnd) > 2 * secondMs) return { earliestMs: notBeforeMs, latestMs: notAfterMs }
+  return { earliestMs: Math.min(byBegin, byEnd), latestMs: Math.max(byBegin, byEnd) + secondMs }
+}
+
+/** When a token ends and how many seconds it has until then, as `auth/token/lookup-self` says both. */
+export function lookupEvidence(expiresAtMs: number | undefined, ttlSeconds: number): Evidence | undefined {
+  if (expiresAtMs === undefined || ttlSeconds === 0) return undefined
+  const atMs = expiresAtMs - ttlSeconds * 1000
+  return { earliestMs: atMs - secondMs, latestMs: atMs + secondMs }
+}
+
+/** What Vault and the Kubernetes API allow clocks to differ by at most when they check a token. */
+const leewayMs = 150_000
+
+/** A service-account token that was accepted had begun and had not ended. */
+export function loginEvidence(beginsAtMs: number | undefined, expiresAtMs: number | undefined): Evidence | undefined {
+  if (beginsAtMs === undefined || expiresAtMs === undefined) return undefined
+  return { earliestMs: beginsAtMs - leewayMs, latestMs: expiresAtMs + leewayMs }
 }

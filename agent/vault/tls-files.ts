@@ -17,13 +17,16 @@ export interface TlsMaterial {
 
 /** @throws AgentError `file-invalid` that names the variable and the file */
 export function readTlsMaterial(address: VaultAddress): TlsMaterial {
-  const ca = address.caPem ?? readPem('VAULT_CACERT', address.caFile) ?? readDirectory(address.caDirectory)
-  const cert = readPem('VAULT_CLIENT_CERT', address.clientCertFile)
-  const key = readPem('VAULT_CLIENT_KEY', address.clientKeyFile)
-  const authorities = parsed('VAULT_CACERT', ca, parseCertificates)
-  const chain = parsed('VAULT_CLIENT_CERT', cert, parseCertificates)
+  const ca =
+    address.caPem ??
+    using('VAULT_CACERT', address.caFile, readFile) ??
+    using('VAULT_CAPATH', address.caDirectory, readDirectory)
+  const cert = using('VAULT_CLIENT_CERT', address.clientCertFile, readFile)
+  const key = using('VAULT_CLIENT_KEY', address.clientKeyFile, readFile)
+  const authorities = using('VAULT_CACERT', ca, parseCertificates)
+  const chain = using('VAULT_CLIENT_CERT', cert, parseCertificates)
   const leaf = chain?.[0]
-  const privateKey = parsed('VAULT_CLIENT_KEY', key, createPrivateKey)
+  const privateKey = using('VAULT_CLIENT_KEY', key, createPrivateKey)
   if (leaf !== undefined && privateKey !== undefined && !leaf.checkPrivateKey(privateKey)) {
     // Also what a reader sees in the middle of a replacement in two steps; the next attempt reads both again.
     throw new AgentError('file-invalid', 'VAULT_CLIENT_KEY: the key is not the one of VAULT_CLIENT_CERT')
@@ -32,32 +35,25 @@ export function readTlsMaterial(address: VaultAddress): TlsMaterial {
   return { ca: authorities && toPem(authorities), cert: chain && toPem(chain), key, servername: address.serverName }
 }
 
-function parsed<Value>(name: string, pem: string | undefined, parse: (pem: string) => Value): Value | undefined {
+/** What `use` makes of the text, if there is one. @throws AgentError `file-invalid` that names the variable */
+function using<Result>(variable: string, text: string | undefined, use: (text: string) => Result): Result | undefined {
   try {
-    return pem === undefined ? undefined : parse(pem)
+    return text === undefined ? undefined : use(text)
   } catch (cause) {
-    throw new AgentError('file-invalid', `${name}: ${messageOf(cause)}`, { cause })
+    throw new AgentError('file-invalid', `${variable}: ${messageOf(cause)}`, { cause })
   }
+}
+
+function readFile(file: string): string {
+  return readSmallFile(systemFiles, file)
 }
 
 /** Every file of the directory, as Vault's CLI reads it; hidden ones are the links of a mounted ConfigMap. */
-function readDirectory(directory: string | undefined): string | undefined {
-  if (directory === undefined) return undefined
-  try {
-    const names = readdirSync(directory).filter((name) => !name.startsWith('.'))
-    const texts = names.toSorted().map((name) => readSmallFile(systemFiles, join(directory, name)))
-    if (texts.length === 0) throw new Error(`${directory} is empty`)
-    return texts.join('\n')
-  } catch (cause) {
-    throw new AgentError('file-invalid', `VAULT_CAPATH: ${messageOf(cause)}`, { cause })
-  }
-}
-
-function readPem(name: string, file: string | undefined): string | undefined {
-  if (file === undefined) return undefined
-  try {
-    return readSmallFile(systemFiles, file)
-  } catch (cause) {
-    throw new AgentError('file-invalid', `${name}: ${messageOf(cause)}`, { cause })
-  }
+function readDirectory(directory: string): string {
+  const names = readdirSync(directory).filter((name) => !name.startsWith('.'))
+  if (names.length === 0) throw new Error(`${directory} is empty`)
+  return names
+    .toSorted()
+    .map((name) => readFile(join(directory, name)))
+    .join('\n')
 }

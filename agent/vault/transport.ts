@@ -1,15 +1,15 @@
 /**
- * Owns HTTP to Vault, at whichever of its addresses answers: a deadline for each request, at most 1 MiB of answer, one redirect to a host that is verified likewise,
- * and every failure as an AgentError. It is open only while somebody holds it: between two rotations no socket and no buffer
- * is kept, and the next one reads the TLS files again.
+ * Owns HTTP to Vault, at whichever of its addresses answers. Each request has a deadline, at most 1 MiB of answer, and at most one
+ * redirect, to a host that is verified in the same way. Every failure becomes an AgentError. A connection is open only while somebody
+ * holds it: between two rotations no socket and no buffer is kept, and the next rotation reads the TLS files again.
  */
 import type { VaultAddress } from '../config/vault.ts'
 import type { Clock } from '../core/clock.ts'
 import { AgentError } from '../core/errors.ts'
-import { createAddressChoice, joined, mayHelpElsewhere } from './addresses.ts'
+import { parseJson } from '../core/json.ts'
+import { createAddressChoice, joined, mayHelpElsewhere, type Place, planRedirect } from './addresses.ts'
 import { createConnections } from './connections.ts'
 import { type Answer, translateAnswer, translateConnectionError } from './failure.ts'
-import { type Place, planRedirect } from './redirect.ts'
 import type { SkewMeter } from './skew.ts'
 import type { TlsMaterial } from './tls-files.ts'
 import type { Operation, VaultListener } from './vault-event.ts'
@@ -34,7 +34,7 @@ export interface Transport {
 
 export interface TransportOptions {
   readonly address: VaultAddress
-  /** Of its origins, the one to begin with. Default: the first. */
+  /** The origin to begin with. Default: the first one of the address. */
   readonly first?: string | undefined
   readonly clock: Clock
   readonly skew: SkewMeter
@@ -78,28 +78,22 @@ export function createTransport({ address, first, clock, skew, emit, beforeConne
     return { status: statusCode, headers, body: parseBody(await body.text(), statusCode, where) }
   }
 
-  /** A performance standby that has not seen yet what was written before says 412: a moment later it has. */
-  async function sendConsistently(
-    request: VaultRequest,
-    place: Place,
-    where: string,
-    signal: AbortSignal,
-  ): Promise<Answer> {
-    const answer = await send(request, place, where, signal)
-    if (answer.status !== 412) return answer
-    const { retryAfterMs = behindMs } = translateAnswer(answer, request.operation, where)
-    if (retryAfterMs >= address.timeoutMs) return answer
-    await clock.sleep(retryAfterMs, signal)
-    return await send(request, place, where, signal)
-  }
-
+  /** One request to one address, with what may follow from its answer there. */
   async function exchange(request: VaultRequest, origin: string, timeoutMs: number): Promise<Answer> {
     const signal = AbortSignal.timeout(timeoutMs)
-    const place = { origin, path: request.path }
+    const asked = { origin, path: request.path }
     let where = `${request.method} ${origin}${request.path}`
     try {
-      let answer = await sendConsistently(request, place, where, signal)
-      const redirect = planRedirect(answer, place, address)
+      let answer = await send(request, asked, where, signal)
+      // A performance standby that has not seen yet what was written before says 412: a moment later it has.
+      if (answer.status === 412) {
+        const { retryAfterMs = behindMs } = translateAnswer(answer, request.operation, where)
+        if (retryAfterMs < address.timeoutMs) {
+          await clock.sleep(retryAfterMs, signal)
+          answer = await send(request, asked, where, signal)
+        }
+      }
+      const redirect = planRedirect(answer, asked, address)
       if (typeof redirect === 'object') {
         if (redirect.origin !== origin) where += `, redirected to ${redirect.origin}`
         answer = await send(request, redirect, where, signal)
@@ -111,7 +105,7 @@ export function createTransport({ address, first, clock, skew, emit, beforeConne
     }
   }
 
-  /** At the first address of its choice; at the next one if that is no use. All of them share the deadline. */
+  /** Asks the first address, and the next one if that is no use. All of them share the deadline. */
   async function ask(request: VaultRequest): Promise<Answer> {
     const startedAt = clock.monotonic()
     const failures: AgentError[] = []
@@ -210,14 +204,11 @@ export async function holding<Result>(
   }
 }
 
-/** Vault answers in JSON, also when it refuses; what stands before it may use plain text. Of a web page only the status counts. */
+/** Vault answers in JSON, also when it refuses. What stands before it may use plain text. If that is a web page, only its status counts. */
 function parseBody(text: string, status: number, where: string): unknown {
   if (text.trim() === '') return undefined
-  try {
-    return JSON.parse(text)
-  } catch {
-    if (status >= 300) return /^\s*</.test(text) ? undefined : text
-    // Without its cause: JSON.parse quotes what it read, which may be a token.
-    throw new AgentError('vault-bad-answer', `${where}: the answer is not JSON`)
-  }
+  const body = parseJson(text)
+  if (body !== undefined) return body
+  if (status < 300) throw new AgentError('vault-bad-answer', `${where}: the answer is not JSON`)
+  return /^\s*</.test(text) ? undefined : text
 }

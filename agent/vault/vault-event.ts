@@ -8,7 +8,7 @@ export type Operation = (typeof operations)[number]
 /** Times are milliseconds since the epoch. */
 export type VaultEvent =
   | { type: 'vault-request'; operation: Operation; outcome: string; durationMs: number }
-  /** Of several addresses, another one answers than before, or the first one; `instead`: what was wrong with those tried before it. */
+  /** One of several addresses answers, and it is the first one or another than before. `instead`: what was wrong with those tried first. */
   | { type: 'vault-address'; address: string; instead: readonly { reason: ReasonCode; detail: string }[] }
   | { type: 'clock-skew'; skewMs: number }
   | { type: 'credential'; expiresAtMs: number | undefined }

@@ -6,12 +6,11 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { openEtcd } from '../../agent/operator/etcd/client.ts'
 import { type DesiredState, desiredState } from '../../agent/operator/etcd/desired.ts'
 import { builtInProfiles } from '../../agent/operator/etcd/profile-table.ts'
 import { examine } from '../../agent/operator/etcd/reconcile.ts'
 import { recordLine, remember } from '../../agent/operator/etcd/record.ts'
-import { operatorFiles } from '../integration/etcd/rig.ts'
+import { clientOf, operatorFiles } from '../integration/etcd/rig.ts'
 import { etcdAuth } from '../support/etcd-auth.ts'
 import { type RealEtcd, startRealEtcd } from '../support/real-etcd.ts'
 import { measureBareWrites } from './etcd/bare.ts'
@@ -70,8 +69,8 @@ async function withEtcd<Result>(use: (subject: Subject, etcd: RealEtcd) => Promi
 async function measureApplied(count: number): Promise<object> {
   const nodes = named(count)
   const bare = await withEtcd(async ({ identity }) => {
-    const api = openEtcd({ ...identity, endpoints: [identity.endpoint] })
-    const { plan } = await examine(api, desiredFor(nodes), { prune: false, now: () => performance.now() })
+    const api = clientOf(identity)
+    const { plan } = await examine(api, desiredFor(nodes), { prune: false })
     api.close()
     return await measureBareWrites(identity, plan)
   })
@@ -89,7 +88,7 @@ async function measureSeeded(count: number): Promise<object> {
   return await withEtcd(async (subject, etcd) => {
     const desired = desiredFor(nodes)
     await seedEtcd(etcd, desired)
-    const api = openEtcd({ ...subject.identity, endpoints: [subject.identity.endpoint] })
+    const api = clientOf(subject.identity)
     await remember(
       api,
       [...desired.users.keys()].map((user) => recordLine('user', user)),

@@ -33,7 +33,7 @@ interface Scenario {
   readonly previous: () => BundleText | undefined
 }
 
-const publish = (directory: string, bundle: BundleText, ms: number): void =>
+const publish = (directory: string, bundle: BundleText, ms: number): unknown =>
   openSecretDir(directory, attributes).publish(bundle, at(ms))
 
 const scenarios: readonly Scenario[] = [

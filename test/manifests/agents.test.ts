@@ -11,6 +11,7 @@ import { systemClock } from '../../agent/core/clock.ts'
 import { builtInProfiles } from '../../agent/operator/etcd/profile-table.ts'
 import { createHealth } from '../../agent/sidecar/observe/health.ts'
 import { createMetrics } from '../../agent/sidecar/observe/metrics.ts'
+import { createPresent } from '../../agent/sidecar/observe/present.ts'
 import { startObserveServer } from '../../agent/sidecar/observe/server.ts'
 import { createCa } from '../support/certificates.ts'
 import { upstream } from './calico.ts'
@@ -226,8 +227,9 @@ function configOf({ args = [] }: Container, env: Record<string, string>): Config
 
 async function statusOf(path: string): Promise<number> {
   const clock = systemClock
-  const health = createHealth([], clock, 1000)
-  const metrics = createMetrics({ components: [], version: '0', clock })
+  const present = createPresent([], clock)
+  const health = createHealth([], present, clock, 1000)
+  const metrics = createMetrics({ present, version: '0', clock })
   const server = startObserveServer({
     listen: { host: '127.0.0.1', port: 0 },
     health,

@@ -5,12 +5,14 @@
 import { onTestFinished } from 'vitest'
 import { type Config, parseConfig } from '../../agent/config/config.ts'
 import { type Clock, systemClock } from '../../agent/core/clock.ts'
-import { keepHostCopy, tellConsumers, watched } from '../../agent/sidecar/background.ts'
+import { tellConsumers, watched } from '../../agent/sidecar/background.ts'
+import { keepHostCopy } from '../../agent/sidecar/host-copy.ts'
 import { describe as describeEvent } from '../../agent/sidecar/observe/describe.ts'
 import { type AgentEvent, createEventHub } from '../../agent/sidecar/observe/events.ts'
 import { createHealth, type ProbeAnswer } from '../../agent/sidecar/observe/health.ts'
 import type { LogLine } from '../../agent/sidecar/observe/log-line.ts'
 import { createMetrics } from '../../agent/sidecar/observe/metrics.ts'
+import { createPresent } from '../../agent/sidecar/observe/present.ts'
 import { type Agent, createAgent } from '../../agent/sidecar/sidecar.ts'
 import { watchFiles } from '../../agent/sidecar/store/watch.ts'
 import { readTokenExpiryMs } from '../../agent/vault/credentials.ts'
@@ -59,8 +61,9 @@ export async function startAgent(
   const components = config.targets.map(({ component }) => component)
   const hub = createEventHub()
   const credentialExpiryMs = (): number | undefined => config.auth && readTokenExpiryMs(config.auth)
-  const metrics = createMetrics({ components, version: 'test', clock, credentialExpiryMs })
-  const health = createHealth(config.targets, clock, config.vault?.timeoutMs ?? 0)
+  const present = createPresent(components, clock)
+  const metrics = createMetrics({ present, version: 'test', clock, credentialExpiryMs })
+  const health = createHealth(config.targets, present, clock, config.vault?.timeoutMs ?? 0)
   const events: AgentEvent[] = []
   const log: LogLine[] = []
   const waiting = new Set<() => void>()
@@ -68,8 +71,8 @@ export async function startAgent(
   metrics.listener({ type: 'started', version: 'test', node: config.node, authMethod: '', targets: [] })
   let seen = 0
   hub.attach((event) => {
+    present.listener(event)
     metrics.listener(event)
-    health.listener(event)
     const line = describeEvent(event, clock.now())
     if (line !== undefined) log.push(line)
     events.push(event)

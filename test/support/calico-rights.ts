@@ -3,8 +3,8 @@ import { parseCalicoVersion } from '../../agent/config/calico-version.ts'
 import { allows, type Grant } from '../../agent/operator/etcd/grants.ts'
 import { builtInProfiles, type Naming, type Profile } from '../../agent/operator/etcd/profile-table.ts'
 import { type Choice, grantsOf } from '../../agent/operator/etcd/profiles.ts'
-import { type Withheld, withheld } from '../../agent/operator/etcd/withheld.ts'
 import { neededFor, node, type Request, readTraces, type Trace } from './calico-traces.ts'
+import { type Withheld, withheld } from './calico-withheld.ts'
 
 const recorded = readTraces()
 /** Felix on its own is the Felix that was recorded in calico-node. */

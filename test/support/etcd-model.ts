@@ -35,7 +35,7 @@ export function createEtcdModel(): EtcdModel {
     roles: async () => [...roles.keys()],
     rolesOf: async (name) => (users.has(name) ? [...user(name)].toSorted() : undefined),
     grantsOf: async (name) => (roles.has(name) ? [...role(name).values()] : undefined),
-    passwordOf: async (name) => (withPassword.has(name) ? 'set' : 'none'),
+    hasPassword: async (name) => withPassword.has(name),
     async addRole(name) {
       if (roles.has(name)) return
       roles.set(name, new Map())

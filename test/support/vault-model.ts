@@ -1,6 +1,6 @@
 /** Owns a model of what `setup-vault` writes to and reads back of Vault, small and fast enough for thousands of states. */
 import { AgentError } from '../../agent/core/errors.ts'
-import type { VaultAdmin } from '../../agent/operator/vault-setup/actual.ts'
+import type { VaultAdmin } from '../../agent/operator/vault-setup/admin.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 

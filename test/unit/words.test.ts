@@ -2,7 +2,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { type Variable, variables } from '../../agent/config/variables.ts'
+import type { Variable } from '../../agent/config/variable-row.ts'
+import { variables } from '../../agent/config/variables.ts'
 import type { Reason } from '../../agent/core/reason.ts'
 import { reasons } from '../../agent/core/reason-catalog.ts'
 

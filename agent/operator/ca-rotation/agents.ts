@@ -14,14 +14,11 @@ export interface Expected {
   readonly nodes: readonly string[]
   /** At least so many agents must answer. */
   readonly count: number
-  /** Who is gone on without, if they say nothing. */
+  /** Who may be left out if they say nothing. */
   readonly without: readonly string[]
 }
 
-export interface Found {
-  readonly agents: readonly AgentView[]
-  readonly silent: readonly Silent[]
-}
+export type Found = Pick<AgentsState, 'agents' | 'silent'>
 
 export type ReadAgents = () => Promise<Found>
 
@@ -32,25 +29,26 @@ const largestBytes = 64 * 1024 * 1024
 /** @param addresses URLs of the agents' metrics */
 export function askAgents(addresses: readonly string[]): ReadAgents {
   return async () => {
-    const agents: AgentView[] = []
-    const silent: Silent[] = []
-    await forEach(addresses, { now: () => performance.now() }, async (where) => {
-      try {
-        const view = viewOf(where, parseSamples(await get(new URL('/metrics', where))))
-        if (view === undefined) silent.push({ name: where, why: 'what answers there is no agent' })
-        else agents.push(view)
-      } catch (error) {
-        silent.push({ name: where, why: reasonOf(error) })
-      }
+    const answers = new Map<string, AgentView | Silent>()
+    await forEach(addresses, {}, async (where) => {
+      answers.set(where, await askAgent(where))
     })
     // In the order of the addresses, whoever answered first.
-    const order = <Item>(items: Item[], addressOf: (item: Item) => string): Item[] =>
-      items.toSorted((one, other) => addresses.indexOf(addressOf(one)) - addresses.indexOf(addressOf(other)))
-    return { agents: order(agents, ({ where }) => where), silent: order(silent, ({ name }) => name) }
+    const all = addresses.flatMap((where) => answers.get(where) ?? [])
+    return { agents: all.filter((each) => 'targets' in each), silent: all.filter((each) => 'why' in each) }
   }
 }
 
-export interface PrometheusAddress {
+async function askAgent(where: string): Promise<AgentView | Silent> {
+  try {
+    const view = viewOf(where, parseSamples(await get(new URL('/metrics', where))))
+    return view ?? { name: where, why: 'what answers there is no agent' }
+  } catch (error) {
+    return { name: where, why: reasonOf(error) }
+  }
+}
+
+interface PrometheusAddress {
   readonly url: string
   readonly token: Secret | undefined
   /** Label matchers that tell this cluster's agents from those of others. */
@@ -64,19 +62,13 @@ export function askPrometheus(address: PrometheusAddress): ReadAgents {
   return async () => {
     const samples = await query(address, `{__name__=~"${neededMetrics}"${matchers}}`)
     const containers = await query(address, 'kube_pod_container_state_started')
-    const agents = [...Map.groupBy(samples, ({ labels }) => `${labels['job']}\n${labels['instance']}`).values()]
-    const views = agents.map((own) => {
-      const { instance = '', namespace, pod } = own[0]?.labels ?? {}
-      const started = (component: string): number | undefined => {
-        const isIt = ({ labels }: Sample): boolean =>
-          pod !== undefined &&
-          labels['pod'] === pod &&
-          labels['namespace'] === namespace &&
-          labels['container'] === component
-        const found = containers.find(isIt)
-        return found === undefined ? undefined : found.value * 1000
-      }
-      return viewOf(instance, own, started)
+    const keyOf = ({ namespace, pod }: Sample['labels'], container = ''): string => `${namespace}/${pod}/${container}`
+    const inPods = containers.filter(({ labels }) => labels['pod'] !== undefined)
+    const startedAtMs = new Map(inPods.map(({ labels, value }) => [keyOf(labels, labels['container']), value * 1000]))
+    const agents = Map.groupBy(samples, ({ labels }) => `${labels['job']}\n${labels['instance']}`)
+    const views = [...agents.values()].map((own) => {
+      const labels = own[0]?.labels ?? {}
+      return viewOf(labels['instance'] ?? '', own, (component) => startedAtMs.get(keyOf(labels, component)))
     })
     return { agents: views.filter((view) => view !== undefined), silent: [] }
   }
@@ -87,7 +79,7 @@ export function accountFor({ agents, silent }: Found, { nodes, count, without }:
   const all = [...silent, ...missingOf(nodes, agents)]
   const isAccepted = ({ name }: Silent): boolean => without.some((each) => isNamed(name, each))
   const open = all.filter((each) => !isAccepted(each))
-  // Whoever answers after all makes up for nobody else.
+  // One that answers after all does not stand in for one that is silent.
   const gone = without.filter((each) => !agents.some(({ node, where }) => node === each || isNamed(where, each)))
   const answering = countApart(agents)
   const few = answering + gone.length < count
@@ -116,11 +108,10 @@ function missingOf(nodes: readonly string[], agents: readonly AgentView[]): Sile
 
 /** One that is scraped twice, or was replaced a moment ago, is one. */
 function countApart(agents: readonly AgentView[]): number {
-  const identities = agents.map(({ node, where, targets }) => [
-    node ?? where,
-    ...targets.map(({ component }) => component),
-  ])
-  return new Set(identities.map((each) => JSON.stringify(each))).size
+  const identities = agents.map(({ node, where, targets }) =>
+    JSON.stringify([node ?? where, ...targets.map(({ component }) => component)]),
+  )
+  return new Set(identities).size
 }
 
 /** As an address was given. */

@@ -2,12 +2,17 @@
 import { isoTime } from '../../core/clock.ts'
 import { formatDuration } from '../../core/duration.ts'
 import { oneLine } from '../../core/text.ts'
-import type { ChangeText, Wording } from '../engine/bring-in-step.ts'
+import { type WriteText, wordingOf } from '../vault-setup/changes.ts'
 import type { AgentView, Change, Issuer } from './state.ts'
 
-/** By which it can be named in a command. */
+/** The name that a command takes for it. */
 export function nameOf({ id, name }: Issuer): string {
   return name === '' ? id : name
+}
+
+/** Whether a command may mean it by this name or id. */
+export function isCalled({ id, name }: Pick<Issuer, 'id' | 'name'>, called: string): boolean {
+  return called !== '' && (id === called || name === called)
 }
 
 export function titleOf(issuer: Issuer): string {
@@ -19,6 +24,10 @@ export function whoOf({ where, node, targets }: AgentView): string {
   return `${node ?? where}${components === '' ? '' : ` (${components})`}`
 }
 
+export function dayOf(ms: number): string {
+  return isoTime(ms).slice(0, 10)
+}
+
 const mostListed = 5
 
 export function listed(names: readonly string[]): string {
@@ -26,22 +35,9 @@ export function listed(names: readonly string[]): string {
   return more > 0 ? `${names.slice(0, mostListed).join('; ')}; and ${more} more` : names.join('; ')
 }
 
-export const wording: Wording<Change> = {
-  describe: (change) => {
-    const words = wordsOf(change)
-    return { ...words, subjectSign: words.sign, done: `${words.subject} (${pathOf(change)})` }
-  },
-  signs: ['+', '~', '-'],
-  json: (changes) => ({
-    changes: changes.map((change) => {
-      const { subject, lines } = wordsOf(change)
-      const details = lines.map(({ sign, text }) => `${sign} ${text}`)
-      return { do: change.do, path: pathOf(change), subject, details }
-    }),
-  }),
-}
+export const wording = wordingOf<Change>(['+', '~', '-'], (change) => ({ path: pathOf(change), ...textOf(change) }))
 
-/** Where a change is written. */
+/** The path that a change is written to. */
 export function pathOf(change: Change): string {
   switch (change.do) {
     case 'make':
@@ -53,7 +49,8 @@ export function pathOf(change: Change): string {
   }
 }
 
-function wordsOf(change: Change): Pick<ChangeText, 'sign' | 'subject' | 'lines'> {
+function textOf(change: Change): Omit<WriteText, 'path'> {
+  const { mount } = change
   switch (change.do) {
     case 'make': {
       const { commonName, ttlSeconds, keyType } = change.root
@@ -63,21 +60,18 @@ function wordsOf(change: Change): Pick<ChangeText, 'sign' | 'subject' | 'lines'>
         `key: ${keyType}, made and kept in Vault`,
         'it signs nothing yet',
       ]
-      return { sign: '+', subject: `root CA ${change.name} in ${change.mount}/`, lines: lines.map(plus) }
+      const subject = `root CA ${change.name} in ${mount}/`
+      return { sign: '+', subject, lines: lines.map((text) => ({ sign: '+', text })) }
     }
     case 'switch': {
       const before = change.from === undefined ? 'nothing' : titleOf(change.from)
       const text = `${before} becomes ${titleOf(change.to)}`
-      return { sign: '~', subject: `default issuer of ${change.mount}/`, lines: [{ sign: '~', text }] }
+      return { sign: '~', subject: `default issuer of ${mount}/`, lines: [{ sign: '~', text }] }
     }
     case 'retire': {
-      const { issuer, mount } = change
-      const text = `${titleOf(issuer)}, which ends on ${isoTime(issuer.notAfterMs).slice(0, 10)}`
+      const { issuer } = change
+      const text = `${titleOf(issuer)}, which ends on ${dayOf(issuer.notAfterMs)}`
       return { sign: '-', subject: `issuer ${nameOf(issuer)} of ${mount}/`, lines: [{ sign: '-', text }] }
     }
   }
-}
-
-function plus(text: string): ChangeText['lines'][number] {
-  return { sign: '+', text }
 }

@@ -35,7 +35,7 @@ export interface VaultState {
 /** One component of an agent. */
 export interface ComponentView {
   readonly component: string
-  /** What stands in etcd-ca, and how long who needs it. */
+  /** The CAs in etcd-ca, and until when each is needed. */
   readonly ca: readonly CaUse[]
   /** How many there are: the metric shows no more than 20 of them. 0: nothing is published yet. */
   readonly caCount: number
@@ -84,7 +84,7 @@ export interface NewRoot {
 export interface Intent {
   /** The issuer that is to sign, by name or id. */
   readonly issuer: string
-  /** What it is made as if it is not there. */
+  /** How it is made if it is not there. */
   readonly make: NewRoot | undefined
   /** The issuers to delete at the end, by name or id. */
   readonly retire: readonly string[]

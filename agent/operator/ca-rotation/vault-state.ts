@@ -1,26 +1,21 @@
-/** Owns Vault's side of a CA rotation: reading the issuers, who signs and which roles name their issuer; and the three writes. */
+/** Owns Vault's side of a CA rotation: the issuers, who signs, and which roles name their issuer. */
 import type { X509Certificate } from 'node:crypto'
 import { AgentError, messageOf } from '../../core/errors.ts'
-import { asObject } from '../../core/json.ts'
+import type { JsonObject } from '../../core/json.ts'
 import { shortFingerprint } from '../../pki/ca-set.ts'
 import { commonName, describeName, issuedByWithin, parseCertificates, validityOf } from '../../pki/certificate.ts'
-import type { VaultAdmin } from '../vault-setup/actual.ts'
-import { keyFieldsOf } from '../vault-setup/resources.ts'
-import type { Capability, Rights } from '../vault-setup/rights.ts'
-import { pathOf } from './describe.ts'
-import type { Change, Issuer, VaultState } from './state.ts'
+import { listAt, type OpenVaultAdmin, textOf } from '../vault-setup/admin.ts'
+import type { Rights } from '../vault-setup/rights.ts'
+import { isCalled } from './describe.ts'
+import type { Issuer, VaultState } from './state.ts'
 
-export interface RotationVault extends VaultAdmin {
-  delete(path: string): Promise<void>
-}
-
-type Fields = Readonly<Record<string, unknown>>
+export type RotationVault = Omit<OpenVaultAdmin, 'close'>
 
 /** @throws AgentError */
 export async function readVaultState(api: RotationVault, mount: string): Promise<VaultState> {
   const config = await api.read(`${mount}/config/issuers`)
   const tune = await api.read(`sys/mounts/${mount}/tune`)
-  const ids = await keysAt(api, `${mount}/issuers`)
+  const ids = await listAt(api, `${mount}/issuers`)
   const held: Held[] = []
   for (const id of ids) {
     const fields = await readIssuer(api, mount, id)
@@ -42,7 +37,7 @@ interface Held {
   readonly certificate: X509Certificate
 }
 
-function heldIssuer(fields: Fields, id: string, mount: string): Held {
+function heldIssuer(fields: JsonObject, id: string, mount: string): Held {
   const where = `${mount}/issuer/${id}`
   const certificate = certificateOf(textOf(fields['certificate']), where)
   const usage = fields['usage']
@@ -90,55 +85,22 @@ async function readPinnedRoles(
   held: readonly Held[],
 ): Promise<VaultState['pinnedRoles']> {
   const pinned: { role: string; issuerId: string }[] = []
-  for (const role of await keysAt(api, `${mount}/roles`)) {
+  for (const role of await listAt(api, `${mount}/roles`)) {
     const ref = textOf((await api.read(`${mount}/roles/${role}`))?.['issuer_ref'])
-    const found = held.find(({ issuer }) => issuer.id === ref || (ref !== '' && issuer.name === ref))
+    const found = held.find(({ issuer }) => isCalled(issuer, ref))
     if (found !== undefined) pinned.push({ role, issuerId: found.issuer.id })
   }
   return pinned
 }
 
-/** @throws AgentError `rotation-contended` if somebody else may have been faster */
-export async function makeChange(api: RotationVault, change: Change): Promise<void> {
-  const path = pathOf(change)
-  switch (change.do) {
-    case 'make': {
-      const { commonName: name, ttlSeconds, keyType } = change.root
-      const body = { common_name: name, issuer_name: change.name, ttl: `${ttlSeconds}s`, ...keyFieldsOf({ keyType }) }
-      try {
-        await api.write(path, body)
-      } catch (error) {
-        // The name makes it once: of two at the same time, Vault refuses the second.
-        if (!(error instanceof AgentError) || error.code !== 'vault-request-refused') throw error
-        throw new AgentError('rotation-contended', error.message, { cause: error })
-      }
-      return
-    }
-    case 'switch':
-      await api.write(path, { default: change.to.id })
-      return
-    case 'retire':
-      await api.delete(path)
-  }
-}
-
 /** Undefined if it has gone since it was listed: for that, Vault has an internal error. */
-async function readIssuer(api: RotationVault, mount: string, id: string): Promise<Fields | undefined> {
+async function readIssuer(api: RotationVault, mount: string, id: string): Promise<JsonObject | undefined> {
   try {
     return await api.read(`${mount}/issuer/${id}`)
   } catch (error) {
-    if ((await keysAt(api, `${mount}/issuers`)).includes(id)) throw error
+    if ((await listAt(api, `${mount}/issuers`)).includes(id)) throw error
     return undefined
   }
-}
-
-async function keysAt(api: RotationVault, path: string): Promise<string[]> {
-  const keys = asObject(await api.read(`${path}?list=true`))?.['keys']
-  return Array.isArray(keys) ? keys.filter((each) => typeof each === 'string') : []
-}
-
-function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : ''
 }
 
 /**
@@ -146,14 +108,13 @@ function textOf(value: unknown): string {
  * @param makes whether a root CA may be made
  */
 export function rotationRights(mount: string, makes = true): Rights {
-  const rights: [string, readonly Capability[]][] = [
-    [`${mount}/issuers`, ['list']],
-    [`${mount}/issuer/+`, ['read', 'delete']],
-    [`${mount}/config/issuers`, ['read', 'create', 'update']],
-    [`${mount}/roles`, ['list']],
-    [`${mount}/roles/+`, ['read']],
-    [`sys/mounts/${mount}/tune`, ['read']],
-  ]
-  if (makes) rights.push([`${mount}/root/rotate/internal`, ['create', 'update']])
-  return new Map(rights)
+  return {
+    [`${mount}/issuers`]: ['list'],
+    [`${mount}/issuer/+`]: ['read', 'delete'],
+    [`${mount}/config/issuers`]: ['read', 'create', 'update'],
+    [`${mount}/roles`]: ['list'],
+    [`${mount}/roles/+`]: ['read'],
+    [`sys/mounts/${mount}/tune`]: ['read'],
+    ...(makes && { [`${mount}/root/rotate/internal`]: ['create', 'update'] }),
+  }
 }

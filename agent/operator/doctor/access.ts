@@ -2,29 +2,22 @@
  * Owns what the checks reach the outside with: the agent's own parts, wired as the agent wires them. What several checks look
  * at is fetched once; a failure is the same failure to each of them.
  */
-import type { X509Certificate } from 'node:crypto'
-import type { Auth } from '../../config/auth.ts'
 import type { CalicoVersion } from '../../config/calico-version.ts'
 import type { Config, Target } from '../../config/config.ts'
-import type { VaultAddress } from '../../config/vault.ts'
 import type { Clock } from '../../core/clock.ts'
 import { AgentError } from '../../core/errors.ts'
 import type { Secret } from '../../core/secret.ts'
 import { type Bundle, createBundle } from '../../pki/bundle.ts'
 import { planCaSet } from '../../pki/ca-set.ts'
 import { commonName } from '../../pki/certificate.ts'
-import { type GateContext, minLifetimeFor } from '../../sidecar/gate/checks.ts'
-import { judge } from '../../sidecar/gate/gate.ts'
+import { type GateContext, judge, minLifetimeFor } from '../../sidecar/gate/gate.ts'
 import type { Finding as EtcdFinding } from '../../sidecar/gate/probe/outcome.ts'
+import { readEtcdCa } from '../../sidecar/inputs.ts'
 import type { AgentEvent } from '../../sidecar/observe/events.ts'
-import { commonNameOf } from '../../sidecar/source/common-name.ts'
-import { readEtcdCa } from '../../sidecar/source/etcd-ca.ts'
-import { openSource } from '../../sidecar/source/open.ts'
+import { commonNameOf, openSource } from '../../sidecar/source/open.ts'
 import { openSecretDir } from '../../sidecar/store/secret-dir.ts'
-import type { Session } from '../../vault/session.ts'
-import { createSkewMeter, type SkewMeter } from '../../vault/skew.ts'
-import type { Transport } from '../../vault/transport.ts'
-import { memoize, memoizeFor } from './memoize.ts'
+import { createVaultCalls } from '../../vault/client.ts'
+import { createSkewMeter } from '../../vault/skew.ts'
 
 export interface AccessOptions {
   readonly config: Config
@@ -39,41 +32,13 @@ export interface AccessOptions {
   readonly operatorToken?: Secret | undefined
 }
 
-export interface VaultAccess {
-  readonly address: VaultAddress
-  readonly auth: Auth
-  readonly session: Session
-  readonly transport: Transport
-}
-
-export interface Access extends AccessOptions {
-  /** For checks that are made only if there is a Vault. */
-  readonly vault: () => VaultAccess
-  readonly skew: SkewMeter
-  /** The corrected time (vault/skew.ts). */
-  readonly now: () => number
-  /** What the agent's parts have told so far. */
-  readonly events: readonly AgentEvent[]
-  readonly commonName: (target: Target) => string
-  readonly etcdCa: () => readonly X509Certificate[]
-  readonly issuers: () => Promise<readonly X509Certificate[]>
-  /** A certificate as the agent would get it for the target, signed for this look alone or read from the source; never kept. */
-  readonly obtain: (target: Target) => Promise<Bundle>
-  /** What stands in the target's directory. */
-  readonly published: (target: Target) => Bundle | undefined
-  /** What each member says of the certificate that is presented. */
-  readonly askEtcd: (target: Target) => Promise<readonly EtcdFinding[]>
-  /** What the gate judges a certificate for the target against. */
-  readonly gateContext: (target: Target) => GateContext
-  /** The certificate that etcd is asked about: the new one, or else the published one; undefined if neither is good. */
-  readonly presented: (target: Target) => Promise<Bundle | undefined>
-  close(): void
-}
+/** What the checks reach the outside with. */
+export type Access = ReturnType<typeof openAccess>
 
 /** Of all questions to one member of etcd. */
 const etcdTimeoutMs = 4000
 
-export function openAccess(options: AccessOptions): Access {
+export function openAccess(options: AccessOptions) {
   const { config, clock, endpoints, signs } = options
   const events: AgentEvent[] = []
   const emit = (event: AgentEvent): void => void events.push(event)
@@ -110,21 +75,28 @@ export function openAccess(options: AccessOptions): Access {
 
   return {
     ...options,
+    /** For checks that are made only if there is a Vault. */
     vault: () => {
       const { vault: address, auth } = config
       if (vault === undefined || address === undefined || auth === undefined) throw new Error('there is no Vault here')
-      return { ...vault, address, auth }
+      return { ...vault, address, auth, calls: createVaultCalls(vault.transport, address.namespace) }
     },
     skew,
+    /** The corrected time (vault/skew.ts). */
     now: skew.now,
+    /** What the agent's parts have told so far. */
     events,
-    commonName: (target) => commonNameOf(config, target),
+    /** What the gate judges a certificate for the target against. */
     gateContext,
     etcdCa,
     issuers: memoize(async () => (await source.poll(wanted(config.targets[0] as Target))).issuers ?? []),
+    /** A certificate as the agent would get it for the target, signed for this look alone or read from the source; never kept. */
     obtain,
+    /** What stands in the target's directory. */
     published,
+    /** The certificate that etcd is asked about: the new one, or else the published one; undefined if neither is good. */
     presented,
+    /** What each member says of the certificate that is presented. */
     askEtcd: memoizeFor(async (target: Target) => {
       const bundle = await presented(target)
       if (bundle === undefined) return []
@@ -146,11 +118,37 @@ export function openAccess(options: AccessOptions): Access {
 }
 
 /** Undefined for an expected failure: the check that it is about tells of it. */
-async function unlessFailed<Result>(effect: () => Result | Promise<Result>): Promise<Result | undefined> {
+export async function unlessFailed<Result>(effect: () => Result | Promise<Result>): Promise<Result | undefined> {
   try {
     return await effect()
   } catch (error) {
     if (error instanceof AgentError) return undefined
     throw error
+  }
+}
+
+/** An effect that happens once however often it is asked for, and fails alike each time. */
+export function memoize<Result>(effect: () => Result): () => Result {
+  const get = memoizeFor(effect)
+  return () => get(undefined)
+}
+
+/** Once for each argument. What is thrown is kept like what is answered. */
+export function memoizeFor<Argument, Result>(effect: (argument: Argument) => Result): (argument: Argument) => Result {
+  const outcomes = new Map<Argument, () => Result>()
+  const attempt = (argument: Argument): (() => Result) => {
+    try {
+      const result = effect(argument)
+      return () => result
+    } catch (error) {
+      return () => {
+        throw error
+      }
+    }
+  }
+  return (argument) => {
+    const outcome = outcomes.get(argument) ?? attempt(argument)
+    outcomes.set(argument, outcome)
+    return outcome()
   }
 }

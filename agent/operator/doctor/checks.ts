@@ -1,18 +1,15 @@
 /** Owns the table of all checks, in the order in which they are made: the machine itself, Vault, etcd. */
 import { type Check, ok } from './check.ts'
-import { credential } from './checks/credential.ts'
-import { directory, mount, published } from './checks/directory.ts'
+import { createReaders, onPublish, type Reader } from './checks/consumers.ts'
+import { directory, hostDirectories, mount, published } from './checks/directory.ts'
 import { etcdKeys, etcdServer, etcdUser } from './checks/etcd.ts'
-import { etcdCaFile, vaultFiles } from './checks/files.ts'
-import { hostDirectories } from './checks/host-directories.ts'
+import { credential, etcdCaFile, vaultFiles } from './checks/inputs.ts'
 import { login, permissions } from './checks/login.ts'
-import { onPublish } from './checks/on-publish.ts'
 import { caRotation, delivered, issuers, signing } from './checks/pki.ts'
-import { createReaders, type Reader } from './checks/readers.ts'
 import { clock, vaultName, vaultState, vaultTls } from './checks/vault.ts'
 
 /** Whoever comes so far has passed it: problems are told in examine.ts, as nothing else can then be looked at. */
-export const configuration: Check = {
+const configuration: Check = {
   id: 'configuration',
   title: 'configuration',
   run: ({ config: { node, targets, auth, source } }) =>

@@ -1,5 +1,6 @@
 /** Owns looking at a TLS server: whether it is accepted as the agent would, and the chain that it shows either way. */
 import type { X509Certificate } from 'node:crypto'
+import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { connect, type TLSSocket } from 'node:tls'
 import type { Proxies } from '../../config/proxy.ts'
@@ -39,7 +40,7 @@ export async function readServerView(
 }
 
 /** @param way a connection through a proxy; otherwise one is made */
-function handshake(
+async function handshake(
   origin: string,
   material: TlsMaterial,
   timeoutMs: number,
@@ -48,24 +49,22 @@ function handshake(
 ): Promise<ServerView> {
   const { hostname, port } = new URL(origin)
   const host = hostname.replace(/^\[|\]$/g, '')
-  return new Promise((resolve, reject) => {
-    const socket = connect({
-      host,
-      port: Number(port || 443),
-      ...(way === undefined ? {} : { socket: way }),
-      ...tlsOptions(material),
-      // Undici names the server by default, node:tls only if it is told to.
-      servername: material.servername ?? (/^[\d.]+$|:/.test(host) ? '' : host),
-      rejectUnauthorized: isVerified,
-    })
-    socket.setTimeout(timeoutMs, () => socket.destroy(Object.assign(new Error('no answer'), { name: 'TimeoutError' })))
-    socket.once('error', reject)
-    socket.once('secureConnect', () => {
-      const view = { protocol: socket.getProtocol() ?? '', chain: chainOf(socket), failure: undefined }
-      socket.destroy()
-      resolve(view)
-    })
+  const socket = connect({
+    host,
+    port: Number(port || 443),
+    ...(way === undefined ? {} : { socket: way }),
+    ...tlsOptions(material),
+    // Undici names the server by default, node:tls only if it is told to.
+    servername: material.servername ?? (/^[\d.]+$|:/.test(host) ? '' : host),
+    rejectUnauthorized: isVerified,
   })
+  socket.setTimeout(timeoutMs, () => socket.destroy(Object.assign(new Error('no answer'), { name: 'TimeoutError' })))
+  try {
+    await once(socket, 'secureConnect')
+    return { protocol: socket.getProtocol() ?? '', chain: chainOf(socket), failure: undefined }
+  } finally {
+    socket.destroy()
+  }
 }
 
 /** Not `getPeerCertificate`: it reads public keys, and a server may show what it likes. */

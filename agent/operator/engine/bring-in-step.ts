@@ -62,12 +62,12 @@ export interface Side<Change> {
   readonly changed: (change: Change) => void
   /** Whether the rest of the plan lacks what only a look after this change tells. */
   needsRecheck?(change: Change): boolean
-  /** What a change is about, and how it reads: about the same, nothing is made a third time. Undefined: the rounds are bound enough. */
+  /** What a change is about, and how it reads. No third change is made about the same. Without it, only the rounds are bounded. */
   readonly about?: ((change: Change) => { readonly path: string; readonly text: string }) | undefined
   /** Go on without what is refused. */
   readonly around?: boolean | undefined
   readonly reasons: { readonly conflict: ReasonCode; readonly contended: ReasonCode }
-  readonly pool: PoolOptions
+  readonly pool?: PoolOptions
 }
 
 /** Each round repairs what a second one at work has done in between; two of the same mind agree in the second. */
@@ -77,7 +77,7 @@ const mostAttempts = 2
 /**
  * @param first what the first look has found, which somebody may have seen and said yes to
  * @returns what the last look has found: nothing that differs
- * @throws AgentError `conflict` before any change, but with `around`; anything else leaves a part done, which the next run completes
+ * @throws AgentError `conflict` before any change, unless `around` is set; anything else leaves a part done, which the next run completes
  */
 export async function bringInStep<Change>(first: Plan<Change>, side: Side<Change>): Promise<Plan<Change>> {
   const { conflict, contended } = side.reasons
@@ -107,7 +107,7 @@ async function makePhases<Change>(
   attempts: Map<string, number>,
 ): Promise<void> {
   for (const phase of phases) {
-    await forEach(phase, side.pool, async (change) => {
+    await forEach(phase, side.pool ?? {}, async (change) => {
       const path = side.about?.(change).path ?? ''
       const attempt = 1 + (attempts.get(path) ?? 0)
       attempts.set(path, attempt)

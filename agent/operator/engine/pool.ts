@@ -1,6 +1,5 @@
 /** Owns doing many calls with bounded concurrency, and fewer at once if the server is slow. */
 
-const most = 16
 /**
  * A change costs etcd more the more users it has (docs/etcd.md), and blocks everything else meanwhile. Above this the queue
  * in front of etcd only makes Calico's own requests wait, and ours time out.
@@ -8,18 +7,19 @@ const most = 16
 const slowMs = 500
 
 export interface PoolOptions {
-  readonly now: () => number
+  /** Milliseconds of a clock that never jumps. Default: `performance.now`. */
+  readonly now?: () => number
+  /** At once. Default: 16. */
   readonly most?: number
 }
 
 /** Ends with the first failure, once the calls under way have ended; later items are not begun then. */
 export async function forEach<Item>(
   items: readonly Item[],
-  options: PoolOptions,
+  { now = () => performance.now(), most = 16 }: PoolOptions,
   work: (item: Item) => Promise<void>,
 ): Promise<void> {
-  const ceiling = options.most ?? most
-  let limit = ceiling
+  let limit = most
   let next = 0
   let running = 0
   const failures: unknown[] = []
@@ -32,10 +32,10 @@ export async function forEach<Item>(
       if (running === 0) resolve()
     }
     const one = async (item: Item): Promise<void> => {
-      const startedAt = options.now()
+      const startedAt = now()
       try {
         await work(item)
-        limit = options.now() - startedAt > slowMs ? Math.max(1, Math.floor(limit / 2)) : Math.min(ceiling, limit + 1)
+        limit = now() - startedAt > slowMs ? Math.max(1, Math.floor(limit / 2)) : Math.min(most, limit + 1)
       } catch (error) {
         failures.push(error)
       }

@@ -17,9 +17,6 @@ export interface StoredKey {
   readonly modRevision: string
 }
 
-/** How a user may log in besides by certificate. Undefined: etcd tells only while authentication is on. */
-export type PasswordState = 'none' | 'set' | undefined
-
 /**
  * Every function rejects with an AgentError of the group `etcd`, and has then been tried again if that helps. Every
  * change is idempotent: what is already so counts as done, since a first attempt may have got through unanswered.
@@ -32,7 +29,8 @@ export interface EtcdAuthApi {
   rolesOf(user: string): Promise<string[] | undefined>
   /** Undefined: there is no such role. */
   grantsOf(role: string): Promise<Grant[] | undefined>
-  passwordOf(user: string): Promise<PasswordState>
+  /** Whether somebody may log in as the user without a certificate. False while authentication is off: etcd does not tell then. */
+  hasPassword(user: string): Promise<boolean>
 
   addRole(role: string): Promise<void>
   deleteRole(role: string): Promise<void>

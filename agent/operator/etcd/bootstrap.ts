@@ -2,6 +2,7 @@
  * Owns switching authentication on without locking anybody out: everything that can be known before is checked before; what
  * can only be seen after (does etcd take the user from the certificate?) is tried with a way back that needs no certificate.
  */
+import { connect } from 'node:tls'
 import { AgentError, messageOf } from '../../core/errors.ts'
 import type { EtcdBootstrapApi } from './api.ts'
 import { rootRole } from './plan.ts'
@@ -11,8 +12,8 @@ export interface BootstrapOptions {
   readonly operator: string
   /** One for each endpoint, so that every member has been asked. */
   readonly members: readonly { readonly endpoint: string; readonly api: EtcdBootstrapApi }[]
-  /** Whether this member ends a TLS handshake without a client certificate. */
-  readonly demandsCertificate: (endpoint: string) => Promise<boolean>
+  /** CA certificates of the members, PEM. */
+  readonly ca: string
   /**
    * For the user that can only switch authentication off again. Derived from the operator's private key, so that a second
    * run of the same operator finds the way back that a killed one left.
@@ -91,14 +92,14 @@ async function goBack(api: EtcdBootstrapApi, { withPassword }: BootstrapOptions)
   await api.deleteUser(wayBackUser)
 }
 
-async function checkMembers({ members, demandsCertificate }: BootstrapOptions): Promise<void> {
+async function checkMembers({ members, ca }: BootstrapOptions): Promise<void> {
   for (const { endpoint, api } of members) {
     try {
       await api.users()
     } catch (error) {
       throw lockout(`${endpoint} could not be asked (${messageOf(error)}): every member must be up for this`)
     }
-    if (!(await demandsCertificate(endpoint))) {
+    if (!(await demandsCertificate(endpoint, ca))) {
       throw lockout(
         `${endpoint} lets clients in without a certificate: start it with --client-cert-auth and --trusted-ca-file`,
       )
@@ -108,4 +109,34 @@ async function checkMembers({ members, demandsCertificate }: BootstrapOptions): 
 
 function lockout(why: string): AgentError {
   return new AgentError('etcd-lockout', why)
+}
+
+const handshakeMs = 5000
+/** RFC 9113, 3.4: the preface and an empty SETTINGS frame. The server's own SETTINGS is the answer. */
+const preface = Buffer.concat([
+  Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'),
+  Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]),
+])
+
+/**
+ * Whether a member refuses clients that show no certificate.
+ *
+ * In TLS 1.3 the client's side of the handshake is done before the server has looked for a certificate (RFC 8446, 2): only
+ * data from the server says that it went on without one.
+ */
+export function demandsCertificate(endpoint: string, ca: string): Promise<boolean> {
+  const { hostname, port } = new URL(endpoint)
+  const host = hostname.replace(/^\[|\]$/g, '')
+  return new Promise((resolve) => {
+    const socket = connect({ host, port: Number(port), ca, rejectUnauthorized: true, ALPNProtocols: ['h2'] })
+    const end = (demands: boolean): void => {
+      resolve(demands)
+      socket.destroy()
+    }
+    socket.setTimeout(handshakeMs, () => end(true))
+    socket.on('secureConnect', () => socket.write(preface))
+    socket.on('data', () => end(false))
+    socket.on('error', () => end(true))
+    socket.on('close', () => end(true))
+  })
 }

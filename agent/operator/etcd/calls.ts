@@ -1,7 +1,6 @@
 /** Owns the single calls of `EtcdAuthApi` in terms of etcd3's raw calls: its own Role and User objects hold the private key. */
-
 import { randomBytes } from 'node:crypto'
-import type { Etcd3 } from 'etcd3'
+import type { Etcd3, IKeyValue } from 'etcd3'
 import { AgentError, messageOf } from '../../core/errors.ts'
 import type { EtcdBootstrapApi, StoredKey } from './api.ts'
 import { type Access, compareGrants, type KeyRange, prefixRange } from './grants.ts'
@@ -9,20 +8,17 @@ import { type Access, compareGrants, type KeyRange, prefixRange } from './grants
 /** Runs a call on one endpoint after the other until it succeeds, or until trying again does not help. */
 export type Call = <Result>(what: (etcd: Etcd3) => Promise<Result>) => Promise<Result>
 
-const accesses: Readonly<Record<string, Access>> = { READ: 'read', WRITE: 'write', READWRITE: 'readwrite' }
 const permissionTypes = { read: 'Read', write: 'Write', readwrite: 'Readwrite' } as const
-
-/** Matches nothing. */
-const never = /(?!)/
 
 type AuthCalls = Omit<EtcdBootstrapApi, keyof KeyCalls>
 type KeyCalls = Pick<EtcdBootstrapApi, 'get' | 'list' | 'count' | 'put' | 'create' | 'replace'>
 
 export function authCalls(call: Call): AuthCalls {
-  /** A change; `alreadySo` is how etcd says that there is nothing left to do. */
-  const change = (what: Parameters<typeof call>[0], alreadySo: RegExp): Promise<void> =>
+  /** A change; `alreadySo` is how etcd says that there is nothing left to do. Without it, etcd takes the change again. */
+  const change = (what: Parameters<Call>[0], alreadySo?: RegExp): Promise<void> =>
     call(async (etcd) => {
-      await orElse(what(etcd), alreadySo, () => undefined)
+      if (alreadySo === undefined) await what(etcd)
+      else await orElse(what(etcd), alreadySo, () => undefined)
     })
   return {
     authStatus: () =>
@@ -54,30 +50,26 @@ export function authCalls(call: Call): AuthCalls {
         const answer = await orElse(auth.roleGet({ role }), /role name not found/i, () => undefined)
         return answer?.perm
           .map(({ permType, key, range_end: end }) => ({
-            access: accesses[permType.toUpperCase()] ?? 'readwrite',
+            access: permType.toLowerCase() as Access,
             key: key.toString('latin1'),
             end: end.toString('latin1'),
           }))
           .toSorted(compareGrants)
       }),
-    passwordOf: (name) =>
-      call(async ({ auth }) => {
-        const answer = await orElse(
-          auth.authenticate({ name, password: unguessable() }).then(() => ''),
+    hasPassword: (name) =>
+      call(({ auth }) =>
+        orElse(
+          auth.authenticate({ name, password: unguessable() }).then(() => true),
           /is not enabled|authentication failed/i,
-          (message) => message,
-        )
-        if (/is not enabled/i.test(answer)) return undefined
-        return /no password user/i.test(answer) ? 'none' : 'set'
-      }),
+          (message) => !/is not enabled|no password user/i.test(message),
+        ),
+      ),
 
     addRole: (name) => change(({ auth }) => auth.roleAdd({ name }), /role name already exists/i),
     deleteRole: (role) => change(({ auth }) => auth.roleDelete({ role }), /role name not found/i),
     grant: (name, { access, ...range }) =>
-      change(
-        ({ auth }) =>
-          auth.roleGrantPermission({ name, perm: { permType: permissionTypes[access], ...encoded(range) } }),
-        never,
+      change(({ auth }) =>
+        auth.roleGrantPermission({ name, perm: { permType: permissionTypes[access], ...encoded(range) } }),
       ),
     revoke: (role, range) =>
       change(
@@ -88,13 +80,13 @@ export function authCalls(call: Call): AuthCalls {
     addUser: (name) =>
       change(({ auth }) => auth.userAdd({ name, options: { no_password: true } }), /user name already exists/i),
     deleteUser: (name) => change(({ auth }) => auth.userDelete({ name }), /user name not found/i),
-    assignRole: (user, role) => change(({ auth }) => auth.userGrantRole({ user, role }), never),
+    assignRole: (user, role) => change(({ auth }) => auth.userGrantRole({ user, role })),
     unassignRole: (name, role) =>
       change(({ auth }) => auth.userRevokeRole({ name, role }), /role is not granted|user name not found/i),
 
     addUserWithPassword: (name, password) =>
       change(({ auth }) => auth.userAdd({ name, password }), /user name already exists/i),
-    enableAuth: () => change(({ auth }) => auth.authEnable(), never),
+    enableAuth: () => change(({ auth }) => auth.authEnable()),
     disableAuth: () => change(({ auth }) => auth.authDisable(), /is not enabled/i),
   }
 }
@@ -104,13 +96,13 @@ export function keyCalls(call: Call): KeyCalls {
     get: (key) => call(async ({ kv }) => (await kv.range({ key: Buffer.from(key) })).kvs.map(stored)[0]),
     list: (prefix) =>
       call(async ({ kv }) => {
-        const { key, range_end } = encoded(prefixRange(prefix))
-        return (await kv.range({ key, range_end })).kvs.map(stored)
+        const { kvs } = await kv.range(encoded(prefixRange(prefix)))
+        return kvs.map(stored)
       }),
     count: (prefix) =>
       call(async ({ kv }) => {
-        const { key, range_end } = encoded(prefixRange(prefix))
-        return Number((await kv.range({ key, range_end, count_only: true })).count)
+        const { count } = await kv.range({ ...encoded(prefixRange(prefix)), count_only: true })
+        return Number(count)
       }),
     put: (key, value) =>
       call(async ({ kv }) => {
@@ -145,15 +137,7 @@ export function keyCalls(call: Call): KeyCalls {
   }
 }
 
-function stored({
-  key,
-  value,
-  mod_revision: modRevision,
-}: {
-  key: Buffer
-  value: Buffer
-  mod_revision: string
-}): StoredKey {
+function stored({ key, value, mod_revision: modRevision }: IKeyValue): StoredKey {
   return { key: key.toString(), value: value.toString(), modRevision }
 }
 

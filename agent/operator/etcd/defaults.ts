@@ -1,15 +1,17 @@
 /**
  * Owns what a fresh datastore lacks: objects that calico-node makes at its first start, which the rights of one node do not
- * allow (withheld.ts). `provision` says what is missing, and makes it with `--defaults`, as Calico's own first start does.
+ * allow (docs/etcd.md, "What is withheld"). `provision` says what is missing, and with `--defaults` makes it, as Calico's own
+ * first start does.
  * @see https://github.com/projectcalico/calico/blob/v3.32.1/node/pkg/lifecycle/startup/startup.go ensureDefaultConfig
  */
-import type { IpPool, WantedPool, WantedPools } from '../../config/calico-pools.ts'
+import type { WantedPool, WantedPools } from '../../config/calico-pools.ts'
 import { type CalicoVersion, describeCalicoVersion, parseCalicoVersion } from '../../config/calico-version.ts'
 import { ConfigError } from '../../core/errors.ts'
+import { asObject, field, type JsonObject, parseJson } from '../../core/json.ts'
 import type { EtcdAuthApi, StoredKey } from './api.ts'
 import { resources } from './profile-table.ts'
 
-/** What is there of it; undefined: the object is not. */
+/** What the datastore has of it; undefined if the object is not there. */
 export interface FoundDefaults {
   readonly pools: readonly StoredKey[]
   readonly felix: StoredKey | undefined
@@ -30,7 +32,7 @@ export interface DefaultsWish {
 export interface DefaultObject {
   readonly kind: 'IPPool' | 'FelixConfiguration' | 'BGPConfiguration'
   readonly name: string
-  readonly spec: Readonly<Record<string, unknown>>
+  readonly spec: JsonObject
 }
 
 export interface DefaultsPlan {
@@ -82,30 +84,27 @@ function planPools({ pools }: FoundDefaults, { pools: wanted }: DefaultsWish): P
   return { missing: ['there is no IP pool, as you wish: calico-node needs NO_DEFAULT_POOLS=true to start'] }
 }
 
-function poolToMake(wanted: WantedPool, isOfFamily: (cidr: string) => boolean, cidrs: readonly string[]) {
+function poolToMake(
+  wanted: WantedPool,
+  isOfFamily: (cidr: string) => boolean,
+  cidrs: readonly string[],
+): DefaultObject[] {
   // As calico-node: any pool of the family is enough.
   if (wanted === undefined || wanted === 'none' || cidrs.some(isOfFamily)) return []
-  return [poolObject(wanted)]
-}
-
-function poolObject({ name, disableBGPExport, ...spec }: IpPool): DefaultObject {
+  const { name, disableBGPExport, ...settings } = wanted
   const uses = { allowedUses: ['Workload', 'Tunnel'], assignmentMode: 'Automatic' }
-  return { kind: 'IPPool', name, spec: { ...spec, ...uses, ...(disableBGPExport && { disableBGPExport }) } }
+  const spec = { ...settings, ...uses, ...(disableBGPExport && { disableBGPExport }) }
+  return [{ kind: 'IPPool', name, spec }]
 }
 
 const felixSpec = { logSeverityScreen: 'Info', reportingInterval: '0s' } as const
 
 function planFelix({ felix }: FoundDefaults, { pools }: DefaultsWish): Part {
-  if (felix === undefined) {
-    const missing = `there is no FelixConfiguration "default": ${byDefaults}`
-    return pools === undefined
-      ? { missing: [missing] }
-      : { make: [{ kind: 'FelixConfiguration', name: 'default', spec: felixSpec }] }
-  }
+  if (felix === undefined) return absent('FelixConfiguration', felixSpec, '', pools)
   const spec = specOf(felix.value)
-  const lacking = Object.entries(felixSpec).filter(([field]) => spec[field] === undefined || spec[field] === null)
+  const lacking = Object.entries(felixSpec).filter(([name]) => spec[name] === undefined || spec[name] === null)
   if (lacking.length === 0) return {}
-  const names = lacking.map(([field]) => field).join(' and ')
+  const names = lacking.map(([name]) => name).join(' and ')
   // What exists is somebody else's, and is never written over.
   const patch = `calicoctl patch felixconfiguration default -p '${JSON.stringify({ spec: Object.fromEntries(lacking) })}'`
   return {
@@ -117,10 +116,13 @@ function planFelix({ felix }: FoundDefaults, { pools }: DefaultsWish): Part {
 
 function planBgp({ bgp }: FoundDefaults, { versions, pools }: DefaultsWish): Part {
   if (bgp !== undefined || !includesFrom(versions, '3.32')) return {}
-  const missing = `there is no BGPConfiguration "default", which Calico needs from v3.32: ${byDefaults}`
-  return pools === undefined
-    ? { missing: [missing] }
-    : { make: [{ kind: 'BGPConfiguration', name: 'default', spec: {} }] }
+  return absent('BGPConfiguration', {}, ', which Calico needs from v3.32', pools)
+}
+
+/** A default object that is not there: with `--defaults` it is made. */
+function absent(kind: DefaultObject['kind'], spec: JsonObject, since: string, pools: WantedPools | undefined): Part {
+  if (pools !== undefined) return { make: [{ kind, name: 'default', spec }] }
+  return { missing: [`there is no ${kind} "default"${since}: ${byDefaults}`] }
 }
 
 /** What calico-node itself writes, but not with `--strict`. */
@@ -151,17 +153,12 @@ function includesFrom(versions: readonly CalicoVersion[], since: string): boolea
   return versions.length === 0 || versions.some((version) => version >= first)
 }
 
-function specOf(json: string): Readonly<Record<string, unknown>> {
-  try {
-    const { spec } = JSON.parse(json) as { spec?: Record<string, unknown> | null }
-    return spec ?? {}
-  } catch {
-    return {}
-  }
+function specOf(json: string): JsonObject {
+  return asObject(field(parseJson(json), 'spec')) ?? {}
 }
 
-function textOf(json: string, field: string): string {
-  const value = specOf(json)[field]
+function textOf(json: string, name: string): string {
+  const value = specOf(json)[name]
   return typeof value === 'string' ? value : ''
 }
 

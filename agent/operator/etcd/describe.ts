@@ -2,7 +2,8 @@
 import type { ChangeText, Sign, Wording } from '../engine/bring-in-step.ts'
 import { type DefaultObject, keyOf } from './defaults.ts'
 import { describeRange } from './grants.ts'
-import type { Change, EtcdPlan } from './plan.ts'
+import type { Change } from './plan.ts'
+import type { Examination } from './reconcile.ts'
 
 export interface EtcdChangeText extends ChangeText {
   readonly what: string
@@ -66,16 +67,14 @@ function isChange(each: Made): each is Change {
   return 'do' in each
 }
 
-interface Found {
-  readonly plan: EtcdPlan
-  readonly authEnabled: boolean
+interface Found extends Pick<Examination, 'plan' | 'authEnabled'> {
   /** Besides the plan's own notes. */
   readonly warnings: readonly string[]
   /** What a fresh datastore lacks and is to get. */
   readonly defaults: readonly DefaultObject[]
 }
 
-/** What of it is shown. */
+/** What `plan` and `apply` show of it. */
 export function viewOf({ plan, authEnabled, warnings, defaults }: Found) {
   const phases: (readonly Made[])[] = [defaults, ...plan.phases].filter(({ length }) => length > 0)
   const off = 'authentication is off: etcd enforces none of this yet (provision apply --enable-auth)'

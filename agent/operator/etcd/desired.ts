@@ -49,10 +49,9 @@ export function desiredState({ profiles, components, nodes, ...choice }: Desired
     for (const node of nodes) {
       const commonName = `${component}:${node}`
       const own = ofNode(node)
-      if (own.length > 0) roles.set(`${rolePrefix}${commonName}`, own)
-      users.set(commonName, {
-        roles: [...(shared.length > 0 ? [sharedRole] : []), ...(own.length > 0 ? [`${rolePrefix}${commonName}`] : [])],
-      })
+      const ownRole = `${rolePrefix}${commonName}`
+      if (own.length > 0) roles.set(ownRole, own)
+      users.set(commonName, { roles: [sharedRole, ownRole].filter((role) => roles.has(role)) })
       const warning = longNameWarning(commonName)
       if (warning !== undefined) warnings.push(warning)
     }

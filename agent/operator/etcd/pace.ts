@@ -15,7 +15,7 @@ export const defaultBusyShare = 0.005
 export const windowMs = 60_000
 /** The changes of one node with calico-node and calico-cni: five grants, two users, three roles given. */
 export const nodeChanges = 10
-/** Calico's nodes and Kubernetes write every few seconds, and the more often the larger the cluster. */
+/** Calico's nodes and Kubernetes write every few seconds, and more often in a larger cluster. */
 export const quietAfterMs = 5000
 /** Between two samples: the sample itself, and what else `provision` writes for a node (record.ts). */
 const fewWrites = 4n
@@ -25,7 +25,7 @@ export const unusedUpTo = 100n
 export const resampleMs = 1000
 const remembered = 7
 const tellAboveMs = 5000
-/** At full speed: so many, but no more than etcd makes within half a second, for it gives up on what has waited for some seconds. */
+/** At full speed: so many, but no more than etcd makes within half a second, as it gives up on what has waited for some seconds. */
 const mostAtOnce = 16
 const queueMs = 500
 
@@ -34,7 +34,7 @@ export interface PaceState {
   readonly recent: readonly { readonly atMs: number; readonly busyMs: number }[]
   /** How long the last few writes of a key took that had etcd to themselves. */
   readonly ordinary: readonly number[]
-  /** How long etcd was at the last few changes. */
+  /** How long etcd worked at the last few changes. */
   readonly spans: readonly number[]
   /** etcd's counter of writes at the last sample. */
   readonly revision: bigint | undefined
@@ -63,8 +63,8 @@ function quietSince({ revision: before, quietSinceMs }: PaceState, revision: big
 }
 
 /**
- * After one change that etcd was at for `spanMs`, its way there and back and the write of its log included. All changes cost it
- * the same, so the median of the last few is taken: one that met a hiccup asks for no minute of rest.
+ * After one change that etcd worked at for `spanMs`, its way there and back and the write of the log included. All changes cost
+ * etcd the same, so the median of the last few is taken: one that met a hiccup asks for no minute of rest.
  */
 export function afterChange(before: PaceState, spanMs: number, nowMs: number): PaceState {
   const state = { ...before, spans: [spanMs, ...before.spans].slice(0, remembered) }
@@ -78,7 +78,7 @@ export function afterChange(before: PaceState, spanMs: number, nowMs: number): P
   return { ...state, recent: [...recent, { atMs: nowMs, busyMs }] }
 }
 
-/** Of two the shorter. */
+/** Of two values the shorter one. */
 function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[(values.length - 1) >> 1] ?? 0
 }
@@ -87,13 +87,13 @@ export function isQuiet({ quietSinceMs }: PaceState, nowMs: number): boolean {
   return nowMs - quietSinceMs >= quietAfterMs
 }
 
-/** How many changes may be under way at full speed. How long one takes, the first one tells. */
+/** How many changes may be under way at full speed. The first one tells how long one takes. */
 export function planAtOnce({ spans }: PaceState): number {
   return spans.length === 0 ? 1 : Math.max(1, Math.min(mostAtOnce, Math.floor(queueMs / Math.max(1, median(spans)))))
 }
 
 export interface Bound {
-  /** Of its time that etcd may be kept busy. */
+  /** The share of its time that etcd may be kept busy. */
   readonly share: number
   /** So many changes are let through however long they take; the share then holds over a longer time. */
   readonly together: number
@@ -115,12 +115,15 @@ export function planRest(state: PaceState, { share, together }: Bound, nowMs: nu
   return Math.max(0, Math.ceil(restsUntilMs - nowMs))
 }
 
+/** What a sample of etcd's counter of writes needs. */
+type Counter = Pick<EtcdAuthApi, 'put' | 'get'>
+
 export interface Pace {
   /**
    * Makes one change when it is its turn.
    * @param isPatient nobody waits for it, so it never takes more than the share that is the default
    */
-  change(api: Pick<EtcdAuthApi, 'put' | 'get'>, work: () => Promise<void>, isPatient?: boolean): Promise<void>
+  change(api: Counter, work: () => Promise<void>, isPatient?: boolean): Promise<void>
 }
 
 export interface PaceOptions {
@@ -144,7 +147,7 @@ export function createPace({ share, now, sleep, waits }: PaceOptions): Pace {
   let line = Promise.resolve()
   let ended = Promise.withResolvers<void>()
 
-  async function sample(api: Pick<EtcdAuthApi, 'put' | 'get'>): Promise<void> {
+  async function sample(api: Counter): Promise<void> {
     const startedAt = now()
     await api.put(sampleKey, '')
     sampledAt = now()
@@ -161,7 +164,7 @@ export function createPace({ share, now, sleep, waits }: PaceOptions): Pace {
     )
   }
 
-  async function turn(api: Pick<EtcdAuthApi, 'put' | 'get'>, bound: Bound): Promise<void> {
+  async function turn(api: Counter, bound: Bound): Promise<void> {
     for (;;) {
       const isLate = now() - sampledAt >= resampleMs
       // A sample beside a change would take as long as that.

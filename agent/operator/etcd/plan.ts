@@ -11,9 +11,9 @@ export interface Made {
 }
 
 export interface ActualState {
-  /** Of every user that is wanted or ours; others need not be there. */
-  readonly users: ReadonlyMap<string, readonly string[]>
-  readonly roles: ReadonlyMap<string, readonly Grant[]>
+  /** Of every user and role that is wanted or ours; of others it need not be known. */
+  readonly users: ReadonlyMap<string, readonly string[] | undefined>
+  readonly roles: ReadonlyMap<string, readonly Grant[] | undefined>
   readonly made: Made
   /** Wanted users with a password: whoever knows it needs no certificate. */
   readonly withPassword: ReadonlySet<string>
@@ -45,11 +45,15 @@ export interface PlanOptions {
 }
 
 /**
- * The order: roles and rights before the users that get them, what is taken away after that, so that a user never lacks
- * what it had before and should have after; but a role that holds too much is given to nobody before that is taken away,
- * and one that is to hold more is first taken from whoever is not to have it. A role that several users share and that is
- * still empty is filled after it was given: etcd computes the rights of all users anew at every change
- * (refreshRangePermCache), which with thousands of users is most of the time of an apply. Nobody can miss what was empty.
+ * The order of the phases:
+ *
+ * - Roles and rights come before the users that get them, and what is taken away comes after that. So a user never lacks what
+ *   it had before and should have after.
+ * - A role that holds too much is given to nobody before that is taken away. One that is to hold more is first taken from
+ *   whoever is not to have it.
+ * - A role that several users share and that is still empty is filled after it was given. etcd computes the rights of all users
+ *   anew at every change (refreshRangePermCache), which with thousands of users is most of the time of an apply. Nobody can miss
+ *   what was empty.
  */
 export function planChanges(desired: DesiredState, actual: ActualState, options: PlanOptions): EtcdPlan {
   const roles = planRoles(desired, actual)
@@ -85,8 +89,7 @@ export function planChanges(desired: DesiredState, actual: ActualState, options:
   return { phases: phases.filter(({ length }) => length > 0), refusals, notes }
 }
 
-type Assignment = Extract<Change, { do: 'assign-role' }>
-type Granting = Extract<Change, { do: 'grant' }>
+type Of<Do extends Change['do']> = Extract<Change, { do: Do }>
 
 interface Refusal {
   readonly kind: 'user' | 'role'
@@ -111,13 +114,13 @@ function withoutRefused(desired: DesiredState, refused: readonly Refusal[]): Des
 
 function planRoles(desired: DesiredState, { roles, made }: ActualState) {
   const add: Change[] = []
-  const grant: Granting[] = []
+  const grant: Of<'grant'>[] = []
   /** What takes away from a role: grants that nobody wants, and those that stay with less access. */
-  const narrow: Extract<Change, { do: 'grant' | 'revoke' }>[] = []
+  const narrow: Of<'grant' | 'revoke'>[] = []
   const refusals: Refusal[] = []
   for (const [role, wanted] of desired.roles) {
     const has = roles.get(role) ?? []
-    if (!roles.has(role)) add.push({ do: 'add-role', role })
+    if (roles.get(role) === undefined) add.push({ do: 'add-role', role })
     const hasById = new Map(has.map((each) => [rangeId(each), each]))
     const wantedIds = new Set(wanted.map(rangeId))
     for (const each of wanted) {
@@ -139,8 +142,8 @@ function planRoles(desired: DesiredState, { roles, made }: ActualState) {
 
 function planUsers(desired: DesiredState, { users, made, withPassword }: ActualState, { prune }: PlanOptions) {
   const add: Change[] = []
-  const assign: Assignment[] = []
-  const unassign: Extract<Change, { do: 'unassign-role' }>[] = []
+  const assign: Of<'assign-role'>[] = []
+  const unassign: Of<'unassign-role'>[] = []
   const refusals: Refusal[] = []
   const notes: string[] = []
   for (const [user, { roles }] of desired.users) {
@@ -164,21 +167,24 @@ function planUnwanted(desired: DesiredState, { users, roles, made }: ActualState
     // An administrator is never removed: it may be the one who is at work here.
     return has !== undefined && !desired.users.has(user) && !has.includes(rootRole)
   })
-  const unwantedRoles = [...made.roles].filter((role) => roles.has(role) && !desired.roles.has(role))
-  if (prune !== false) {
-    const goes = (name: string): boolean => prune === true || prune.has(name)
-    const goneUsers = unwantedUsers.filter(goes).toSorted()
-    const goneRoles = unwantedRoles.filter(goes).toSorted()
-    return {
-      users: goneUsers.map((user): Change => ({ do: 'delete-user', user })),
-      roles: goneRoles.map((role): Change => ({ do: 'delete-role', role })),
-      notes: [],
-    }
+  const unwantedRoles = [...made.roles].filter((role) => roles.get(role) !== undefined && !desired.roles.has(role))
+  if (prune === false) {
+    const counts = `${plural(unwantedUsers.length, 'user')} and ${plural(unwantedRoles.length, 'role')}`
+    const note = `${counts} made by provision are no longer wanted; --prune removes them`
+    return { users: [], roles: [], notes: unwantedUsers.length + unwantedRoles.length === 0 ? [] : [note] }
   }
-  const counts = `${plural(unwantedUsers.length, 'user')} and ${plural(unwantedRoles.length, 'role')}`
-  const isNone = unwantedUsers.length + unwantedRoles.length === 0
-  const notes = isNone ? [] : [`${counts} made by provision are no longer wanted; --prune removes them`]
-  return { users: [], roles: [], notes }
+  const goes = (name: string): boolean => prune === true || prune.has(name)
+  return {
+    users: unwantedUsers
+      .filter(goes)
+      .toSorted()
+      .map((user): Change => ({ do: 'delete-user', user })),
+    roles: unwantedRoles
+      .filter(goes)
+      .toSorted()
+      .map((role): Change => ({ do: 'delete-role', role })),
+    notes: [],
+  }
 }
 
 /** Roles that more than one user is to have. */

@@ -7,7 +7,6 @@ import { parseCalicoVersion } from '../../config/calico-version.ts'
 import { type Problem, parseYaml, readChoice, readEntries, readMap, readText } from '../../config/yaml.ts'
 import type { Access } from './grants.ts'
 import type { Profile, Row, Scope } from './profile-table.ts'
-import { keysProblem } from './profiles.ts'
 
 export interface ProfileFile {
   readonly profiles: Readonly<Record<string, Profile>>
@@ -88,4 +87,18 @@ function readVersion(node: Node | undefined, name: string, problem: Problem): st
   const text = isScalar(node) && typeof node.value === 'string' ? node.value : undefined
   if (text !== undefined && parseCalicoVersion(text) !== undefined) return text
   return problem(node, `${name} must be a quoted version such as "v3.30"`)
+}
+
+/** What is wrong with the keys of a row, as the rest of a sentence; undefined if nothing is. */
+export function keysProblem(keys: string, scope: Profile['scope']): string | undefined {
+  if (!keys.startsWith('/') && !/^[a-z]/.test(keys)) return 'must start with a slash or a letter'
+  if (!/^[\x21-\x7e]+$/.test(keys)) return 'must be printable ASCII without spaces'
+  if (keys.slice(0, -1).includes('*')) return 'may have a star only at its end'
+  // The name of a node may go on after a dot.
+  if (keys.endsWith('*') && !/(\/|[^}]\.)\*$/.test(keys))
+    return 'must end with /* (or .*, but after {node}) to mean a prefix: a bare * also matches longer names'
+  const holes = keys.match(/\{[^}]*\}?|\}/g) ?? []
+  if (holes.some((hole) => hole !== '{node}')) return 'knows no other placeholder than {node}'
+  if (holes.length > 0 && scope === 'cluster') return 'uses {node}, which only a profile of scope node has'
+  return undefined
 }

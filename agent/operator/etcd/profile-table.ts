@@ -1,7 +1,7 @@
 /**
  * Owns the table of what each component needs in etcd: one row a key or range, with the Calico versions that need it and the
  * recorded situation that asks for it (test/data/calico-traces). docs/etcd.md's tables are made of it; what is asked for and
- * not here is in withheld.ts.
+ * not here is in test/support/calico-withheld.ts.
  */
 import type { Access } from './grants.ts'
 

@@ -1,8 +1,11 @@
-/** Owns reading the table of profiles: which rows the Calico versions and the naming of a cluster need, as grants. */
+/**
+ * Owns reading the table of profiles: which rows the Calico versions and the naming of a cluster need, as grants, and in as few
+ * ranges as etcd needs. At every change etcd builds the ranges of every user anew (docs/etcd.md, "How large"): with thousands of
+ * users each of them counts.
+ */
 import { type CalicoVersion, parseCalicoVersion } from '../../config/calico-version.ts'
-import { condense } from './condense.ts'
-import { exactKey, type Grant, normalizeGrants, prefixRange } from './grants.ts'
-import type { Naming, Profile, Row } from './profile-table.ts'
+import { allows, endOf, exactKey, type Grant, normalizeGrants, prefixRange, rangeId } from './grants.ts'
+import { type Naming, type Profile, type Row, resources } from './profile-table.ts'
 
 /** What a cluster wants of the profiles. */
 export interface Choice {
@@ -16,11 +19,9 @@ export interface Choice {
 export function isNeeded(row: Row, { naming, versions, strict }: Choice): boolean {
   if (row.naming !== undefined && row.naming !== naming) return false
   if (strict && naming === 'node' && row.relaxed === true) return false
-  const since = row.since === undefined ? undefined : parseCalicoVersion(row.since)
-  const until = row.until === undefined ? undefined : parseCalicoVersion(row.until)
-  const isOf = (version: CalicoVersion): boolean =>
-    (since === undefined || version >= since) && (until === undefined || version <= until)
-  return versions.length === 0 || versions.some(isOf)
+  const since = parseCalicoVersion(row.since ?? '') ?? 0
+  const until = parseCalicoVersion(row.until ?? '') ?? Number.POSITIVE_INFINITY
+  return versions.length === 0 || versions.some((version) => version >= since && version <= until)
 }
 
 /** The minor versions that the table tells apart, from the one before its first boundary to the one of its last. */
@@ -70,16 +71,53 @@ function grantOf({ access, keys }: Row, node: string): Grant {
   return { access, ...(key.endsWith('*') ? prefixRange(key.slice(0, -1)) : exactKey(key)) }
 }
 
-/** What is wrong with the keys of a row, as the rest of a sentence; undefined if nothing is. */
-export function keysProblem(keys: string, scope: Profile['scope']): string | undefined {
-  if (!keys.startsWith('/') && !/^[a-z]/.test(keys)) return 'must start with a slash or a letter'
-  if (!/^[\x21-\x7e]+$/.test(keys)) return 'must be printable ASCII without spaces'
-  if (keys.slice(0, -1).includes('*')) return 'may have a star only at its end'
-  // The name of a node may go on after a dot.
-  if (keys.endsWith('*') && !/(\/|[^}]\.)\*$/.test(keys))
-    return 'must end with /* (or .*, but after {node}) to mean a prefix: a bare * also matches longer names'
-  const holes = keys.match(/\{[^}]*\}?|\}/g) ?? []
-  if (holes.some((hole) => hole !== '{node}')) return 'knows no other placeholder than {node}'
-  if (holes.length > 0 && scope === 'cluster') return 'uses {node}, which only a profile of scope node has'
-  return undefined
+/**
+ * In etcd's order. Between one and the next Calico has no other key, in no version: whoever has the same right to both has it in
+ * one range.
+ * @see https://github.com/projectcalico/calico/tree/v3.32.1/libcalico-go/lib/backend/model
+ */
+const neighbors = [
+  [
+    prefixRange('/calico/ipam/v2/assignment/'),
+    exactKey('/calico/ipam/v2/config'),
+    prefixRange('/calico/ipam/v2/handle/'),
+    prefixRange('/calico/ipam/v2/host/'),
+  ],
+  [prefixRange(`${resources}ippools/`), prefixRange(`${resources}ipreservations/`)],
+]
+
+/**
+ * The same rights in as few ranges as possible.
+ * @param beside what the same user may do by another role
+ */
+export function condense(grants: readonly Grant[], beside: readonly Grant[] = []): Grant[] {
+  const needed = normalizeGrants(grants).filter((grant) => !allows(beside, grant))
+  return withoutReadingTwice(normalizeGrants(neighbors.reduce(joined, needed)), beside)
+}
+
+function joined(grants: Grant[], row: (typeof neighbors)[number]): Grant[] {
+  const byRange = new Map(grants.map((grant) => [rangeId(grant), grant]))
+  const runs: Grant[] = []
+  let open: Grant | undefined
+  for (const range of row) {
+    const next = byRange.get(rangeId(range))
+    if (next === undefined || next.access !== open?.access) {
+      if (open !== undefined) runs.push(open)
+      open = next
+    } else {
+      open = { ...open, end: endOf(next) ?? '\0' }
+    }
+  }
+  // What a run covers, normalizing takes out.
+  return [...grants, ...runs, ...(open === undefined ? [] : [open])]
+}
+
+/** Reading and writing are two ranges to etcd. */
+function withoutReadingTwice(grants: readonly Grant[], beside: readonly Grant[]): Grant[] {
+  const readers = [...beside, ...grants].filter(({ access }) => access === 'read')
+  return grants.map((grant) =>
+    grant.access === 'readwrite' && allows(readers, { ...grant, access: 'read' })
+      ? { ...grant, access: 'write' }
+      : grant,
+  )
 }

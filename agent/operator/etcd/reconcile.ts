@@ -5,18 +5,17 @@
 import { bringInStep, changesOf } from '../engine/bring-in-step.ts'
 import type { PoolOptions } from '../engine/pool.ts'
 import type { EtcdAuthApi } from './api.ts'
-import { type AuthCache, applyToSnapshot, createAuthCache } from './auth-snapshot.ts'
+import { type AuthCache, applyToSnapshot, createAuthCache, readActual, readNames } from './auth-snapshot.ts'
 import type { DesiredState } from './desired.ts'
 import type { Pace } from './pace.ts'
 import { type Change, type EtcdPlan, type Made, type Prune, planChanges } from './plan.ts'
-import { readActual, readNames } from './read.ts'
 import { digestOf, type Record, readReceipt, readRecord, recordLine, remember, tidy, writeReceipt } from './record.ts'
 
 export interface ExamineOptions extends PoolOptions {
   readonly prune: Prune
   /** Go on without what is refused (plan.ts). */
   readonly around?: boolean
-  /** Of whoever reconciles more than once: then a change of a few nodes costs calls for these alone. */
+  /** Kept by a caller that reconciles more than once: a change of a few nodes then costs calls for these alone. */
   readonly cache?: AuthCache
   /** Read everything, whatever cache and receipt say. */
   readonly fresh?: boolean
@@ -86,7 +85,7 @@ export interface Outcome {
 
 /**
  * @param first what `examine` has just found, if that was shown to somebody who said yes to it
- * @throws AgentError `etcd-conflict` before any change, but with `around`; anything else leaves a part done, which the next run completes
+ * @throws AgentError `etcd-conflict` before any change, unless `around` is set; anything else leaves a part done, which the next run completes
  */
 export async function reconcile(
   api: EtcdAuthApi,
@@ -98,19 +97,21 @@ export async function reconcile(
   const deletedLines = new Set<string>()
   const cache = options.cache ?? createAuthCache()
   let found = first ?? (await examine(api, desired, { ...options, cache }))
-  // Of a change without an answer nobody knows whether it was made.
-  const orForget = (work: Promise<void>): Promise<void> =>
-    work.catch((error: unknown) => {
-      cache.snapshot = undefined
-      throw error
-    })
   const { notes, refusals } = await bringInStep<Change>(found.plan, {
     recheck: async () => {
       found = await examine(api, desired, { ...options, cache, fresh: false })
       return found.plan
     },
-    prepare: (plan) => orForget(remember(api, newLines(plan, found.record?.made ?? nothingMade))),
-    makeOne: (change) => orForget(makePaced(api, change, options.pace)),
+    prepare: (plan) => remember(api, newLines(plan, found.record?.made ?? nothingMade)),
+    makeOne: async (change) => {
+      try {
+        await makePaced(api, change, options.pace)
+      } catch (error) {
+        // Without an answer nobody knows whether it was made.
+        cache.snapshot = undefined
+        throw error
+      }
+    },
     changed: (change) => {
       changes++
       if (cache.snapshot !== undefined) applyToSnapshot(cache.snapshot, change)
@@ -122,7 +123,7 @@ export async function reconcile(
     reasons: { conflict: 'etcd-conflict', contended: 'etcd-contended' },
     pool: options,
   })
-  if (found.record !== undefined) await finish(api, desired, options, { ...found, record: found.record }, deletedLines)
+  await finish(api, desired, options.prune, found, deletedLines)
   return { changes, notes, refusals }
 }
 
@@ -146,12 +147,13 @@ async function makePaced(api: EtcdAuthApi, change: Change, pace: Pace | undefine
 async function finish(
   api: EtcdAuthApi,
   desired: DesiredState,
-  options: ReconcileOptions,
-  { plan, revision, record }: Examination & { readonly record: Record },
+  prune: Prune,
+  { plan, revision, record }: Examination,
   deletedLines: ReadonlySet<string>,
 ): Promise<void> {
+  // The receipt that was found still holds.
+  if (record === undefined) return
   await tidy(api, record, deletedLines)
-  const { prune } = options
   // Whoever names what may go looks at parts, and has a cache.
   if (revision === undefined || typeof prune !== 'boolean') return
   // Somebody may have changed something while we looked.

@@ -3,6 +3,7 @@
  * so that a kill at any call leaves nothing without an owner; and the receipt of the last time when all was in step.
  */
 import { createHash, randomUUID } from 'node:crypto'
+import { asObject, parseJson } from '../../core/json.ts'
 import type { EtcdAuthApi, StoredKey } from './api.ts'
 import { type DesiredState, rolePrefix } from './desired.ts'
 import { rangeId } from './grants.ts'
@@ -60,9 +61,7 @@ export async function tidy(api: EtcdAuthApi, { keys }: Record, deletedLines: Rea
   // A transaction of etcd may have 128 operations.
   for (let from = 0; from < touched.length; from += 32) {
     const old = touched.slice(from, from + 32)
-    const lines = new Set(
-      old.flatMap(({ value }) => value.split('\n')).filter((line) => line !== '' && !deletedLines.has(line)),
-    )
+    const lines = new Set(old.flatMap(linesOf).filter((line) => line !== '' && !deletedLines.has(line)))
     const put = inKeys([...lines]).map((value) => ({ key: `${madePrefix}${randomUUID()}`, value }))
     await api.replace(old, put)
   }
@@ -75,7 +74,7 @@ function inKeys(lines: readonly string[]): string[] {
   return values
 }
 
-/** That everything was in step at one revision of etcd's auth store. As long as that stands, so does this. */
+/** Says that everything was in step at one revision of etcd's auth store. It holds as long as that is the revision. */
 export interface Receipt {
   readonly revision: string
   /** Of the desired state and the options, see `digestOf`. */
@@ -85,13 +84,9 @@ export interface Receipt {
 
 export async function readReceipt(api: EtcdAuthApi): Promise<Receipt | undefined> {
   const stored = await api.get(receiptKey)
-  try {
-    const { revision, digest, notes } = JSON.parse(stored?.value ?? '') as Partial<Receipt>
-    if (typeof revision !== 'string' || typeof digest !== 'string' || !Array.isArray(notes)) return undefined
-    return { revision, digest, notes: notes.filter((note) => typeof note === 'string') }
-  } catch {
-    return undefined
-  }
+  const { revision, digest, notes } = asObject(parseJson(stored?.value ?? '')) ?? {}
+  if (typeof revision !== 'string' || typeof digest !== 'string' || !Array.isArray(notes)) return undefined
+  return { revision, digest, notes: notes.filter((note) => typeof note === 'string') }
 }
 
 export async function writeReceipt(api: EtcdAuthApi, receipt: Receipt): Promise<void> {

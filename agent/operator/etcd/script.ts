@@ -6,7 +6,7 @@ import { quoted } from '../../core/text.ts'
 import type { DesiredState } from './desired.ts'
 import { type Grant, prefixRange } from './grants.ts'
 import { rootRole } from './plan.ts'
-import { recordKey, recordLine } from './record.ts'
+import { recordKey, recordLine, recordPrefix } from './record.ts'
 
 export interface ScriptOptions {
   readonly version: string
@@ -24,7 +24,7 @@ export function etcdctlScript({ roles, users, warnings }: DesiredState, { versio
     'set -eu',
     'export ETCDCTL_API=3',
     '',
-    `# Names that this script makes are recorded below ${recordKey('').replace(/made\/$/, '')}, as provision apply does.`,
+    `# Names that this script makes are recorded below ${recordPrefix}, as provision apply does.`,
     'remember() { etcdctl put "$1" "$2" >/dev/null; }',
     'add_role() { etcdctl role get "$1" >/dev/null 2>&1 || { remember "$2" "$3"; etcdctl role add "$1"; }; }',
     '# Never without --no-password: "user add a:b" alone makes the user a with the password b.',

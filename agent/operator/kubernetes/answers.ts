@@ -10,9 +10,13 @@ export interface NodePage {
 }
 
 /** @see https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes */
-export type WatchEvent =
+export type NodeEvent =
   | { readonly type: 'present' | 'deleted'; readonly name: string; readonly resourceVersion: string }
   | { readonly type: 'bookmark'; readonly resourceVersion: string }
+
+/** A line of a watch. */
+export type WatchEvent =
+  | NodeEvent
   | { readonly type: 'error'; readonly status: number; readonly message: string }
   /** Nobody knows what it told; only a new list does. */
   | { readonly type: 'malformed' }

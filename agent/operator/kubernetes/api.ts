@@ -11,10 +11,10 @@ import type { ReasonCode } from '../../core/reason-catalog.ts'
 import { oneLine } from '../../core/text.ts'
 import { isTlsCode } from '../../core/tls.ts'
 import { retryAfterMs } from '../../vault/failure.ts'
-import { linesOf, type NodePage, parseNodePage, parseWatchEvent, type WatchEvent } from './answers.ts'
+import { linesOf, type NodeEvent, type NodePage, parseNodePage, parseWatchEvent } from './answers.ts'
 
 export interface KubeTimeouts {
-  /** Of a connection, and of the head of an answer. */
+  /** For a connection, and for the head of an answer. */
   readonly answerMs: number
   /** A watch that says nothing for so long is taken for dead. API servers send a bookmark every minute. */
   readonly silentMs: number
@@ -25,7 +25,7 @@ export interface KubeTimeouts {
 export interface KubeApi {
   listNodes(after: string | undefined): Promise<NodePage>
   /** Ends when the API server ends it. `opened` is called once the API server has agreed. */
-  watchNodes(resourceVersion: string, opened: () => void): AsyncIterable<WatchEvent>
+  watchNodes(resourceVersion: string, opened: () => void): AsyncIterable<NodeEvent>
   close(): void
 }
 
@@ -151,7 +151,7 @@ function reasonOf(code: string): ReasonCode | undefined {
   return code === '' ? undefined : 'kube-unreachable'
 }
 
-/** Of an HTTP status, or of the status in an ERROR event. */
+/** The reason for an HTTP status, or for the status in an ERROR event. */
 function statusError(status: number, message: string, where: string, waitMs?: number): AgentError {
   const sentence = oneLine(message, 300)
   return new AgentError(codeOf(status), `${where}: ${status} ${sentence}`.trim(), { retryAfterMs: waitMs })

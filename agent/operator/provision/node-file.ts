@@ -7,11 +7,11 @@ import { readSmallFile, systemFiles } from '../../core/files.ts'
 import { createLoop } from '../../core/retry-loop.ts'
 import type { watchFiles } from '../../sidecar/store/watch.ts'
 import { parseNodeNames } from '../etcd/nodes.ts'
-import type { NodeListener, NodeSource } from './node-source.ts'
+import type { NodeListener, NodeSource } from './provisioner.ts'
 
 /** A list of more nodes than Kubernetes can have is no list of nodes. */
 const maxBytes = 16 * 1024 * 1024
-/** Where the system cannot watch (some network file systems). */
+/** How often the file is read if the system cannot watch it (some network file systems). */
 const recheckMs = 60_000
 
 /** A file that is unreadable or wrong tells nothing: what was read before stands, and removes nobody meanwhile. */
@@ -19,20 +19,13 @@ export function createNodeFile(file: string, clock: Clock, watch: typeof watchFi
   return {
     name: file,
     async run(listener, stop) {
-      const read = (): void => {
-        try {
-          tell(readSmallFile(systemFiles, file, maxBytes), listener)
-        } catch (error) {
-          listener.failed(nodesInvalid(error, file), undefined)
-        }
-      }
-      const stopWatching = watch({ files: [file], directories: [] }, { changed: read, failed: () => {}, ready: read })
+      const { run, wake } = createLoop(clock, () => {
+        tell(() => readSmallFile(systemFiles, file, maxBytes), file, listener)
+        return recheckMs
+      })
+      const stopWatching = watch({ files: [file], directories: [] }, { changed: wake, failed: () => {}, ready: wake })
       try {
-        const step = (): number => {
-          read()
-          return recheckMs
-        }
-        await createLoop(clock, step).run(stop)
+        await run(stop)
       } finally {
         stopWatching()
       }
@@ -42,20 +35,15 @@ export function createNodeFile(file: string, clock: Clock, watch: typeof watchFi
 
 /** One name a line. An empty line or the end of the input completes a list, so that a script may go on to write newer ones. */
 export function createNodeInput(input: Readable, clock: Clock): NodeSource {
+  const name = 'standard input'
   return {
-    name: 'standard input',
+    name,
     async run(listener, stop) {
       const lines = createInterface({ input })
       stop.addEventListener('abort', () => lines.close(), { once: true })
       let text = ''
       const complete = (): void => {
-        if (text !== '') {
-          try {
-            tell(text, listener)
-          } catch (error) {
-            listener.failed(nodesInvalid(error, 'standard input'), undefined)
-          }
-        }
+        if (text !== '') tell(() => text, name, listener)
         text = ''
       }
       for await (const line of lines) {
@@ -70,14 +58,16 @@ export function createNodeInput(input: Readable, clock: Clock): NodeSource {
   }
 }
 
-function tell(text: string, listener: NodeListener): void {
-  const { names, problems } = parseNodeNames(text)
-  if (problems.length > 0) throw new Error(problems.join('; '))
-  listener.nodes(new Set(names))
-  listener.reached()
-}
-
-function nodesInvalid(error: unknown, where: string): AgentError {
-  const message = messageOf(error)
-  return new AgentError('nodes-invalid', message.includes(where) ? message : `${where}: ${message}`)
+/** Tells the names in a text, or why there are none. */
+function tell(read: () => string, where: string, listener: NodeListener): void {
+  try {
+    const { names, problems } = parseNodeNames(read())
+    if (problems.length > 0) throw new Error(problems.join('; '))
+    listener.nodes(new Set(names))
+    listener.reached()
+  } catch (error) {
+    const message = messageOf(error)
+    const detail = message.includes(where) ? message : `${where}: ${message}`
+    listener.failed(new AgentError('nodes-invalid', detail), undefined)
+  }
 }

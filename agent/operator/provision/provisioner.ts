@@ -2,7 +2,6 @@
  * Owns the life of `provision watch`: what the source tells is gathered for a moment and brought to etcd; every so often all of
  * it is looked at again. Every failure leaves etcd as it is and is tried again.
  */
-
 import { createRetries } from '../../core/backoff.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { AgentError } from '../../core/errors.ts'
@@ -11,8 +10,24 @@ import type { Listener } from '../../sidecar/observe/events.ts'
 import { createAuthCache } from '../etcd/auth-snapshot.ts'
 import { describeChange } from '../etcd/describe.ts'
 import type { EtcdConnection } from './connection.ts'
-import type { NodeListener, NodeSource } from './node-source.ts'
 import { reconcileNodes, type StepOptions, type StepOutcome } from './step.ts'
+
+export interface NodeListener {
+  /** The names of all nodes, whenever they may have changed. The set may go on changing: it is to be read at once. */
+  nodes(names: ReadonlySet<string>): void
+  /** The source can tell changes again, without having missed any. */
+  reached(): void
+  /** What `nodes` told last may be out of date. */
+  failed(error: AgentError, retryAtMs: number | undefined): void
+}
+
+/** What all sources of node names have in common: Kubernetes, a file, standard input. */
+export interface NodeSource {
+  /** For the log. */
+  readonly name: string
+  /** Tells until `stop`. Rejects only for bugs. */
+  run(listener: NodeListener, stop: AbortSignal): Promise<void>
+}
 
 export interface ProvisionerOptions extends Pick<StepOptions, 'desired' | 'components' | 'graceMs' | 'pace'> {
   readonly source: NodeSource
@@ -48,7 +63,7 @@ export function createProvisioner(options: ProvisionerOptions): Provisioner {
   // Moments of the monotonic clock.
   let fullAt = clock.monotonic()
   let removeAt = Number.POSITIVE_INFINITY
-  /** Of the last step, if it failed. */
+  /** After a failure nothing is done before this. */
   let retryAt = Number.NEGATIVE_INFINITY
   const retries = createRetries(random)
   let told = { notes: '', held: '' }
@@ -80,7 +95,7 @@ export function createProvisioner(options: ProvisionerOptions): Provisioner {
 
   async function step(names: ReadonlySet<string>): Promise<void> {
     const startedAt = clock.monotonic()
-    const isFull = inPlace === undefined || startedAt >= fullAt
+    const isFull = startedAt >= fullAt
     const outcome = await connection.use((api) =>
       reconcileNodes(api, {
         ...options,
@@ -89,13 +104,11 @@ export function createProvisioner(options: ProvisionerOptions): Provisioner {
         cache,
         inPlace: isFull ? undefined : inPlace,
         nowMs: clock.now(),
-        now: () => clock.monotonic(),
         changed: (change) => emit({ type: 'provision-change', kind: change.do, text: describeChange(change) }),
       }),
     )
     inPlace = outcome.inPlace
     isDirty ||= outcome.isMore
-    retryAt = Number.NEGATIVE_INFINITY
     retries.reset()
     if (isFull) fullAt = startedAt + resyncMs
     const waitMs = outcome.nextAtMs === undefined ? Number.POSITIVE_INFINITY : outcome.nextAtMs - clock.now()
@@ -131,8 +144,8 @@ export function createProvisioner(options: ProvisionerOptions): Provisioner {
     if (present === undefined) return longestSleepMs
     const now = clock.monotonic()
     if (retryAt > now) return retryAt - now
-    const hasFailed = retryAt > Number.NEGATIVE_INFINITY
-    if (!hasFailed && !isDirty && now < Math.min(fullAt, removeAt)) return Math.min(fullAt, removeAt) - now
+    const dueAt = isDirty ? now : Math.min(fullAt, removeAt)
+    if (dueAt > now) return dueAt - now
     isDirty = false
     await step(present)
     return 0
@@ -140,9 +153,9 @@ export function createProvisioner(options: ProvisionerOptions): Provisioner {
 
   function scheduleRetry(error: AgentError): number {
     // What was done until then is not known: the next step looks at everything.
-    inPlace = undefined
+    fullAt = clock.monotonic()
     const delayMs = retries.delayMs(error, patienceMs)
-    retryAt = clock.monotonic() + delayMs
+    retryAt = fullAt + delayMs
     emit({ type: 'provision-failed', reason: error.code, detail: error.message, retryAtMs: clock.now() + delayMs })
     return sleepFor(delayMs)
   }
@@ -168,7 +181,7 @@ export function createProvisioner(options: ProvisionerOptions): Provisioner {
     },
     recheck() {
       fullAt = clock.monotonic()
-      retryAt = Math.min(retryAt, clock.monotonic())
+      retryAt = fullAt
       wake()
     },
   }

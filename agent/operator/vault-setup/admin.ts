@@ -1,5 +1,4 @@
 /** Owns Vault as an administrator sees it: reads and writes with one token, over the same transport as the agent's. */
-
 import type { SetupVaultConfig } from '../../config/vault.ts'
 import { systemClock } from '../../core/clock.ts'
 import { AgentError } from '../../core/errors.ts'
@@ -7,8 +6,14 @@ import { asObject, field } from '../../core/json.ts'
 import { createVaultCalls, tokenHeader } from '../../vault/client.ts'
 import { createSkewMeter } from '../../vault/skew.ts'
 import { createTransport } from '../../vault/transport.ts'
-import type { VaultAdmin } from './actual.ts'
-import { type Fields } from './setup.ts'
+import type { Fields } from './setup.ts'
+
+/** Every call throws AgentError. */
+export interface VaultAdmin {
+  /** `data` of the answer; undefined if there is nothing at this path. */
+  read(path: string): Promise<Fields | undefined>
+  write(path: string, body: Fields): Promise<Fields | undefined>
+}
 
 export interface OpenVaultAdmin extends VaultAdmin {
   delete(path: string): Promise<void>
@@ -50,4 +55,15 @@ export function openVaultAdmin({ vault, token }: SetupVaultConfig): OpenVaultAdm
 
 function dataOf(body: unknown): Fields | undefined {
   return asObject(field(body, 'data'))
+}
+
+/** The names at a path. */
+export async function listAt(api: VaultAdmin, path: string): Promise<string[]> {
+  const keys = (await api.read(`${path}?list=true`))?.['keys']
+  return Array.isArray(keys) ? keys.filter((each) => typeof each === 'string') : []
+}
+
+/** A field of an answer that may not be there. */
+export function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : ''
 }

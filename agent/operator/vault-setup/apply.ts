@@ -1,13 +1,12 @@
 /** Owns bringing Vault in step: what differs, and each write that is made. */
-
 import { AgentError } from '../../core/errors.ts'
 import { bringInStep } from '../engine/bring-in-step.ts'
-import { readActual, type VaultAdmin } from './actual.ts'
+import { readActual } from './actual.ts'
+import type { VaultAdmin } from './admin.ts'
 import { refuseForeignCertificate, requestOf } from './ca.ts'
-import { bodyOf, type Change, pathOf, type VaultPlan } from './changes.ts'
+import type { Change, VaultPlan } from './changes.ts'
 import { type PlanOptions, planSetup } from './plan.ts'
-import { resourcesOf, type Substitutes } from './resources.ts'
-import type { Setup } from './setup.ts'
+import type { FileTexts, Setup } from './setup.ts'
 
 export interface ApplyOptions extends PlanOptions {
   /** Called after each change that was made. */
@@ -23,10 +22,10 @@ export interface Outcome {
 export async function examineSetup(
   api: VaultAdmin,
   setup: Setup,
-  files: Substitutes['files'],
+  files: FileTexts,
   options: PlanOptions,
 ): Promise<VaultPlan> {
-  return planSetup(setup, files, await readActual(api, setup, resourcesOf(setup)), options)
+  return planSetup(setup, files, await readActual(api, setup), options)
 }
 
 /**
@@ -36,7 +35,7 @@ export async function examineSetup(
 export async function applySetup(
   api: VaultAdmin,
   setup: Setup,
-  files: Substitutes['files'],
+  files: FileTexts,
   options: ApplyOptions,
   first?: VaultPlan,
 ): Promise<Outcome> {
@@ -47,10 +46,12 @@ export async function applySetup(
     makeOne: (change, attempt) => write(api, setup, change, attempt),
     changed: options.changed,
     // Now the accessor is known, which the rest of this plan lacks.
-    needsRecheck: (change) => change.do === 'enable' && change.table === 'auth',
-    about: (change) => ({ path: pathOf(change), text: pathAndFields(change) }),
+    needsRecheck: (change) => change.do === 'enable' && change.path.startsWith('sys/auth/'),
+    about: ({ path, differences }) => {
+      const fields = differences?.map(({ field }) => field).join(', ')
+      return { path, text: fields === undefined ? path : `${path}: ${fields}` }
+    },
     reasons: { conflict: 'setup-conflict', contended: 'setup-contended' },
-    pool: { now: () => performance.now() },
   })
   return { plan, request: plan.waitsFor === undefined ? undefined : await requestOf(api, setup) }
 }
@@ -58,15 +59,10 @@ export async function applySetup(
 async function write(api: VaultAdmin, setup: Setup, change: Change, attempt: number): Promise<void> {
   try {
     if (change.do === 'import-certificate') await refuseForeignCertificate(api, setup, change.body)
-    await api.write(pathOf(change), bodyOf(change))
+    await api.write(change.path, change.body)
   } catch (error) {
     if (!(error instanceof AgentError) || error.code !== 'vault-request-refused') throw error
     // Another run may have been first.
     throw new AgentError(attempt === 1 ? 'setup-contended' : 'setup-refused', error.message, { cause: error })
   }
-}
-
-function pathAndFields(change: Change): string {
-  const fields = 'differences' in change ? change.differences.map(({ field }) => field).join(', ') : ''
-  return fields === '' ? pathOf(change) : `${pathOf(change)}: ${fields}`
 }

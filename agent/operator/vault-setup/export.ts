@@ -1,59 +1,52 @@
 /** Owns the forms in which a setup leaves the program for review and for other tools. None of them needs Vault or the files. */
 import { defaultCommonName } from '../../config/naming.ts'
-import type { KeyType } from '../../pki/key.ts'
-import { policyText } from './policy.ts'
-import { resourcesOf, signPath } from './resources.ts'
+import type { VariableName } from '../../config/variables.ts'
+import { policyText, resourcesOf } from './resources.ts'
 import { neededRights, rightsPolicy } from './rights.ts'
-import { FileRef, loginsOf, ownerOf, type Setup } from './setup.ts'
+import { type ExportFormat, FileRef, loginsOf, type Setup } from './setup.ts'
 import { shellScript } from './shell.ts'
 import { terraformText } from './terraform.ts'
 
-export const exportFormats = ['shell', 'terraform', 'hcl', 'json', 'env', 'operator'] as const
-export type ExportFormat = (typeof exportFormats)[number]
-
-export function exportSetup(setup: Setup, format: ExportFormat, version: string): string {
-  switch (format) {
-    case 'shell':
-      return shellScript(setup, version)
-    case 'terraform':
-      return terraformText(setup, version)
-    case 'hcl':
-      return setup.components.map(({ name }) => policyText(ownerOf(setup), signPath(setup, name))).join('\n')
-    case 'json':
-      return requestsJson(setup)
-    case 'env':
-      return agentVariables(setup)
-    case 'operator':
-      return operatorPolicy(setup)
-  }
+const texts: Readonly<Record<ExportFormat, (setup: Setup, version: string) => string>> = {
+  shell: shellScript,
+  terraform: terraformText,
+  hcl: (setup) => setup.components.map(({ name }) => policyText(setup, name)).join('\n'),
+  json: requestsJson,
+  env: agentVariables,
+  operator: operatorPolicy,
 }
 
-/** What is written where; `<accessor>` is the auth mount's, `@name` the content of a file. */
+export function exportSetup(setup: Setup, format: ExportFormat, version: string): string {
+  return texts[format](setup, version)
+}
+
+/** What is written to each path; `<accessor>` is the auth mount's, `@name` the content of a file. */
 function requestsJson(setup: Setup): string {
   const requests = resourcesOf(setup).map(({ path, fields }) => ({ path, body: fields }))
   const replacer = (_: string, value: unknown): unknown => (value instanceof FileRef ? `@${value.name}` : value)
   return `${JSON.stringify(requests, replacer, 2)}\n`
 }
 
-/** For each login the variables of the agent that differ from its defaults; where Vault is, it must be told besides. */
+/** For each login, the variables of the agent that differ from its defaults. The address of Vault must be added. */
 function agentVariables(setup: Setup): string {
   const { auth, pki, cluster } = setup
   const sections = [...loginsOf(setup)].map(([component, served]) => {
     const { name, perNode, ttlSeconds } = component
     const others = served.filter((each) => each.name !== name).map((each) => each.name)
-    const commonName = perNode ? '{component}:{node}' : '{component}'
-    const lines = [
-      `# ${name}${others.length === 0 ? '' : `; AGENT_TARGETS, instead of AGENT_COMPONENT, may also name ${others.join(', ')}`}`,
-      `AGENT_COMPONENT=${name}`,
-      ...(auth.method === 'jwt' ? [] : [`AGENT_AUTH_METHOD=${auth.method}`]),
-      ...(auth.mount === auth.method ? [] : [`AGENT_AUTH_MOUNT=${auth.mount}`]),
-      ...(pki.mount === 'pki' ? [] : [`AGENT_PKI_MOUNT=${pki.mount}`]),
-      ...(defaultCommonName(name) === commonName ? [] : [`AGENT_COMMON_NAME=${commonName}`]),
-      `AGENT_CLUSTER=${cluster}`,
-      ...(ttlSeconds === 24 * 3600 ? [] : [`AGENT_TTL=${ttlSeconds}s`]),
-      ...(pki.keyType === ('ec-p256' satisfies KeyType) ? [] : [`AGENT_KEY_TYPE=${pki.keyType}`]),
+    const variables: readonly [VariableName, value: string, usual?: string][] = [
+      ['AGENT_COMPONENT', name],
+      ['AGENT_AUTH_METHOD', auth.method, 'jwt'],
+      ['AGENT_AUTH_MOUNT', auth.mount, auth.method],
+      ['AGENT_PKI_MOUNT', pki.mount, 'pki'],
+      ['AGENT_COMMON_NAME', perNode ? '{component}:{node}' : '{component}', defaultCommonName(name)],
+      ['AGENT_CLUSTER', cluster],
+      ['AGENT_TTL', `${ttlSeconds}s`, `${24 * 3600}s`],
+      ['AGENT_KEY_TYPE', pki.keyType, 'ec-p256'],
     ]
-    return `${lines.join('\n')}\n`
+    const lines = variables.filter(([, value, usual]) => value !== usual).map(([each, value]) => `${each}=${value}\n`)
+    const more =
+      others.length === 0 ? '' : `; AGENT_TARGETS, instead of AGENT_COMPONENT, may also name ${others.join(', ')}`
+    return `# ${name}${more}\n${lines.join('')}`
   })
   return sections.join('\n')
 }

@@ -4,22 +4,19 @@ import { dirname, resolve } from 'node:path'
 import { ConfigError, messageOf } from '../../core/errors.ts'
 import { readSmallFile, systemFiles } from '../../core/files.ts'
 import { parseCertificates } from '../../pki/certificate.ts'
-import type { FileRef, Setup } from './setup.ts'
-
-type Check = (text: string) => unknown
+import type { FileRef, FileTexts, Setup } from './setup.ts'
 
 /**
  * @param setupFile where the setup was read from
- * @returns texts by the names in the setup
  * @throws ConfigError with every file that cannot be used
  */
-export function readNamedFiles(setup: Setup, setupFile: string): ReadonlyMap<string, string> {
+export function readNamedFiles(setup: Setup, setupFile: string): FileTexts {
   const texts = new Map<string, string>()
   const problems: string[] = []
-  for (const [{ name }, check] of namedFiles(setup)) {
+  for (const { name, kind } of namedFiles(setup)) {
     try {
       const text = readSmallFile(systemFiles, resolve(dirname(setupFile), name)).trim()
-      check(text)
+      checks[kind](text)
       texts.set(name, text)
     } catch (error) {
       problems.push(`${setupFile}: ${name}: ${messageOf(error)}`)
@@ -29,15 +26,19 @@ export function readNamedFiles(setup: Setup, setupFile: string): ReadonlyMap<str
   return texts
 }
 
-function namedFiles({ auth, pki }: Setup): [FileRef, Check][] {
-  const files: [FileRef | undefined, Check][] = []
-  if (auth.method === 'jwt') {
-    if ('files' in auth.keys) files.push(...auth.keys.files.map((file): [FileRef, Check] => [file, checkKey]))
-    else files.push([auth.keys.ca, parseCertificates])
-  }
-  if (auth.method === 'kubernetes') files.push([auth.ca, parseCertificates], [auth.reviewerToken, checkToken])
-  if (pki.ca.from === 'intermediate') files.push([pki.ca.certificate, parseCertificates])
-  return files.filter((entry): entry is [FileRef, Check] => entry[0] !== undefined)
+function namedFiles({ auth, pki: { ca } }: Setup): FileRef[] {
+  const files: (FileRef | undefined)[] = []
+  if (auth.method === 'jwt') files.push(...('files' in auth.keys ? auth.keys.files : [auth.keys.ca]))
+  if (auth.method === 'kubernetes') files.push(auth.ca, auth.reviewerToken)
+  if (ca.from === 'intermediate') files.push(ca.certificate)
+  return files.filter((file) => file !== undefined)
+}
+
+/** Each throws if the text is of no use. */
+const checks: Readonly<Record<FileRef['kind'], (text: string) => unknown>> = {
+  certificates: parseCertificates,
+  key: checkKey,
+  token: checkToken,
 }
 
 /** A key or a certificate that holds one, as Vault takes them. Never a private one: Node would take its public half. */

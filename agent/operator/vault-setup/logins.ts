@@ -28,9 +28,8 @@ function jwtLogins(setup: Setup, { mount, issuer, audience, keys }: JwtAuth): Re
       ? { jwt_validation_pubkeys: keys.files, jwks_url: '', jwks_ca_pem: '' }
       : { jwt_validation_pubkeys: [], jwks_url: keys.url, jwks_ca_pem: keys.ca ?? '' }
   const config = { bound_issuer: issuer, default_role: '', oidc_discovery_url: '', ...sources }
-  const roles = [...loginsOf(setup)].map(([component, signs]) => {
-    const { name, namespace, serviceAccount, pods, perNode } = component
-    const fields = {
+  const roles = [...loginsOf(setup)].map(([{ name, namespace, serviceAccount, pods, perNode }, signs]) =>
+    loginRole(setup, name, signs, {
       role_type: 'jwt',
       bound_audiences: [audience],
       bound_subject: `system:serviceaccount:${namespace}:${serviceAccount}`,
@@ -44,74 +43,71 @@ function jwtLogins(setup: Setup, { mount, issuer, audience, keys }: JwtAuth): Re
       clock_skew_leeway: 0,
       expiration_leeway: 0,
       not_before_leeway: 0,
-      ...tokenFields(setup, signs),
-    }
-    return loginRole(`${mount}/${name}`, `auth/${mount}/role/${name}`, fields)
-  })
+    }),
+  )
   return [authConfig(mount, config), ...roles]
 }
 
 function kubernetesLogins(setup: Setup, { mount, url, ca, reviewerToken, audience }: KubernetesAuth): Resource[] {
-  const reviewer = reviewerToken === undefined ? {} : { token_reviewer_jwt: reviewerToken }
   const config = {
     kubernetes_host: url,
     kubernetes_ca_cert: ca ?? '',
     disable_local_ca_jwt: reviewerToken !== undefined,
-    ...reviewer,
+    ...(reviewerToken && { token_reviewer_jwt: reviewerToken }),
   }
   const roles = [...loginsOf(setup)].map(([{ name, namespace, serviceAccount }, signs]) =>
-    loginRole(`${mount}/${name}`, `auth/${mount}/role/${name}`, {
+    loginRole(setup, name, signs, {
       bound_service_account_names: [serviceAccount],
       bound_service_account_namespaces: [namespace],
       alias_name_source: 'serviceaccount_uid',
       audience,
-      ...tokenFields(setup, signs),
     }),
   )
   return [authConfig(mount, config), ...roles]
 }
 
 /** The role id is the alias of the login, and so the node of the common name: a role for each machine, named after it. */
-function approleLogins(setup: Setup, { mount, nodes }: ApproleAuth): Resource[] {
+function approleLogins(setup: Setup, { nodes }: ApproleAuth): Resource[] {
+  const withRoleId = (name: string, signs: readonly ComponentSetup[], node?: { node: string }): Resource[] => {
+    const role = loginRole(setup, name, signs, { bind_secret_id: true })
+    const fields = { role_id: name }
+    const path = `${role.path}/role-id`
+    const subject = `role id of ${setup.auth.mount}/${name}`
+    return [
+      { ...role, ...node },
+      { kind: 'role-id', subject, path, fields, ...node },
+    ]
+  }
   const perNode = setup.components.filter((component) => component.perNode)
-  const machines = perNode.length === 0 ? [] : nodes.map((node): [string, readonly ComponentSetup[]] => [node, perNode])
-  const others = [...loginsOf(setup)]
-    .filter(([component]) => !component.perNode)
-    .map(([{ name }, signs]): [string, readonly ComponentSetup[]] => [name, signs])
-  return [...machines, ...others].flatMap(([name, signs]) => {
-    const path = `auth/${mount}/role/${name}`
-    const fields = { bind_secret_id: true, ...tokenFields(setup, signs) }
-    const node = nodes.includes(name) ? { node: name } : {}
-    const roleId: Resource = {
-      kind: 'role-id',
-      name: `${mount}/${name}`,
-      path: `${path}/role-id`,
-      fields: { role_id: name },
-      ...node,
-    }
-    return [{ ...loginRole(`${mount}/${name}`, path, fields), ...node }, roleId]
-  })
+  const machines = perNode.length === 0 ? [] : nodes
+  const others = [...loginsOf(setup)].filter(([component]) => !component.perNode)
+  return [
+    ...machines.flatMap((node) => withRoleId(node, perNode, { node })),
+    ...others.flatMap(([{ name }, signs]) => withRoleId(name, signs)),
+  ]
 }
 
 function authConfig(mount: string, fields: Fields): Resource {
-  return { kind: 'auth-config', name: mount, path: `auth/${mount}/config`, fields }
-}
-
-function loginRole(name: string, path: string, fields: Fields): Resource {
-  return { kind: 'login-role', name, path, fields }
+  return { kind: 'auth-config', subject: `configuration of auth ${mount}`, path: `auth/${mount}/config`, fields }
 }
 
 /** Batch tokens: nothing is stored for them, and they cannot be renewed. token_bound_cidrs is left to the operator. */
-function tokenFields(setup: Setup, signs: readonly ComponentSetup[]): Fields {
-  const { tokenTtlSeconds } = setup.auth
+function loginRole(setup: Setup, name: string, signs: readonly ComponentSetup[], binding: Fields): Resource {
+  const { mount, tokenTtlSeconds } = setup.auth
   return {
-    token_type: 'batch',
-    token_ttl: tokenTtlSeconds,
-    token_max_ttl: tokenTtlSeconds,
-    token_explicit_max_ttl: 0,
-    token_period: 0,
-    token_num_uses: 0,
-    token_no_default_policy: true,
-    token_policies: signs.map(({ name }) => policyName(setup, name)),
+    kind: 'login-role',
+    subject: `login role ${mount}/${name}`,
+    path: `auth/${mount}/role/${name}`,
+    fields: {
+      ...binding,
+      token_type: 'batch',
+      token_ttl: tokenTtlSeconds,
+      token_max_ttl: tokenTtlSeconds,
+      token_explicit_max_ttl: 0,
+      token_period: 0,
+      token_num_uses: 0,
+      token_no_default_policy: true,
+      token_policies: signs.map((each) => policyName(setup, each.name)),
+    },
   }
 }

@@ -2,13 +2,12 @@
  * Owns what the setup comes to on Vault: everything that is written as a whole to one path, in the order in which it must be
  * there, so that nobody can log in before all limits stand. Pure; why each field is as it is: docs/vault.md and docs/security.md.
  */
+import type { KeyType } from '../../pki/key.ts'
 import { loginResources } from './logins.ts'
-import { policyText } from './policy.ts'
 import {
   attestsNodes,
   type ComponentSetup,
   type Fields,
-  FileRef,
   ownerOf,
   policyName,
   type Resource,
@@ -20,33 +19,62 @@ export const accessor = '<accessor>'
 
 export function resourcesOf(setup: Setup): Resource[] {
   return [
-    ...setup.components.map((component) => policyOf(setup, component)),
+    ...setup.components.map((component) => policy(setup, component)),
     ...setup.components.map((component) => pkiRole(setup, component)),
     ...loginResources(setup),
   ]
 }
 
-function policyOf(setup: Setup, { name: component }: ComponentSetup): Resource {
+function policy(setup: Setup, { name: component }: ComponentSetup): Resource {
   const name = policyName(setup, component)
-  const policy = policyText(ownerOf(setup), signPath(setup, component))
-  return { kind: 'policy', name, path: `sys/policies/acl/${name}`, fields: { policy } }
+  const fields = { policy: policyText(setup, component) }
+  return { kind: 'policy', subject: `policy ${name}`, path: `sys/policies/acl/${name}`, fields }
+}
+
+/** What the agent sends to sign (vault/client.ts). */
+const parameters = ['csr', 'common_name', 'ttl', 'exclude_cn_from_sans'] as const
+/** What it must send, so that nothing of a request is ever taken from the CSR. */
+const required = ['csr', 'common_name'] as const
+
+/**
+ * In HCL: one path, and of its parameters those that the agent sends. An empty list of values means any value; a parameter that
+ * is not named is refused, such as `not_after`, which would beat the role's max_ttl. The first line is the owner's mark: in a PKI
+ * mount that is not ours, the record that the role of that name is.
+ */
+export function policyText(setup: Setup, component: string): string {
+  return `${ownerLine(setup)}
+${pathLine(setup, component)}
+  capabilities        = ["update"]
+  required_parameters = ${JSON.stringify(required).replaceAll(',', ', ')}
+  allowed_parameters = {
+${parameters.map((name) => `    ${JSON.stringify(name).padEnd(22)} = []`).join('\n')}
+  }
+}
+`
+}
+
+/** @param component undefined: for any of them */
+export function isOwnPolicy(text: unknown, setup: Setup, component?: string): boolean {
+  if (typeof text !== 'string' || text.split('\n', 1)[0] !== ownerLine(setup)) return false
+  return component === undefined || text.includes(pathLine(setup, component))
+}
+
+function ownerLine(setup: Setup): string {
+  return `# ${ownerOf(setup)}`
 }
 
 /** The one path that a component's token may write to. */
-export function signPath({ pki }: Pick<Setup, 'pki'>, component: string): string {
-  return `${pki.mount}/sign/${component}`
+function pathLine({ pki }: Setup, component: string): string {
+  return `path ${JSON.stringify(`${pki.mount}/sign/${component}`)} {`
 }
 
-const keyFields = {
+/** As Vault calls the kinds of keys. */
+export const keyFields: Readonly<Record<KeyType, { readonly key_type: string; readonly key_bits: number }>> = {
   'ec-p256': { key_type: 'ec', key_bits: 256 },
   'ec-p384': { key_type: 'ec', key_bits: 384 },
   'rsa-2048': { key_type: 'rsa', key_bits: 2048 },
   'rsa-4096': { key_type: 'rsa', key_bits: 4096 },
   ed25519: { key_type: 'ed25519', key_bits: 0 },
-} as const
-
-export function keyFieldsOf({ keyType }: Pick<Setup['pki'], 'keyType'>): { key_type: string; key_bits: number } {
-  return keyFields[keyType]
 }
 
 /** What every role has: whatever is not the name, the key or the lifetime is closed. */
@@ -86,16 +114,16 @@ export const pkiRoleLimits = {
 } as const
 
 function pkiRole(setup: Setup, component: ComponentSetup): Resource {
-  const { pki } = setup
+  const { mount, keyType } = setup.pki
   const { name, ttlSeconds } = component
   return {
     kind: 'pki-role',
-    name: `${pki.mount}/${name}`,
-    path: `${pki.mount}/roles/${name}`,
+    subject: `PKI role ${mount}/${name}`,
+    path: `${mount}/roles/${name}`,
     fields: {
       ...nameFields(setup, component),
       ...pkiRoleLimits,
-      ...keyFieldsOf(pki),
+      ...keyFields[keyType],
       ttl: ttlSeconds,
       max_ttl: ttlSeconds,
       not_before_duration: 30,
@@ -115,23 +143,4 @@ function nameFields({ auth }: Setup, { name, perNode }: ComponentSetup): Fields 
     allowed_domains_template: true,
     allow_glob_domains: false,
   }
-}
-
-export interface Substitutes {
-  readonly accessor: string
-  /** Texts of the files by name. */
-  readonly files: ReadonlyMap<string, string>
-}
-
-/** The fields as Vault is given them. */
-export function fillIn(value: Fields, substitutes: Substitutes): Fields {
-  return fill(value, substitutes) as Fields
-}
-
-function fill(value: unknown, substitutes: Substitutes): unknown {
-  if (value instanceof FileRef) return substitutes.files.get(value.name) ?? ''
-  if (typeof value === 'string') return value.replaceAll(accessor, substitutes.accessor)
-  if (Array.isArray(value)) return value.map((each) => fill(each, substitutes))
-  if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, fill(each, substitutes)]))
 }

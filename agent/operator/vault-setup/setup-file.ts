@@ -1,60 +1,82 @@
 /** Owns the file of `setup-vault`: its YAML checked to the last field, every problem with its line and column. */
-import type { Node } from 'yaml'
-import { type Problem, parseYaml, readChoice, readMap, readText, readTexts, type YamlFile } from '../../config/yaml.ts'
+import { isScalar, type Node } from 'yaml'
+import { type Problem, parseYaml, readEntries, readMap, type YamlFile } from '../../config/yaml.ts'
+import { keyTypes } from '../../pki/key.ts'
 import { checkNodeNames } from '../etcd/nodes.ts'
-import type { Naming } from '../etcd/profile-table.ts'
-import { readComponents } from './components-file.ts'
-import { type Auth, type Ca, FileRef, type JwtAuth, type Pki, type Setup } from './setup.ts'
-import { checkName, readFile, readMount, readTtl, readUrl } from './values.ts'
-
-type Fields = ReadonlyMap<string, Node>
+import { builtInProfiles, defaultComponents, type Naming, type Profile } from '../etcd/profile-table.ts'
+import { checkName, type Section, sectionOf } from './section.ts'
+import { type Auth, type ComponentSetup, FileRef, type JwtAuth, type Pki, type Setup } from './setup.ts'
 
 export function parseSetup(text: string): YamlFile<Setup> {
   return parseYaml(text, (top, problem) => {
     const known = ['cluster', 'kubernetes', 'auth', 'pki', 'naming', 'components']
     const fields = readMap(top, 'the file', known, problem)
     if (fields === undefined) return undefined
-    const cluster = readCluster(fields.get('cluster'), top, problem)
-    const authFields = readSection(fields, 'auth', ['method', 'mount', 'tokenTtl', 'nodes'], problem)
-    const pkiFields = readSection(fields, 'pki', pkiNames, problem)
-    const naming = readChoice<Naming>(fields.get('naming'), 'naming', ['node', 'component'], problem) ?? 'node'
-    const ttlSeconds = readTtl(pkiFields.get('ttl'), 'ttl', problem) ?? 24 * 3600
-    const components = readComponents(fields.get('components'), { naming, ttlSeconds }, problem)
-    const auth = readAuth(authFields, fields, top, problem)
-    if (auth?.method === 'approle') refuseSharedRoleIds(auth.nodes, components, authFields.get('nodes'), problem)
+    const file = sectionOf(fields, problem)
+    const section = (name: string, names: readonly string[]): Section => {
+      const node = file.at(name)
+      return sectionOf(node && readMap(node, name, names, problem), problem)
+    }
+    const cluster = readCluster(file, top, problem)
+    const authSection = section('auth', ['method', 'mount', 'tokenTtl', 'nodes'])
+    const pki = section('pki', ['mount', 'ca', 'commonName', 'caTtl', 'certificateFile', 'keyType', 'ttl'])
+    const naming = file.choice('naming', ['node', 'component']) ?? 'node'
+    const ttlSeconds = pki.seconds('ttl') ?? 24 * 3600
+    const components = readComponents(file.at('components'), { naming, ttlSeconds }, problem)
+    const auth = readAuth(authSection, file, top, problem)
+    if (auth?.method === 'approle') refuseSharedRoleIds(auth.nodes, components, authSection)
     if (auth === undefined || cluster === undefined) return undefined
-    return { cluster, auth, pki: readPki(pkiFields, cluster, problem), components }
+    return { cluster, auth, pki: readPki(pki, cluster), components }
   })
 }
 
-function readCluster(node: Node | undefined, top: Node | null, problem: Problem): string | undefined {
-  if (node === undefined) return problem(top, 'has no cluster: the name of the cluster')
-  const cluster = readText(node, 'cluster', problem)
-  if (cluster !== undefined) checkName(node, 'cluster', cluster, problem)
+function readCluster(file: Section, top: Node | null, problem: Problem): string | undefined {
+  if (!file.has('cluster')) return problem(top, 'has no cluster: the name of the cluster')
+  const cluster = file.text('cluster')
+  if (cluster !== undefined) checkName(file.at('cluster'), 'cluster', cluster, problem)
   return cluster
 }
 
-function readAuth(auth: Fields, fields: Fields, top: Node | null, problem: Problem): Auth | undefined {
-  const methods = ['jwt', 'kubernetes', 'approle'] as const
-  const method = readChoice(auth.get('method'), 'method', methods, problem) ?? 'jwt'
-  const base = {
-    mount: readMount(auth.get('mount'), problem) ?? method,
-    tokenTtlSeconds: readTtl(auth.get('tokenTtl'), 'tokenTtl', problem) ?? 15 * 60,
-  }
-  const kubernetes = fields.get('kubernetes')
+function readAuth(auth: Section, file: Section, top: Node | null, problem: Problem): Auth | undefined {
+  const method = auth.choice('method', ['jwt', 'kubernetes', 'approle']) ?? 'jwt'
+  const base = { mount: auth.mount() ?? method, tokenTtlSeconds: auth.seconds('tokenTtl') ?? 15 * 60 }
   if (method === 'approle') {
-    if (kubernetes !== undefined) problem(kubernetes, 'kubernetes has no effect with the method approle')
-    const nodes = auth.get('nodes')
-    if (nodes === undefined)
-      problem(auth.get('method'), 'the method approle needs auth.nodes: the names of the machines')
-    const names = checkNodeNames(readTexts(nodes, 'nodes', problem) ?? [])
-    for (const each of names.problems) problem(nodes, each)
-    return { ...base, method, nodes: names.names }
+    file.noEffect(['kubernetes'], ' with the method approle')
+    if (!auth.has('nodes')) auth.refuse('method', 'the method approle needs auth.nodes: the names of the machines')
+    const { names, problems } = checkNodeNames(auth.texts('nodes') ?? [])
+    for (const each of problems) auth.refuse('nodes', each)
+    return { ...base, method, nodes: names }
   }
-  if (auth.has('nodes')) problem(auth.get('nodes'), `nodes has no effect with the method ${method}; it is for approle`)
-  if (kubernetes === undefined)
+  auth.noEffect(['nodes'], ` with the method ${method}; it is for approle`)
+  const node = file.at('kubernetes')
+  if (node === undefined)
     return problem(top, 'has no kubernetes: the API server that service-account tokens are checked with')
-  return readKubernetes(kubernetes, { ...base, method }, problem)
+  const fields = readMap(node, `kubernetes (with the method ${method})`, kubernetesNames[method], problem)
+  if (fields === undefined) return undefined
+  const kubernetes = sectionOf(fields, problem)
+  const audience = kubernetes.text('audience') ?? 'vault-calico'
+  const url = kubernetes.url('url')
+  const ca = kubernetes.file('caFile')
+  if (method === 'kubernetes') {
+    if (!kubernetes.has('url')) problem(node, 'kubernetes has no url: the API server')
+    const reviewerToken = kubernetes.file('reviewerTokenFile', 'token')
+    // Vault demands it: with a reviewer of its own it does not look at the CA of the pod that it runs in.
+    if (reviewerToken !== undefined && ca === undefined)
+      problem(node, 'reviewerTokenFile needs caFile: the CA of the API server')
+    return { ...base, method, audience, url: url ?? '', ca, reviewerToken }
+  }
+  const issuer = kubernetes.text('issuer') ?? ''
+  if (!kubernetes.has('issuer'))
+    problem(node, 'kubernetes has no issuer: kubectl get --raw /.well-known/openid-configuration')
+  const jwksUrl = kubernetes.url('jwksUrl')
+  const keys = readPinnedKeys(kubernetes, url ?? jwksUrl) ?? { url: jwksUrl ?? `${url ?? ''}/openid/v1/jwks`, ca }
+  if (!['url', 'jwksUrl', 'publicKeyFiles'].some((name) => kubernetes.has(name))) {
+    problem(
+      node,
+      'kubernetes needs url (the API server), jwksUrl or publicKeyFiles: the keys of service-account tokens',
+    )
+  }
+  return { ...base, method, audience, issuer, keys }
 }
 
 const kubernetesNames = {
@@ -62,93 +84,107 @@ const kubernetesNames = {
   kubernetes: ['url', 'caFile', 'audience', 'reviewerTokenFile'],
 } as const
 
-function readKubernetes(
-  node: Node,
-  base: { readonly method: 'jwt' | 'kubernetes'; readonly mount: string; readonly tokenTtlSeconds: number },
-  problem: Problem,
-): Auth | undefined {
-  const { method } = base
-  const fields = readMap(node, `kubernetes (with the method ${method})`, kubernetesNames[method], problem)
-  if (fields === undefined) return undefined
-  const audience = readText(fields.get('audience'), 'audience', problem) ?? 'vault-calico'
-  const url = readUrl(fields.get('url'), 'url', problem)
-  const ca = readFile(fields.get('caFile'), 'caFile', problem)
-  if (method === 'kubernetes') {
-    if (url === undefined && !fields.has('url')) problem(node, 'kubernetes has no url: the API server')
-    const reviewerToken = readFile(fields.get('reviewerTokenFile'), 'reviewerTokenFile', problem, true)
-    // Vault demands it: with a reviewer of its own it does not look at the CA of the pod that it runs in.
-    if (reviewerToken !== undefined && ca === undefined)
-      problem(node, 'reviewerTokenFile needs caFile: the CA of the API server')
-    return { ...base, method, audience, url: url ?? '', ca, reviewerToken }
-  }
-  const issuer = readText(fields.get('issuer'), 'issuer', problem)
-  if (!fields.has('issuer'))
-    problem(node, 'kubernetes has no issuer: kubectl get --raw /.well-known/openid-configuration')
-  return { ...base, method, audience, issuer: issuer ?? '', keys: readKeys(node, fields, { url, ca }, problem) }
+/** @param url where they could be asked for as well */
+function readPinnedKeys(kubernetes: Section, url: string | undefined): JwtAuth['keys'] | undefined {
+  if (!kubernetes.has('publicKeyFiles')) return undefined
+  const refuse = (why: string): undefined => kubernetes.refuse('publicKeyFiles', `publicKeyFiles ${why}`)
+  if (url !== undefined) refuse('excludes url and jwksUrl: keys are pinned or asked for')
+  const names = kubernetes.texts('publicKeyFiles') ?? []
+  if (names.length === 0) refuse('names no file')
+  return { files: names.map((name) => new FileRef(name, 'key')) }
 }
 
-function readKeys(
-  node: Node,
-  fields: Fields,
-  { url, ca }: { readonly url: string | undefined; readonly ca: FileRef | undefined },
-  problem: Problem,
-): JwtAuth['keys'] {
-  const jwksUrl = readUrl(fields.get('jwksUrl'), 'jwksUrl', problem)
-  const files = fields.get('publicKeyFiles')
-  if (files !== undefined) {
-    if (jwksUrl !== undefined || url !== undefined)
-      problem(files, 'publicKeyFiles excludes url and jwksUrl: keys are pinned or asked for')
-    const names = readTexts(files, 'publicKeyFiles', problem) ?? []
-    if (names.length === 0) problem(files, 'publicKeyFiles names no file')
-    return { files: names.map((name) => new FileRef(name)) }
-  }
-  if (!fields.has('url') && !fields.has('jwksUrl')) {
-    problem(
-      node,
-      'kubernetes needs url (the API server), jwksUrl or publicKeyFiles: the keys of service-account tokens',
-    )
-  }
-  return { url: jwksUrl ?? `${url ?? ''}/openid/v1/jwks`, ca }
-}
-
-const pkiNames = ['mount', 'ca', 'commonName', 'caTtl', 'certificateFile', 'keyType', 'ttl'] as const
-
-function readPki(fields: Fields, cluster: string, problem: Problem): Pki {
-  const from = readChoice(fields.get('ca'), 'ca', ['root', 'intermediate', 'existing'], problem) ?? 'root'
-  for (const name of ['commonName', 'caTtl', 'certificateFile'] as const) {
-    const isOf = name === 'certificateFile' ? from === 'intermediate' : from !== 'existing'
-    if (fields.has(name) && !isOf) problem(fields.get(name), `${name} has no effect with ca: ${from}`)
-  }
-  const ca: Ca =
-    from === 'existing'
-      ? { from }
-      : {
-          from,
-          commonName: readText(fields.get('commonName'), 'commonName', problem) ?? `Calico etcd clients of ${cluster}`,
-          ttlSeconds: readTtl(fields.get('caTtl'), 'caTtl', problem) ?? 10 * 365 * 24 * 3600,
-          certificate: readFile(fields.get('certificateFile'), 'certificateFile', problem),
-        }
-  const keyTypes = ['ec-p256', 'ec-p384', 'rsa-2048', 'rsa-4096', 'ed25519'] as const
+function readPki(pki: Section, cluster: string): Pki {
+  const from = pki.choice('ca', ['root', 'intermediate', 'existing']) ?? 'root'
+  if (from === 'existing') pki.noEffect(['commonName', 'caTtl'], ' with ca: existing')
+  if (from !== 'intermediate') pki.noEffect(['certificateFile'], ` with ca: ${from}`)
   return {
-    mount: readMount(fields.get('mount'), problem) ?? 'pki',
-    keyType: readChoice(fields.get('keyType'), 'keyType', keyTypes, problem) ?? 'ec-p256',
-    ca,
+    mount: pki.mount() ?? 'pki',
+    keyType: pki.choice('keyType', keyTypes) ?? 'ec-p256',
+    ca:
+      from === 'existing'
+        ? { from }
+        : {
+            from,
+            commonName: pki.text('commonName') ?? `Calico etcd clients of ${cluster}`,
+            ttlSeconds: pki.seconds('caTtl') ?? 10 * 365 * 24 * 3600,
+            certificate: pki.file('certificateFile'),
+          },
+  }
+}
+
+/** What a component has that says nothing else. */
+interface Defaults {
+  readonly naming: Naming
+  readonly ttlSeconds: number
+}
+
+/** The CNI plugin has no agent of its own: calico-node's keeps its certificate on the host. */
+const servedBy: ReadonlyMap<string, string> = new Map([['calico-cni', 'calico-node']])
+
+/** calico-node may create tokens for it (the RBAC of Calico's manifest), bound to whatever it likes. */
+const refusedServiceAccount = 'calico-cni-plugin'
+
+function readComponents(node: Node | undefined, defaults: Defaults, problem: Problem): ComponentSetup[] {
+  const names = ['scope', 'login', 'namespace', 'serviceAccount', 'pods', 'ttl']
+  if (node === undefined)
+    return defaultComponents.map((name) => component(name, sectionOf(undefined, problem), defaults))
+  const entries = readEntries(node, 'components', problem)
+  if (entries?.size === 0) problem(node, 'components names none')
+  const components = [...(entries ?? [])].map(([name, { key, value }]) => {
+    checkName(key, 'the name of a component', name, problem)
+    // `calico-node:` with nothing behind it is one with the defaults.
+    const isBare = isScalar(value) && value.value === null
+    const fields = isBare ? undefined : readMap(value, `component ${name}`, names, problem)
+    return component(name, sectionOf(fields, problem), defaults)
+  })
+  refuseBadLogins(components, (name) => entries?.get(name)?.key, problem)
+  return components
+}
+
+function component(name: string, section: Section, { naming, ttlSeconds }: Defaults): ComponentSetup {
+  const profile: Profile | undefined = Object.entries(builtInProfiles).find(([each]) => each === name)?.[1]
+  const scope = section.choice('scope', ['node', 'cluster']) ?? profile?.scope
+  const login = section.text('login') ?? servedBy.get(name) ?? name
+  const serviceAccount = section.text('serviceAccount') ?? name
+  if (login !== name) {
+    section.noEffect(['namespace', 'serviceAccount', 'pods'], `: the login of ${login} serves ${name}`)
+  }
+  if (serviceAccount === refusedServiceAccount) {
+    section.refuse('serviceAccount', `${refusedServiceAccount} is refused: calico-node may create tokens for it`)
+  }
+  return {
+    name,
+    perNode: naming === 'node' && scope === 'node',
+    login,
+    namespace: section.text('namespace') ?? 'kube-system',
+    serviceAccount,
+    pods: section.text('pods') ?? `${serviceAccount}-*`,
+    ttlSeconds: section.seconds('ttl') ?? ttlSeconds,
+  }
+}
+
+function refuseBadLogins(
+  components: readonly ComponentSetup[],
+  at: (name: string) => Node | undefined,
+  problem: Problem,
+): void {
+  for (const { name, login, perNode } of components) {
+    const server = components.find((each) => each.name === login)
+    if (server === undefined) {
+      problem(at(name), `${name} is served by the login of ${login}, which is no component here`)
+    } else if (server.login !== server.name) {
+      problem(at(name), `${name} is served by the login of ${login}, which has none of its own`)
+    } else if (perNode && !server.perNode) {
+      problem(at(name), `${name} has a name for each node, but the login of ${login} does not tell the node`)
+    }
   }
 }
 
 /** The role id is the alias: a machine that is called like a component could have its name. */
-function refuseSharedRoleIds(
-  nodes: readonly string[],
-  components: Setup['components'],
-  at: Node | undefined,
-  problem: Problem,
-): void {
+function refuseSharedRoleIds(nodes: readonly string[], components: readonly ComponentSetup[], auth: Section): void {
   for (const { name } of components.filter(({ perNode }) => !perNode)) {
-    if (nodes.some((node) => node.toLowerCase() === name)) problem(at, `the machine ${name} is called like a component`)
+    if (nodes.some((node) => node.toLowerCase() === name))
+      auth.refuse('nodes', `the machine ${name} is called like a component`)
   }
-}
-
-function readSection(fields: Fields, name: string, known: readonly string[], problem: Problem): Fields {
-  const node = fields.get(name)
-  return (node === undefined ? undefined : readMap(node, name, known, problem)) ?? new Map<string, Node>()
 }

@@ -46,14 +46,15 @@ export interface Pki {
 }
 
 /** Where the mount's signing certificate comes from. */
-export type Ca =
-  | {
-      readonly from: 'root' | 'intermediate'
-      readonly commonName: string
-      readonly ttlSeconds: number
-      readonly certificate: FileRef | undefined
-    }
-  | { readonly from: 'existing' }
+type Ca = OwnCa | { readonly from: 'existing' }
+
+export interface OwnCa {
+  readonly from: 'root' | 'intermediate'
+  readonly commonName: string
+  readonly ttlSeconds: number
+  /** The signed one, of an intermediate. */
+  readonly certificate: FileRef | undefined
+}
 
 export interface ComponentSetup {
   readonly name: string
@@ -68,18 +69,21 @@ export interface ComponentSetup {
   readonly ttlSeconds: number
 }
 
-/** A file that is named in the setup: its text is put in when Vault is asked, and its name where the setup is exported. */
+/** A file that is named in the setup: its text is put in when Vault is asked, and its name when the setup is exported. */
 export class FileRef {
   /** As it is written in the setup. */
   readonly name: string
-  /** Vault never shows it again. */
-  readonly isSecret: boolean
+  /** What it holds. Vault never shows a token again. */
+  readonly kind: 'certificates' | 'key' | 'token'
 
-  constructor(name: string, isSecret = false) {
+  constructor(name: string, kind: FileRef['kind']) {
     this.name = name
-    this.isSecret = isSecret
+    this.kind = kind
   }
 }
+
+/** The texts of such files, by their names. */
+export type FileTexts = ReadonlyMap<string, string>
 
 /** What the mounts that are ours say of themselves, and the first line of our policies: see docs/adr/0010. */
 export const ownerMark = 'calico-vault-agent setup-vault: cluster '
@@ -87,6 +91,9 @@ export const ownerMark = 'calico-vault-agent setup-vault: cluster '
 export function ownerOf({ cluster }: Pick<Setup, 'cluster'>): string {
   return `${ownerMark}${cluster}`
 }
+
+/** Of the intermediate's key, by which it is found again. */
+export const keyName = 'calico-vault-agent'
 
 /** Policies have one name space for all clusters of a Vault. */
 export function policyName({ cluster }: Pick<Setup, 'cluster'>, component: string): string {
@@ -110,14 +117,23 @@ export function loginsOf({
 export type Fields = Readonly<Record<string, unknown>>
 
 export interface Resource {
-  /** The machine that it is for, if each has one. */
-  readonly node?: string
   readonly kind: 'policy' | 'pki-role' | 'auth-config' | 'login-role' | 'role-id'
-  /** For people. */
-  readonly name: string
+  /** What people read, such as `policy NAME`. */
+  readonly subject: string
   /** In Vault's API, without `/v1/`. */
   readonly path: string
   readonly fields: Fields
   /** Fields that only some servers know (OpenBao); if one is not shown, it is not missed. */
   readonly ifKnown?: readonly string[]
+  /** The machine that it is for, if each has one. */
+  readonly node?: string
 }
+
+/** The last part of a path: the name of a policy, a role or a login. */
+export function labelOf(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1)
+}
+
+/** The forms in which a setup leaves the program. Here, so that the help of every command loads no more than their names. */
+export const exportFormats = ['shell', 'terraform', 'hcl', 'json', 'env', 'operator'] as const
+export type ExportFormat = (typeof exportFormats)[number]

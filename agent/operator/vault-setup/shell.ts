@@ -3,13 +3,12 @@
  * nothing; a mount that somebody else has made stops it. Afterwards `setup-vault plan` is in step.
  */
 import { quoted } from '../../core/text.ts'
-import { keyName } from './actual.ts'
-import { accessor, keyFieldsOf, resourcesOf } from './resources.ts'
-import { type Fields, FileRef, ownerOf, type Resource, type Setup } from './setup.ts'
+import { caRequest } from './ca.ts'
+import { accessor, resourcesOf } from './resources.ts'
+import { type Fields, FileRef, labelOf, ownerOf, type Pki, type Resource, type Setup } from './setup.ts'
 
 export function shellScript(setup: Setup, version: string): string {
   const { auth, pki, cluster } = setup
-  const enablesPki = pki.ca.from !== 'existing'
   return `${[
     '#!/bin/sh',
     `# Vault for the cluster ${cluster}, by calico-vault-agent ${version} (setup-vault export).`,
@@ -31,32 +30,30 @@ export function shellScript(setup: Setup, version: string): string {
     '}',
     '',
     `enable auth auth ${quoted(auth.mount)} ${auth.method}`,
-    ...(enablesPki ? caCommands(setup) : []),
+    ...caCommands(pki),
     `accessor=$(vault read -field=accessor ${quoted(`sys/auth/${auth.mount}`)})`,
     ...resourcesOf(setup).flatMap((resource) => ['', ...writeCommand(resource)]),
   ].join('\n')}\n`
 }
 
-function caCommands({ pki }: Setup): string[] {
-  const { mount, ca } = pki
+function caCommands({ mount, ca, keyType }: Pki): string[] {
   if (ca.from === 'existing') return []
-  const request = { common_name: ca.commonName, ...keyFieldsOf(pki) }
   const enable = `enable secrets mounts ${quoted(mount)} -max-lease-ttl=${ca.ttlSeconds}s pki`
   const unless = (list: string): string => `vault list ${quoted(`${mount}/${list}`)} >/dev/null 2>&1 ||`
-  if (ca.from === 'root') {
-    const fields = { ...request, ttl: `${ca.ttlSeconds}s`, issuer_name: `${keyName}-root` }
-    return [enable, `${unless('issuers')} vault write ${quoted(`${mount}/root/generate/internal`)} ${pairs(fields)}`]
-  }
-  const make = `vault write -field=csr ${quoted(`${mount}/intermediate/generate/internal`)} ${pairs({ ...request, key_name: keyName })}`
-  const lines = [enable, `# The request to have signed.`, `${unless('keys')} ${make}`]
+  const write = (path: string, fields: Fields): string => `${quoted(`${mount}/${path}`)} ${pairs(fields)}`
+  const request = caRequest(ca, keyType)
+  if (ca.from === 'root')
+    return [enable, `${unless('issuers')} vault write ${write('root/generate/internal', request)}`]
+  const make = `${unless('keys')} vault write -field=csr ${write('intermediate/generate/internal', request)}`
+  const lines = [enable, '# The request to have signed.', make]
   if (ca.certificate === undefined) return lines
-  const imported = `vault write ${quoted(`${mount}/intermediate/set-signed`)} ${pairs({ certificate: ca.certificate })}`
-  return [...lines, `${unless('issuers')} ${imported}`]
+  const { certificate } = ca
+  return [...lines, `${unless('issuers')} vault write ${write('intermediate/set-signed', { certificate })}`]
 }
 
-function writeCommand({ kind, name, path, fields }: Resource): string[] {
+function writeCommand({ kind, path, fields }: Resource): string[] {
   if (kind === 'policy') {
-    return [`vault policy write ${quoted(name)} - <<'HCL'`, String(fields['policy']).trimEnd(), 'HCL']
+    return [`vault policy write ${quoted(labelOf(path))} - <<'HCL'`, String(fields['policy']).trimEnd(), 'HCL']
   }
   if (kind === 'auth-config') return [`vault write ${quoted(path)} ${pairs(fields)}`]
   const json = JSON.stringify(fields, null, 2)

@@ -1,14 +1,12 @@
 /**
- * Owns what the agent tells about itself: one closed set of events. Log, metrics and health are their listeners; nothing
- * ever asks back. What is true of a target is told as one value (`state`), what happens to it as one event each. Times are milliseconds since the epoch.
+ * Owns what the agent tells about itself: one closed set of events. Nothing that listens ever asks back. What is true of a
+ * target is told as one value (`state`), what happens to it as one event each. Times are milliseconds since the epoch.
  */
-
 import type { OnPublishAction } from '../../config/on-publish.ts'
 import type { ReasonCode } from '../../core/reason-catalog.ts'
 import type { CaUse } from '../../pki/ca-set.ts'
 import type { VaultEvent } from '../../vault/vault-event.ts'
 import type { Finding, ProbeCode, Verdict } from '../gate/probe/outcome.ts'
-import type { ProvisionEvent } from './provision-events.ts'
 
 export interface TargetName {
   readonly component: string
@@ -144,6 +142,50 @@ export type AgentEvent =
   | { type: 'watch-failed'; detail: string }
   | { type: 'heartbeat'; component: string; nextStepAtMs: number }
   | { type: 'stopped'; signal: string }
+
+/** What `provision watch` tells about itself, beside the events of its certificate. */
+export type ProvisionEvent =
+  | { type: 'provision-nodes'; count: number }
+  | { type: 'provision-source-reached'; source: string; nodes: number }
+  /** What is known of the nodes may be out of date; nobody is removed until that has passed. */
+  | { type: 'provision-source-failed'; reason: ReasonCode; detail: string; retryAtMs: number | undefined }
+  | { type: 'provision-identity'; user: string; isFirst: boolean }
+  /** A new certificate is there, but the connection goes on with the one before. */
+  | { type: 'provision-identity-refused'; reason: ReasonCode; detail: string }
+  | { type: 'provision-node-departed'; node: string; graceMs: number }
+  | { type: 'provision-node-back'; node: string }
+  | { type: 'provision-node-removed'; node: string }
+  | {
+      type: 'provision-change'
+      kind: string
+      text: { readonly sign: '+' | '~' | '-'; readonly subject: string; readonly what: string; readonly why: string }
+    }
+  | { type: 'provision-note'; text: string }
+  | { type: 'provision-held'; why: 'list-empty' | 'list-not-current' | 'too-many-at-once'; nodes: number }
+  | {
+      type: 'provision-done'
+      isFull: boolean
+      changes: number
+      nodes: number
+      pending: number
+      held: number
+      /** Users and roles of somebody else's in the place of ours. */
+      conflicts: number
+      durationMs: number
+    }
+  | { type: 'provision-failed'; reason: ReasonCode; detail: string; retryAtMs: number }
+  | { type: 'provision-heartbeat'; nextStepAtMs: number }
+
+export type EventType = AgentEvent['type']
+export type EventOf<Type extends EventType> = Extract<AgentEvent, { type: Type }>
+
+/** What somebody makes of events, by their type. */
+export type EventTable<Result> = { readonly [Type in EventType]?: (event: EventOf<Type>) => Result }
+
+/** Undefined if the table has no row for the event. */
+export function lookUp<Result>(table: EventTable<Result>, event: AgentEvent): Result | undefined {
+  return table[event.type]?.(event as never)
+}
 
 export type Listener = (event: AgentEvent) => void
 

@@ -1,10 +1,12 @@
-/** Owns the answers to the probes: started, alive, ready, and why not; of each target's state, as it is told. */
+/** Owns the answers to the probes: started, alive, ready, and why not; of what the agent has told (present.ts). */
 import { type Clock, isoTime } from '../../core/clock.ts'
 import { runbookOf } from '../../core/reason.ts'
 import { type ReasonCode, reasons } from '../../core/reason-catalog.ts'
-import type { Listener, TargetFailure, TargetName, TargetView } from './events.ts'
+import type { TargetFailure, TargetName } from './events.ts'
+import type { Present, TargetPresent } from './present.ts'
 
-export type Probe = 'startupz' | 'livez' | 'readyz'
+export const probes = ['startupz', 'livez', 'readyz'] as const
+export type Probe = (typeof probes)[number]
 
 export interface ProbeAnswer {
   readonly ok: boolean
@@ -13,96 +15,95 @@ export interface ProbeAnswer {
 }
 
 export interface Health {
-  readonly listener: Listener
   probe(name: Probe): ProbeAnswer
-}
-
-interface TargetHealth {
-  state?: TargetView
-  /** The CNI plugin's copy, if one is kept. */
-  hostCopy?: { path: string; inStep: boolean; notAfter?: string; failure?: object } | undefined
-  /** The copy has never been in step since the start, and not because install-cni has still to come. */
-  copyRefused?: boolean
-  /** When the loop is expected to be heard of again, by the monotonic clock: nobody dies because the wall clock was set. */
-  expectedAt: number
-}
-
-/** What an operator reads about a reason. */
-function explain({ reason }: { readonly reason: ReasonCode }): object {
-  const { summary, advice } = reasons[reason]
-  return { reason, says: summary, advice, runbook: runbookOf(reason) }
-}
-
-function describeFailure(failure: Pick<TargetFailure, 'reason' | 'detail' | 'retryAtMs'>): object {
-  return { ...explain(failure), detail: failure.detail, retryAt: isoTime(failure.retryAtMs) }
 }
 
 /** A step that talks to Vault may take several requests, each as long as its deadline. */
 const requestsInStep = 10
 const graceMs = 60_000
 
-export function createHealth(targets: readonly TargetName[], clock: Clock, vaultTimeoutMs: number): Health {
-  const healths = new Map<string, TargetHealth>(
-    targets.map(({ component }) => [component, { expectedAt: clock.monotonic() }]),
-  )
-
-  const isValid = ({ state }: TargetHealth): boolean => (state?.certificate?.notAfterMs ?? 0) > clock.now()
+export function createHealth(
+  targets: readonly TargetName[],
+  present: Pick<Present, 'targets'>,
+  clock: Clock,
+  vaultTimeoutMs: number,
+): Health {
+  const isValid = ({ state }: TargetPresent): boolean => (state?.certificate?.notAfterMs ?? 0) > clock.now()
   // A rollout stops at the first node that refuses the copy, long before the certificate in it ends.
-  const isReady = (health: TargetHealth): boolean => isValid(health) && health.copyRefused !== true
-  const isAlive = ({ expectedAt }: TargetHealth): boolean =>
-    clock.monotonic() < expectedAt + requestsInStep * vaultTimeoutMs + graceMs
+  const isReady = (target: TargetPresent): boolean =>
+    isValid(target) && (target.wasHostCopyMade || !target.wasHostCopyRefused)
+  const isAlive = ({ expectedAtMono }: TargetPresent): boolean =>
+    clock.monotonic() < expectedAtMono + requestsInStep * vaultTimeoutMs + graceMs
+  const isStarted = ({ state }: TargetPresent): boolean => state?.certificate !== undefined
+  const judge = { startupz: isStarted, livez: isAlive, readyz: isReady }
 
-  function describeTarget(target: TargetName): object {
-    const health = healths.get(target.component)
-    if (health === undefined) return target
-    const { certificate, failure, verification } = health.state ?? {}
-    const { notAfterMs, renewAtMs } = certificate ?? {}
-    const unproven = verification?.isAccepted === false ? verification : undefined
-    const { hostCopy } = health
+  function describeTarget(name: TargetName): object {
+    const target = present.targets.get(name.component)
+    if (target === undefined) return name
+    const { state, hostCopy } = target
+    const { certificate, failure, verification } = state ?? {}
     return {
-      ...target,
-      ready: isReady(health),
-      alive: isAlive(health),
-      ...(notAfterMs === undefined
+      ...name,
+      ready: isReady(target),
+      alive: isAlive(target),
+      ...(certificate === undefined
         ? { why: 'no certificate has been published' }
         : {
-            notAfter: isoTime(notAfterMs),
-            runwaySeconds: Math.floor((notAfterMs - clock.now()) / 1000),
-            ...(isValid(health) ? {} : { why: 'the published certificate has expired' }),
+            notAfter: isoTime(certificate.notAfterMs),
+            runwaySeconds: Math.floor((certificate.notAfterMs - clock.now()) / 1000),
+            ...(isValid(target) ? {} : { why: 'the published certificate has expired' }),
+            renewAt: isoTime(certificate.renewAtMs),
           }),
-      ...(renewAtMs === undefined ? {} : { renewAt: isoTime(renewAtMs) }),
-      ...(unproven === undefined ? {} : { unproven: { ...explain(unproven), detail: unproven.detail } }),
-      ...(failure === undefined ? {} : { failure: describeFailure(failure) }),
-      ...(hostCopy === undefined ? {} : { hostCopy }),
-    }
-  }
-
-  const listener: Listener = (event) => {
-    const health = 'component' in event ? healths.get(event.component) : undefined
-    if (health === undefined) return
-    if (event.type === 'state') health.state = event.state
-    else if (event.type === 'host-copied') {
-      health.copyRefused = false
-      health.hostCopy = { path: event.path, inStep: true, notAfter: isoTime(event.notAfterMs) }
-    } else if (event.type === 'host-copy-failed') {
-      if (event.reason !== 'host-copy-absent') health.copyRefused ??= true
-      health.hostCopy = { path: event.path, inStep: false, failure: describeFailure(event) }
-    } else if (event.type === 'heartbeat') {
-      health.expectedAt = clock.monotonic() + Math.max(0, event.nextStepAtMs - clock.now())
+      ...(verification?.isAccepted === false && {
+        unproven: { ...explain(verification.reason), detail: verification.detail },
+      }),
+      ...(failure && { failure: describeFailure(failure) }),
+      ...(hostCopy && { hostCopy: describeHostCopy(hostCopy) }),
     }
   }
 
   return {
-    listener,
     probe(name) {
-      const all = [...healths.values()]
-      const ok =
-        name === 'livez'
-          ? all.every(isAlive)
-          : name === 'readyz'
-            ? all.every(isReady)
-            : all.every(({ state }) => state?.certificate !== undefined)
+      const ok = [...present.targets.values()].every(judge[name])
       return { ok, body: { ok, targets: targets.map(describeTarget) } }
+    },
+  }
+}
+
+/** What an operator reads about a reason. */
+export function explain(reason: ReasonCode): object {
+  const { summary, advice } = reasons[reason]
+  return { reason, says: summary, advice, runbook: runbookOf(reason) }
+}
+
+function describeFailure(failure: Pick<TargetFailure, 'reason' | 'detail' | 'retryAtMs'>): object {
+  return { ...explain(failure.reason), detail: failure.detail, retryAt: isoTime(failure.retryAtMs) }
+}
+
+function describeHostCopy(told: NonNullable<TargetPresent['hostCopy']>): object {
+  const { path } = told
+  return told.type === 'host-copied'
+    ? { path, inStep: true, notAfter: isoTime(told.notAfterMs) }
+    : { path, inStep: false, failure: describeFailure(told) }
+}
+
+/** The first apply for thousands of nodes takes minutes, but tells of every change meanwhile. */
+const provisionGraceMs = 300_000
+
+/**
+ * Of `provision watch`.
+ * @param certificate the health of the certificate's target; it has none if the files come from elsewhere
+ */
+export function createProvisionHealth(certificate: Health, present: Pick<Present, 'provision'>, clock: Clock): Health {
+  return {
+    probe(name) {
+      const { hasBeenInStep, isSourceReached, source, etcd, expectedAtMono } = present.provision
+      const ready = hasBeenInStep && isSourceReached && etcd === undefined
+      const alive = clock.monotonic() < expectedAtMono + provisionGraceMs
+      const joined = certificate.probe(name)
+      const ok = joined.ok && { startupz: hasBeenInStep, livez: alive, readyz: ready }[name]
+      const provision = { ready, alive, ...(source && { source }), ...(etcd && { etcd }) }
+      return { ok, body: { ...joined.body, ok, provision } }
     },
   }
 }

@@ -1,45 +1,141 @@
-/** Owns what is true now, as it was told last: each target's state, whether its consumers know of it, and how Vault was seen. */
+/** Owns what the agent has told of itself, held once: health, gauges and the status read it here, and ask nobody. */
 import type { Clock } from '../../core/clock.ts'
-import type { ReasonCode } from '../../core/reason-catalog.ts'
-import type { Listener, TargetView } from './events.ts'
-import { seeVault, unseenVault, type VaultSight } from './vault-sight.ts'
+import { isReasonCode, type ReasonCode, reasons } from '../../core/reason-catalog.ts'
+import type { Operation } from '../../vault/vault-event.ts'
+import { type EventOf, type EventTable, type Listener, lookUp, type TargetView } from './events.ts'
+import { addHappening, type Happening } from './timeline.ts'
 
 export interface Present {
   readonly listener: Listener
-  /** Undefined until something is known. */
-  state(component: string): TargetView | undefined
-  /** Why the consumers of what is published could not be told (AGENT_ON_PUBLISH); undefined if they could. */
-  notTold(component: string): NotTold | undefined
-  vault(): VaultSight
+  /** By component. */
+  readonly targets: ReadonlyMap<string, TargetPresent>
+  readonly vault: VaultSight
   /** Where Vault answers, if it has several addresses and one has answered. */
-  vaultAddress(): string | undefined
+  readonly vaultAddress: string | undefined
+  readonly provision: ProvisionPresent
 }
 
-export interface NotTold {
-  readonly reason: ReasonCode
-  readonly detail: string
-  readonly retryAtMs: number
+export interface TargetPresent {
+  /** Undefined until something is known. */
+  readonly state: TargetView | undefined
+  /** Why the consumers of what is published could not be told (AGENT_ON_PUBLISH); undefined if they could. */
+  readonly notTold: Pick<EventOf<'on-publish-failed'>, 'reason' | 'detail' | 'retryAtMs'> | undefined
+  /** What was told last of the CNI plugin's copy, if one is kept. */
+  readonly hostCopy: EventOf<'host-copied' | 'host-copy-failed'> | undefined
+  /** Whether the copy has been in step since the start. */
+  readonly wasHostCopyMade: boolean
+  /** Whether it has failed since the start, and not because install-cni has still to come. */
+  readonly wasHostCopyRefused: boolean
+  /** When the loop is expected to be heard of again: nobody dies because the wall clock was set. */
+  readonly expectedAtMono: number
+  /** Newest first. */
+  readonly happenings: readonly Happening[]
 }
 
-export function createPresent(clock: Clock): Present {
-  const states = new Map<string, TargetView>()
-  const notTold = new Map<string, NotTold>()
-  let vault = unseenVault
-  let vaultAddress: string | undefined
-  return {
-    state: (component) => states.get(component),
-    notTold: (component) => notTold.get(component),
-    vault: () => vault,
-    vaultAddress: () => vaultAddress,
+/** When Vault was seen last, by which request, and since when it fails: every request counts, a poll of the issuers too. */
+export interface VaultSight {
+  /** Undefined until Vault has answered. */
+  readonly answered: { readonly atMs: number; readonly operation: Operation } | undefined
+  /** Of the last request; undefined if Vault answered it. */
+  readonly failure: { readonly reason: ReasonCode; readonly atMs: number; readonly firstAtMs: number } | undefined
+}
+
+/** Of `provision watch`. */
+export interface ProvisionPresent {
+  readonly hasBeenInStep: boolean
+  readonly isSourceReached: boolean
+  /** Why the nodes cannot be listed. */
+  readonly source: { readonly reason: ReasonCode; readonly detail: string } | undefined
+  /** Why etcd could not be brought in step. */
+  readonly etcd: ProvisionPresent['source']
+  readonly expectedAtMono: number
+}
+
+export function createPresent(components: readonly string[], clock: Clock): Present {
+  const changesOfTarget = targetChanges(clock)
+  const changesOfProvision = provisionChanges(clock)
+  const targets = new Map(components.map((component) => [component, unknownTarget(clock)]))
+  const present: { -readonly [Part in keyof Present]: Present[Part] } = {
+    targets,
+    vault: { answered: undefined, failure: undefined },
+    vaultAddress: undefined,
+    provision: unknownProvision(clock),
     listener(event) {
-      vault = seeVault(vault, event, clock)
-      if (event.type === 'state') states.set(event.component, event.state)
-      else if (event.type === 'vault-address') vaultAddress = event.address
-      else if (event.type === 'on-publish-done') notTold.delete(event.component)
-      else if (event.type === 'on-publish-failed') {
-        const { component, reason, detail, retryAtMs } = event
-        notTold.set(component, { reason, detail, retryAtMs })
+      if ('component' in event) {
+        const target = targets.get(event.component)
+        if (target === undefined) return
+        const happenings = addHappening(target.happenings, event, clock.now())
+        targets.set(event.component, { ...target, ...lookUp(changesOfTarget, event), happenings })
+      } else if (event.type === 'vault-request') {
+        present.vault = seeVault(present.vault, event, clock.now())
+      } else if (event.type === 'vault-address') {
+        present.vaultAddress = event.address
+      } else if (event.type.startsWith('provision-')) {
+        // Whatever it tells, it is alive.
+        const alive = { ...present.provision, expectedAtMono: clock.monotonic() }
+        present.provision = { ...alive, ...lookUp(changesOfProvision, event) }
       }
     },
   }
+  return present
+}
+
+function unknownTarget(clock: Clock): TargetPresent {
+  return {
+    state: undefined,
+    notTold: undefined,
+    hostCopy: undefined,
+    wasHostCopyMade: false,
+    wasHostCopyRefused: false,
+    expectedAtMono: clock.monotonic(),
+    happenings: [],
+  }
+}
+
+/** What an event changes in what is known of its target. */
+function targetChanges(clock: Clock): EventTable<Partial<TargetPresent>> {
+  return {
+    state: ({ state }) => ({ state }),
+    heartbeat: (event) => ({ expectedAtMono: expectedAt(event, clock) }),
+    'host-copied': (event) => ({ hostCopy: event, wasHostCopyMade: true }),
+    'host-copy-failed': (event) => ({
+      hostCopy: event,
+      ...(event.reason !== 'host-copy-absent' && { wasHostCopyRefused: true }),
+    }),
+    'on-publish-done': () => ({ notTold: undefined }),
+    'on-publish-failed': ({ reason, detail, retryAtMs }) => ({ notTold: { reason, detail, retryAtMs } }),
+  }
+}
+
+function unknownProvision(clock: Clock): ProvisionPresent {
+  return {
+    hasBeenInStep: false,
+    isSourceReached: false,
+    source: undefined,
+    etcd: undefined,
+    expectedAtMono: clock.monotonic(),
+  }
+}
+
+function provisionChanges(clock: Clock): EventTable<Partial<ProvisionPresent>> {
+  return {
+    'provision-heartbeat': (event) => ({ expectedAtMono: expectedAt(event, clock) }),
+    'provision-failed': ({ reason, detail }) => ({ etcd: { reason, detail } }),
+    'provision-done': () => ({ hasBeenInStep: true, etcd: undefined }),
+    'provision-source-failed': ({ reason, detail }) => ({ isSourceReached: false, source: { reason, detail } }),
+    'provision-source-reached': () => ({ isSourceReached: true, source: undefined }),
+  }
+}
+
+function expectedAt({ nextStepAtMs }: { readonly nextStepAtMs: number }, clock: Clock): number {
+  return clock.monotonic() + Math.max(0, nextStepAtMs - clock.now())
+}
+
+/** A refusal is an answer. */
+function seeVault(before: VaultSight, event: EventOf<'vault-request'>, atMs: number): VaultSight {
+  const { operation, outcome } = event
+  if (!isReasonCode(outcome) || reasons[outcome].retry !== 'outage') {
+    return { answered: { atMs, operation }, failure: undefined }
+  }
+  return { ...before, failure: { reason: outcome, atMs, firstAtMs: before.failure?.firstAtMs ?? atMs } }
 }

@@ -1,85 +1,46 @@
 /** Owns how the events of `provision watch` read in the log. */
 import { formatDuration } from '../../core/duration.ts'
-import { runbookOf } from '../../core/reason.ts'
-import { reasons } from '../../core/reason-catalog.ts'
 import { plural } from '../../core/text.ts'
-import { type LogLine, line } from './log-line.ts'
-import type { ProvisionEvent } from './provision-events.ts'
+import type { EventOf, ProvisionEvent } from './events.ts'
+import { failureLine, type LineTable, line } from './log-line.ts'
 
-const held = {
+const held: Readonly<Record<EventOf<'provision-held'>['why'], string>> = {
   'list-empty': 'the list of nodes is empty; nobody is removed while it is',
   'list-not-current': 'the list of nodes may be out of date; nobody is removed until it is current',
   'too-many-at-once':
     'more than half of all nodes are gone at once; their users are removed after 24 times the grace period, or by provision apply --prune',
-} as const
-
-export function describeProvision(event: ProvisionEvent, nowMs: number): LogLine | undefined {
-  switch (event.type) {
-    case 'provision-source-reached': {
-      const { source, nodes } = event
-      return line('info', `${plural(nodes, 'node')} listed by ${source}`, { source, nodes })
-    }
-    case 'provision-source-failed':
-      return failure('cannot list the nodes', event, nowMs)
-    case 'provision-identity': {
-      const { user, isFirst } = event
-      return line('info', `etcd: ${isFirst ? 'connecting' : 'connected again with the new certificate'} as ${user}`, {
-        user,
-      })
-    }
-    case 'provision-identity-refused':
-      return failure('the new certificate for etcd is not used yet', event, nowMs)
-    case 'provision-node-departed': {
-      const { node, graceMs } = event
-      return line('info', `node ${node} is gone; its users stay for ${formatDuration(graceMs)}`, { node })
-    }
-    case 'provision-node-back':
-      return line('info', `node ${event.node} is back and keeps its users`, { node: event.node })
-    case 'provision-node-removed':
-      return line('info', `node ${event.node} stayed away; its users are removed`, { node: event.node })
-    case 'provision-change': {
-      const { subject, what, why } = event.text
-      return line('info', `${subject}: ${what} (${why})`, { change: event.kind, subject })
-    }
-    case 'provision-note':
-      return line('warn', event.text, {})
-    case 'provision-held': {
-      const { why, nodes } = event
-      return line('warn', `the users of ${plural(nodes, 'node')} are kept: ${held[why]}`, { reason: why, nodes })
-    }
-    case 'provision-done': {
-      const { isFull, changes, nodes, pending } = event
-      const seconds = formatSeconds(event.durationMs)
-      const what = changes === 0 ? 'in step' : plural(changes, 'change')
-      const level = changes === 0 ? 'debug' : 'info'
-      return line(level, `etcd: ${what}, ${plural(nodes, 'node')} with users, in ${seconds}`, {
-        isFull,
-        changes,
-        nodes,
-        pending,
-      })
-    }
-    case 'provision-failed':
-      return failure('etcd could not be brought in step', event, nowMs)
-    case 'provision-nodes':
-    case 'provision-heartbeat':
-      return undefined
-  }
 }
 
-function failure(
-  what: string,
-  event: Extract<ProvisionEvent, { reason: keyof typeof reasons }> & { retryAtMs?: number | undefined },
-  nowMs: number,
-): LogLine {
-  const { reason, detail, retryAtMs } = event
-  const { summary, advice } = reasons[reason]
-  const retry = retryAtMs === undefined ? '' : `; next try in ${formatSeconds(Math.max(0, retryAtMs - nowMs))}`
-  return line('warn', `${what}: ${summary}${retry}. ${advice}`, {
-    reason,
-    error: detail,
-    runbook: runbookOf(reason),
-  })
+export const provisionLines: LineTable<ProvisionEvent['type']> = {
+  'provision-source-reached': ({ source, nodes }) =>
+    line('info', `${plural(nodes, 'node')} listed by ${source}`, { source, nodes }),
+  'provision-source-failed': (event, nowMs) =>
+    failureLine('warn', 'cannot list the nodes', event, nextTry(event.retryAtMs, nowMs)),
+  'provision-identity': ({ user, isFirst }) =>
+    line('info', `etcd: ${isFirst ? 'connecting' : 'connected again with the new certificate'} as ${user}`, { user }),
+  'provision-identity-refused': (event) => failureLine('warn', 'the new certificate for etcd is not used yet', event),
+  'provision-node-departed': ({ node, graceMs }) =>
+    line('info', `node ${node} is gone; its users stay for ${formatDuration(graceMs)}`, { node }),
+  'provision-node-back': ({ node }) => line('info', `node ${node} is back and keeps its users`, { node }),
+  'provision-node-removed': ({ node }) => line('info', `node ${node} stayed away; its users are removed`, { node }),
+  'provision-change': ({ kind, text: { subject, what, why } }) =>
+    line('info', `${subject}: ${what} (${why})`, { change: kind, subject }),
+  'provision-note': ({ text }) => line('warn', text, {}),
+  'provision-held': ({ why, nodes }) =>
+    line('warn', `the users of ${plural(nodes, 'node')} are kept: ${held[why]}`, { reason: why, nodes }),
+  'provision-done': ({ isFull, changes, nodes, pending, durationMs }) => {
+    const what = changes === 0 ? 'in step' : plural(changes, 'change')
+    const message = `etcd: ${what}, ${plural(nodes, 'node')} with users, in ${formatSeconds(durationMs)}`
+    return line(changes === 0 ? 'debug' : 'info', message, { isFull, changes, nodes, pending })
+  },
+  'provision-failed': (event, nowMs) =>
+    failureLine('warn', 'etcd could not be brought in step', event, nextTry(event.retryAtMs, nowMs)),
+  'provision-nodes': undefined,
+  'provision-heartbeat': undefined,
+}
+
+function nextTry(retryAtMs: number | undefined, nowMs: number): string | undefined {
+  return retryAtMs === undefined ? undefined : `next try in ${formatSeconds(Math.max(0, retryAtMs - nowMs))}`
 }
 
 function formatSeconds(ms: number): string {

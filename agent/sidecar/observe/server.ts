@@ -7,7 +7,7 @@ import { messageOf } from '../../core/errors.ts'
 import { createLoop } from '../../core/retry-loop.ts'
 import { containerHeader } from './container.ts'
 import type { Listener } from './events.ts'
-import type { Health, Probe } from './health.ts'
+import { type Health, probes } from './health.ts'
 import type { Metrics } from './metrics.ts'
 
 export interface ObserveServerOptions {
@@ -123,8 +123,6 @@ function listenUntilBound(
   })
 }
 
-const probes: Readonly<Record<string, Probe>> = { '/startupz': 'startupz', '/livez': 'livez', '/readyz': 'readyz' }
-
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
@@ -136,7 +134,7 @@ async function answer(
     response.writeHead(code, { 'content-type': contentType, 'cache-control': 'no-store', ...whose, ...headers })
     response.end(request.method === 'HEAD' ? undefined : text)
   }
-  const probe = Object.hasOwn(probes, path) ? probes[path] : undefined
+  const probe = probes.find((each) => path === `/${each}`)
   const isStatus = status !== undefined && (path === '/' || path === '/status')
   if (path !== '/metrics' && probe === undefined && !isStatus) return send(404, 'text/plain', 'not found\n')
   if (request.method !== 'GET' && request.method !== 'HEAD') {

@@ -15,7 +15,7 @@ const lookup: LookupFunction = (_name, { all }, answer) => {
 }
 
 /**
- * @returns the beginning of the answer
+ * @returns the status and the end of the answer
  * @throws AgentError unless the answer is 2xx and complete within the deadline
  */
 export function callUrl(url: string, body: string, timeoutMs: number): Promise<string> {

@@ -7,16 +7,15 @@ import type { OnPublishConfig } from '../../config/on-publish.ts'
 import { createRetries, type Retries } from '../../core/backoff.ts'
 import type { Clock } from '../../core/clock.ts'
 import { AgentError } from '../../core/errors.ts'
-import { createLoop } from '../../core/retry-loop.ts'
-import type { AgentEvent, Listener } from '../observe/events.ts'
-import { openToldRecord, type Told, type ToldRecord } from '../store/told-record.ts'
-import { createAct } from './act.ts'
-import type { Notice } from './notice.ts'
-import { hasNewCa, isNews, type Latest, planNotice, type TargetNotice } from './plan.ts'
+import { createLoop, type Loop } from '../../core/retry-loop.ts'
+import type { AgentEvent, Listener, TargetName } from '../observe/events.ts'
+import { openToldRecord, type Told, type ToldRecord } from '../store/records.ts'
+import { act } from './act.ts'
+import { hasNewCa, isNews, isSame, type Latest, planNotice, type TargetNotice } from './plan.ts'
 
 export interface OnPublishOptions {
   readonly config: OnPublishConfig
-  readonly targets: readonly { readonly component: string; readonly directory: string }[]
+  readonly targets: readonly Pick<TargetName, 'component' | 'directory'>[]
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly clock: Clock
   /** From 0 to 1. */
@@ -24,38 +23,27 @@ export interface OnPublishOptions {
   readonly emit: Listener
 }
 
-export interface OnPublish {
+export interface OnPublish extends Pick<Loop, 'run'> {
   readonly listener: Listener
-  /** Runs until `stop`. Rejects only for bugs. */
-  run(stop: AbortSignal): Promise<void>
 }
 
 const longestSleepMs = 3_600_000
 
-interface Target {
+interface Target extends TargetNotice {
+  readonly component: string
   readonly directory: string
-  readonly record: ToldRecord
-  /** Undefined until something is published. */
-  notice: TargetNotice | undefined
+  latest: Latest | undefined
+  told: Told | undefined
+  retryAtMono: number | undefined
   readonly retries: Retries
+  readonly record: ToldRecord
   isRecordFlawTold: boolean
 }
 
 export function createOnPublish({ config, targets, environment, clock, random, emit }: OnPublishOptions): OnPublish {
   const { when } = config
-  const act = createAct(config, environment)
-  const all = new Map<string, Target>(
-    targets.map(({ component, directory }) => [
-      component,
-      {
-        directory,
-        record: openToldRecord(directory),
-        notice: undefined,
-        retries: createRetries(random),
-        isRecordFlawTold: false,
-      },
-    ]),
-  )
+  const action = config.action.kind
+  const all = new Map(targets.map((each) => [each.component, openTarget(each, random)]))
   const loop = createLoop(clock, step)
 
   function listener(event: AgentEvent): void {
@@ -66,69 +54,62 @@ export function createOnPublish({ config, targets, environment, clock, random, e
     const reason = event.type === 'found' ? 'found' : event.reason
     const set = ca.certificates.map(({ fingerprint }) => fingerprint).toSorted()
     const latest: Latest = { serialNumber, ca: set.join(' '), reason, notAfterMs }
-    const { notice } = target
-    const isSame = notice?.latest.serialNumber === serialNumber && notice.latest.ca === latest.ca
-    if (isSame) return
+    if (isSame(target.latest, latest)) return
     // Another agent may have had the directory meanwhile, and told it.
-    const told = target.isRecordFlawTold ? notice?.told : (target.record.read() ?? notice?.told)
-    target.notice = { latest, told, failure: undefined }
+    if (!target.isRecordFlawTold) target.told = target.record.read() ?? target.told
+    target.latest = latest
+    target.retryAtMono = undefined
     loop.wake()
   }
 
   async function step(): Promise<number> {
-    const known = new Map<string, TargetNotice>()
-    for (const [component, target] of all) {
-      if (target.notice === undefined) continue
-      if (!isNews(target.notice, when)) remember(component, target, target.notice.latest)
-      known.set(component, target.notice)
+    for (const target of all.values()) {
+      if (target.latest !== undefined && !isNews(target, when)) remember(target, target.latest)
     }
-    const plan = planNotice(known, when, clock.monotonic())
+    const plan = planNotice(all, when, clock.monotonic())
     if (plan.do === 'wait') return Math.min(plan.forMs, longestSleepMs)
     const target = all.get(plan.component)
-    if (target?.notice !== undefined) await tell(plan.component, target, target.notice)
+    if (target?.latest !== undefined) await tell(target, target.latest)
     return 0
   }
 
-  async function tell(component: string, target: Target, notice: TargetNotice): Promise<void> {
-    const { latest, told } = notice
-    // Should we end before it is told, the next process must know that it was news.
-    if (told === undefined) remember(component, target, { serialNumber: '', ca: latest.ca })
+  async function tell(target: Target, latest: Latest): Promise<void> {
+    const { component, directory, told, retryAtMono } = target
+    const { serialNumber, reason, notAfterMs } = latest
+    // If we end before it is told, the next process must know that it was news.
+    if (told === undefined) remember(target, { serialNumber: '', ca: latest.ca })
     const startedAtMono = clock.monotonic()
     try {
-      const output = await act(describe(component, target.directory, notice))
-      const durationMs = clock.monotonic() - startedAtMono
-      emit({ type: 'on-publish-done', component, action: config.action.kind, durationMs, output })
+      const caSetChanged = hasNewCa(latest, told)
+      const notice = { component, directory, reason, caSetChanged, serialNumber, notAfterMs }
+      const output = await act(config, notice, environment)
+      emit({ type: 'on-publish-done', component, action, durationMs: clock.monotonic() - startedAtMono, output })
       target.retries.reset()
-      remember(component, target, latest)
+      target.retryAtMono = undefined
+      // What was published meanwhile is news for the next step.
+      remember(target, latest)
     } catch (error) {
       if (!(error instanceof AgentError)) throw error
-      fail(component, target, notice, error)
+      const { code, message: detail } = error
+      const delayMs = target.retries.delayMs(error, notAfterMs - clock.now())
+      const retryAtMs = clock.now() + delayMs
+      const repeated = retryAtMono !== undefined
+      emit({ type: 'on-publish-failed', component, action, reason: code, detail, retryAtMs, repeated })
+      // What was published meanwhile is told at once.
+      if (target.latest === latest) target.retryAtMono = clock.monotonic() + delayMs
     }
   }
 
-  function fail(component: string, target: Target, { latest, failure }: TargetNotice, error: AgentError): void {
-    const { code: reason, message: detail } = error
-    const delayMs = target.retries.delayMs(error, latest.notAfterMs - clock.now())
-    const action = config.action.kind
-    const retryAtMs = clock.now() + delayMs
-    emit({ type: 'on-publish-failed', component, action, reason, detail, retryAtMs, repeated: failure !== undefined })
-    // What was published meanwhile is told at once.
-    if (target.notice?.latest !== latest) return
-    target.notice = { ...target.notice, failure: { retryAtMono: clock.monotonic() + delayMs } }
-  }
-
-  /** What comes while the consumers are being told is news for the next step. */
-  function remember(component: string, target: Target, { serialNumber, ca }: Told): void {
-    if (target.notice === undefined) return
-    const { told, latest } = target.notice
-    if (told?.serialNumber === serialNumber && told.ca === ca) return
-    const failure = latest.serialNumber === serialNumber && latest.ca === ca ? undefined : target.notice.failure
-    target.notice = { latest, told: { serialNumber, ca }, failure }
+  function remember(target: Target, { serialNumber, ca }: Told): void {
+    const told = { serialNumber, ca }
+    if (isSame(target.told, told)) return
+    target.told = told
     try {
-      target.record.write({ serialNumber, ca })
+      target.record.write(told)
     } catch (error) {
       if (!(error instanceof AgentError)) throw error
-      if (!target.isRecordFlawTold) emit({ type: 'store-flaw', component, reason: error.code, detail: error.message })
+      const { component, isRecordFlawTold } = target
+      if (!isRecordFlawTold) emit({ type: 'store-flaw', component, reason: error.code, detail: error.message })
       target.isRecordFlawTold = true
     }
   }
@@ -136,7 +117,15 @@ export function createOnPublish({ config, targets, environment, clock, random, e
   return { listener, run: loop.run }
 }
 
-function describe(component: string, directory: string, notice: TargetNotice): Notice {
-  const { reason, serialNumber, notAfterMs } = notice.latest
-  return { component, directory, reason, caSetChanged: hasNewCa(notice), serialNumber, notAfterMs }
+function openTarget({ component, directory }: OnPublishOptions['targets'][number], random: () => number): Target {
+  return {
+    component,
+    directory,
+    latest: undefined,
+    told: undefined,
+    retryAtMono: undefined,
+    retries: createRetries(random),
+    record: openToldRecord(directory),
+    isRecordFlawTold: false,
+  }
 }

@@ -3,13 +3,12 @@
  * together with what it has started.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import type { Readable } from 'node:stream'
 import { AgentError, messageOf, systemCode } from '../../core/errors.ts'
 import { createOutput } from './output.ts'
 
 export interface ProgramRun {
   readonly argv: readonly [string, ...string[]]
-  readonly environment: Readonly<Record<string, string>>
+  readonly environment: Readonly<Record<string, string | undefined>>
   readonly timeoutMs: number
 }
 
@@ -24,7 +23,8 @@ export function runProgram({ argv: [program, ...args], environment, timeoutMs }:
   return new Promise((resolve, reject) => {
     const child = start(program, args, environment)
     const output = createOutput()
-    const pipes = pipesOf(child)
+    // None if no descriptor was left for them; the event `error` follows.
+    const pipes = [child.stdout ?? [], child.stderr ?? []].flat()
     for (const pipe of pipes) pipe.on('data', output.add).on('error', () => {})
     let isLate = false
     const deadline = setTimeout(() => {
@@ -38,15 +38,15 @@ export function runProgram({ argv: [program, ...args], environment, timeoutMs }:
     })
     child.once('exit', (code, signal) => {
       clearTimeout(deadline)
-      let isDone = false
       const finish = (): void => {
-        if (isDone) return
-        isDone = true
         clearTimeout(rest)
         for (const pipe of pipes) pipe.destroy()
-        if (isLate) reject(tooLate(program, timeoutMs, output.text()))
-        else if (code === 0) resolve(output.text())
-        else reject(ended(program, code ?? signal ?? 'unknown', output.text()))
+        const said = output.text()
+        if (code === 0 && !isLate) return resolve(said)
+        const ended = code === null ? `was ended by ${signal}` : `ended with status ${code}`
+        const late = `ran for longer than ${timeoutMs / 1000} s and was killed with its children`
+        const detail = `${program} ${isLate ? late : ended}${said === '' ? '' : `: ${said}`}`
+        reject(new AgentError(isLate ? 'on-publish-timeout' : 'on-publish-failed', detail))
       }
       const rest = setTimeout(finish, lastOutputMs)
       child.once('close', finish)
@@ -70,11 +70,6 @@ function start(program: string, args: readonly string[], environment: ProgramRun
   }
 }
 
-/** None if no descriptor was left for them; the event `error` follows. */
-function pipesOf({ stdout, stderr }: ChildProcess): Readable[] {
-  return [stdout ?? [], stderr ?? []].flat()
-}
-
 function killGroup(pid: number | undefined): void {
   if (pid === undefined) return
   try {
@@ -86,18 +81,4 @@ function killGroup(pid: number | undefined): void {
 
 function notStarted(program: string, error: unknown): AgentError {
   return new AgentError('on-publish-failed', `${program}: ${messageOf(error)}`, { cause: error })
-}
-
-function tooLate(program: string, timeoutMs: number, output: string): AgentError {
-  const detail = `${program} ran for longer than ${timeoutMs / 1000} s and was killed with its children`
-  return new AgentError('on-publish-timeout', withOutput(detail, output))
-}
-
-function ended(program: string, status: number | string, output: string): AgentError {
-  const how = typeof status === 'number' ? `ended with status ${status}` : `was ended by ${status}`
-  return new AgentError('on-publish-failed', withOutput(`${program} ${how}`, output))
-}
-
-function withOutput(detail: string, output: string): string {
-  return output === '' ? detail : `${detail}: ${output}`
 }

@@ -1,7 +1,7 @@
 /** Owns signaling the process whose number stands in a pid file. */
 import { existsSync } from 'node:fs'
 import { AgentError, messageOf, systemCode } from '../../core/errors.ts'
-import { readSmallFile, systemFiles, UnfitFileError } from '../../core/files.ts'
+import { isFileError, readSmallFile, systemFiles } from '../../core/files.ts'
 
 const mostBytes = 64
 
@@ -36,7 +36,7 @@ function readText(pidFile: string): string {
   try {
     return readSmallFile(systemFiles, pidFile, mostBytes)
   } catch (cause) {
-    if (systemCode(cause) === '' && !(cause instanceof UnfitFileError)) throw cause
+    if (!isFileError(cause)) throw cause
     throw failed(`${pidFile}: ${messageOf(cause)}`, cause)
   }
 }

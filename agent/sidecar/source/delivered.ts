@@ -6,8 +6,9 @@
 import type { X509Certificate } from 'node:crypto'
 import type { Target } from '../../config/config.ts'
 import { isoTime } from '../../core/clock.ts'
-import { AgentError, messageOf } from '../../core/errors.ts'
+import { AgentError } from '../../core/errors.ts'
 import type { Secret } from '../../core/secret.ts'
+import { parsePart } from '../../pki/bundle.ts'
 import { commonName, parseCertificates, validityOf } from '../../pki/certificate.ts'
 import { parseKey } from '../../pki/key.ts'
 import type { BundleSource, Candidate, Wanted } from './source.ts'
@@ -35,40 +36,31 @@ export interface DeliveredOptions {
 }
 
 export function createDeliveredSource({ read, fingerprintOf, pollMs }: DeliveredOptions): BundleSource {
-  /** By component, the version that a certificate came with; a restart forgets it, the certificate's own dates stay. */
-  const versions = new Map<string, { readonly print: string; readonly version: number | undefined }>()
-
-  async function readCandidate({ target }: Wanted): Promise<{ candidate: Candidate; delivered: Delivered }> {
-    const delivered = await read(target)
-    return { delivered, candidate: parseDelivered(delivered) }
-  }
-
-  const versionOf = (component: string, leaf: X509Certificate): number | undefined => {
-    const known = versions.get(component)
-    return known?.print === leaf.fingerprint256 ? known.version : undefined
-  }
+  /** By component, what came last and with which version. A restart forgets it; the certificate's own dates stay. */
+  const obtained = new Map<string, Dated>()
 
   return {
     issues: false,
     fingerprintOf,
     pollEveryMs: () => pollMs,
     async obtain(wanted) {
-      const { candidate, delivered } = await readCandidate(wanted)
-      const { component } = wanted.target
+      const { target } = wanted
+      const delivered = await read(target)
+      const candidate = parseDelivered(delivered)
+      const found = { leaf: candidate.leaf, version: delivered.version }
       const published = comparable(wanted)
       if (published !== undefined) {
         if (isSame(candidate, published)) return undefined
-        const older = whyOlder(
-          { leaf: candidate.leaf, version: delivered.version },
-          { leaf: published.leaf, version: versionOf(component, published.leaf) },
-        )
+        const last = obtained.get(target.component)
+        const version = last?.leaf.fingerprint256 === published.leaf.fingerprint256 ? last.version : undefined
+        const older = whyOlder(found, { leaf: published.leaf, version })
         if (older !== undefined) throw new AgentError('source-older', `${delivered.nameOf('certificate')}: ${older}`)
       }
-      versions.set(component, { print: candidate.leaf.fingerprint256, version: delivered.version })
+      obtained.set(target.component, found)
       return candidate
     },
     async poll(wanted) {
-      const { candidate } = await readCandidate(wanted)
+      const candidate = parseDelivered(await read(wanted.target))
       const published = comparable(wanted)
       // Whatever is wrong with another one is told when it is obtained.
       if (published === undefined || !isSame(candidate, published)) return { renew: 'source-changed' }
@@ -99,11 +91,10 @@ interface Dated {
  */
 export function whyOlder(found: Dated, published: Dated): string | undefined {
   const [one, other] = [validityOf(found.leaf), validityOf(published.leaf)]
-  const iso = (ms: number): string => isoTime(ms)
   if (one.notBeforeMs !== other.notBeforeMs) {
     return one.notBeforeMs > other.notBeforeMs
       ? undefined
-      : `valid from ${iso(one.notBeforeMs)}, the published one from ${iso(other.notBeforeMs)}`
+      : `valid from ${isoTime(one.notBeforeMs)}, the published one from ${isoTime(other.notBeforeMs)}`
   }
   if (found.version === undefined || published.version === undefined || found.version >= published.version) {
     return undefined
@@ -112,16 +103,8 @@ export function whyOlder(found: Dated, published: Dated): string | undefined {
 }
 
 function parseDelivered({ certificate, key, ca, nameOf }: Delivered): Candidate {
-  const parsed = <Value>(part: Part, parse: () => Value): Value => {
-    try {
-      return parse()
-    } catch (cause) {
-      // OpenSSL's messages name no bytes of a key; the texts themselves stay out of the message.
-      throw new AgentError('malformed', `${nameOf(part)}: ${messageOf(cause)}`, { cause })
-    }
-  }
+  const parsed = <Value>(part: Part, parse: () => Value): Value => parsePart(nameOf(part), parse)
   const [leaf, ...chain] = parsed('certificate', () => parseCertificates(certificate))
-  if (leaf === undefined) throw new AgentError('malformed', `${nameOf('certificate')}: there is no certificate in it`)
   return {
     leaf,
     // A root that comes along is trusted only if it is among the CA certificates.

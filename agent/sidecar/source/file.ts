@@ -2,13 +2,12 @@
  * Owns reading certificates that are made elsewhere from a directory that configuration management, a CSI driver or a projected
  * Secret fills. Three files are read as one: through `..data` if there is one, else again until none has changed meanwhile.
  */
-import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { SourceConfig } from '../../config/source.ts'
-import { AgentError, messageOf, systemCode } from '../../core/errors.ts'
-import { readSmallFile, systemFiles, UnfitFileError } from '../../core/files.ts'
+import { AgentError, messageOf } from '../../core/errors.ts'
+import { isFileError, readSmallFile, systemFiles, unlessCode } from '../../core/files.ts'
 import { Secret } from '../../core/secret.ts'
-import { fingerprintFiles } from '../store/fingerprint.ts'
+import { fingerprintFiles, fingerprintTimes } from '../store/fingerprint.ts'
 import { placeOf } from '../store/static-dir.ts'
 import { createDeliveredSource, type Delivered, type Part } from './delivered.ts'
 import type { BundleSource } from './source.ts'
@@ -33,10 +32,10 @@ function readWhole(directory: string, fields: Readonly<Record<Part, string | und
   for (let attempt = 1; ; attempt++) {
     const place = placeOf(directory)
     const files = filesOf(place, fields)
-    const before = stateOf(files)
+    const before = fingerprintTimes(files)
     try {
       const delivered = readParts(directory, place, fields)
-      if (stateOf(files) === before && placeOf(directory) === place) return delivered
+      if (fingerprintTimes(files) === before && placeOf(directory) === place) return delivered
     } catch (error) {
       // What has just been swapped away is not missing.
       if (placeOf(directory) === place || attempt === attempts) throw error
@@ -49,33 +48,14 @@ function filesOf(place: string, fields: Readonly<Record<Part, string | undefined
   return Object.values(fields).flatMap((field) => (field === undefined ? [] : [join(place, field)]))
 }
 
-/** What changes whenever a file is written or replaced. Reading says why one cannot be had. */
-function stateOf(files: readonly string[]): string {
-  return files
-    .map((file) => {
-      try {
-        const stat = statSync(file, { bigint: true })
-        return [stat.dev, stat.ino, stat.size, stat.mtimeNs, stat.ctimeNs].join(':')
-      } catch (error) {
-        return systemCode(error)
-      }
-    })
-    .join()
-}
-
 function readParts(directory: string, place: string, fields: Readonly<Record<Part, string | undefined>>): Delivered {
   const missing: string[] = []
   const read = (part: Part): string | undefined => {
     const field = fields[part]
     if (field === undefined) return undefined
-    try {
-      const text = readSmallFile(systemFiles, join(place, field))
-      if (text.trim() !== '') return text
-    } catch (cause) {
-      if (!['ENOENT', 'ENOTDIR'].includes(systemCode(cause))) throw translate(cause)
-    }
-    missing.push(field)
-    return ''
+    const text = readIfThere(join(place, field)) ?? ''
+    if (text.trim() === '') missing.push(field)
+    return text
   }
   const [certificate = '', key = '', ca] = [read('certificate'), read('key'), read('ca')]
   if (missing.length > 0) {
@@ -88,8 +68,11 @@ function readParts(directory: string, place: string, fields: Readonly<Record<Par
   return { certificate, key: new Secret(key), ca, nameOf: (part) => join(directory, fields[part] ?? part) }
 }
 
-function translate(cause: unknown): unknown {
-  if (cause instanceof UnfitFileError) return new AgentError('source-unreadable', cause.message, { cause })
-  if (systemCode(cause) === '') return cause
-  return new AgentError('source-unreadable', messageOf(cause), { cause })
+function readIfThere(path: string): string | undefined {
+  try {
+    return unlessCode(['ENOENT', 'ENOTDIR'], () => readSmallFile(systemFiles, path))
+  } catch (cause) {
+    if (!isFileError(cause)) throw cause
+    throw new AgentError('source-unreadable', messageOf(cause), { cause })
+  }
 }

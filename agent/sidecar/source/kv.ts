@@ -1,8 +1,11 @@
 /** Owns reading certificates that are made elsewhere from Vault's KV secrets engine, version 1 or 2. */
+import type { Config } from '../../config/config.ts'
+import { usesNodeUid } from '../../config/naming.ts'
 import type { SourceConfig } from '../../config/source.ts'
 import { AgentError } from '../../core/errors.ts'
 import { Secret } from '../../core/secret.ts'
 import type { VaultApi } from '../../vault/client.ts'
+import { readNodeUid } from '../../vault/credentials.ts'
 import type { Session } from '../../vault/session.ts'
 import { holding, type Transport } from '../../vault/transport.ts'
 import { createDeliveredSource, type Delivered, type Part } from './delivered.ts'
@@ -13,17 +16,19 @@ export interface KvSourceOptions {
   readonly api: Pick<VaultApi, 'readSecret'>
   readonly session: Pick<Session, 'use'>
   readonly transport: Pick<Transport, 'hold'>
-  /** The path of a component, complete with what only the service-account token knows. @throws AgentError */
-  readonly pathOf: (component: string) => string
+  /** A path may hold what only the service-account token knows. */
+  readonly auth: Config['auth']
 }
 
-export function createKvSource({ config, api, session, transport, pathOf }: KvSourceOptions): BundleSource {
-  const { mount, version: engine, fields, pollMs } = config
+export function createKvSource({ config, api, session, transport, auth }: KvSourceOptions): BundleSource {
+  const { mount, version: engine, fields, pollMs, paths } = config
 
   return createDeliveredSource({
     pollMs,
     async read({ component }) {
-      const request = { mount, path: pathOf(component), engine }
+      const template = paths[component] ?? ''
+      const path = usesNodeUid(template) ? template.replaceAll('{node_uid}', readNodeUid(auth)) : template
+      const request = { mount, path, engine }
       // One connection for login and read.
       const secret = await holding(transport, () => session.use((credentials) => api.readSecret(request, credentials)))
       const where = secret.version === undefined ? secret.path : `${secret.path}, version ${secret.version}`

@@ -1,7 +1,7 @@
-/** Owns which source a configuration names, and the way to Vault behind it, if there is one. */
+/** Owns what a configuration comes to: which source it names, the way to Vault behind it, and the names in the certificates. */
 
-import type { Config } from '../../config/config.ts'
-import { usesNodeUid } from '../../config/template.ts'
+import type { Config, Target } from '../../config/config.ts'
+import { renderTemplate, usesNodeUid } from '../../config/naming.ts'
 import type { Clock } from '../../core/clock.ts'
 import { firstFor } from '../../vault/addresses.ts'
 import { createVaultApi } from '../../vault/client.ts'
@@ -45,17 +45,21 @@ export function openSource({ config, clock, skew, emit, beforeConnect }: SourceO
   const api = createVaultApi(transport, vault.namespace)
   const session = createSession({ auth, node, inline, api, clock, skew, emit })
   const access = { api, session, transport }
-  const pathOf = (component: string): string => {
-    const path = (chosen.kind === 'kv' && chosen.paths[component]) || ''
-    return usesNodeUid(path) ? path.replaceAll('{node_uid}', readNodeUid(auth)) : path
-  }
   return {
     source:
       chosen.kind === 'kv'
-        ? createKvSource({ ...access, config: chosen, pathOf })
+        ? createKvSource({ ...access, config: chosen, auth })
         : createPkiSource({ ...access, skew, clock, timeoutMs: vault.timeoutMs, config, emit }),
     vault: { session, transport },
     maintain: auth.method === 'token' ? () => session.maintain() : undefined,
     close: () => transport.destroy(),
   }
+}
+
+/** The common name that a target's certificate must have. @throws AgentError if it depends on a credential that cannot be read */
+export function commonNameOf(config: Pick<Config, 'node' | 'cluster' | 'auth'>, target: Target): string {
+  const { component, commonName: template } = target
+  const { node, cluster, auth } = config
+  const nodeUid = usesNodeUid(template) ? readNodeUid(auth) : undefined
+  return renderTemplate(template, { component, node, cluster, nodeUid })
 }

@@ -2,7 +2,7 @@
 import type { KeyObject, X509Certificate } from 'node:crypto'
 import type { Config } from '../../config/config.ts'
 import type { Clock } from '../../core/clock.ts'
-import { AgentError, messageOf } from '../../core/errors.ts'
+import { parsePart } from '../../pki/bundle.ts'
 import {
   isIssuedBy,
   parseCertificates,
@@ -10,13 +10,11 @@ import {
   type UsableCertificates,
   validityOf,
 } from '../../pki/certificate.ts'
-import { createCsr } from '../../pki/csr.ts'
-import { generateKey, type KeyType } from '../../pki/key.ts'
+import { createCsr, generateKey, type KeyType } from '../../pki/key.ts'
 import type { SignedCertificate } from '../../vault/answers.ts'
 import type { MountIssuers, VaultApi } from '../../vault/client.ts'
-import { signedEvidence } from '../../vault/clock-evidence.ts'
 import type { Session } from '../../vault/session.ts'
-import type { SkewMeter } from '../../vault/skew.ts'
+import { type SkewMeter, signedEvidence } from '../../vault/skew.ts'
 import { holding, type Transport } from '../../vault/transport.ts'
 import type { Listener } from '../observe/events.ts'
 import type { BundleSource, SourceUpdate, Wanted } from './source.ts'
@@ -126,18 +124,10 @@ function parseSigned(
   { certificate, chain }: SignedCertificate,
   where: string,
 ): { leaf: X509Certificate; chain: X509Certificate[]; unusable: string[] } {
-  const parsed = <Value>(parse: () => Value): Value => {
-    try {
-      return parse()
-    } catch (cause) {
-      throw new AgentError('malformed', `${where}: ${messageOf(cause)}`, { cause })
-    }
-  }
   // With the format pem_bundle, the leaf's text holds the chain too.
-  const [leaf, ...bundled] = parsed(() => parseCertificates(certificate))
-  if (leaf === undefined) throw new AgentError('malformed', `${where}: there is no certificate`)
+  const [leaf, ...bundled] = parsePart(where, () => parseCertificates(certificate))
   const texts = chain.filter((each) => each.trim() !== '')
-  const issuers: UsableCertificates[] = texts.map((each) => parsed(() => parseUsable(each)))
+  const issuers: UsableCertificates[] = texts.map((each) => parsePart(where, () => parseUsable(each)))
   return {
     leaf,
     chain: [...bundled, ...issuers.flatMap(({ certificates }) => certificates)],

@@ -5,10 +5,11 @@ export interface Html {
   readonly text: string
 }
 
-type Value = string | number | Html | readonly Html[]
+/** Undefined is nothing. */
+type Value = string | number | Html | readonly Html[] | undefined
 
 export function html(parts: TemplateStringsArray, ...values: readonly Value[]): Html {
-  return { text: parts.map((part, index) => part + textOf(values[index] ?? '')).join('') }
+  return { text: parts.map((part, index) => part + textOf(values[index])).join('') }
 }
 
 /** A text of our own that is put in as it is. */
@@ -22,6 +23,7 @@ export function moment(ms: number): Html {
 }
 
 function textOf(value: Value): string {
+  if (value === undefined) return ''
   if (typeof value === 'number') return String(value)
   if (typeof value === 'string') return value.replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
   return 'text' in value ? value.text : value.map(({ text }) => text).join('\n')

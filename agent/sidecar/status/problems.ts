@@ -2,10 +2,18 @@
 import type { ReasonCode } from '../../core/reason-catalog.ts'
 import type { Status, TargetStatus } from './status.ts'
 
-/** As it is shown: a certificate that works but is not renewed is not simply good. */
-export type Condition = 'missing' | 'unreadable' | 'expired' | 'late' | 'failing' | 'good'
+/** Worst first, and how each is shown. A certificate that works but is not renewed is not simply good. */
+export const conditions = {
+  missing: { word: 'Missing', sign: '✕' },
+  unreadable: { word: 'Unreadable', sign: '✕' },
+  expired: { word: 'Expired', sign: '✕' },
+  late: { word: 'Renewal overdue', sign: '!' },
+  failing: { word: 'Good, but not renewing', sign: '!' },
+  good: { word: 'Good', sign: '✓' },
+} as const
 
-const worstFirst: readonly Condition[] = ['missing', 'unreadable', 'expired', 'late', 'failing', 'good']
+export type Condition = keyof typeof conditions
+const worstFirst = Object.keys(conditions) as Condition[]
 
 export function conditionOf({ state, failure }: Pick<TargetStatus, 'state' | 'failure'>): Condition {
   return state === 'good' && failure !== undefined ? 'failing' : state
@@ -20,9 +28,8 @@ export function sortTargets(targets: readonly TargetStatus[]): TargetStatus[] {
 
 /** How many targets are in each condition that occurs, worst first. */
 export function countConditions(targets: readonly TargetStatus[]): [Condition, number][] {
-  const conditions = targets.map(conditionOf)
   return worstFirst
-    .map((each): [Condition, number] => [each, conditions.filter((condition) => condition === each).length])
+    .map((each): [Condition, number] => [each, targets.filter((target) => conditionOf(target) === each).length])
     .filter(([, count]) => count > 0)
 }
 
@@ -31,10 +38,10 @@ export interface Problem {
   /** Whom it concerns; none: all of them. */
   readonly components: readonly string[]
   /** What was said to the one that tried last. */
-  readonly detail: string | undefined
-  readonly atMs: number | undefined
-  readonly firstAtMs: number | undefined
-  readonly retryAtMs: number | undefined
+  readonly detail?: string | undefined
+  readonly atMs?: number | undefined
+  readonly firstAtMs?: number | undefined
+  readonly retryAtMs?: number | undefined
 }
 
 /** Failed renewals, what etcd has not accepted, a Vault that does not answer, consumers that do not know: each cause once. */
@@ -48,16 +55,15 @@ export function findProblems({ targets, vault }: Pick<Status, 'targets' | 'vault
   }
   const failure = vault?.failure
   if (failure !== undefined && !found.has(failure.reason)) {
-    found.set(failure.reason, { ...failure, components: [], detail: undefined, retryAtMs: undefined })
+    found.set(failure.reason, { ...failure, components: [] })
   }
   return [...found.values()]
 }
 
 function problemsOf({ component, failure, unproven, notTold }: TargetStatus): Problem[] {
-  const unknown = { atMs: undefined, firstAtMs: undefined, retryAtMs: undefined }
   return [failure, unproven, notTold]
     .filter((each) => each !== undefined)
-    .map((each) => ({ ...unknown, ...each, components: [component] }))
+    .map((each) => ({ ...each, components: [component] }))
 }
 
 function merged(one: Problem, other: Problem): Problem {

@@ -5,7 +5,6 @@
 import type { Clock } from '../../core/clock.ts'
 import type { Present } from '../observe/present.ts'
 import type { StatusAnswer } from '../observe/server.ts'
-import type { Timeline } from '../observe/timeline.ts'
 import { statusJson } from './json.ts'
 import { statusPage } from './page.ts'
 import { readStatus, type StatusConfig, type Told } from './status.ts'
@@ -14,7 +13,6 @@ export interface StatusSubject {
   readonly config: StatusConfig
   readonly version: string
   readonly present: Present
-  readonly timeline: Timeline
   readonly clock: Clock
 }
 
@@ -26,22 +24,22 @@ export function answerStatus(path: '/' | '/status', subject: StatusSubject): Sta
   return { contentType: 'application/json', text, headers: {} }
 }
 
-function toldBy({ config, version, present, timeline, clock }: StatusSubject): Told {
+function toldBy({ config, version, present, clock }: StatusSubject): Told {
   return {
     version,
-    vaultAddress: present.vaultAddress(),
-    vault: config.source.kind === 'file' ? undefined : present.vault(),
+    vaultAddress: present.vaultAddress,
+    vault: config.source.kind === 'file' ? undefined : present.vault,
     target(component) {
-      const { certificate, failure, verification, budget } = present.state(component) ?? {}
+      const { state, notTold, happenings = [] } = present.targets.get(component) ?? {}
+      const { certificate, failure, verification, budget } = state ?? {}
       const nowMs = clock.now()
       return {
         certificate,
         failure,
-        unproven:
-          verification?.isAccepted === false ? { reason: verification.reason, detail: verification.detail } : undefined,
+        unproven: verification?.isAccepted === false ? verification : undefined,
         budget: budget && { limit: budget.limit, spent: budget.spentUntilMs.filter((ms) => ms > nowMs).length },
-        notTold: present.notTold(component),
-        happenings: timeline.of(component),
+        notTold,
+        happenings,
       }
     },
   }

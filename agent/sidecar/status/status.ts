@@ -5,45 +5,40 @@
 import type { X509Certificate } from 'node:crypto'
 import type { Config, Target } from '../../config/config.ts'
 import { AgentError, systemCode } from '../../core/errors.ts'
-import type { ReasonCode } from '../../core/reason-catalog.ts'
 import type { Bundle } from '../../pki/bundle.ts'
 import { workingTime } from '../../pki/ca-set.ts'
 import { commonName, describeName, findChain, validityOf } from '../../pki/certificate.ts'
+import { readEtcdCa } from '../inputs.ts'
 import type { PublishedCertificate, TargetFailure } from '../observe/events.ts'
-import type { NotTold } from '../observe/present.ts'
+import type { TargetPresent, VaultSight } from '../observe/present.ts'
 import type { Happening } from '../observe/timeline.ts'
-import type { VaultSight } from '../observe/vault-sight.ts'
 import { createPlanner } from '../schedule.ts'
-import { readEtcdCa } from '../source/etcd-ca.ts'
 import { openSecretDir } from '../store/secret-dir.ts'
 
 /** What the running agent tells of itself. */
-export interface AgentTold {
+export interface Told {
   /** Undefined if no agent answers. */
   readonly version: string | undefined
   /** Where Vault answered last, if it has several addresses and the agent has asked one. */
   readonly vaultAddress: string | undefined
-  /** What the running agent has seen of Vault; undefined without one, and where certificates come from elsewhere. */
+  /** What the running agent has seen of Vault; undefined without one, and if certificates come from elsewhere. */
   readonly vault: VaultSight | undefined
+  target(component: string): TargetTold
 }
 
 /** What the running agent tells of one target: its state now, and what has happened to it. */
 export interface TargetTold {
+  /** What it has published last. */
+  readonly certificate: Pick<PublishedCertificate, 'serialNumber' | 'renewAtMs'> | undefined
   readonly failure: TargetFailure | undefined
   /** Why etcd has not accepted what is published. */
-  readonly unproven: { readonly reason: ReasonCode; readonly detail: string } | undefined
+  readonly unproven: Pick<TargetFailure, 'reason' | 'detail'> | undefined
   /** How many certificates an hour may see, and how many the last one has seen. */
   readonly budget: { readonly limit: number; readonly spent: number } | undefined
   /** Why its consumers could not be told of what is published (AGENT_ON_PUBLISH). */
-  readonly notTold: NotTold | undefined
+  readonly notTold: TargetPresent['notTold']
   /** Newest first. */
   readonly happenings: readonly Happening[]
-}
-
-export interface Told extends AgentTold {
-  target(
-    component: string,
-  ): TargetTold & { readonly certificate: Pick<PublishedCertificate, 'serialNumber' | 'renewAtMs'> | undefined }
 }
 
 /** No agent answers. */
@@ -51,24 +46,23 @@ export const nothingTold: Told = {
   version: undefined,
   vaultAddress: undefined,
   vault: undefined,
-  target: () => nothingOfTarget,
-}
-export const nothingOfTarget: ReturnType<Told['target']> = {
-  certificate: undefined,
-  failure: undefined,
-  unproven: undefined,
-  budget: undefined,
-  notTold: undefined,
-  happenings: [],
+  target: () => ({
+    certificate: undefined,
+    failure: undefined,
+    unproven: undefined,
+    budget: undefined,
+    notTold: undefined,
+    happenings: [],
+  }),
 }
 
-export interface Status extends AgentTold {
+export interface Status extends Omit<Told, 'target'> {
   readonly node: string
   readonly atMs: number
   readonly targets: readonly TargetStatus[]
 }
 
-export interface TargetStatus extends TargetTold {
+export interface TargetStatus extends Omit<TargetTold, 'certificate'> {
   readonly component: string
   readonly directory: string
   /**
@@ -114,39 +108,27 @@ export function readStatus(config: StatusConfig, told: Told, nowMs: number): Sta
   return { node: config.node, atMs: nowMs, version, vaultAddress, vault, targets }
 }
 
-function readTarget(config: StatusConfig, target: Target, told: Told, nowMs: number): TargetStatus {
-  const { component, directory } = target
+function readTarget(config: StatusConfig, { component, directory }: Target, told: Told, nowMs: number): TargetStatus {
   const { certificate: known, ...rest } = told.target(component)
-  const nothing = { ...rest, component, directory, state: 'missing', certificate: undefined, ca: [] } as const
+  const target = { ...rest, component, directory }
+  const nothing = { ...target, certificate: undefined, ca: [] }
   try {
     const bundle = openSecretDir(directory, config.files).current()
-    if (bundle === undefined) return { ...nothing, problem: 'no certificate has been published yet' }
+    if (bundle === undefined) return { ...nothing, state: 'missing', problem: 'no certificate has been published yet' }
     const validity = workingTime(bundle, nowMs)
     // The agent knows when it obtained the certificate; without it, its beginning stands for that, as after a restart.
     const isKnown = known?.serialNumber === bundle.leaf.serialNumber
     const { renewAtMs } = isKnown ? known : createPlanner(config, component)(validity, validity.notBeforeMs)
     const isLate = rest.failure !== undefined && renewAtMs <= nowMs
     const state = validity.notAfterMs <= nowMs ? 'expired' : isLate ? 'late' : 'good'
-    const certificate = { ...describeLeaf(bundle, nowMs), ...validity, renewAtMs }
-    const ca = describeCa(bundle, fingerprintsOfEtcd(config.etcdCaFile), nowMs)
-    return { ...rest, component, directory, state, problem: undefined, certificate, ca }
+    const chain = chainOf(bundle, nowMs)
+    const certificate = { ...describeLeaf(bundle.leaf, chain), ...validity, renewAtMs }
+    const ca = describeCa(bundle.ca, chain, fingerprintsOfEtcd(config.etcdCaFile))
+    return { ...target, state, problem: undefined, certificate, ca }
   } catch (error) {
     if (!(error instanceof AgentError)) throw error
     const state = error.code === 'directory-missing' ? 'missing' : 'unreadable'
     return { ...nothing, state, problem: `${error.message}. ${adviceOf(error)}` }
-  }
-}
-
-function describeLeaf(
-  bundle: Bundle,
-  nowMs: number,
-): Pick<CertificateStatus, 'commonName' | 'serialNumber' | 'issuer' | 'chain'> {
-  const { leaf } = bundle
-  return {
-    commonName: commonName(leaf) ?? '',
-    serialNumber: leaf.serialNumber,
-    issuer: describeName(leaf.issuer),
-    chain: chainOf(bundle, nowMs).map((each) => describeName(each.subject)),
   }
 }
 
@@ -166,9 +148,22 @@ function fingerprintsOfEtcd(file: string | undefined): ReadonlySet<string> {
   }
 }
 
-function describeCa(bundle: Bundle, ofEtcd: ReadonlySet<string>, nowMs: number): CaStatus[] {
-  const used = new Set(chainOf(bundle, nowMs).map((each) => each.fingerprint256))
-  return bundle.ca.map((each) => ({
+function describeLeaf(leaf: X509Certificate, chain: readonly X509Certificate[]) {
+  return {
+    commonName: commonName(leaf) ?? '',
+    serialNumber: leaf.serialNumber,
+    issuer: describeName(leaf.issuer),
+    chain: chain.map((each) => describeName(each.subject)),
+  }
+}
+
+function describeCa(
+  ca: readonly X509Certificate[],
+  chain: readonly X509Certificate[],
+  ofEtcd: ReadonlySet<string>,
+): CaStatus[] {
+  const used = new Set(chain.map((each) => each.fingerprint256))
+  return ca.map((each) => ({
     name: describeName(each.subject),
     serialNumber: each.serialNumber,
     notAfterMs: validityOf(each).notAfterMs,

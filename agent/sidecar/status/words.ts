@@ -3,27 +3,8 @@ import { formatDuration } from '../../core/duration.ts'
 import { reasons } from '../../core/reason-catalog.ts'
 import { plural } from '../../core/text.ts'
 import type { Operation } from '../../vault/vault-event.ts'
-import type { VaultSight } from '../observe/vault-sight.ts'
-import type { Condition } from './problems.ts'
+import type { VaultSight } from '../observe/present.ts'
 import type { CertificateStatus, TargetStatus } from './status.ts'
-
-export const words: Readonly<Record<Condition, string>> = {
-  good: 'Good',
-  failing: 'Good, but not renewing',
-  late: 'Renewal overdue',
-  expired: 'Expired',
-  unreadable: 'Unreadable',
-  missing: 'Missing',
-}
-
-export const signs: Readonly<Record<Condition, string>> = {
-  good: '✓',
-  failing: '!',
-  late: '!',
-  expired: '✕',
-  unreadable: '✕',
-  missing: '✕',
-}
 
 /** How long it works: the part that is shown large, and the rest of the sentence. */
 export function describeLife({ notAfterMs, renewAtMs }: CertificateStatus, nowMs: number): [string, string] {

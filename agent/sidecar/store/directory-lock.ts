@@ -40,7 +40,7 @@ const answerMs = 5000
 interface DirectoryLockOptions {
   /** O_NOFOLLOW if the directory itself may be no link. */
   readonly flags?: number
-  /** Serves whoever connects. That the kernel completes a connection is all that the lock itself needs. */
+  /** Serves whoever connects. The lock itself only needs the kernel to complete the connection. */
   readonly serve?: (socket: Socket) => void
 }
 
@@ -53,26 +53,19 @@ export function createDirectoryLock(
 
   const isOwn = (): boolean => own !== undefined && identityOf(join(directory, lockName)) === own.identity
 
-  async function take(): Promise<Own> {
-    // By its descriptor: the address of a socket may have only 107 bytes.
-    const descriptor = fs.openSync(directory, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY | flags)
-    const inDir = (name: string): string => `/proc/self/fd/${descriptor}/${name}`
+  async function take(inDir: InDirectory): Promise<Own> {
+    await requireFree(inDir(lockName))
+    const temporary = inDir(`${lockName}_${randomUUID()}`)
+    const server = await listen(temporary, serve)
     try {
-      await requireFree(inDir(lockName))
-      const temporary = `${lockName}_${randomUUID()}`
-      const server = await listen(inDir(temporary), serve)
-      try {
-        const identity = identityOf(inDir(temporary)) ?? ''
-        fs.renameSync(inDir(temporary), inDir(lockName))
-        removeOthers(inDir)
-        return { server, identity }
-      } catch (cause) {
-        server.close() // And removes its socket.
-        if (systemCode(cause) !== 'ENOENT') throw cause
-        throw new AgentError('directory-in-use', `${directory}: another process was faster`, { cause })
-      }
-    } finally {
-      fs.closeSync(descriptor)
+      const identity = identityOf(temporary) ?? ''
+      fs.renameSync(temporary, inDir(lockName))
+      removeOthers(inDir)
+      return { server, identity }
+    } catch (cause) {
+      server.close() // And removes its socket.
+      if (systemCode(cause) !== 'ENOENT') throw cause
+      throw new AgentError('directory-in-use', `${directory}: another process was faster`, { cause })
     }
   }
 
@@ -104,7 +97,7 @@ export function createDirectoryLock(
    * Sockets of processes that ended before they could rename them; one that was about to do so was slower than we. What cannot be
    * removed is in nobody's way.
    */
-  function removeOthers(inDir: (name: string) => string): void {
+  function removeOthers(inDir: InDirectory): void {
     for (const name of fs.readdirSync(inDir('.'))) {
       if (name.startsWith(`${lockName}_`)) tryToRemove(inDir(name))
     }
@@ -122,7 +115,7 @@ export function createDirectoryLock(
       release()
       failure = undefined
       try {
-        own = await take()
+        own = await withSocketsOf(directory, take, flags)
       } catch (error) {
         if (error instanceof AgentError) throw error
         const code = systemCode(error)
@@ -135,6 +128,23 @@ export function createDirectoryLock(
     },
     problem: () => failure,
     release,
+  }
+}
+
+/** The path of a name in a directory, by the directory's descriptor. */
+type InDirectory = (name: string) => string
+
+/** Opens the directory: by its path, the address of a socket in it might be longer than the 107 bytes that it may have. */
+export async function withSocketsOf<Result>(
+  directory: string,
+  use: (inDir: InDirectory) => Promise<Result>,
+  flags = 0,
+): Promise<Result> {
+  const descriptor = fs.openSync(directory, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY | flags)
+  try {
+    return await use((name) => `/proc/self/fd/${descriptor}/${name}`)
+  } finally {
+    fs.closeSync(descriptor)
   }
 }
 
@@ -158,7 +168,7 @@ function tryToRemove(path: string): void {
 /** More at a time than anybody needs, and fewer than would take the descriptors from the rest. */
 const mostConnections = 8
 
-/** That the kernel completes a connection is the answer to another agent, also while this process stands still. */
+/** The kernel completes the connection, also while this process stands still: that is the answer to another agent. */
 function listen(path: string, serve: (socket: Socket) => void): Promise<Server> {
   return new Promise((resolve, reject) => {
     const server = createServer(serve).unref()
@@ -192,7 +202,7 @@ const meanings: Readonly<Record<string, Meaning>> = {
   ENOMEM: 'failed',
 }
 
-/** What a connection that is not made says of the socket. A process that is too busy to take us has it. */
+/** What a failed connection says of the socket. If a process is too busy to take us, it has the socket. */
 export function meaningOf(code: string): Meaning {
   return meanings[code] ?? 'somebody'
 }
@@ -216,15 +226,13 @@ function answerOf(path: string): Promise<Exclude<Meaning, 'failed'> | Error> {
 
 /** Whether a process has the right to write into the directory; whoever may not ask takes it for so. */
 export async function isHeld(directory: string): Promise<boolean> {
-  let descriptor: number | undefined
   try {
-    descriptor = fs.openSync(directory, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY)
-    const path = `/proc/self/fd/${descriptor}/${lockName}`
-    return fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined && (await answerOf(path)) !== 'nobody'
+    return await withSocketsOf(directory, async (inDir) => {
+      const path = inDir(lockName)
+      return fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined && (await answerOf(path)) !== 'nobody'
+    })
   } catch (error) {
     if (systemCode(error) === '') throw error
     return systemCode(error) !== 'ENOENT'
-  } finally {
-    if (descriptor !== undefined) fs.closeSync(descriptor)
   }
 }

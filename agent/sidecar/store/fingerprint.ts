@@ -8,11 +8,9 @@ import { join } from 'node:path'
 import { systemCode } from '../../core/errors.ts'
 import { readSmallFile, systemFiles } from '../../core/files.ts'
 import { lockName } from './directory-lock.ts'
-import { fileNames } from './published-layout.ts'
+import { dataLink, names } from './published-layout.ts'
 
-const publishedNames = [...Object.values(fileNames), '..data']
-
-/** Of the content of files. That a file was only touched changes nothing. */
+/** A fingerprint of the content of files. Touching a file changes nothing. */
 export function fingerprintFiles(files: readonly (string | undefined)[]): string {
   const hash = createHash('sha256')
   for (const file of files) {
@@ -20,6 +18,11 @@ export function fingerprintFiles(files: readonly (string | undefined)[]): string
     hash.update(`${content.length} ${content}`)
   }
   return hash.digest('base64')
+}
+
+/** Of files, without reading them. Changes whenever one is written or replaced. */
+export function fingerprintTimes(files: readonly string[]): string {
+  return files.map((file) => described(file, statSync, timesOf)).join(' ')
 }
 
 function contentOf(file: string): string {
@@ -31,7 +34,7 @@ function contentOf(file: string): string {
 }
 
 /**
- * Of what could stop a publication: the directory itself, whether it can be written and has room, and what kind of thing stands
+ * A fingerprint of what could stop a publication: the directory itself, whether it can be written and has room, and what kind of thing stands
  * under each name. Times are left out.
  */
 export function fingerprintDirectory(path: string): string {
@@ -39,7 +42,8 @@ export function fingerprintDirectory(path: string): string {
     accessSync(path, constants.W_OK)
     return 'writable'
   })
-  return [writable, attempt(() => roomIn(path)), entriesOf(path, [...publishedNames, lockName])].join(' ')
+  const entries = [...names, dataLink, lockName].map((name) => described(join(path, name), lstatSync))
+  return [writable, attempt(() => roomIn(path)), described(path, statSync), ...entries].join(' ')
 }
 
 /** A generation needs about as much; a file system that counts no inodes says 0 of 0. */
@@ -50,21 +54,19 @@ function roomIn(path: string): string {
   return `${bavail * bsize >= roomBytes} ${files === 0 || ffree >= roomInodes}`
 }
 
-/** Of what readers of the directory see. Changes with each write and each change of owner or mode, also in place. */
+/** A fingerprint of what readers of the directory see. Changes with each write and each change of owner or mode, also in place. */
 export function fingerprintPublished(path: string): string {
-  const files = Object.values(fileNames).map((name) =>
-    described(
-      () => statSync(join(path, name), { bigint: true }),
-      ({ size, mtimeNs, ctimeNs }) => [size, mtimeNs, ctimeNs],
+  const data = join(path, dataLink)
+  const files = names.map((name) => join(path, name))
+  return [
+    described(path, statSync),
+    described(data, lstatSync, (stats) => (stats.isSymbolicLink() ? readlinkSync(data) : '')),
+    ...files.map((file) =>
+      described(file, lstatSync, (stats) =>
+        stats.isSymbolicLink() ? described(file, statSync, timesOf) : timesOf(stats),
+      ),
     ),
-  )
-  return [entriesOf(path, publishedNames), attempt(() => readlinkSync(join(path, '..data'))), ...files].join(' ')
-}
-
-/** The directory itself, and what stands under the names. */
-function entriesOf(path: string, names: readonly string[]): string {
-  const entries = names.map((name) => described(() => lstatSync(join(path, name), { bigint: true })))
-  return [described(() => statSync(path, { bigint: true })), ...entries].join(' ')
+  ].join(' ')
 }
 
 /** The system's error code stands for what could not be read. */
@@ -76,10 +78,15 @@ function attempt(read: () => string): string {
   }
 }
 
-function described(read: () => BigIntStats, more: (stats: BigIntStats) => bigint[] = () => []): string {
+/** What stands there, without its times; and what more there is to know of it. */
+function described(path: string, read: typeof lstatSync, more: (stats: BigIntStats) => string = () => ''): string {
   return attempt(() => {
-    const stats = read()
+    const stats = read(path, { bigint: true })
     const { dev, ino, mode, uid, gid } = stats
-    return [dev, ino, mode, uid, gid, ...more(stats)].join(':')
+    return [dev, ino, mode, uid, gid, more(stats)].join(':')
   })
+}
+
+function timesOf({ size, mtimeNs, ctimeNs }: BigIntStats): string {
+  return [size, mtimeNs, ctimeNs].join(':')
 }

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path'
 import { AgentError, messageOf, systemCode } from '../../core/errors.ts'
-import { type Files, UnfitFileError } from '../../core/files.ts'
+import { isFileError } from '../../core/files.ts'
 import { type Directory, removeTree } from './open-directory.ts'
 
 export interface FileAttributes {
@@ -24,26 +24,25 @@ const namePattern = /^\.\.\d{4}_\d{2}_\d{2}_\d{2}_\d{2}_\d{2}\.\w+$/
 
 export const isGeneration = (name: string): boolean => namePattern.test(name)
 
+export const generationsIn = (directory: Directory): string[] => directory.list().filter(isGeneration)
+
 const mostInOneMillisecond = 100
 
 /**
  * The generation before the published one, by name and so by time. What a crash left behind is newer than both, and only
  * counts if there is nothing else.
  */
-export function generationBefore(directory: Directory, published: string | undefined): string | undefined {
-  const others = listGenerations(directory)
-    .filter((name) => name !== published)
-    .toSorted()
+export function generationBefore(generations: readonly string[], published: string | undefined): string | undefined {
+  const others = generations.filter((name) => name !== published).toSorted()
   // After a clock that went back there is only one other: publishing keeps two.
   return others.findLast((name) => published !== undefined && name < published) ?? others.at(-1)
 }
 
 /** Makes a generation and answers its name. @throws the system error; nothing is left then */
 export function createGeneration(
-  files: Files,
   directory: Directory,
   contents: Iterable<FileContent>,
-  owner: Pick<FileAttributes, 'uid' | 'gid'>,
+  { uid, gid }: Pick<FileAttributes, 'uid' | 'gid'>,
   at: Date,
 ): string {
   const name = makeDirectory(directory, at) // 3
@@ -51,7 +50,7 @@ export function createGeneration(
     directory.within(name, (generation) => {
       openToReaders(generation)
       for (const [file, text, mode] of contents) {
-        generation.createFile(file, text, (descriptor) => handOver(files, descriptor, mode, owner)) // 4
+        generation.createFile(file, text, { mode, uid, gid, isDurable: true }) // 4
       }
       generation.sync() // 5
     })
@@ -71,7 +70,7 @@ export function removeGeneration(directory: Directory, name: string): AgentError
     removeTree(directory, name)
     return undefined
   } catch (cause) {
-    if (systemCode(cause) === '' && !(cause instanceof UnfitFileError)) throw cause
+    if (!isFileError(cause)) throw cause
     return new AgentError('generation-stuck', `${join(directory.path, name)}: ${messageOf(cause)}`, { cause })
   }
 }
@@ -79,15 +78,14 @@ export function removeGeneration(directory: Directory, name: string): AgentError
 /** @returns why one of them could not be removed */
 export function removeGenerationsBut(
   directory: Directory,
+  generations: readonly string[],
   keep: readonly (string | undefined)[],
 ): AgentError | undefined {
-  return listGenerations(directory)
+  return generations
     .filter((name) => !keep.includes(name))
     .map((name) => removeGeneration(directory, name))
     .find((problem) => problem !== undefined)
 }
-
-const listGenerations = (directory: Directory): string[] => directory.list().filter(isGeneration)
 
 function makeDirectory(directory: Directory, at: Date): string {
   const stamp = at.toISOString().replace(/[-:T]/g, '_').replace('Z', '')
@@ -110,19 +108,4 @@ function makeDirectory(directory: Directory, at: Date): string {
 function openToReaders(generation: Directory): void {
   const { mode } = generation.stat()
   if ((mode & 0o777) !== 0o755) generation.chmod((mode & 0o7000) | 0o755)
-}
-
-function handOver(
-  files: Files,
-  descriptor: number,
-  mode: number,
-  { uid, gid }: Pick<FileAttributes, 'uid' | 'gid'>,
-): void {
-  // Owner before mode: chown clears bits.
-  if (uid !== undefined || gid !== undefined) {
-    const stat = files.fstatSync(descriptor)
-    files.fchownSync(descriptor, uid ?? stat.uid, gid ?? stat.gid)
-  }
-  files.fchmodSync(descriptor, mode)
-  files.fsyncSync(descriptor)
 }

@@ -7,10 +7,9 @@
  * any moment, also between two system calls of ours. So the directory is never made here, and what was written is read back.
  */
 import { join } from 'node:path'
-import { AgentError, systemCode } from '../../core/errors.ts'
-import { type Files, systemFiles } from '../../core/files.ts'
-import type { BundleText } from '../../pki/bundle.ts'
-import { translateFileErrors } from './failure.ts'
+import { AgentError } from '../../core/errors.ts'
+import { type Files, systemFiles, translateFileErrors, unlessCode } from '../../core/files.ts'
+import { type BundleText, isSameBundle } from '../../pki/bundle.ts'
 import { openSecretDir } from './secret-dir.ts'
 
 export interface HostCniDir {
@@ -37,30 +36,19 @@ export function openHostCniDir(directory: string, name: string, files: Files = s
   function requireMade(): void {
     translateFileErrors(directory, () => {
       files.lstatSync(directory)
-      try {
-        const found = files.lstatSync(path)
-        // Mounted here, and removed on the host: nobody else sees what is written into it.
-        if (found.nlink === 0)
-          throw new AgentError('host-copy-absent', `${path} was removed on the host; start the pod again`)
-        if (found.isDirectory()) return
-      } catch (cause) {
-        if (systemCode(cause) !== 'ENOENT') throw cause
-        throw new AgentError('host-copy-absent', `${path} does not exist`, { cause })
-      }
-      throw new AgentError('directory-occupied', `${path} is not a directory`)
+      const found = unlessCode(['ENOENT'], () => files.lstatSync(path))
+      if (found === undefined) throw new AgentError('host-copy-absent', `${path} does not exist`)
+      // Mounted here, and removed on the host: nobody else sees what is written into it.
+      if (found.nlink === 0)
+        throw new AgentError('host-copy-absent', `${path} was removed on the host; start the pod again`)
+      if (!found.isDirectory()) throw new AgentError('directory-occupied', `${path} is not a directory`)
     })
   }
 
   function isInStep(bundle: BundleText): boolean {
     try {
-      const found = copy.current()?.text
-      return (
-        found !== undefined &&
-        found.certificate === bundle.certificate &&
-        found.key.reveal() === bundle.key.reveal() &&
-        found.ca === bundle.ca &&
-        copy.hasAttributes()
-      )
+      const found = copy.current()
+      return found !== undefined && isSameBundle(found, { text: bundle }) && copy.hasAttributes()
     } catch (error) {
       if (!(error instanceof AgentError)) throw error
       return false // Writing tells what is wrong, if it is more than the content.

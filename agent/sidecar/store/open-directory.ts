@@ -7,8 +7,15 @@
  */
 import { constants, type Stats } from 'node:fs'
 import { join } from 'node:path'
-import { systemCode } from '../../core/errors.ts'
-import { type Files, type FileText, readOpenFile, requireFile, UnfitFileError, withFile } from '../../core/files.ts'
+import {
+  type Files,
+  type FileText,
+  readOpenFile,
+  requireFile,
+  UnfitFileError,
+  unlessCode,
+  withFile,
+} from '../../core/files.ts'
 
 export interface Directory {
   /** For messages; what is done goes by the descriptor. */
@@ -21,8 +28,8 @@ export interface Directory {
   linkTarget(name: string): string | undefined
   /** @throws the system error, or UnfitFileError if it is no regular file or too large */
   readFile(name: string): FileText
-  /** Makes a file that was not there; `finish` gets its descriptor once the text is in it. */
-  createFile(name: string, text: string, finish: (descriptor: number) => void): void
+  /** Makes a file that was not there, with this mode whatever the umask is. */
+  createFile(name: string, text: string, attributes: NewFile): void
   createDirectory(name: string): void
   /** @throws the system error; ENOTDIR if a link or a file stands there */
   within<Result>(name: string, use: (directory: Directory) => Result): Result
@@ -34,6 +41,14 @@ export interface Directory {
   removeDirectory(name: string): void
   chmod(mode: number): void
   sync(): void
+}
+
+export interface NewFile {
+  readonly mode: number
+  readonly uid?: number | undefined
+  readonly gid?: number | undefined
+  /** Whether it survives a power failure. */
+  readonly isDurable?: boolean
 }
 
 const directoryFlags = constants.O_RDONLY | constants.O_DIRECTORY
@@ -78,12 +93,18 @@ function directoryOf(files: Files, descriptor: number, path: string): Directory 
         requireFile(files.lstatSync(at(name)), join(path, name))
         return open(name, constants.O_RDONLY, (opened) => readOpenFile(files, opened, join(path, name)))
       }),
-    createFile: (name, text, finish) =>
+    createFile: (name, text, { mode, uid, gid, isDurable = false }) =>
       named(() =>
         open(name, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, (opened) => {
           const bytes = Buffer.from(text)
           for (let written = 0; written < bytes.length; ) written += files.writeSync(opened, bytes, written)
-          finish(opened)
+          // Owner before mode: chown clears bits.
+          if (uid !== undefined || gid !== undefined) {
+            const stat = files.fstatSync(opened)
+            files.fchownSync(opened, uid ?? stat.uid, gid ?? stat.gid)
+          }
+          files.fchmodSync(opened, mode)
+          if (isDurable) files.fsyncSync(opened)
         }),
       ),
     createDirectory: (name) => named(() => files.mkdirSync(at(name), 0o755)),
@@ -111,14 +132,4 @@ export function removeTree(directory: Directory, name: string, depth = 0): void 
     for (const each of inner.list()) removeTree(inner, each, depth + 1)
   })
   directory.removeDirectory(name)
-}
-
-/** The result, or undefined if the operation fails with one of these system errors. */
-function unlessCode<Result>(codes: readonly string[], operate: () => Result): Result | undefined {
-  try {
-    return operate()
-  } catch (error) {
-    if (codes.includes(systemCode(error))) return undefined
-    throw error
-  }
 }

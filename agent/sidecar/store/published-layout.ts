@@ -5,15 +5,18 @@
 import type { Stats } from 'node:fs'
 import { join } from 'node:path'
 import { AgentError, messageOf, systemCode } from '../../core/errors.ts'
-import { kindOf, UnfitFileError } from '../../core/files.ts'
+import { kindOf, UnfitFileError, unlessCode } from '../../core/files.ts'
 import { Secret } from '../../core/secret.ts'
 import { type Bundle, parseBundle } from '../../pki/bundle.ts'
-import { generationBefore, isGeneration } from './generation.ts'
+import { generationBefore, generationsIn, isGeneration } from './generation.ts'
 import type { Directory } from './open-directory.ts'
 
 export const fileNames = { ca: 'etcd-ca', certificate: 'etcd-cert', key: 'etcd-key' } as const
 export const names = Object.values(fileNames)
 export const dataLink = '..data'
+
+/** What opening a directory ends with if a link or anything else stands in its place. */
+const notDirectory = ['ENOTDIR', 'ELOOP']
 
 /** Another writer (the kubelet) may swap while we read; it does not do so three times in a row. */
 const readAttempts = 3
@@ -22,7 +25,7 @@ const readAttempts = 3
 export type EntryKind = 'ours' | 'foreign-link' | 'file' | undefined
 
 /** @throws AgentError `directory-occupied` if it is nothing that may be replaced */
-export function entryKind(directory: Directory, name: string): EntryKind {
+function entryKind(directory: Directory, name: string): EntryKind {
   const stat = directory.entry(name)
   if (stat === undefined) return undefined
   if (stat.isSymbolicLink()) return directory.linkTarget(name) === join(dataLink, name) ? 'ours' : 'foreign-link'
@@ -30,13 +33,17 @@ export function entryKind(directory: Directory, name: string): EntryKind {
   throw new AgentError('directory-occupied', `${join(directory.path, name)} is not a file but ${kindOf(stat)}`)
 }
 
+/** What stands under each of the names. @throws AgentError `directory-occupied` */
+export function entryKinds(directory: Directory): readonly EntryKind[] {
+  return names.map((name) => entryKind(directory, name))
+}
+
 /** Refuses what must not be replaced, before anything is changed. @throws AgentError `directory-occupied` */
-export function requirePlaces(directory: Directory): void {
-  for (const name of names) entryKind(directory, name)
+export function requirePlaces(directory: Directory): readonly EntryKind[] {
+  const kinds = entryKinds(directory)
   const data = directory.entry(dataLink)
-  if (data?.isSymbolicLink() === false) {
-    throw new AgentError('directory-occupied', `${join(directory.path, dataLink)} is not a link but ${kindOf(data)}`)
-  }
+  if (data?.isSymbolicLink() !== false) return kinds
+  throw new AgentError('directory-occupied', `${join(directory.path, dataLink)} is not a link but ${kindOf(data)}`)
 }
 
 /** The generation that ..data names; undefined if there is no such link, or if it leads elsewhere. */
@@ -48,15 +55,16 @@ export function publishedIn(directory: Directory): string | undefined {
 /** The three files of one generation, although the link to it may be swapped while they are read. */
 export function readPublished(directory: Directory): Bundle | undefined {
   for (let attempt = 1; ; attempt++) {
-    const published = publishedIn(directory)
-    const bundle = published === undefined ? readPlain(directory) : readGeneration(directory, published)
-    if (bundle !== undefined || publishedIn(directory) === published || attempt === readAttempts) return bundle
+    const target = directory.linkTarget(dataLink)
+    const bundle =
+      target !== undefined && isGeneration(target) ? readGeneration(directory, target) : readPlain(directory, target)
+    if (bundle !== undefined || directory.linkTarget(dataLink) === target || attempt === readAttempts) return bundle
   }
 }
 
 /** The bundle of the generation before the published one; undefined if there is none that can be read. */
 export function readPrevious(directory: Directory): Bundle | undefined {
-  const generation = generationBefore(directory, publishedIn(directory))
+  const generation = generationBefore(generationsIn(directory), publishedIn(directory))
   try {
     return generation === undefined ? undefined : readGeneration(directory, generation)
   } catch (error) {
@@ -66,70 +74,57 @@ export function readPrevious(directory: Directory): Bundle | undefined {
   }
 }
 
-/** Of the three files that are published, in the order of the names; undefined if they do not stand as we publish them. */
+/** The state of the three published files, in the order of the names; undefined if they are not as we publish them. */
 export function publishedStats(directory: Directory): readonly Stats[] | undefined {
   if (names.some((name) => directory.linkTarget(name) !== join(dataLink, name))) return undefined
-  const files = statsOfPublished(directory)
-  return files.length === names.length ? files.map(([, stat]) => stat) : undefined
-}
-
-/** The names of the files in the published generation. */
-export function publishedFiles(directory: Directory): readonly string[] {
-  return statsOfPublished(directory).map(([name]) => name)
-}
-
-function statsOfPublished(directory: Directory): (readonly [name: string, stat: Stats])[] {
   const published = publishedIn(directory)
-  if (published === undefined || directory.entry(published)?.isDirectory() !== true) return []
-  return directory.within(published, (generation) =>
-    names.flatMap((name) => {
-      const stat = generation.entry(name)
-      return stat?.isFile() === true ? [[name, stat] as const] : []
-    }),
-  )
+  return published === undefined ? undefined : statsIn(directory, published)
 }
 
-function readPlain(directory: Directory): Bundle | undefined {
-  const target = directory.linkTarget(dataLink)
+/** Of the three files of a generation, in the order of the names; undefined if they are not all there. */
+export function statsIn(directory: Directory, generation: string): readonly Stats[] | undefined {
+  const stats = [...filesIn(directory, generation).values()]
+  return stats.length === names.length ? stats : undefined
+}
+
+/** The files that are there of a generation, by name; none if it is no directory. */
+export function filesIn(directory: Directory, generation: string): ReadonlyMap<string, Stats> {
+  const readFiles = (opened: Directory): [string, Stats][] =>
+    names.flatMap((name) => {
+      const stat = opened.entry(name)
+      return stat?.isFile() === true ? [[name, stat]] : []
+    })
+  return new Map(unlessCode(['ENOENT', ...notDirectory], () => directory.within(generation, readFiles)))
+}
+
+function readPlain(directory: Directory, target: string | undefined): Bundle | undefined {
   if (target !== undefined) {
     throw new AgentError('malformed', `${join(directory.path, dataLink)} leads to ${target}, which is none of ours`)
   }
   // Our links lead nowhere: nothing is published.
   if (names.some((name) => directory.linkTarget(name) === join(dataLink, name))) return undefined
-  return unlessMissing(() => readBundle(directory))
+  return unlessCode(['ENOENT'], () => bundleIn(directory))
 }
 
 function readGeneration(directory: Directory, name: string): Bundle | undefined {
   try {
-    return unlessMissing(() => directory.within(name, readBundle))
+    return unlessCode(['ENOENT'], () => directory.within(name, bundleIn))
   } catch (cause) {
-    if (!['ENOTDIR', 'ELOOP'].includes(systemCode(cause))) throw cause
+    if (!notDirectory.includes(systemCode(cause))) throw cause
     throw new AgentError('malformed', `${join(directory.path, name)} is not a directory`, { cause })
   }
 }
 
-function readBundle(directory: Directory): Bundle {
-  const read = (name: string): string => {
-    try {
-      return directory.readFile(name).text
-    } catch (cause) {
-      if (!(cause instanceof UnfitFileError)) throw cause
-      throw new AgentError('malformed', messageOf(cause), { cause })
-    }
-  }
-  const text = {
-    certificate: read(fileNames.certificate),
-    key: new Secret(read(fileNames.key)),
-    ca: read(fileNames.ca),
-  }
-  return parseBundle(text, directory.path)
-}
+const bundleIn = (directory: Directory): Bundle => readBundle(directory.path, (name) => directory.readFile(name).text)
 
-function unlessMissing<Result>(operate: () => Result): Result | undefined {
+/** @param path for messages. @throws the system error, or AgentError `malformed` */
+export function readBundle(path: string, read: (name: string) => string): Bundle {
   try {
-    return operate()
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined
-    throw error
+    const certificate = read(fileNames.certificate)
+    const key = new Secret(read(fileNames.key))
+    return parseBundle({ certificate, key, ca: read(fileNames.ca) }, path)
+  } catch (cause) {
+    if (!(cause instanceof UnfitFileError)) throw cause
+    throw new AgentError('malformed', messageOf(cause), { cause })
   }
 }

@@ -5,12 +5,11 @@
  * of which each order brings the next one forward, by the pause between two orders.
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
-import * as fs from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import type { Clock } from '../../core/clock.ts'
 import { systemCode } from '../../core/errors.ts'
 import type { Bundle } from '../../pki/bundle.ts'
-import { lockName } from './directory-lock.ts'
+import { lockName, withSocketsOf } from './directory-lock.ts'
 
 /** `too-soon`: it was asked a moment ago. `nobody`: no agent has the directory. `unanswered`: whoever has it does not know the request. */
 export type RenewalAnswer = keyof typeof answers | 'nobody' | 'unanswered'
@@ -75,10 +74,12 @@ export function createRenewalDesk(options: RenewalDeskOptions): (socket: Socket)
 
 /** Asks the agent that has the directory. */
 export function askForRenewal(directory: string, proof: string): Promise<RenewalAnswer> {
-  // By its descriptor: the address of a socket may have only 107 bytes.
-  const descriptor = fs.openSync(directory, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY)
-  return new Promise<RenewalAnswer>((resolve, reject) => {
-    const socket = connect(`/proc/self/fd/${descriptor}/${lockName}`)
+  return withSocketsOf(directory, (inDir) => ask(inDir(lockName), proof))
+}
+
+function ask(path: string, proof: string): Promise<RenewalAnswer> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path)
     let text = ''
     socket.setEncoding('latin1')
     const deadline = setTimeout(() => socket.destroy(), clientPatienceMs)
@@ -98,5 +99,5 @@ export function askForRenewal(directory: string, proof: string): Promise<Renewal
       const given = (Object.keys(answers) as (keyof typeof answers)[]).find((each) => answers[each] === text)
       resolve(given ?? 'unanswered')
     })
-  }).finally(() => fs.closeSync(descriptor))
+  })
 }

@@ -23,32 +23,34 @@
 import { constants, type Stats } from 'node:fs'
 import { join } from 'node:path'
 import { AgentError, messageOf } from '../../core/errors.ts'
-import { type Files, systemFiles, UnfitFileError } from '../../core/files.ts'
+import { type Files, systemFiles, translateFileErrors, UnfitFileError, unlessCode } from '../../core/files.ts'
 import { Secret } from '../../core/secret.ts'
 import type { Bundle, BundleText } from '../../pki/bundle.ts'
 import { parseCertificates, toPem } from '../../pki/certificate.ts'
 import { exportKey, parseKey } from '../../pki/key.ts'
-import { translateFileErrors } from './failure.ts'
 import {
   createGeneration,
   type FileAttributes,
   type FileContent,
   generationBefore,
+  generationsIn,
   removeGeneration,
   removeGenerationsBut,
 } from './generation.ts'
 import { type Directory, withDirectory } from './open-directory.ts'
 import {
   dataLink,
-  entryKind,
+  type EntryKind,
+  entryKinds,
   fileNames,
+  filesIn,
   names,
-  publishedFiles,
   publishedIn,
   publishedStats,
   readPrevious,
   readPublished,
   requirePlaces,
+  statsIn,
 } from './published-layout.ts'
 
 const dataTmpLink = '..data_tmp'
@@ -68,8 +70,11 @@ export interface SecretDir {
   hasAttributes(): boolean
   /** Refuses what must not be replaced, without changing anything. @throws AgentError `directory-occupied` */
   requirePlaces(): void
-  /** Makes the bundle visible. @throws AgentError; the old bundle or the new one is then in place, whole */
-  publish(bundle: BundleText, at: Date): void
+  /**
+   * Makes the bundle visible; answers what `writtenAtMs` would.
+   * @throws AgentError; the old bundle or the new one is then in place, whole
+   */
+  publish(bundle: BundleText, at: Date): number | undefined
   /** What was wrong with the last publication and has not stopped it. */
   flaws(): readonly AgentError[]
 }
@@ -90,8 +95,12 @@ export function openSecretDir(
   /** Attributes of what was published last. A file system that ignores chmod must not be asked again and again. */
   let achieved: string | undefined
 
-  const within = <Result>(use: (directory: Directory) => Result): Result =>
-    translateFileErrors(path, () => withDirectory(files, path, use, isLinkRefused ? constants.O_NOFOLLOW : 0))
+  type Use<Result> = (directory: Directory) => Result
+  const open = <Result>(use: Use<Result>): Result =>
+    withDirectory(files, path, use, isLinkRefused ? constants.O_NOFOLLOW : 0)
+  const within = <Result>(use: Use<Result>): Result => translateFileErrors(path, () => open(use))
+  const withinIfThere = <Result>(use: Use<Result>): Result | undefined =>
+    translateFileErrors(path, () => unlessCode(['ENOENT'], () => open(use)))
 
   function areWanted(stats: readonly Stats[]): boolean {
     return stats.every((stat, index) => {
@@ -111,76 +120,75 @@ export function openSecretDir(
     directory.rename(dataTmpLink, name)
   }
 
-  function swapTo(directory: Directory, generation: string): void {
+  function swapTo(directory: Directory, generation: string): string {
     try {
       replace(directory, dataLink, generation) // 6, 7
+      return generation
     } catch (error) {
       if (publishedIn(directory) !== generation) removeGeneration(directory, generation)
       throw error
     }
   }
 
-  function linkNames(directory: Directory): void {
-    for (const name of names) {
+  function linkNames(directory: Directory, kinds: readonly EntryKind[]): void {
+    for (const [index, name] of names.entries()) {
       // Renamed over a plain file: no moment without the name.
-      if (entryKind(directory, name) !== 'ours') replace(directory, name, join(dataLink, name))
+      if (kinds[index] !== 'ours') replace(directory, name, join(dataLink, name))
     }
   }
 
-  function takePlainFilesAlong(directory: Directory, at: Date): void {
-    const published = publishedFiles(directory)
-    const contents = names
-      .filter((name) => entryKind(directory, name) === 'file' && !published.includes(name))
-      .flatMap((name) => readPlainFile(directory, name))
-    if (contents.length > 0) swapTo(directory, createGeneration(files, directory, contents, attributes, at))
-    if (publishedIn(directory) !== undefined) linkNames(directory)
+  /** @returns the generation that is published then */
+  function takePlainFilesAlong(
+    directory: Directory,
+    kinds: readonly EntryKind[],
+    before: string | undefined,
+    at: Date,
+  ): string | undefined {
+    const plain = names.filter((_name, index) => kinds[index] === 'file')
+    const known = plain.length === 0 || before === undefined ? undefined : filesIn(directory, before)
+    const contents = plain.filter((name) => known?.has(name) !== true).flatMap((name) => readPlainFile(directory, name))
+    const published =
+      contents.length === 0 ? before : swapTo(directory, createGeneration(directory, contents, attributes, at))
+    if (published !== undefined) linkNames(directory, kinds)
+    return published
   }
 
   return {
     path,
     current: () => within(readPublished),
-    writtenAtMs: () => unlessGone(() => within((directory) => publishedStats(directory)?.[0]?.mtimeMs)),
+    writtenAtMs: () => withinIfThere((directory) => publishedStats(directory)?.[0]?.mtimeMs),
     previous: () => within(readPrevious),
     flaws: () => flaws,
-    hasAttributes: () => unlessGone(() => within(hasAttributes)) ?? false,
-    requirePlaces: () => within(requirePlaces),
+    hasAttributes: () => withinIfThere(hasAttributes) ?? false,
+    requirePlaces: () => void within(requirePlaces),
     publish: (bundle, at) =>
       within((directory) => {
-        requirePlaces(directory)
+        const kinds = requirePlaces(directory)
         directory.remove(dataTmpLink) // 1
+        const found = generationsIn(directory)
         const before = publishedIn(directory)
-        removeGenerationsBut(directory, [before, generationBefore(directory, before)])
-        takePlainFilesAlong(directory, at) // 2
-        const replaced = publishedIn(directory)
+        removeGenerationsBut(directory, found, [before, generationBefore(found, before)])
+        const replaced = takePlainFilesAlong(directory, kinds, before, at) // 2
         const contents: FileContent[] = [
           [fileNames.ca, bundle.ca, caMode],
           [fileNames.certificate, bundle.certificate, mode],
           [fileNames.key, bundle.key.reveal(), mode],
         ]
-        const generation = createGeneration(files, directory, contents, attributes, at) // 3, 4, 5
+        const generation = createGeneration(directory, contents, attributes, at) // 3, 4, 5
         swapTo(directory, generation) // 6, 7
-        linkNames(directory) // 8
+        linkNames(directory, entryKinds(directory)) // 8
         directory.sync() // 9
-        const stuck = removeGenerationsBut(directory, [generation, replaced]) // 10
-        const ignored = checkAttributes(directory)
-        flaws = [stuck, ignored].filter((flaw) => flaw !== undefined)
+        const stuck = removeGenerationsBut(directory, found, [generation, replaced]) // 10
+        const stats = statsIn(directory, generation)
+        flaws = [stuck, checkAttributes(stats)].filter((flaw) => flaw !== undefined)
+        return stats?.[0]?.mtimeMs
       }),
   }
 
-  function checkAttributes(directory: Directory): AgentError | undefined {
-    const stats = publishedStats(directory)
+  function checkAttributes(stats: readonly Stats[] | undefined): AgentError | undefined {
     achieved = stats && describe(stats)
     if (stats === undefined || areWanted(stats)) return undefined
     return new AgentError('attributes-ignored', `${path}: the files have (mode owner:group) ${describe(stats)}`)
-  }
-}
-
-function unlessGone<Result>(operate: () => Result): Result | undefined {
-  try {
-    return operate()
-  } catch (error) {
-    if (error instanceof AgentError && error.code === 'directory-missing') return undefined
-    throw error
   }
 }
 

@@ -6,7 +6,7 @@ import { constants, mkdirSync } from 'node:fs'
 import { AgentError } from '../../core/errors.ts'
 import { systemFiles, withFile } from '../../core/files.ts'
 import { createDirectoryLock } from './directory-lock.ts'
-import { type IssuanceRecord, openIssuanceRecord } from './issuance-record.ts'
+import { type IssuanceRecord, openIssuanceRecord } from './records.ts'
 import { openSecretDir, type SecretDir } from './secret-dir.ts'
 
 export interface StateDir extends Pick<SecretDir, 'path' | 'current' | 'publish'> {
@@ -34,7 +34,7 @@ export function openStateDir(path: string): StateDir {
     current: () => directory.current(),
     publish(bundle, at) {
       prepare()
-      directory.publish(bundle, at)
+      return directory.publish(bundle, at)
     },
     record: {
       read: () => record.read(),

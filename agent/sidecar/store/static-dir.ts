@@ -4,12 +4,9 @@
  */
 import { readdirSync, readlinkSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { AgentError, messageOf, systemCode } from '../../core/errors.ts'
-import { readSmallFile, systemFiles, UnfitFileError } from '../../core/files.ts'
-import { Secret } from '../../core/secret.ts'
-import { type Bundle, parseBundle } from '../../pki/bundle.ts'
-import { translateFileErrors } from './failure.ts'
-import { dataLink, fileNames } from './published-layout.ts'
+import { readSmallFile, systemFiles, translateFileErrors, unlessCode } from '../../core/files.ts'
+import type { Bundle } from '../../pki/bundle.ts'
+import { dataLink, readBundle } from './published-layout.ts'
 import type { SecretDir } from './secret-dir.ts'
 
 /** The kubelet may swap while we read; it does not do so three times in a row. */
@@ -26,7 +23,9 @@ function readStatic(path: string): Bundle | undefined {
   readdirSync(path) // Says that the directory is missing, which a missing file would hide.
   for (let attempt = 1; ; attempt++) {
     const place = placeOf(path)
-    const bundle = readBundle(place)
+    const bundle = unlessCode(['ENOENT'], () =>
+      readBundle(place, (name) => readSmallFile(systemFiles, join(place, name))),
+    )
     if (bundle !== undefined || placeOf(path) === place || attempt === readAttempts) return bundle
   }
 }
@@ -37,21 +36,5 @@ export function placeOf(path: string): string {
     return resolve(path, readlinkSync(join(path, dataLink)))
   } catch {
     return path
-  }
-}
-
-function readBundle(place: string): Bundle | undefined {
-  try {
-    const read = (name: string): string => readSmallFile(systemFiles, join(place, name))
-    const text = {
-      certificate: read(fileNames.certificate),
-      key: new Secret(read(fileNames.key)),
-      ca: read(fileNames.ca),
-    }
-    return parseBundle(text, place)
-  } catch (cause) {
-    if (systemCode(cause) === 'ENOENT') return undefined
-    if (!(cause instanceof UnfitFileError)) throw cause
-    throw new AgentError('malformed', messageOf(cause), { cause })
   }
 }

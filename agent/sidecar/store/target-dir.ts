@@ -47,12 +47,13 @@ export function openTargetDir(
       state?.release()
     },
     publish(bundle, at) {
-      directory.publish(bundle, at)
+      const writtenAtMs = directory.publish(bundle, at)
       for (const flaw of [lock.problem(), ...directory.flaws()]) {
         if (flaw === undefined || told.has(flaw.code)) continue
         told.add(flaw.code)
         tell(flaw)
       }
+      return writtenAtMs
     },
   }
 }

@@ -9,8 +9,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { type ChokidarOptions, type FSWatcher, watch } from 'chokidar'
 import { messageOf, systemCode } from '../../core/errors.ts'
 import { lockName } from './directory-lock.ts'
-import { recordName } from './issuance-record.ts'
-import { toldName } from './told-record.ts'
+import { issuedName, toldName } from './records.ts'
 
 export interface Watched {
   readonly files: readonly string[]
@@ -173,7 +172,7 @@ function realDirectory(path: string): string {
 }
 
 /** What the agent itself writes beside what it publishes: noticing it would wake the agent by its own work. */
-const ownNames = [recordName, lockName, toldName]
+const ownNames = [issuedName, lockName, toldName]
 
 /** In a directory that is shared with others (/etc, say), only our files and the kubelet's links count. */
 function isIgnored(path: string, interesting: ReadonlyMap<string, Set<string> | undefined>): boolean {

@@ -4,8 +4,9 @@
  */
 import type { Clock } from '../../../agent/core/clock.ts'
 import type { AgentEvent, PublishedCertificate, TargetView } from '../../../agent/sidecar/observe/events.ts'
-import { createMetrics, type Metrics } from '../../../agent/sidecar/observe/metrics.ts'
+import type { Metrics } from '../../../agent/sidecar/observe/metrics.ts'
 import type { Operation } from '../../../agent/vault/vault-event.ts'
+import { createToldMetrics } from '../../support/told-metrics.ts'
 import { createRandom } from '../fleet/random.ts'
 import type { Fleet } from '../fleet/scenarios.ts'
 import type { Witness } from '../fleet/simulation.ts'
@@ -42,7 +43,12 @@ export function createScrapes({ fleet, startMs, intervalMs, isWanted, write }: S
   }
   const agents = Array.from({ length: nodes }, (_, index) => ({
     name: `node-${index}`,
-    metrics: createMetrics({ components, version: '0.1.0', clock, credentialExpiryMs: credentialExpiryMs(index * 37) }),
+    metrics: createToldMetrics({
+      components,
+      version: '0.1.0',
+      clock,
+      credentialExpiryMs: credentialExpiryMs(index * 37),
+    }),
   }))
   /** What has happened since the last scrape: metrics are read asynchronously, the simulation runs on. */
   const story: { readonly atMs: number; readonly node: number; readonly event: AgentEvent }[] = []

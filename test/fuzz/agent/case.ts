@@ -11,6 +11,7 @@ import { describe as describeEvent } from '../../../agent/sidecar/observe/descri
 import type { AgentEvent } from '../../../agent/sidecar/observe/events.ts'
 import { createHealth } from '../../../agent/sidecar/observe/health.ts'
 import type { Metrics } from '../../../agent/sidecar/observe/metrics.ts'
+import { createPresent } from '../../../agent/sidecar/observe/present.ts'
 import { createAgent } from '../../../agent/sidecar/sidecar.ts'
 import { createDice } from './dice.ts'
 import { hourMs, type Material } from './material.ts'
@@ -79,10 +80,12 @@ async function live(
   stub.now = () => clock.now()
   stub.damage = scene.damage
   const config = parseConfig(scene.environment, 'host')
-  const health = createHealth(config.targets, clock, config.vault?.timeoutMs ?? 0)
+  const components = config.targets.map(({ component }) => component)
+  const present = createPresent(components, clock)
+  const health = createHealth(config.targets, present, clock, config.vault?.timeoutMs ?? 0)
   const emit = (event: AgentEvent): void => {
     metrics.listener(event)
-    health.listener(event)
+    present.listener(event)
     const line = describeEvent(event, clock.now())
     if (line !== undefined) lines.push(JSON.stringify(line))
   }

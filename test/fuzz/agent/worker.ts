@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '../../../agent/core/clock.ts'
-import { createMetrics } from '../../../agent/sidecar/observe/metrics.ts'
+import { createToldMetrics } from '../../support/told-metrics.ts'
 import { runCase } from './case.ts'
 import { createMaterial } from './material.ts'
 import { startStubVault } from './stub-vault.ts'
@@ -19,7 +19,7 @@ const say = (text: string): void => void writeSync(1, `${text}\n`)
 const startMs = Math.floor(Date.now() / 1000) * 1000
 const material = await createMaterial(startMs)
 const stub = await startStubVault(material)
-const metrics = createMetrics({
+const metrics = createToldMetrics({
   components: ['calico-node'],
   version: 'fuzz',
   clock: systemClock,

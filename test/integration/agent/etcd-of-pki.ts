@@ -1,6 +1,5 @@
 /** Owns an etcd whose server certificates are signed by the PKI of its clients, with a user for each node. */
-import { createCsr } from '../../../agent/pki/csr.ts'
-import { exportKey, generateKey } from '../../../agent/pki/key.ts'
+import { createCsr, exportKey, generateKey } from '../../../agent/pki/key.ts'
 import type { TestCa } from '../../support/certificates.ts'
 import { etcdAuth } from '../../support/etcd-auth.ts'
 import { type RealEtcd, startRealEtcd } from '../../support/real-etcd.ts'

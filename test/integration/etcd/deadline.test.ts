@@ -3,6 +3,7 @@
 import { createSecureServer } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { expect, it, onTestFinished } from 'vitest'
+import { Secret } from '../../../agent/core/secret.ts'
 import { openEtcd } from '../../../agent/operator/etcd/client.ts'
 import { createCa } from '../../support/certificates.ts'
 
@@ -18,7 +19,7 @@ it('says that etcd did not answer in time', async () => {
     endpoints: [endpoint],
     ca: ca.certificatePem,
     cert: client.certificatePem,
-    key: client.privateKeyPem,
+    key: new Secret(client.privateKeyPem),
     deadlineMs: 200,
     patienceMs: 300,
   })

@@ -72,7 +72,7 @@ for (const version of etcdVersions) {
       const options = (on: typeof api): BootstrapOptions => ({
         operator: 'admin',
         members: [{ endpoint: etcd.endpoint, api: on }],
-        demandsCertificate: async () => true,
+        ca: identity.ca,
         password: 'the password of this test',
         withPassword: (user) => clientOf(identity, { password: { user, password: 'the password of this test' } }),
         log: () => {},

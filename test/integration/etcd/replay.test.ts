@@ -4,7 +4,6 @@ import { desiredState } from '../../../agent/operator/etcd/desired.ts'
 import { builtInProfiles } from '../../../agent/operator/etcd/profile-table.ts'
 import type { Choice } from '../../../agent/operator/etcd/profiles.ts'
 import { reconcile } from '../../../agent/operator/etcd/reconcile.ts'
-import { withheld } from '../../../agent/operator/etcd/withheld.ts'
 import { distinct, openReplay, type Replay } from '../../support/calico-replay.ts'
 import {
   type Ask,
@@ -19,6 +18,7 @@ import {
   versions,
 } from '../../support/calico-rights.ts'
 import { node } from '../../support/calico-traces.ts'
+import { withheld } from '../../support/calico-withheld.ts'
 import { givenAuthEtcd } from './given.ts'
 import { titleOf as etcdTitle, etcdVersions } from './rig.ts'
 

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Secret } from '../../../agent/core/secret.ts'
 import { openEtcd } from '../../../agent/operator/etcd/client.ts'
 import { locateServer } from '../../servers/locate.ts'
 import { type Ended, type RunOptions, runCommand } from '../../support/command.ts'
@@ -75,5 +76,5 @@ export async function runProvision(args: readonly string[], options: RunOptions)
 
 export function clientOf(identity: Required<EtcdIdentity>, more: Partial<Parameters<typeof openEtcd>[0]> = {}) {
   const { endpoint, ca, cert, key } = identity
-  return openEtcd({ endpoints: [endpoint], ca, cert, key, ...more })
+  return openEtcd({ endpoints: [endpoint], ca, cert, key: new Secret(key), ...more })
 }

@@ -5,16 +5,16 @@ import { describe, expect, it, test } from 'vitest'
 import { stringify } from 'yaml'
 import { systemClock } from '../../../agent/core/clock.ts'
 import { runbookOf } from '../../../agent/core/reason.ts'
-import { createMetrics } from '../../../agent/sidecar/observe/metrics.ts'
 import { readAlerts, readRules } from '../../../build/alert-rules.ts'
 import { fillIn, readDashboard } from '../../support/grafana-dashboard.ts'
 import { hasPromtool, runPromtool } from '../../support/promtool.ts'
 import { tempDir } from '../../support/temp-dir.ts'
+import { createToldMetrics } from '../../support/told-metrics.ts'
 import { targetOf } from './recording.ts'
 
 const alertRules = readAlerts()
 const provision = { usersPerNode: 1, otherUsers: 1 }
-const families = createMetrics({ components: [], version: '', clock: systemClock, provision }).families()
+const families = createToldMetrics({ components: [], version: '', clock: systemClock, provision }).families()
 
 /** Labels by the name of what can be asked for. */
 const known = new Map(

@@ -1,7 +1,7 @@
 /** Owns the metrics of a `provision watch` that is told what happens, scraped once a minute of its time. */
 import type { AgentEvent, Listener } from '../../../agent/sidecar/observe/events.ts'
-import { createMetrics } from '../../../agent/sidecar/observe/metrics.ts'
 import { createFakeClock } from '../../support/fake-clock.ts'
+import { createToldMetrics } from '../../support/told-metrics.ts'
 import { createRecording, type Recording, recordMinutes } from './recording.ts'
 
 export interface SimulatedProvision {
@@ -15,7 +15,7 @@ const startMs = Date.UTC(2026, 2, 1)
 export function simulateProvision(): SimulatedProvision {
   const clock = createFakeClock(startMs)
   const provision = { usersPerNode: 2, otherUsers: 1 }
-  const metrics = createMetrics({ components: [], version: '1', clock, provision })
+  const metrics = createToldMetrics({ components: [], version: '1', clock, provision })
   const recording = createRecording(startMs)
   const scrape = async (): Promise<string> => (await metrics.expose('')).text
   return {

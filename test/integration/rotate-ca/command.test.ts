@@ -115,6 +115,17 @@ Plan: 1 to add, 0 to change, 0 to take away.
     expect(JSON.parse(json)).toMatchObject({ step: 'retire', agents: { agents: [{ node: 'node1' }] } })
   })
 
+  it('is told by options where Vault is, and they win over the variables', async () => {
+    const { where } = await onMount('pki-options')
+    const { address, caFile, rootToken } = lab().vault
+    const options = ['--address', address, '--ca-cert', caFile]
+    const { code, stdout, stderr } = await runCommand(['rotate-ca', 'status', ...where, ...options], {
+      env: { VAULT_ADDR: 'https://127.0.0.1:1', VAULT_TOKEN: rootToken },
+    })
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    expect(stdout).toContain('CA rotation in pki-options/')
+  })
+
   it('says which rights a token lacks', async () => {
     const { where } = await onMount('pki-denied')
     const { api } = lab()

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parseCommandLine } from '../../../agent/cli/command-line.ts'
-import { UsageError } from '../../../agent/cli/failure.ts'
+import { UsageError } from '../../../agent/cli/exit.ts'
 
 function connectionOf(line: string): unknown {
   const task = parseCommandLine(line.split(' '))
@@ -17,6 +17,15 @@ describe('settings of a connection, called as the tool of the server calls them'
       {
         VAULT_ADDR: 'https://v:8200',
         VAULT_CACERT: join(process.cwd(), 'ca.pem'),
+        VAULT_CACERT_BYTES: undefined,
+        VAULT_NAMESPACE: 'team/a',
+      },
+    ],
+    [
+      'rotate-ca status --agents a --address https://v:8200 --ca-cert /ca.pem --namespace team/a',
+      {
+        VAULT_ADDR: 'https://v:8200',
+        VAULT_CACERT: '/ca.pem',
         VAULT_CACERT_BYTES: undefined,
         VAULT_NAMESPACE: 'team/a',
       },
@@ -40,6 +49,7 @@ describe('settings of a connection, called as the tool of the server calls them'
 
   it.each([
     ['setup-vault plan --address=', '--vault-addr is empty'],
+    ['rotate-ca plan --issuer x --agents a --ca-cert=', '--ca-cert is empty'],
     ['provision plan --key k', '--cert and --key belong together'],
     ['provision watch --cacert x', "unknown option '--cacert'"],
     ['setup-vault export --address https://v', "unknown option '--address'"],

@@ -1,8 +1,9 @@
 import type { Command } from 'commander'
 import { describe, expect, test } from 'vitest'
 import { createProgram, parseCommandLine } from '../../../agent/cli/command-line.ts'
-import { exitCodes } from '../../../agent/cli/exit-codes.ts'
-import { type Variable, variables } from '../../../agent/config/variables.ts'
+import { exitCodes } from '../../../agent/cli/exit.ts'
+import type { Variable } from '../../../agent/config/variable-row.ts'
+import { variables } from '../../../agent/config/variables.ts'
 
 function helpOf(...words: string[]): string {
   const task = parseCommandLine([...words, '--help'])

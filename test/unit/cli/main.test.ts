@@ -1,10 +1,10 @@
 /** The program as a shell sees it: arguments in; output, messages and exit code out. */
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { exitCodes } from '../../../agent/cli/exit-codes.ts'
+import { exitCodes } from '../../../agent/cli/exit.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 
 const root = join(import.meta.dirname, '../../..')
@@ -39,6 +39,7 @@ describe('help and version need no configuration', () => {
     [['run', '--help'], /^Usage: calico-vault-agent run /],
     [['init', '--help'], /^Usage: calico-vault-agent init /],
     [['init', '--wait', 'nonsense', '-h'], /^Usage: calico-vault-agent init /],
+    [['provision', 'plan', '--nodes', 'a,,b', '--naming', 'x', '--help'], /^Usage: calico-vault-agent provision plan /],
     [['started', '--help'], /^Usage: calico-vault-agent started /],
     [['help', 'provision'], /^Usage: calico-vault-agent provision /],
   ])('%j', async (args, text) => {
@@ -98,6 +99,16 @@ describe('a wrong configuration ends with its code and every problem', () => {
   test('a single one is not several', async () => {
     const { stderr } = await run([], { NODE_NAME: 'node1' })
     expect(stderr).toMatch(/^calico-vault-agent: the configuration has a problem:\n {2}- VAULT_ADDR is required/)
+  })
+})
+
+test('a file of nodes that is empty is refused, also beside --nodes: with --prune it would take the users of all its nodes', async () => {
+  const file = join(tempDir(), 'nodes.txt')
+  writeFileSync(file, '# being written\n')
+  const { code, stderr } = await run(['provision', 'export', '--nodes', 'node1', '--nodes-file', file])
+  expect({ code, stderr }).toMatchObject({
+    code: 78,
+    stderr: expect.stringContaining(`${file} names no node`) as string,
   })
 })
 

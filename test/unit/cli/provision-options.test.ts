@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { parseCommandLine } from '../../../agent/cli/command-line.ts'
-import { UsageError } from '../../../agent/cli/failure.ts'
+import { UsageError } from '../../../agent/cli/exit.ts'
 import { checkComponents, checkNodes, type ProvisionOptions } from '../../../agent/cli/provision-options.ts'
 import { builtInProfiles } from '../../../agent/operator/etcd/profile-table.ts'
 

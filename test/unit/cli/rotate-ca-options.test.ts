@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { parseCommandLine } from '../../../agent/cli/command-line.ts'
-import { UsageError } from '../../../agent/cli/failure.ts'
+import { UsageError } from '../../../agent/cli/exit.ts'
 
 function parse(argv: readonly string[]): unknown {
   const task = parseCommandLine(['rotate-ca', ...argv])
@@ -29,6 +29,7 @@ describe('good arguments', () => {
       yes: false,
       detailedExitcode: false,
       output: 'text',
+      connection: {},
     })
   })
 

@@ -1,7 +1,14 @@
 /** Agent, setup-vault, provision and manifests have one set of defaults: what one makes, the other asks for. */
-import { expect, it } from 'vitest'
+import * as fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
 import { parseConfig } from '../../../agent/config/config.ts'
-import { clusterComponents, defaultCommonName } from '../../../agent/config/naming.ts'
+import {
+  clusterComponents,
+  defaultCommonName,
+  renderTemplate,
+  templateProblem,
+  usesNodeUid,
+} from '../../../agent/config/naming.ts'
 import { parseWatchConfig } from '../../../agent/config/watch.ts'
 import { desiredState } from '../../../agent/operator/etcd/desired.ts'
 import { builtInProfiles, defaultComponents } from '../../../agent/operator/etcd/profile-table.ts'
@@ -39,4 +46,47 @@ it.each(defaultComponents)(
 it('provision watch has the name of the provisioner', () => {
   const config = parseWatchConfig({ ...env, ETCD_ENDPOINTS: 'https://10.0.0.1:2379' }, 'host', false)
   expect(config.agent?.targets[0]?.commonName).toBe('calico-provisioner')
+})
+
+describe('templates', () => {
+  const values = { component: 'calico-node', node: 'node1', cluster: 'prod' }
+
+  it.each([
+    ['{component}:{node}', 'calico-node:node1'],
+    ['{cluster}/{component}', 'prod/calico-node'],
+    ['{node}{node}', 'node1node1'],
+    ['calico', 'calico'],
+    ['{node}:{node_uid}', 'node1:{node_uid}'],
+  ])('%s is rendered as %s', (template, text) => {
+    expect(templateProblem(template)).toBeUndefined()
+    expect(renderTemplate(template, values)).toBe(text)
+  })
+
+  it('the uid of the node is put in where it is known', () => {
+    expect(renderTemplate('{component}:{node_uid}', { ...values, nodeUid: '1-2-3' })).toBe('calico-node:1-2-3')
+    expect(usesNodeUid('{node_uid}')).toBe(true)
+    expect(usesNodeUid('{node}')).toBe(false)
+  })
+
+  it.each([
+    ['{Node}', 'knows no {Node}'],
+    ['{}', 'knows no {}'],
+    ['{node', 'has a brace without its partner'],
+    ['node}', 'has a brace without its partner'],
+    ['{{node}}', 'has a brace without its partner'],
+    ['{toString}', 'knows no {toString}'],
+  ])('%s is refused', (template, problem) => {
+    expect(templateProblem(template)).toContain(problem)
+  })
+
+  it('a template without a problem leaves no brace behind, and one with a brace left over has a problem', () => {
+    const part = fc.constantFrom('{component}', '{node}', '{cluster}', '{node_uid}', '{', '}', '{x}', ':', 'a')
+    fc.assert(
+      fc.property(fc.array(part), (parts) => {
+        const template = parts.join('')
+        const rendered = renderTemplate(template, { ...values, nodeUid: 'uid' })
+        expect(/[{}]/.test(rendered)).toBe(templateProblem(template) !== undefined)
+      }),
+    )
+  })
 })

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { parseConfig } from '../../../agent/config/config.ts'
-import { choices, type Variable, variables } from '../../../agent/config/variables.ts'
+import { choices, type Variable } from '../../../agent/config/variable-row.ts'
+import { variables } from '../../../agent/config/variables.ts'
 import { parseWatchConfig } from '../../../agent/config/watch.ts'
 import { ConfigError } from '../../../agent/core/errors.ts'
 import { smallest } from './environment.ts'

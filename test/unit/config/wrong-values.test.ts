@@ -23,7 +23,7 @@ const cases: readonly (readonly [keyof typeof variables, Environment, RegExp | s
   ['VAULT_TLS_SERVER_NAME', { VAULT_TLS_SERVER_NAME: 'https://vault' }, /it must be a host name, without scheme/],
   ['VAULT_NAMESPACE', { VAULT_NAMESPACE: 'team a' }, /it must be a path such as team\/platform, without spaces/],
   ['VAULT_NAMESPACE', { VAULT_NAMESPACE: 'a\nX-Vault-Token: b' }, /it must be a path/],
-  ['VAULT_CLIENT_TIMEOUT', { VAULT_CLIENT_TIMEOUT: 'soon' }, /it must be a duration such as 24h, 90s .*0.1s to/],
+  ['VAULT_CLIENT_TIMEOUT', { VAULT_CLIENT_TIMEOUT: 'soon' }, /it must be a duration such as 24h, 90s .*0.1s to 10m$/],
   ['VAULT_CLIENT_TIMEOUT', { VAULT_CLIENT_TIMEOUT: '0' }, /it must be a duration/],
   ['VAULT_CLIENT_TIMEOUT', { VAULT_CLIENT_TIMEOUT: '1h' }, /it must be a duration/],
   [
@@ -188,7 +188,7 @@ const cases: readonly (readonly [keyof typeof variables, Environment, RegExp | s
   [
     'AGENT_ON_PUBLISH_TIMEOUT',
     { AGENT_ON_PUBLISH: '/bin/true', AGENT_ON_PUBLISH_TIMEOUT: '1h' },
-    /must be a duration such as 24h, 90s or seconds, from 1s to /,
+    /must be a duration such as 24h, 90s or seconds, from 1s to 10m$/,
   ],
   ...wrongSources,
 ]

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { AgentError } from '../../../agent/core/errors.ts'
-import { createLoop } from '../../../agent/core/retry-loop.ts'
+import { createLoop, retryCall } from '../../../agent/core/retry-loop.ts'
 import { createFakeClock } from '../../support/fake-clock.ts'
 
 /** A loop whose steps answer what the test says, the last answer again and again. */
@@ -106,5 +106,37 @@ describe('the loop', () => {
       throw new TypeError('a bug')
     })
     await expect(running).rejects.toThrow(TypeError)
+  })
+})
+
+describe('a call that is tried again', () => {
+  /** Each try fails with the next error; once there is none, the call answers how many there were. */
+  function calling(errors: readonly Error[]) {
+    const clock = createFakeClock()
+    let tries = 0
+    const call = async (): Promise<number> => {
+      const error = errors[tries++]
+      if (error !== undefined) throw error
+      return tries
+    }
+    const answer = retryCall(clock, call, (error) => {
+      if (error.code === 'etcd-denied') throw error
+      return tries * 10
+    })
+    return { clock, answer }
+  }
+
+  test('waits after each failure, and answers what the call answers', async () => {
+    const { clock, answer } = calling([new AgentError('etcd-busy', ''), new AgentError('etcd-timeout', '')])
+    expect(await clock.nextSleep()).toBe(10)
+    clock.advance(10)
+    expect(await clock.nextSleep()).toBe(20)
+    clock.advance(20)
+    expect(await answer).toBe(3)
+  })
+
+  test('ends with what is not worth another try, and with a bug', async () => {
+    await expect(calling([new AgentError('etcd-denied', 'no')]).answer).rejects.toMatchObject({ code: 'etcd-denied' })
+    await expect(calling([new TypeError('a bug')]).answer).rejects.toThrow(TypeError)
   })
 })

@@ -46,7 +46,7 @@ const ways = {
     const { failure } = await readServerView(origin, { ca: other.certificatePem }, 5000)
     if (failure !== undefined) throw failure`,
   'question of etcd about certificates': `
-    const { demandsCertificate } = await import('./agent/operator/etcd/handshake.ts')
+    const { demandsCertificate } = await import('./agent/operator/etcd/bootstrap.ts')
     if (await demandsCertificate(origin, other.certificatePem)) throw new Error('self-signed certificate in certificate chain')`,
   'metrics of the agents': `
     const { askAgents } = await import('./agent/operator/ca-rotation/agents.ts')
@@ -57,7 +57,9 @@ const ways = {
     keepTlsVerified(process.env)
     const { openEtcd } = await import('./agent/operator/etcd/client.ts')
     const client = await other.issue({ commonName: 'x' })
-    const options = { endpoints: [origin], ca: other.certificatePem, cert: client.certificatePem, key: client.privateKeyPem }
+    const { Secret } = await import('./agent/core/secret.ts')
+    const key = new Secret(client.privateKeyPem)
+    const options = { endpoints: [origin], ca: other.certificatePem, cert: client.certificatePem, key }
     await openEtcd({ ...options, patienceMs: 0 }).users()`,
 }
 

@@ -5,6 +5,7 @@ import { AgentError } from '../../../agent/core/errors.ts'
 import type { ReasonCode } from '../../../agent/core/reason-catalog.ts'
 import { acceptCertificate } from '../../../agent/sidecar/acceptance.ts'
 import { createContext, type TargetContext } from '../../../agent/sidecar/context.ts'
+import { saveFallback } from '../../../agent/sidecar/fallback.ts'
 import { fallBack, inspect, refreshCaSet, repair } from '../../../agent/sidecar/inspection.ts'
 import { publish } from '../../../agent/sidecar/publication.ts'
 import type { Candidate } from '../../../agent/sidecar/source/source.ts'
@@ -23,7 +24,7 @@ beforeEach(async () => {
 async function publishNew(candidate: Candidate, reason: ReasonCode): Promise<void> {
   const bundle = await acceptCertificate(context, candidate)
   await publish(context, bundle, reason, rig.clock.now())
-  rig.options.fallback.save(bundle)
+  saveFallback(context, bundle)
 }
 
 /** Why a new certificate is wanted after an inspection and the repair that it asks for. */

@@ -20,8 +20,7 @@ export function snapshot(path: string): Record<string, string> {
 export function publishedIn(path: string): { serialNumber: string; ca: string[]; leaf: X509Certificate } {
   const [leaf] = parseCertificates(readFileSync(join(path, 'etcd-cert'), 'utf8'))
   const ca = parseCertificates(readFileSync(join(path, 'etcd-ca'), 'utf8')).map(({ subject }) => subject)
-  if (leaf?.checkPrivateKey(createPrivateKey(readFileSync(join(path, 'etcd-key')))) !== true)
-    throw new Error('torn pair')
+  if (!leaf.checkPrivateKey(createPrivateKey(readFileSync(join(path, 'etcd-key'))))) throw new Error('torn pair')
   return { leaf, serialNumber: leaf.serialNumber, ca: ca.toSorted() }
 }
 

@@ -8,14 +8,12 @@ import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import type { Bundle } from '../../../agent/pki/bundle.ts'
 import type { TargetOptions } from '../../../agent/sidecar/context.ts'
-import { createFallback } from '../../../agent/sidecar/fallback.ts'
-import { createAdmission } from '../../../agent/sidecar/gate/admission.ts'
 import type { Finding } from '../../../agent/sidecar/gate/probe/outcome.ts'
 import type { InputOptions } from '../../../agent/sidecar/inputs.ts'
 import type { AgentEvent } from '../../../agent/sidecar/observe/events.ts'
 import { planExpected, planRenewal } from '../../../agent/sidecar/schedule.ts'
 import type { Candidate } from '../../../agent/sidecar/source/source.ts'
-import { openIssuanceRecord } from '../../../agent/sidecar/store/issuance-record.ts'
+import { openIssuanceRecord } from '../../../agent/sidecar/store/records.ts'
 import { openSecretDir, type SecretDir } from '../../../agent/sidecar/store/secret-dir.ts'
 import { openTargetDir } from '../../../agent/sidecar/store/target-dir.ts'
 import { createTargetLoop, type TargetLoop } from '../../../agent/sidecar/target-loop.ts'
@@ -167,7 +165,6 @@ export async function rotationRig(options: RigOptions = {}): Promise<Rig> {
   function compose(): Pick<Rig, 'loop' | 'options'> {
     const target = { component: 'calico-node', directory: path, pkiRole: 'calico-node', commonName: name }
     const { component } = target
-    const admit = probe && createAdmission({ ...shared, component, probe })
     const targetOptions: TargetOptions = {
       ...shared,
       target,
@@ -176,15 +173,13 @@ export async function rotationRig(options: RigOptions = {}): Promise<Rig> {
         events.push({ type: 'store-flaw', component, reason: flaw.code, detail: flaw.message }),
       ),
       source,
-      fallback: createFallback({
-        ...shared,
-        component,
+      fallback: {
         state: options.withState === true ? open(statePath) : undefined,
         bootstrap: options.withBootstrap === true ? open(bootstrapPath) : undefined,
-      }),
+      },
       record: openIssuanceRecord(path),
       etcdCa: () => etcd.ca(),
-      admit,
+      probe,
       readInputs,
       rules: {
         issues: source.issues,

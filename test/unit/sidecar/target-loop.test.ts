@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { type BackoffState, planRetry } from '../../../agent/core/backoff.ts'
 import { AgentError } from '../../../agent/core/errors.ts'
+import { createTargetLoop } from '../../../agent/sidecar/target-loop.ts'
 import { publishedIn, snapshot } from './rotation-files.ts'
 import { hourMs, name, type Rig, rotationRig } from './rotation-rig.ts'
 
@@ -27,6 +28,22 @@ describe('a start', () => {
     expect(rig.told('published')).toMatchObject([
       { reason: 'never-published', certificate: { serialNumber: leaf.serialNumber, ca: { changedSinceStart: false } } },
     ])
+  })
+
+  test('looks at the node once for each thing that it does, and not again for what an inspection has found', async () => {
+    const rig = await rotationRig()
+    let looks = 0
+    rig.loop = createTargetLoop({
+      ...rig.options,
+      readInputs: (wanted) => {
+        looks++
+        return rig.options.readInputs(wanted)
+      },
+    })
+    await rig.start()
+    expect(rig.told('published')).toHaveLength(1)
+    // The empty directory, the renewal, and what was published.
+    expect(looks).toBe(3)
   })
 
   test('with a good certificate asks the source for nothing until it is due', async () => {

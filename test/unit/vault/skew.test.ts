@@ -1,8 +1,7 @@
 import * as fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { AgentEvent } from '../../../agent/sidecar/observe/events.ts'
-import type { Evidence } from '../../../agent/vault/clock-evidence.ts'
-import { createSkewMeter, type SkewMeter } from '../../../agent/vault/skew.ts'
+import { createSkewMeter, type Evidence, type SkewMeter } from '../../../agent/vault/skew.ts'
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts'
 
 const startMs = Date.parse('2026-11-21T00:00:00Z')

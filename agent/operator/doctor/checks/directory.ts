@@ -1,14 +1,19 @@
-/** Owns the checks of a target's directory: is it there, whose is it, what carries it, what stands in it. */
-import { accessSync, constants, readFileSync, type Stats, statfsSync, statSync } from 'node:fs'
+/**
+ * Owns the checks of directories. Of a target's: is it there, whose is it, what carries it, what stands in it. Of the node's own: may
+ * the agent write the CNI plugin's copy, and its cache?
+ */
+import { accessSync, constants, existsSync, readFileSync, type Stats, statfsSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Config } from '../../../config/config.ts'
+import { hostCopyName } from '../../../config/target.ts'
 import { formatDuration } from '../../../core/duration.ts'
+import { AgentError } from '../../../core/errors.ts'
+import { translateFileErrors } from '../../../core/files.ts'
 import { reasons } from '../../../core/reason-catalog.ts'
 import { formatBytes } from '../../../core/text.ts'
 import type { Bundle } from '../../../pki/bundle.ts'
 import { workingTime } from '../../../pki/ca-set.ts'
-import type { GateContext } from '../../../sidecar/gate/checks.ts'
-import { judge } from '../../../sidecar/gate/gate.ts'
-import { translateFileErrors } from '../../../sidecar/store/failure.ts'
+import { type GateContext, judge } from '../../../sidecar/gate/gate.ts'
 import { openSecretDir } from '../../../sidecar/store/secret-dir.ts'
 import { type Check, failure, ok, type Verdict, warning } from '../check.ts'
 
@@ -136,4 +141,61 @@ export function judgePublished(bundle: Bundle | undefined, inOrder: boolean, con
 
 export function octal(mode: number): string {
   return (mode & 0o7777).toString(8).padStart(4, '0')
+}
+
+export const hostDirectories: Check = {
+  id: 'host-directories',
+  title: "writing to the node's own directories",
+  run: ({ config: { hostCni, stateDirectory } }) => {
+    const copy = hostCni && join(hostCni.directory, hostCopyName)
+    // Until install-cni has made the copy's directory, what holds for the one above it holds for it.
+    const places = [
+      copy !== undefined && !existsSync(copy) ? hostCni?.directory : copy,
+      // The agent makes it if it is not there.
+      stateDirectory !== undefined && existsSync(stateDirectory) ? stateDirectory : undefined,
+    ].filter((place) => place !== undefined)
+    if (places.length === 0) return ok('neither AGENT_HOST_CNI_DIR nor AGENT_STATE_DIR is set')
+    return judgeHostDirectories(
+      places.map((path) => ({ path, error: writing(path) })),
+      readLabel(),
+    )
+  },
+}
+
+/** Why it cannot be written; access(2) asks the permissions and SELinux alike. */
+function writing(path: string): AgentError | undefined {
+  try {
+    translateFileErrors(path, () => accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK))
+    return undefined
+  } catch (error) {
+    if (error instanceof AgentError) return error
+    throw error
+  }
+}
+
+/** Such as `system_u:system_r:container_t:s0:c1,c2`; undefined without SELinux. */
+function readLabel(): string | undefined {
+  try {
+    const label = readFileSync('/proc/self/attr/current', 'utf8').replace(/[\0\n]+$/, '')
+    return /^[^:\s]+:[^:]+:[^:]+:/.test(label) ? label : undefined
+  } catch {
+    return undefined
+  }
+}
+
+interface HostPlace {
+  readonly path: string
+  readonly error: AgentError | undefined
+}
+
+export function judgeHostDirectories(places: readonly HostPlace[], label: string | undefined): Verdict {
+  const { error } = places.find((place) => place.error !== undefined) ?? {}
+  if (error === undefined) return ok(places.map(({ path }) => path).join(', '))
+  const confined = error.code === 'directory-denied' && label !== undefined && !label.includes(':spc_t:')
+  if (!confined) return failure(error.message, error.code)
+  return failure(
+    `${error.message}; SELinux: ${label}`,
+    error.code,
+    'If SELinux refuses it, set seLinuxOptions with type: spc_t for the pod (manifests/components/selinux).',
+  )
 }

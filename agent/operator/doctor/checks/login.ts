@@ -2,14 +2,24 @@
 import type { Auth } from '../../../config/auth.ts'
 import { formatDuration } from '../../../core/duration.ts'
 import { AgentError } from '../../../core/errors.ts'
-import { asObject } from '../../../core/json.ts'
-import { revealed } from '../../../core/secret.ts'
+import { field } from '../../../core/json.ts'
+import type { Secret } from '../../../core/secret.ts'
 import type { AgentEvent } from '../../../sidecar/observe/events.ts'
+import { type Credentials, tokenHeader, type VaultCalls } from '../../../vault/client.ts'
 import { readTokenClaims } from '../../../vault/credentials.ts'
-import type { Transport } from '../../../vault/transport.ts'
-import type { Access } from '../access.ts'
-import { type Check, ExplainedError, failure, ok, skipped, type Verdict, warning } from '../check.ts'
-import { readCapabilities } from '../vault-answers.ts'
+import { type Access, unlessFailed } from '../access.ts'
+import {
+  adviceFor,
+  type Check,
+  failure,
+  hasCode,
+  type KnownRefusals,
+  ok,
+  skipped,
+  type Verdict,
+  verdictOf,
+  warning,
+} from '../check.ts'
 
 export const login: Check = {
   id: 'login',
@@ -23,7 +33,8 @@ export const login: Check = {
     try {
       await session.use(async () => {})
     } catch (error) {
-      throw explain(await withIssuers(error, access), auth)
+      if (!hasCode(error, 'vault-login-refused') || auth.method === 'cert') throw error
+      return verdictOf(await withIssuers(error, access), adviceFor(error, refusals))
     }
     return ok(describeLogin(auth, events, now()))
   },
@@ -37,37 +48,24 @@ function describeLogin(auth: Auth, events: readonly AgentEvent[], nowMs: number)
 }
 
 /** Vault does not say which issuer it wants: both are named, if somebody is here who may read that. */
-async function withIssuers(error: unknown, { vault, operatorToken }: Access): Promise<unknown> {
-  const { auth, transport, address } = vault()
-  if (!(error instanceof AgentError) || auth.method !== 'jwt' || !/issuer \(iss\)/.test(error.message)) return error
-  const wanted =
-    operatorToken &&
-    (await readBoundIssuer(transport, `/v1/auth/${auth.mount}/config`, {
-      'X-Vault-Token': operatorToken.reveal(),
-      ...(address.namespace === undefined ? {} : { 'X-Vault-Namespace': address.namespace }),
-    }))
+async function withIssuers(error: AgentError, { vault, operatorToken }: Access): Promise<AgentError> {
+  const { auth, calls } = vault()
+  if (auth.method !== 'jwt' || !/issuer \(iss\)/.test(error.message)) return error
+  const path = `auth/${auth.mount}/config`
+  const wanted = operatorToken && (await readBoundIssuer(calls, path, operatorToken))
   const { issuer = '(none)' } = readTokenClaims(auth.tokenFile)
-  const saw = `the token's issuer is ${issuer}; Vault expects ${wanted ?? `bound_issuer of auth/${auth.mount}/config`}`
+  const saw = `the token's issuer is ${issuer}; Vault expects ${wanted ?? `bound_issuer of ${path}`}`
   return new AgentError(error.code, `${error.message}\n${saw}`, { cause: error })
 }
 
-async function readBoundIssuer(
-  transport: Transport,
-  path: string,
-  headers: Readonly<Record<string, string>>,
-): Promise<string | undefined> {
-  try {
-    const { body } = await transport.request({ operation: 'setup', method: 'GET', path, headers, json: undefined })
-    const issuer = asObject(asObject(body)?.['data'])?.['bound_issuer']
-    return typeof issuer === 'string' ? issuer : undefined
-  } catch (error) {
-    if (error instanceof AgentError) return undefined
-    throw error
-  }
+async function readBoundIssuer(calls: VaultCalls, path: string, token: Secret): Promise<string | undefined> {
+  const body = await unlessFailed(() => calls.get('setup', path, tokenHeader(token)))
+  const issuer = field(field(body, 'data'), 'bound_issuer')
+  return typeof issuer === 'string' ? issuer : undefined
 }
 
 /** Vault's refusals of a login, by its own words, and what is behind each. */
-const refusals: readonly (readonly [RegExp, string])[] = [
+const refusals: KnownRefusals = [
   [
     /audience/i,
     'Make the audience of the projected token and bound_audiences (jwt) or audience (kubernetes) of the Vault role the same.',
@@ -99,11 +97,7 @@ const refusals: readonly (readonly [RegExp, string])[] = [
   [/expired/i, 'The token has expired by the clock of Vault: check the projected volume, the kubelet and the clocks.'],
 ]
 
-function explain(error: unknown, auth: Pick<Auth, 'method'>): unknown {
-  if (!(error instanceof AgentError) || error.code !== 'vault-login-refused') return error
-  const advice = refusals.find(([words]) => words.test(error.message))?.[1]
-  return advice === undefined || auth.method === 'cert' ? error : new ExplainedError(error, advice)
-}
+const capabilitiesPath = 'sys/capabilities-self'
 
 export const permissions: Check = {
   id: 'permissions',
@@ -112,29 +106,25 @@ export const permissions: Check = {
   each: 'target',
   needs: ['login'],
   run: async ({ config, vault, signs }, target) => {
-    const { session, transport, address } = vault()
-    const { namespace } = address
+    const { session, calls } = vault()
     const path = `${config.pki.mount}/sign/${target.pkiRole}`
-    const where = '/v1/sys/capabilities-self'
+    const ask = (credentials: Credentials) => calls.post('token', capabilitiesPath, { paths: [path] }, credentials)
     try {
-      const { body } = await session.use((credentials) =>
-        transport.request({
-          operation: 'token',
-          method: 'POST',
-          path: where,
-          headers: { ...revealed(credentials), ...(namespace === undefined ? {} : { 'X-Vault-Namespace': namespace }) },
-          json: { paths: [path] },
-        }),
-      )
-      return judgeCapabilities(path, readCapabilities(body, path, where))
+      return judgeCapabilities(path, readCapabilities(await session.use(ask), path))
     } catch (error) {
-      if (!(error instanceof AgentError) || error.code !== 'vault-denied') throw error
+      if (!hasCode(error, 'vault-denied')) throw error
       const saw = 'the token may not ask (sys/capabilities-self belongs to the policy `default`)'
       return signs
         ? skipped(`${saw}; signing tells`)
         : warning(saw, 'Run without --no-sign, which tells whether it may sign.')
     }
   },
+}
+
+function readCapabilities(body: unknown, path: string): readonly string[] {
+  const found = field(field(body, 'data'), path)
+  if (Array.isArray(found) && found.every((each) => typeof each === 'string')) return found
+  throw new AgentError('vault-bad-answer', `${capabilitiesPath}: no ${path}`)
 }
 
 /** More than the agent needs is a warning: a stolen token would have it too. */

@@ -2,15 +2,24 @@
 import type { X509Certificate } from 'node:crypto'
 import { isoTime } from '../../../core/clock.ts'
 import { formatDuration } from '../../../core/duration.ts'
-import { AgentError } from '../../../core/errors.ts'
 import { reasons } from '../../../core/reason-catalog.ts'
 import type { Bundle } from '../../../pki/bundle.ts'
 import { caPhases, findCaPhase } from '../../../pki/ca-phase.ts'
 import { describeName, isIssuedBy, validityOf } from '../../../pki/certificate.ts'
-import type { GateContext } from '../../../sidecar/gate/checks.ts'
-import { judge } from '../../../sidecar/gate/gate.ts'
+import { type GateContext, judge } from '../../../sidecar/gate/gate.ts'
 import type { AgentEvent } from '../../../sidecar/observe/events.ts'
-import { type Check, ExplainedError, failure, ok, skipped, type Verdict, warning } from '../check.ts'
+import {
+  adviceFor,
+  type Check,
+  failure,
+  hasCode,
+  type KnownRefusals,
+  ok,
+  skipped,
+  type Verdict,
+  verdictOf,
+  warning,
+} from '../check.ts'
 
 export const issuers: Check = {
   id: 'issuers',
@@ -23,8 +32,7 @@ export const issuers: Check = {
       return withUnusable(judgeIssuers(found, config.pki, now()), events)
     } catch (error) {
       // Issuers need no token: to whoever shows none, Vault does not tell a missing mount from a closed path.
-      if (!(error instanceof AgentError) || error.code !== 'vault-denied') throw error
-      throw new ExplainedError(error, noMountAdvice)
+      return verdictOf(error, hasCode(error, 'vault-denied') ? noMountAdvice : undefined)
     }
   },
 }
@@ -85,7 +93,8 @@ export const signing: Check = {
     try {
       return judgeSigned(await obtain(target), config.pki.ttlSeconds, gateContext(target))
     } catch (error) {
-      throw explainSigning(error)
+      const isRefused = hasCode(error, 'vault-request-refused', 'vault-server-error')
+      return verdictOf(error, isRefused ? adviceFor(error, refusals) : undefined)
     }
   },
 }
@@ -122,7 +131,7 @@ export function judgeSigned(bundle: Bundle, ttlSeconds: number, context: GateCon
 }
 
 /** Vault's refusals to sign, by its own words, and what is behind each. */
-const refusals: readonly (readonly [RegExp, string])[] = [
+const refusals: KnownRefusals = [
   [/role requires keys of type|key type|bits/i, 'Make AGENT_KEY_TYPE and key_type, key_bits of the PKI role the same.'],
   [
     /common name .*not allowed|not allowed by this role/i,
@@ -131,13 +140,6 @@ const refusals: readonly (readonly [RegExp, string])[] = [
   [/unknown role/i, 'Create this role in the PKI mount, or name an existing one in AGENT_PKI_ROLE.'],
   [/cannot satisfy request|notAfter|ttl/i, 'Look at the expiry of the issuer: a certificate cannot outlive it.'],
 ]
-
-function explainSigning(error: unknown): unknown {
-  if (!(error instanceof AgentError)) return error
-  if (error.code !== 'vault-request-refused' && error.code !== 'vault-server-error') return error
-  const advice = refusals.find(([words]) => words.test(error.message))?.[1]
-  return advice === undefined ? error : new ExplainedError(error, advice)
-}
 
 export const caRotation: Check = {
   id: 'ca-rotation',

@@ -2,14 +2,16 @@
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { formatDuration } from '../../../core/duration.ts'
+import { AgentError } from '../../../core/errors.ts'
+import { field } from '../../../core/json.ts'
 import { describeName } from '../../../pki/certificate.ts'
+import { createVaultCalls, type VaultCalls } from '../../../vault/client.ts'
 import { translateConnectionError } from '../../../vault/failure.ts'
 import { proxyFor } from '../../../vault/proxy.ts'
 import { readTlsMaterial } from '../../../vault/tls-files.ts'
-import { createTransport } from '../../../vault/transport.ts'
+import { createTransport, type Transport } from '../../../vault/transport.ts'
 import { type Check, failure, ok, type Verdict, verdictOf, warning } from '../check.ts'
 import { readServerView, type ServerView } from '../tls-view.ts'
-import { readSealStatus, readServerTime, type SealStatus } from '../vault-answers.ts'
 
 export const vaultName: Check = {
   id: 'vault-name',
@@ -50,8 +52,8 @@ export const vaultTls: Check = {
 
 /** The verdict of each address. The agent is content with one of them; an operator wants to know of the others. */
 async function atEach(origins: readonly string[], check: (origin: string) => Promise<Verdict>): Promise<Verdict> {
-  const verdicts = await Promise.all(origins.map((origin) => check(origin).catch(verdictOf)))
-  return joinVerdicts(origins.map((origin, index) => ({ origin, verdict: verdicts[index] ?? ok('') })))
+  const verdictAt = (origin: string) => check(origin).catch((error: unknown) => verdictOf(error))
+  return joinVerdicts(await Promise.all(origins.map(async (origin) => ({ origin, verdict: await verdictAt(origin) }))))
 }
 
 export function joinVerdicts(all: readonly { readonly origin: string; readonly verdict: Verdict }[]): Verdict {
@@ -87,6 +89,11 @@ export function judgeServer({ protocol, chain, failure: error }: ServerView, now
   )
 }
 
+/** The root namespace alone answers these. */
+const callsOf = (transport: Transport): VaultCalls => createVaultCalls(transport, undefined)
+
+const sealPath = 'sys/seal-status'
+
 export const vaultState: Check = {
   id: 'vault-state',
   where: 'vault',
@@ -94,18 +101,10 @@ export const vaultState: Check = {
   needs: ['vault-tls'],
   run: async ({ vault, clock, skew }) => {
     const { address } = vault()
-    const path = '/v1/sys/seal-status'
     const clusters = new Set<string>()
     const verdict = await atEach(address.origins, async (origin) => {
       const transport = createTransport({ address: { ...address, origins: [origin] }, clock, skew, emit: () => {} })
-      const { body } = await transport.request({
-        operation: 'health',
-        method: 'GET',
-        path,
-        headers: {},
-        json: undefined,
-      })
-      const status = readSealStatus(body, path)
+      const status = readSealStatus(await callsOf(transport).get('health', sealPath))
       if (status.clusterId !== undefined) clusters.add(status.clusterId)
       return judgeSeal(status)
     })
@@ -116,6 +115,33 @@ export const vaultState: Check = {
       'VAULT_ADDR names different Vaults: let it name the nodes of one cluster.',
     )
   },
+}
+
+interface SealStatus {
+  readonly initialized: boolean
+  readonly sealed: boolean
+  readonly version: string
+  readonly cluster: string | undefined
+  readonly clusterId: string | undefined
+}
+
+/** A sealed Vault answers it, too. */
+function readSealStatus(body: unknown): SealStatus {
+  const [initialized, sealed] = [field(body, 'initialized'), field(body, 'sealed')]
+  const textOf = (name: string): string | undefined => {
+    const value = field(body, name)
+    return typeof value === 'string' ? value : undefined
+  }
+  if (typeof sealed !== 'boolean' || typeof initialized !== 'boolean') {
+    throw new AgentError('vault-bad-answer', `${sealPath}: sealed is not a boolean`)
+  }
+  return {
+    initialized,
+    sealed,
+    version: textOf('version') ?? 'unknown',
+    cluster: textOf('cluster_name'),
+    clusterId: textOf('cluster_id'),
+  }
 }
 
 export function judgeSeal({ initialized, sealed, version, cluster }: SealStatus): Verdict {
@@ -132,10 +158,13 @@ export const clock: Check = {
   run: async ({ vault, skew }) => {
     const { transport } = vault()
     // Not the Date header: that is the clock of whatever stands before Vault, and the agent does not go by it either.
-    const path = '/v1/sys/health?standbyok=true&perfstandbyok=true'
+    const path = 'sys/health?standbyok=true&perfstandbyok=true'
     const tell = skew.asking()
-    const { body } = await transport.request({ operation: 'health', method: 'GET', path, headers: {}, json: undefined })
-    tell(readServerTime(body, path))
+    const seconds = field(await callsOf(transport).get('health', path), 'server_time_utc')
+    if (typeof seconds !== 'number')
+      throw new AgentError('vault-bad-answer', `${path}: server_time_utc is not a number`)
+    // Whole seconds.
+    tell({ earliestMs: seconds * 1000, latestMs: seconds * 1000 + 1000 })
     return judgeSkew(skew.measured())
   },
 }

@@ -63,14 +63,11 @@ const neededMs = 60_000
 export function planVerdict(code: Finding['code'], { mode, subject, published }: ProbeContext): Verdict {
   if (code === 'accepted') return 'publish'
   if (mode === 'warn' || subject === 'in-place') return 'unverified'
-  if (isRefusal(code)) return subject === 'certificate' || concernsCaSet(code) ? 'refuse' : 'publish'
+  // If only the CA set is new, only this code counts against it; any other refusal proves that the set verified etcd.
+  const isOfCandidate = subject === 'certificate' || code === 'etcd-untrusted-server'
+  if (isRefusal(code)) return isOfCandidate ? 'refuse' : 'publish'
   // Nobody was heard. What is published works as far as anybody knows; if that ends soon, the new one is the better bet.
   return published === undefined || isNeeded(published) ? 'unverified' : 'refuse'
-}
-
-/** Of the published certificate with another CA set, only this is new; any other refusal proves that the set verified etcd. */
-function concernsCaSet(code: ProbeCode): boolean {
-  return code === 'etcd-untrusted-server'
 }
 
 function isNeeded({ runwayMs, lifetimeMs }: NonNullable<ProbeContext['published']>): boolean {

@@ -6,7 +6,7 @@ import { NotEtcdError } from './connection.ts'
 /** @see https://grpc.io/docs/guides/status-codes/ */
 export interface GrpcAnswer {
   readonly status: number
-  /** What the server says where the status is not 0. */
+  /** What the server says if the status is not 0. */
   readonly text: string
   readonly message: Buffer
 }

@@ -235,4 +235,11 @@ describe('whoever started before the new CA came', () => {
     )
     expect(plan(both, agents).notes).toEqual([expect.stringMatching(/^felix started before .* on node2; /)])
   })
+
+  it('may be called like anything', () => {
+    const agents = fleet(agent('node1', target(uses, { component: 'constructor', changedSinceStart: true })))
+    expect(plan(both, agents).notes).toEqual([
+      expect.stringMatching(/^constructor started before .*: restart whatever reads its files$/),
+    ])
+  })
 })

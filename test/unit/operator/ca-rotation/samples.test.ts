@@ -1,12 +1,12 @@
 /** What an agent serves on /metrics is what a rotation reads: the text of the agent's own registry. */
 import { expect, it } from 'vitest'
 import { parseSamples, viewOf } from '../../../../agent/operator/ca-rotation/samples.ts'
-import { createMetrics } from '../../../../agent/sidecar/observe/metrics.ts'
 import { createFakeClock } from '../../../support/fake-clock.ts'
+import { createToldMetrics } from '../../../support/told-metrics.ts'
 import { sampleCertificate, sampleEvents, sampleNow, stateOf } from '../../sidecar/observe/sample-events.ts'
 
 const metricsOf = (...components: readonly string[]) =>
-  createMetrics({ components, version: '1.2.3', clock: createFakeClock(sampleNow) })
+  createToldMetrics({ components, version: '1.2.3', clock: createFakeClock(sampleNow) })
 
 it('finds node, set, uses and what etcd said', async () => {
   const metrics = metricsOf('calico-node', 'calico-cni')

@@ -3,11 +3,10 @@ import { describe, expect, it } from 'vitest'
 import type { Target } from '../../../../agent/config/config.ts'
 import { AgentError } from '../../../../agent/core/errors.ts'
 import { reasons } from '../../../../agent/core/reason-catalog.ts'
-import type { Access } from '../../../../agent/operator/doctor/access.ts'
+import { type Access, memoize, memoizeFor } from '../../../../agent/operator/doctor/access.ts'
 import { type Check, type Finding, failure, ok, skipped } from '../../../../agent/operator/doctor/check.ts'
 import { createChecks } from '../../../../agent/operator/doctor/checks.ts'
 import { examine, withClock } from '../../../../agent/operator/doctor/examine.ts'
-import { memoize, memoizeFor } from '../../../../agent/operator/doctor/memoize.ts'
 
 const targets = ['one', 'two'].map((component) => ({ component }) as Target)
 

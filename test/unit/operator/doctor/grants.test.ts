@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { judgeGrants, wantedGrants } from '../../../../agent/operator/doctor/grants.ts'
+import { judgeGrants, wantedGrants } from '../../../../agent/operator/doctor/checks/etcd.ts'
 import { type Grant, prefixRange } from '../../../../agent/operator/etcd/grants.ts'
 import { builtInProfiles } from '../../../../agent/operator/etcd/profile-table.ts'
 import { type Choice, grantsOf } from '../../../../agent/operator/etcd/profiles.ts'

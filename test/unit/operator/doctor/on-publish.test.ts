@@ -6,7 +6,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import type { Target } from '../../../../agent/config/config.ts'
 import { type OnPublishAction, parseAction } from '../../../../agent/config/on-publish.ts'
 import type { Access } from '../../../../agent/operator/doctor/access.ts'
-import { onPublish } from '../../../../agent/operator/doctor/checks/on-publish.ts'
+import { onPublish } from '../../../../agent/operator/doctor/checks/consumers.ts'
 import { examine } from '../../../../agent/operator/doctor/examine.ts'
 
 function createRoot(): string {

@@ -1,8 +1,8 @@
 /** What a pod's security context decides: who reads by fsGroup, and what SELinux refuses. */
 import { expect, it } from 'vitest'
 import { AgentError } from '../../../../agent/core/errors.ts'
-import { judgeHostDirectories } from '../../../../agent/operator/doctor/checks/host-directories.ts'
-import { judgeReader, podGroups } from '../../../../agent/operator/doctor/checks/readers.ts'
+import { judgeReader, podGroups } from '../../../../agent/operator/doctor/checks/consumers.ts'
+import { judgeHostDirectories } from '../../../../agent/operator/doctor/checks/directory.ts'
 
 it.each([
   ['of a pod with fsGroup', 0o42777, [10_001], 'ok'],

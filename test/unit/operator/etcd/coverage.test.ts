@@ -3,7 +3,6 @@ import { describe, expect, it } from 'vitest'
 import { contains, prefixRange } from '../../../../agent/operator/etcd/grants.ts'
 import { type Row, resources } from '../../../../agent/operator/etcd/profile-table.ts'
 import { type Choice, grantsOf, isNeeded } from '../../../../agent/operator/etcd/profiles.ts'
-import { type Withheld, withheld } from '../../../../agent/operator/etcd/withheld.ts'
 import {
   type Ask,
   asksOf,
@@ -19,6 +18,7 @@ import {
   versions,
 } from '../../../support/calico-rights.ts'
 import { neededFor, node } from '../../../support/calico-traces.ts'
+import { type Withheld, withheld } from '../../../support/calico-withheld.ts'
 
 const choices = (version: string): readonly Choice[] => [
   ...namings.map((naming) => ({ naming, versions: [numberOf(version)], strict: false })),

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { AgentError } from '../../../../agent/core/errors.ts'
 import { forEach } from '../../../../agent/operator/engine/pool.ts'
-import { translateEtcdError } from '../../../../agent/operator/etcd/failure.ts'
+import { translateEtcdError } from '../../../../agent/operator/etcd/client.ts'
 import { longNameWarning, parseNodeNames } from '../../../../agent/operator/etcd/nodes.ts'
 import {
   readReceipt,

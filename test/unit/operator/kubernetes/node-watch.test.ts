@@ -1,18 +1,18 @@
 /** The watch of nodes against an API server of the test's own: what it lists, where it goes on, and when it lists again. */
 import { afterEach, describe, expect, it } from 'vitest'
 import { AgentError } from '../../../../agent/core/errors.ts'
-import type { WatchEvent } from '../../../../agent/operator/kubernetes/answers.ts'
+import type { NodeEvent } from '../../../../agent/operator/kubernetes/answers.ts'
 import type { KubeApi } from '../../../../agent/operator/kubernetes/api.ts'
 import { createKubeNodes } from '../../../../agent/operator/kubernetes/node-watch.ts'
 import { createFakeClock } from '../../../support/fake-clock.ts'
 
 const address = { origin: 'https://kube.test:6443', tokenFile: '/token', caFile: '/ca' }
-const present = (name: string, resourceVersion: string): WatchEvent => ({ type: 'present', name, resourceVersion })
-const deleted = (name: string, resourceVersion: string): WatchEvent => ({ type: 'deleted', name, resourceVersion })
+const present = (name: string, resourceVersion: string): NodeEvent => ({ type: 'present', name, resourceVersion })
+const deleted = (name: string, resourceVersion: string): NodeEvent => ({ type: 'deleted', name, resourceVersion })
 
 type Step =
   | { readonly list: readonly string[]; readonly version: string; readonly after?: string; readonly next?: string }
-  | { readonly watch: string; readonly events: readonly WatchEvent[]; readonly fails?: AgentError }
+  | { readonly watch: string; readonly events: readonly NodeEvent[]; readonly fails?: AgentError }
 
 let stop: AbortController
 afterEach(() => stop.abort())

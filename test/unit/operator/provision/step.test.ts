@@ -64,6 +64,15 @@ describe('a node', () => {
     await look(['a', 'b', 'c'], { nowMs: start + hour - 1 })
     expect(await look(['a', 'b'], { nowMs: start + hour + 1 })).toMatchObject({ vanished: ['c'], remove: [] })
   })
+
+  it('whose moment in etcd is no time begins its grace period anew', async () => {
+    await look(['a', 'b', 'c'])
+    await look(['a', 'b'])
+    const [key = ''] = [...model.content.keys.keys()].filter((each) => each.endsWith('/departed/c'))
+    await model.put(key, 'yesterday or so')
+    expect(await look(['a', 'b'], { nowMs: start + hour })).toMatchObject({ vanished: ['c'], remove: [] })
+    expect(await look(['a', 'b'], { nowMs: start + 2 * hour })).toMatchObject({ vanished: [], remove: ['c'] })
+  })
 })
 
 describe('what somebody else has made', () => {

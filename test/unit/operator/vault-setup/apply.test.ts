@@ -5,8 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { AgentError } from '../../../../agent/core/errors.ts'
 import { changesOf } from '../../../../agent/operator/engine/bring-in-step.ts'
 import { applySetup, examineSetup } from '../../../../agent/operator/vault-setup/apply.ts'
-import type { Change } from '../../../../agent/operator/vault-setup/changes.ts'
-import { describeChange } from '../../../../agent/operator/vault-setup/describe.ts'
+import { type Change, wording } from '../../../../agent/operator/vault-setup/changes.ts'
 import { resourcesOf } from '../../../../agent/operator/vault-setup/resources.ts'
 import { ownerOf, policyName, type Setup } from '../../../../agent/operator/vault-setup/setup.ts'
 import { parseSetup } from '../../../../agent/operator/vault-setup/setup-file.ts'
@@ -98,7 +97,7 @@ describe('any state and any setup', () => {
         const model = modelOf(given)
         const { setup } = given
         const plan = await examineSetup(model, setup, files, options(adopt))
-        for (const change of changesOf(plan)) expect(describeChange(change).subject).not.toBe('')
+        for (const change of changesOf(plan)) expect(wording.describe(change).subject).not.toBe('')
         const before = snapshot(model)
         if (plan.refusals.length > 0) {
           const refused: unknown = await applySetup(model, setup, files, options(adopt)).catch(

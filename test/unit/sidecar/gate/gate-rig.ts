@@ -1,7 +1,7 @@
 /** Owns what the tests of the gate share: two authorities, bundles of any kind, and what they are judged against. */
 
 import type { Bundle } from '../../../../agent/pki/bundle.ts'
-import type { GateContext } from '../../../../agent/sidecar/gate/checks.ts'
+import type { GateContext } from '../../../../agent/sidecar/gate/gate.ts'
 import { createCa, type LeafOptions, type TestCertificate } from '../../../support/certificates.ts'
 import { bundleOf } from '../../pki/parsed.ts'
 

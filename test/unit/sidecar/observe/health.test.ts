@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { reasons } from '../../../../agent/core/reason-catalog.ts'
 import type { AgentEvent } from '../../../../agent/sidecar/observe/events.ts'
 import { createHealth, type Health, type Probe } from '../../../../agent/sidecar/observe/health.ts'
+import { createPresent, type Present } from '../../../../agent/sidecar/observe/present.ts'
 import { createFakeClock, type FakeClock } from '../../../support/fake-clock.ts'
 import { sampleCertificate, sampleEvents, sampleNow, stateOf } from './sample-events.ts'
 
@@ -11,13 +12,15 @@ const node = { component: 'calico-node', directory: '/calico-secrets', commonNam
 const cni = { component: 'calico-cni', directory: '/calico-secrets-cni', commonName: 'calico-cni:node1' }
 
 let clock: FakeClock
+let present: Present
 let health: Health
 beforeEach(() => {
   clock = createFakeClock(sampleNow)
-  health = createHealth([node, cni], clock, timeoutMs)
+  present = createPresent(['calico-node', 'calico-cni'], clock)
+  health = createHealth([node, cni], present, clock, timeoutMs)
 })
 
-const tell = (event: AgentEvent): void => health.listener(event)
+const tell = (event: AgentEvent): void => present.listener(event)
 const published = (component: string): AgentEvent => stateOf({ certificate: sampleCertificate }, component)
 const { failure, verification } = sampleEvents.state.state
 const beat = (component: string): void => {

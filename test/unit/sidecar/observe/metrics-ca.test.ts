@@ -1,15 +1,16 @@
 /** What the steps of a CA rotation are followed by (docs/ca-rotation.md). */
 import { beforeEach, expect, test } from 'vitest'
 import type { AgentEvent } from '../../../../agent/sidecar/observe/events.ts'
-import { createMetrics, type Metrics } from '../../../../agent/sidecar/observe/metrics.ts'
+import type { Metrics } from '../../../../agent/sidecar/observe/metrics.ts'
 import { createFakeClock } from '../../../support/fake-clock.ts'
+import { createToldMetrics } from '../../../support/told-metrics.ts'
 import { parseExposition } from './exposition.ts'
 import { sampleCertificate, sampleEvents, sampleNow, stateOf } from './sample-events.ts'
 
 const prefix = 'calico_vault_agent_'
 let metrics: Metrics
 beforeEach(() => {
-  metrics = createMetrics({ components: ['calico-node'], version: '1.2.3', clock: createFakeClock(sampleNow) })
+  metrics = createToldMetrics({ components: ['calico-node'], version: '1.2.3', clock: createFakeClock(sampleNow) })
 })
 
 const samplesNow = async (): Promise<ReadonlyMap<string, number>> =>

@@ -1,8 +1,9 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { type ReasonCode, reasons } from '../../../../agent/core/reason-catalog.ts'
 import type { AgentEvent } from '../../../../agent/sidecar/observe/events.ts'
-import { createMetrics, type Metrics } from '../../../../agent/sidecar/observe/metrics.ts'
+import type { Metrics } from '../../../../agent/sidecar/observe/metrics.ts'
 import { createFakeClock, type FakeClock } from '../../../support/fake-clock.ts'
+import { createToldMetrics } from '../../../support/told-metrics.ts'
 import { type Exposition, parseExposition } from './exposition.ts'
 import { sampleEvents, sampleNow, stateOf } from './sample-events.ts'
 
@@ -55,7 +56,7 @@ let clock: FakeClock
 let metrics: Metrics
 beforeEach(() => {
   clock = createFakeClock(sampleNow)
-  metrics = createMetrics({ components: ['calico-node', 'calico-cni'], version: '1.2.3', clock })
+  metrics = createToldMetrics({ components: ['calico-node', 'calico-cni'], version: '1.2.3', clock })
 })
 
 async function scrape(accept = ''): Promise<Exposition> {
@@ -206,7 +207,7 @@ test('the budget fills up again by itself', async () => {
 
 test('two agents in one process do not share their numbers', async () => {
   tell(sampleEvents.published)
-  const other = createMetrics({ components: ['calico-node'], version: '1', clock })
+  const other = createToldMetrics({ components: ['calico-node'], version: '1', clock })
   expect((await other.expose('')).text).toContain('reason="renewal-due"} 0')
 })
 

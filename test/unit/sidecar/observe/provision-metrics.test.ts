@@ -1,7 +1,8 @@
 import { beforeEach, expect, test } from 'vitest'
 import type { AgentEvent } from '../../../../agent/sidecar/observe/events.ts'
-import { createMetrics, type Metrics } from '../../../../agent/sidecar/observe/metrics.ts'
+import type { Metrics } from '../../../../agent/sidecar/observe/metrics.ts'
 import { createFakeClock } from '../../../support/fake-clock.ts'
+import { createToldMetrics } from '../../../support/told-metrics.ts'
 import { parseExposition } from './exposition.ts'
 import { sampleEvents, sampleNow } from './sample-events.ts'
 
@@ -10,7 +11,7 @@ const prefix = 'calico_vault_agent_provision_'
 let metrics: Metrics
 beforeEach(() => {
   const provision = { usersPerNode: 2, otherUsers: 1 }
-  metrics = createMetrics({ components: [], version: '1.2.3', clock: createFakeClock(sampleNow), provision })
+  metrics = createToldMetrics({ components: [], version: '1.2.3', clock: createFakeClock(sampleNow), provision })
 })
 
 const tell = (...events: readonly AgentEvent[]): void => {
@@ -50,7 +51,7 @@ test('the first certificate is no change of identity', async () => {
 })
 
 test('an agent that provisions nothing has none of them, whatever it is told', async () => {
-  metrics = createMetrics({ components: [], version: '1.2.3', clock: createFakeClock(sampleNow) })
+  metrics = createToldMetrics({ components: [], version: '1.2.3', clock: createFakeClock(sampleNow) })
   tell(...Object.values(sampleEvents))
   expect([...(await samples()).keys()].filter((name) => name.startsWith(prefix))).toEqual([])
 })

@@ -27,7 +27,7 @@ function start(port = 0, host = '127.0.0.1'): Rig {
     clock,
     emit: (event) => events.push(event),
     container: 'mnt:[1]',
-    health: { listener: () => {}, probe: (name) => ({ ok: ok.has(name), body: { probe: name } }) },
+    health: { probe: (name) => ({ ok: ok.has(name), body: { probe: name } }) },
     metrics: {
       expose: (accept) => {
         exposed.push(accept)

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { ReasonCode } from '../../../../agent/core/reason-catalog.ts'
 import type { AgentEvent, PublishedCertificate } from '../../../../agent/sidecar/observe/events.ts'
-import { createTimeline } from '../../../../agent/sidecar/observe/timeline.ts'
+import { createPresent } from '../../../../agent/sidecar/observe/present.ts'
+import { addHappening, type Happening } from '../../../../agent/sidecar/observe/timeline.ts'
 import { createFakeClock } from '../../../support/fake-clock.ts'
 
 const component = 'calico-node'
@@ -24,10 +25,8 @@ const kept = (reason: ReasonCode): AgentEvent => ({
   lifetimeMs: undefined,
 })
 
-function timelineOf(...events: readonly AgentEvent[]) {
-  const timeline = createTimeline([{ component }], createFakeClock())
-  for (const event of events) timeline.listener(event)
-  return timeline.of(component)
+function timelineOf(...events: readonly AgentEvent[]): readonly Happening[] {
+  return events.reduce<readonly Happening[]>((list, event) => addHappening(list, event, 0), [])
 }
 
 describe('the timeline', () => {
@@ -85,8 +84,8 @@ describe('the timeline', () => {
   })
 
   it('knows nothing of targets that are not its own', () => {
-    const timeline = createTimeline([], createFakeClock())
-    timeline.listener(published('renewal-due'))
-    expect(timeline.of(component)).toEqual([])
+    const present = createPresent(['calico-cni'], createFakeClock())
+    present.listener(published('renewal-due'))
+    expect([...present.targets.values()].flatMap(({ happenings }) => happenings)).toEqual([])
   })
 })

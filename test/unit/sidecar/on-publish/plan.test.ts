@@ -1,13 +1,12 @@
 import { expect, test } from 'vitest'
 import {
-  type Failure,
   hasNewCa,
   isNews,
   type Latest,
   planNotice,
   type TargetNotice,
 } from '../../../../agent/sidecar/on-publish/plan.ts'
-import type { Told } from '../../../../agent/sidecar/store/told-record.ts'
+import type { Told } from '../../../../agent/sidecar/store/records.ts'
 
 const latest: Latest = { serialNumber: '2', ca: 'a', reason: 'renewal-due', notAfterMs: 1 }
 const found: Latest = { ...latest, reason: 'found' }
@@ -24,14 +23,13 @@ test.each<[string, Latest, Told | undefined, boolean, boolean]>([
 ])('%s', (_what, now, before, every, caOnly) => {
   expect(isNews({ latest: now, told: before }, 'every')).toBe(every)
   expect(isNews({ latest: now, told: before }, 'ca-only')).toBe(caOnly)
-  expect(hasNewCa({ latest: now, told: before })).toBe(caOnly)
+  expect(hasNewCa(now, before)).toBe(caOnly)
 })
 
-const failed = (retryAtMono: number): Failure => ({ retryAtMono })
 const notice = (change: Partial<TargetNotice>): TargetNotice => ({
   latest,
   told: told('1'),
-  failure: undefined,
+  retryAtMono: undefined,
   ...change,
 })
 
@@ -40,10 +38,10 @@ test('whoever has news is told now; after a failure when the wait is over, and n
     planNotice(new Map(Object.entries(targets)), 'every', mono)
   expect(plan({})).toEqual({ do: 'wait', forMs: Number.POSITIVE_INFINITY })
   expect(plan({ a: notice({ told: told('2') }) })).toEqual({ do: 'wait', forMs: Number.POSITIVE_INFINITY })
-  expect(plan({ a: notice({ failure: failed(3000) }), b: notice({ failure: failed(2000) }) })).toEqual({
+  expect(plan({ a: notice({ retryAtMono: 3000 }), b: notice({ retryAtMono: 2000 }) })).toEqual({
     do: 'wait',
     forMs: 1000,
   })
-  expect(plan({ a: notice({ failure: failed(3000) }), b: notice({}) })).toEqual({ do: 'tell', component: 'b' })
-  expect(plan({ a: notice({ failure: failed(3000) }) }, 3000)).toEqual({ do: 'tell', component: 'a' })
+  expect(plan({ a: notice({ retryAtMono: 3000 }), b: notice({}) })).toEqual({ do: 'tell', component: 'b' })
+  expect(plan({ a: notice({ retryAtMono: 3000 }) }, 3000)).toEqual({ do: 'tell', component: 'a' })
 })

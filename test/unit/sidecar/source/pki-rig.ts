@@ -10,7 +10,7 @@ import { createPkiSource } from '../../../../agent/sidecar/source/pki.ts'
 import type { BundleSource, Candidate } from '../../../../agent/sidecar/source/source.ts'
 import type { SignedCertificate } from '../../../../agent/vault/answers.ts'
 import type { SignRequest, VaultApi } from '../../../../agent/vault/client.ts'
-import type { Evidence } from '../../../../agent/vault/clock-evidence.ts'
+import type { Evidence } from '../../../../agent/vault/skew.ts'
 import { createCa, type TestCa } from '../../../support/certificates.ts'
 import { createFakeClock, type FakeClock } from '../../../support/fake-clock.ts'
 

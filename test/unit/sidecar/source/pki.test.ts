@@ -3,7 +3,7 @@ import { AgentError } from '../../../../agent/core/errors.ts'
 import { validityOf } from '../../../../agent/pki/certificate.ts'
 import { generateKey } from '../../../../agent/pki/key.ts'
 import type { SignedCertificate } from '../../../../agent/vault/answers.ts'
-import { signedEvidence } from '../../../../agent/vault/clock-evidence.ts'
+import { signedEvidence } from '../../../../agent/vault/skew.ts'
 import { withDamagedKey, withUnknownAlgorithm } from '../../../support/damaged.ts'
 import { intermediate, obtain, parsed, prints, rig, root } from './pki-rig.ts'
 

@@ -7,6 +7,7 @@ import {
   createGeneration,
   type FileContent,
   generationBefore,
+  generationsIn,
   removeGenerationsBut,
 } from '../../../../agent/sidecar/store/generation.ts'
 import { withDirectory } from '../../../../agent/sidecar/store/open-directory.ts'
@@ -17,7 +18,7 @@ const at = new Date('2026-11-21T02:25:39.412Z')
 const noOwner = { uid: undefined, gid: undefined }
 
 function create(path: string, contents: FileContent[], time: Date, files = systemFiles): string {
-  return withDirectory(files, path, (directory) => createGeneration(files, directory, contents, noOwner, time))
+  return withDirectory(files, path, (directory) => createGeneration(directory, contents, noOwner, time))
 }
 
 describe('a new generation', () => {
@@ -68,7 +69,7 @@ describe('a new generation', () => {
 
 describe('the generation before', () => {
   const beforeIn = (path: string, published: string | undefined): string | undefined =>
-    withDirectory(systemFiles, path, (directory) => generationBefore(directory, published))
+    withDirectory(systemFiles, path, (directory) => generationBefore(generationsIn(directory), published))
 
   const [a, b, c] = ['..2026_01_01_00_00_00.000_0', '..2026_01_02_00_00_00.000_0', '..2026_01_03_00_00_00.000_0']
 
@@ -108,6 +109,8 @@ test('all but some are removed, ours and those of the kubelet, and nothing else'
   const others = ['..data', '..data_tmp', '..2026_01_01', '2026_01_01_00_00_00.000_0', '..2026_01_01_00_00_00.0 .bak']
   for (const name of [...ours, ...others]) mkdirSync(join(path, name))
   writeFileSync(join(path, ours[0] ?? '', 'file'), 'text')
-  withDirectory(systemFiles, path, (directory) => removeGenerationsBut(directory, [ours[1], undefined]))
+  withDirectory(systemFiles, path, (directory) =>
+    removeGenerationsBut(directory, generationsIn(directory), [ours[1], undefined]),
+  )
   expect(new Set(readdirSync(path))).toEqual(new Set([ours[1], ...others]))
 })

@@ -167,7 +167,7 @@ describe('after install-cni', () => {
     let writings = 0
     const { files } = createFaultyFiles((_index, call) => {
       // Before each look at the directory: the last writing is undone.
-      if (call === 'readdirSync')
+      if (call === 'lstatSync')
         readdirSync(tlsDir)
           .filter((name) => name === '..data')
           .forEach((name) => {

@@ -172,7 +172,7 @@ describe('what is not a file that could be taken along is refused and left alone
       const directory = tempDir()
       make(join(directory, name))
       const before = readdirSync(directory)
-      const publish = (): void => openSecretDir(directory, attributes).publish(next, later)
+      const publish = (): unknown => openSecretDir(directory, attributes).publish(next, later)
       expect(publish).toThrow(expect.objectContaining({ code: 'directory-occupied' }))
       expect(publish).toThrow(new RegExp(`^${join(directory, name)} is `))
       expect(readdirSync(directory)).toEqual(before)

@@ -12,6 +12,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { type Files, systemFiles } from '../../../../agent/core/files.ts'
 import type { BundleText } from '../../../../agent/pki/bundle.ts'
 import { fileNames } from '../../../../agent/sidecar/store/published-layout.ts'
 import { openSecretDir } from '../../../../agent/sidecar/store/secret-dir.ts'
@@ -67,6 +68,32 @@ describe('the layout', () => {
     expect(secretDir.previous()?.text).toEqual(second)
     expect(generationsIn(directory)).toHaveLength(2)
     expect(litterIn(directory)).toEqual([])
+  })
+
+  test('is looked at once: nothing is read twice before the new generation is visible', () => {
+    const directory = tempDir()
+    for (const [ms, bundle] of [first, second].entries()) openSecretDir(directory, attributes).publish(bundle, at(ms))
+    const looks: string[] = []
+    let isVisible = false
+    const noting = (call: 'lstatSync' | 'readlinkSync' | 'readdirSync') => (path: string) => {
+      if (!isVisible) looks.push(`${call} ${path}`)
+      return systemFiles[call](path)
+    }
+    const files = {
+      ...systemFiles,
+      lstatSync: noting('lstatSync'),
+      readlinkSync: noting('readlinkSync'),
+      readdirSync: noting('readdirSync'),
+      renameSync: (from: string, to: string) => {
+        isVisible = true
+        systemFiles.renameSync(from, to)
+      },
+    } as Files
+    openSecretDir(directory, attributes, { files }).publish(third, at(2000))
+    expect(readNames(directory)).toEqual(texts(third))
+    expect(looks.toSorted()).toEqual([...new Set(looks)].toSorted())
+    // What stands under four names, where the four links lead, and the list.
+    expect(looks).toHaveLength(9)
   })
 
   test('does not care when the clock goes back, or stands still', () => {
