@@ -22,6 +22,8 @@ func (m member) useRaft(config *vault.CoreConfig, logger hclog.Logger) error {
 		"path": m.directory, "node_id": m.id,
 		// The fastest elections that Vault has: a few seconds.
 		"performance_multiplier": "1",
+		// A member that has joined becomes a voter at one of these looks. By default they are 2 and 10 seconds apart.
+		"autopilot_update_interval": "500ms", "autopilot_reconcile_interval": "1s",
 	}, logger)
 	if err != nil {
 		return err
