@@ -41,10 +41,7 @@ export async function run(config: Config): Promise<number> {
 }
 
 /** The agent of `run` and of `init`, and what a signal aborts. */
-export function openAgent(
-  config: Config,
-  emit: Listener,
-): { readonly agent: Agent; readonly stop: AbortController } {
+export function openAgent(config: Config, emit: Listener): { readonly agent: Agent; readonly stop: AbortController } {
   const agent = createAgent({
     config,
     clock: systemClock,
