@@ -94,6 +94,8 @@ function namedCommand(argv: readonly string[]): { readonly command: Command; rea
   let command = createProgram(() => {})
   const words: string[] = []
   for (const word of argv) {
+    // `help provision plan` is about what follows.
+    if (word === 'help') continue
     const next = command.commands.find((each) => each.name() === word)
     if (next === undefined) break
     words.push(word)

@@ -42,6 +42,7 @@ describe('help and version need no configuration', () => {
     [['provision', 'plan', '--nodes', 'a,,b', '--naming', 'x', '--help'], /^Usage: calico-vault-agent provision plan /],
     [['started', '--help'], /^Usage: calico-vault-agent started /],
     [['help', 'provision'], /^Usage: calico-vault-agent provision /],
+    [['help', 'provision', '--help'], /^Usage: calico-vault-agent provision \[/],
   ])('%j', async (args, text) => {
     expect(await run(args)).toEqual({ code: exitCodes.ok, stdout: expect.stringMatching(text) as string, stderr: '' })
   })
