@@ -29,12 +29,14 @@ exports.prepare = () => {
   return status === 0 ? undefined : 'dist/ could not be built. `npm run build` says why.'
 }
 
-/** Whether a source or a library is newer than the program: after `git pull`, say. */
+/** Whether a source, the build itself or a library is newer than the program: after `git pull`, say. */
 function isOutdated() {
   const builtAt = statSync(join(root, 'dist/main.js')).mtimeMs
   const isNewer = (path) => statSync(join(root, path)).mtimeMs > builtAt
-  const sources = readdirSync(join(root, 'agent'), { recursive: true }).map((name) => join('agent', name))
-  return ['package-lock.json', ...sources.filter((name) => name.endsWith('.ts'))].some(isNewer)
+  const sources = ['agent', 'build'].flatMap((directory) =>
+    readdirSync(join(root, directory), { recursive: true }).map((name) => join(directory, name)),
+  )
+  return ['package.json', 'package-lock.json', ...sources.filter((name) => name.endsWith('.ts'))].some(isNewer)
 }
 
 // By npm: an install without what builds (--ignore-scripts, --omit=dev) is no mistake.
