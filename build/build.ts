@@ -7,7 +7,7 @@ import { mergeMetafiles, packagesByBundle } from './contents.ts'
 import { licenseList } from './licenses.ts'
 import { protoInBundle } from './proto.ts'
 import { makeSbom } from './sbom.ts'
-import { parserModule, slimLibraries } from './slim.ts'
+import { parserAlone, slimLibraries } from './slim.ts'
 
 /** Made beside dist/ and then renamed: a program that runs from there must not lose its files for the time of a build. */
 const outdir = 'dist.new'
@@ -68,7 +68,7 @@ const apart: Plugin = {
 rmSync(outdir, { recursive: true, force: true })
 const bundles = await Promise.all([
   build({ ...common, entryPoints: { main: 'agent/main.ts' }, outdir }),
-  build({ ...common, entryPoints: { llhttp: parserModule }, outdir, plugins: [] }),
+  build({ ...common, outdir, ...parserAlone }),
   build({
     ...common,
     entryPoints: { background: 'agent/sidecar/background.ts' },

@@ -2,10 +2,10 @@
  * Owns what is left out of the bundles: parts of libraries that the agent never reaches, measured in docs/adr/0004. The
  * sources import the libraries as everybody does; only here do they become smaller.
  */
-import { readFileSync } from 'node:fs'
+import { readFileSync, renameSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, relative, resolve } from 'node:path'
-import type { Plugin } from 'esbuild'
+import type { BuildOptions, Plugin } from 'esbuild'
 
 const require = createRequire(import.meta.url)
 const rootOf = (library: string): string => dirname(require.resolve(`${library}/package.json`))
@@ -34,6 +34,9 @@ function parserConstants(): string {
   return [...names].map((name) => `exports.${name} = ${JSON.stringify(tables[name])}`).join('\n')
 }
 
+/** Beside the bundles, wherever they are. */
+const parserFile = './llhttp.wasm'
+
 /** Modules that are required but never used by us, by the end of their path, and what stands in their place. */
 const stubs: readonly (readonly [from: RegExp, module: RegExp, contents: string])[] = [
   // undici: fetch's bodies, HTTP/2, the experimental parser, and the parser without SIMD.
@@ -50,6 +53,12 @@ const stubs: readonly (readonly [from: RegExp, module: RegExp, contents: string]
   [/undici/, /parser-h1\.js$/, 'exports.getMiloEnabled = () => false'],
   [/undici/, /llhttp\/constants\.js$/, parserConstants()],
   [/undici/, /llhttp-wasm\.js$/, 'module.exports = undefined'],
+  // The parser is a file of its own, read only when a connection is made: as it is, and not as base64 in a script to be compiled.
+  [
+    /undici/,
+    /llhttp_simd-wasm\.js$/,
+    `module.exports = require('node:fs').readFileSync(require.resolve('${parserFile}'))`,
+  ],
   // node-vault: another HTTP client, debug output that would print tokens, generated commands and their schemas.
   [/node-vault/, /^(axios|https)$/, 'exports.create = () => { throw new Error("requests go through undici") }'],
   [/node-vault/, /^debug$/, 'module.exports = () => () => {}'],
@@ -77,8 +86,7 @@ export const slimLibraries: Plugin = {
       resolveDir: process.cwd(),
     }))
     build.onResolve({ filter: /.*/ }, ({ path, importer }) => {
-      // The parser's code is a file of its own, read only when a connection is made.
-      if (path.endsWith('llhttp_simd-wasm.js')) return { path: './llhttp.js', external: true }
+      if (path === parserFile) return { path, external: true }
       const stub = stubs.find(([from, module]) => from.test(importer) && module.test(path))
       // Names of files in dist/ are made of these paths: nothing in them may be of this machine.
       return stub === undefined
@@ -95,5 +103,25 @@ export const slimLibraries: Plugin = {
   },
 }
 
-/** The module that `llhttp.js` is made of. */
-export const parserModule = join(rootOf('undici'), 'lib/llhttp/llhttp_simd-wasm.js')
+const parserModule = join(rootOf('undici'), 'lib/llhttp/llhttp_simd-wasm.js')
+
+/** Makes `llhttp.wasm` of the module that holds undici's parser. */
+export const parserAlone = {
+  entryPoints: { llhttp: parserModule },
+  plugins: [
+    {
+      name: 'parser-alone',
+      setup(build) {
+        build.onLoad({ filter: /.*/ }, ({ path }) => ({ contents: require(path) as Buffer, loader: 'copy' }))
+        // A copy keeps the ending of its source.
+        build.onEnd(({ metafile }) => {
+          for (const [path, output] of Object.entries(metafile?.outputs ?? {})) {
+            const named = path.replace(/js$/, 'wasm')
+            renameSync(path, named)
+            if (metafile !== undefined) metafile.outputs = { [named]: output }
+          }
+        })
+      },
+    },
+  ],
+} satisfies BuildOptions

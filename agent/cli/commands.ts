@@ -3,12 +3,12 @@
  * asked for in the plain way: a sidecar needs no library for its arguments.
  */
 import { setImmediate } from 'node:timers/promises'
-import { commandOf, parseCommandLine } from './command-line.ts'
+import { commandOf, parseCommandLine, type Task } from './command-line.ts'
 import { exitCodes, reportFailure } from './exit.ts'
 import { endWithReader } from './terminal.ts'
 
 /** What only the agent's own bundle can do. */
-export type AgentTask = { readonly command: 'run' } | { readonly command: 'init' | 'started'; readonly waitMs: number }
+export type AgentTask = Extract<Task, { command: 'run' | 'init' | 'started' }>
 
 /** Does what the arguments ask for; answers with the exit code, or with what the caller has to do. */
 export async function runCommandLine(argv: readonly string[]): Promise<number | AgentTask> {

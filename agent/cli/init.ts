@@ -2,7 +2,6 @@
 
 import type { Config } from '../config/config.ts'
 import { systemClock } from '../core/clock.ts'
-import { prepareConnection } from '../core/v8-tuning.ts'
 import { createEventHub } from '../sidecar/observe/events.ts'
 import { exitCodes, reportFailure } from './exit.ts'
 import { openAgent } from './run.ts'
@@ -13,7 +12,7 @@ const logAfterMs = 500
 /** @param waitMs how long to try */
 export async function init(config: Config, waitMs: number): Promise<number> {
   const hub = createEventHub()
-  const { agent, stop } = openAgent(config, hub.emit, prepareConnection)
+  const { agent, stop } = openAgent(config, hub.emit)
   const done = new AbortController()
   void systemClock.sleep(waitMs, done.signal).then(() => stop.abort())
   const running = agent.runOnce(stop.signal).finally(() => done.abort())

@@ -17,6 +17,11 @@ export function addOptions(command: Command, rows: readonly OptionRow[]): Comman
   return command
 }
 
+/** Options that only some actions of a command have. */
+export function only(isThere: boolean, ...rows: readonly OptionRow[]): readonly OptionRow[] {
+  return isThere ? rows : []
+}
+
 function optionOf([flags, description, read, preset]: Exclude<OptionRow, Option>): Option {
   const option = new Option(flags, description)
   if (read === undefined) return option
@@ -96,13 +101,13 @@ export interface PlanOptions extends OutputOptions {
 /** Commander leaves out a switch that is not given. */
 export const noPlanOptions: PlanOptions = { yes: false, detailedExitcode: false, output: 'text' }
 
-export function addPlanOptions(command: Command, action: 'plan' | 'apply'): void {
-  addOptions(command, [
+export function planOptions(action: 'plan' | 'apply'): OptionRow[] {
+  return [
     action === 'plan'
       ? ['--detailed-exitcode', 'end with 2 if something differs, else with 0']
       : ['--yes', 'do not ask; needed outside a terminal'],
     outputOption(),
-  ])
+  ]
 }
 
 export function outputOption(): Option {

@@ -18,7 +18,8 @@ import { type PlanTarget, type PlanView, planOrApply } from './plan-command.ts'
 import type { ProvisionOptions } from './provision-options.ts'
 
 /** What the command was asked for, from the arguments and the environment. */
-export interface Request {
+interface Request {
+  readonly action: 'plan' | 'apply'
   readonly config: ProvisionConfig
   readonly desired: DesiredState
   readonly options: ProvisionOptions
@@ -32,8 +33,7 @@ interface Seen extends PlanView<Made> {
   readonly make: readonly DefaultObject[]
 }
 
-/** `plan` or `apply`. */
-export async function onEtcd(request: Request & { readonly action: 'plan' | 'apply' }): Promise<number> {
+export async function onEtcd(request: Request): Promise<number> {
   const { action, desired, options, config } = request
   const { etcd } = config
   const api = openEtcd(etcd)

@@ -8,14 +8,16 @@ import { type ConnectionSettings, etcdOptions, type GivenConnection, readConnect
 import { UsageError } from './exit.ts'
 import {
   addOptions,
-  addPlanOptions,
   choice,
   filled,
   listOf,
   nodesFileOption,
   nodesOf,
   noPlanOptions,
+  type OptionRow,
+  only,
   type PlanOptions,
+  planOptions,
 } from './options.ts'
 
 export interface ProvisionOptions extends PlanOptions {
@@ -64,56 +66,51 @@ const notGiven = {
 
 export function addProvision(add: (action: Action) => Command, done: (options: ProvisionOptions) => void): void {
   for (const action of ['plan', 'apply', 'export', 'watch'] as const) {
-    const command = add(action)
-    const isPlanned = action === 'plan' || action === 'apply'
-    addOptions(command, [
-      ['--components <names>', `whom to make users for, with commas (default: ${defaultComponents.join(',')})`, listOf],
-      choice(
-        '--naming <naming>',
-        "node: one user per component and node, whose writes reach only that node's own keys; component: one user per component",
-        ['node', 'component'],
-      ),
-    ])
-    if (action !== 'watch') addOptions(command, [['--nodes <names>', 'the nodes, with commas', nodesOf]])
-    addOptions(command, [
-      nodesFileOption,
-      ['--profiles <file>', 'components of your own, in YAML or JSON (docs/etcd.md)', filled],
-      [
-        '--strict',
-        'without the keys of the whole cluster that calico-node writes only at its first start and at an upgrade (docs/upgrade.md)',
-      ],
-    ])
-    if (isPlanned) {
-      addOptions(command, [
-        ['--prune', 'also remove what provision has made and nobody wants any more'],
-        [
-          '--defaults',
-          'also make what a fresh datastore lacks: the pools of CALICO_IPV4POOL_CIDR and CALICO_IPV6POOL_CIDR and the default configurations; never over what exists',
-        ],
-      ])
-    }
-    if (action === 'apply' || action === 'export') {
-      addOptions(command, [['--enable-auth', 'also switch authentication on, never locking the operator out']])
-    }
-    if (action === 'watch') {
-      addOptions(command, [
-        ['--grace <duration>', "how long a node's users stay after the node is gone", duration, '1h'],
-        ['--resync <duration>', 'how often everything is looked at', duration, '10m'],
-      ])
-    }
-    if (action === 'apply' || action === 'watch') {
-      addOptions(command, [
-        [
-          '--max-busy <percent>',
-          'how much of its time etcd may be kept busy while others write to it (default: 0.5%); 100%: no bound',
-          share,
-        ],
-      ])
-    }
-    if (action !== 'watch') addOptions(command, etcdOptions)
-    if (isPlanned) addPlanOptions(command, action)
-    command.action((given: Given) => done(readProvisionOptions(action, given)))
+    addOptions(add(action), rowsOf(action)).action((given: Given) => done(readProvisionOptions(action, given)))
   }
+}
+
+function rowsOf(action: Action): readonly OptionRow[] {
+  const isPlanned = action === 'plan' || action === 'apply'
+  return [
+    ['--components <names>', `whom to make users for, with commas (default: ${defaultComponents.join(',')})`, listOf],
+    choice(
+      '--naming <naming>',
+      "node: one user per component and node, whose writes reach only that node's own keys; component: one user per component",
+      ['node', 'component'],
+    ),
+    ...only(action !== 'watch', ['--nodes <names>', 'the nodes, with commas', nodesOf]),
+    nodesFileOption,
+    ['--profiles <file>', 'components of your own, in YAML or JSON (docs/etcd.md)', filled],
+    [
+      '--strict',
+      'without the keys of the whole cluster that calico-node writes only at its first start and at an upgrade (docs/upgrade.md)',
+    ],
+    ...only(
+      isPlanned,
+      ['--prune', 'also remove what provision has made and nobody wants any more'],
+      [
+        '--defaults',
+        'also make what a fresh datastore lacks: the pools of CALICO_IPV4POOL_CIDR and CALICO_IPV6POOL_CIDR and the default configurations; never over what exists',
+      ],
+    ),
+    ...only(action === 'apply' || action === 'export', [
+      '--enable-auth',
+      'also switch authentication on, never locking the operator out',
+    ]),
+    ...only(
+      action === 'watch',
+      ['--grace <duration>', "how long a node's users stay after the node is gone", duration, '1h'],
+      ['--resync <duration>', 'how often everything is looked at', duration, '10m'],
+    ),
+    ...only(action === 'apply' || action === 'watch', [
+      '--max-busy <percent>',
+      'how much of its time etcd may be kept busy while others write to it (default: 0.5%); 100%: no bound',
+      share,
+    ]),
+    ...only(action !== 'watch', ...etcdOptions),
+    ...(isPlanned ? planOptions(action) : []),
+  ]
 }
 
 /** @throws UsageError for options that do not go together */

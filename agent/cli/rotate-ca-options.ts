@@ -8,15 +8,17 @@ import { type ConnectionSettings, type GivenConnection, readConnection, vaultOpt
 import { UsageError } from './exit.ts'
 import {
   addOptions,
-  addPlanOptions,
   choice,
   filled,
   listOf,
   nodesFileOption,
   nodesOf,
   noPlanOptions,
+  type OptionRow,
+  only,
   outputOption,
   type PlanOptions,
+  planOptions,
   type Read,
 } from './options.ts'
 
@@ -71,54 +73,51 @@ const notGiven = {
 
 export function addRotateCa(add: (action: Action) => Command, done: (options: RotateCaOptions) => void): void {
   for (const action of ['plan', 'apply', 'status'] as const) {
-    const command = add(action)
-    const isPlanned = action !== 'status'
-    addOptions(command, [
-      ['--mount <path>', 'the PKI mount', matching(/^\w[\w./-]*\w$/, 'a path such as pki'), 'pki'],
-      [
-        '--issuer <name>',
-        `the issuer that is to sign, by name or id${isPlanned ? '; to go back, name the old one' : ' (default: the one that signs now)'}`,
-        issuerName,
-      ],
-    ])
-    if (isPlanned) {
-      addOptions(command, [
-        ['--common-name <name>', 'if there is no such issuer, make it: a root CA of this name', filled],
-        ['--ttl <duration>', 'how long that CA lives', durationFrom(3_600_000), '87600h'],
-        choice('--key-type <type>', 'its key', keyTypes),
-        ['--etcd-trusts-new', 'you say: every etcd member has the new CA in --trusted-ca-file'],
-      ])
-    }
-    addOptions(command, [
-      ['--retire <names>', 'the issuers to delete at the end, by name or id, with commas', eachOf(issuerName)],
-      [
-        '--agents <addresses>',
-        "the agents' metrics, host:port or URL, with commas; each must answer",
-        eachOf(agentAddress),
-      ],
-      ['--prometheus <url>', 'a Prometheus that has their metrics; with --nodes, --nodes-file or --count', address],
-      ['--prometheus-token-file <file>', 'a bearer token for it'],
-      ['--selector <matchers>', 'labels of this cluster\'s agents there, such as cluster="prod"'],
-      ['--nodes <names>', 'the nodes, with commas; each must have an agent that answers', nodesOf],
-      nodesFileOption,
-      ['--count <number>', 'how many agents must answer', count],
-      ['--without <names>', 'nodes or addresses to go on without if they say nothing, with commas', listOf],
-    ])
-    if (action === 'apply') {
-      addOptions(command, [
-        [
-          '--wait <duration>',
-          'how long to wait for agents; 0: do what can be done now (default: no limit)',
-          durationFrom(0),
-        ],
-        ['--poll <duration>', 'how often to ask Vault and the agents meanwhile', durationFrom(100), '10s'],
-      ])
-    }
-    addOptions(command, vaultOptions)
-    if (isPlanned) addPlanOptions(command, action)
-    else addOptions(command, [outputOption()])
-    command.action((given: Given) => done(readOptions(action, given)))
+    addOptions(add(action), rowsOf(action)).action((given: Given) => done(readOptions(action, given)))
   }
+}
+
+function rowsOf(action: Action): readonly OptionRow[] {
+  const isPlanned = action !== 'status'
+  return [
+    ['--mount <path>', 'the PKI mount', matching(/^\w[\w./-]*\w$/, 'a path such as pki'), 'pki'],
+    [
+      '--issuer <name>',
+      `the issuer that is to sign, by name or id${isPlanned ? '; to go back, name the old one' : ' (default: the one that signs now)'}`,
+      issuerName,
+    ],
+    ...only(
+      isPlanned,
+      ['--common-name <name>', 'if there is no such issuer, make it: a root CA of this name', filled],
+      ['--ttl <duration>', 'how long that CA lives', durationFrom(3_600_000), '87600h'],
+      choice('--key-type <type>', 'its key', keyTypes),
+      ['--etcd-trusts-new', 'you say: every etcd member has the new CA in --trusted-ca-file'],
+    ),
+    ['--retire <names>', 'the issuers to delete at the end, by name or id, with commas', eachOf(issuerName)],
+    [
+      '--agents <addresses>',
+      "the agents' metrics, host:port or URL, with commas; each must answer",
+      eachOf(agentAddress),
+    ],
+    ['--prometheus <url>', 'a Prometheus that has their metrics; with --nodes, --nodes-file or --count', address],
+    ['--prometheus-token-file <file>', 'a bearer token for it'],
+    ['--selector <matchers>', 'labels of this cluster\'s agents there, such as cluster="prod"'],
+    ['--nodes <names>', 'the nodes, with commas; each must have an agent that answers', nodesOf],
+    nodesFileOption,
+    ['--count <number>', 'how many agents must answer', count],
+    ['--without <names>', 'nodes or addresses to go on without if they say nothing, with commas', listOf],
+    ...only(
+      action === 'apply',
+      [
+        '--wait <duration>',
+        'how long to wait for agents; 0: do what can be done now (default: no limit)',
+        durationFrom(0),
+      ],
+      ['--poll <duration>', 'how often to ask Vault and the agents meanwhile', durationFrom(100), '10s'],
+    ),
+    ...vaultOptions,
+    ...(isPlanned ? planOptions(action) : [outputOption()]),
+  ]
 }
 
 /** @throws UsageError for options that do not go together */

@@ -5,7 +5,7 @@ import { systemClock } from '../core/clock.ts'
 import { disableJit, keepWasmSmall, prepareConnection } from '../core/v8-tuning.ts'
 import { version } from '../core/version.ts'
 import { createEventHub, type Listener } from '../sidecar/observe/events.ts'
-import { type Agent, type AgentOptions, createAgent } from '../sidecar/sidecar.ts'
+import { type Agent, createAgent } from '../sidecar/sidecar.ts'
 import { exitCodes, stopBySignal } from './exit.ts'
 
 /** Health and metrics are there within a second, even if Vault does not answer. */
@@ -20,10 +20,7 @@ export async function run(config: Config): Promise<number> {
     if (event.type === 'published' || event.type === 'found') waiting.delete(event.component)
     if (waiting.size === 0) published.abort()
   }
-  const { agent, stop } = openAgent(config, emit, (material) => {
-    keepWasmSmall()
-    prepareConnection(material)
-  })
+  const { agent, stop } = openAgent(config, emit)
   process.on('SIGHUP', () => agent.renewNow())
   const running = agent.run(stop.signal)
   await Promise.race([running, systemClock.sleep(backgroundAfterMs, published.signal)])
@@ -44,12 +41,17 @@ export async function run(config: Config): Promise<number> {
 }
 
 /** The agent of `run` and of `init`, and what a signal aborts. */
-export function openAgent(
-  config: Config,
-  emit: Listener,
-  beforeConnect: NonNullable<AgentOptions['beforeConnect']>,
-): { readonly agent: Agent; readonly stop: AbortController } {
-  const agent = createAgent({ config, clock: systemClock, random: Math.random, emit, beforeConnect })
+export function openAgent(config: Config, emit: Listener): { readonly agent: Agent; readonly stop: AbortController } {
+  const agent = createAgent({
+    config,
+    clock: systemClock,
+    random: Math.random,
+    emit,
+    beforeConnect: (material) => {
+      keepWasmSmall()
+      prepareConnection(material)
+    },
+  })
   emit({
     type: 'started',
     version,

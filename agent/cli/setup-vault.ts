@@ -1,9 +1,9 @@
 /**
- * Owns the command `setup-vault`, and the bundle dist/setup-vault.js that is loaded for it alone: look, show, ask, do, and
+ * Owns the command `setup-vault`, and the bundle dist/setup-vault.mjs that is loaded for it alone: look, show, ask, do, and
  * say what was done.
  */
 import { withVaultTools } from '../config/tool-variables.ts'
-import { parseSetupVaultConfig, type SetupVaultConfig } from '../config/vault.ts'
+import { parseSetupVaultConfig } from '../config/vault.ts'
 import { ConfigError, messageOf } from '../core/errors.ts'
 import { readSmallFile, systemFiles } from '../core/files.ts'
 import { version } from '../core/version.ts'
@@ -17,21 +17,37 @@ import { explainDenial, neededRights } from '../operator/vault-setup/rights.ts'
 import type { Setup } from '../operator/vault-setup/setup.ts'
 import { parseSetup } from '../operator/vault-setup/setup-file.ts'
 import { exitCodes } from './exit.ts'
-import { type PlanCommandOptions, type PlanTarget, type PlanView, planOrApply } from './plan-command.ts'
+import { type PlanTarget, type PlanView, planOrApply } from './plan-command.ts'
 import type { SetupVaultOptions } from './setup-vault-options.ts'
 import { refuseUnasked } from './terminal.ts'
 
 export async function setupVault(options: SetupVaultOptions): Promise<number> {
-  if (options.action === 'apply') refuseUnasked('setup-vault apply', options)
+  const { action } = options
+  if (action === 'apply') refuseUnasked('setup-vault apply', options)
   const setup = readSetup(options.file)
-  if (options.action === 'export') {
+  if (action === 'export') {
     process.stdout.write(exportSetup(setup, options.format, version))
     return exitCodes.ok
   }
-  return await onVault(parseSetupVaultConfig(withVaultTools({ ...process.env, ...options.connection })), setup, {
-    ...options,
-    action: options.action,
-  })
+  const config = parseSetupVaultConfig(withVaultTools({ ...process.env, ...options.connection }))
+  const files = readNamedFiles(setup, options.file)
+  const api = openVaultAdmin(config)
+  const target: PlanTarget<Change, PlanView<Change>> = {
+    examine: async () => ({ plan: await examineSetup(api, setup, files, options) }),
+    async apply({ plan: seen }, changed) {
+      const { plan, request } = await applySetup(api, setup, files, { ...options, changed }, seen)
+      if (request !== undefined) return { after: { plan }, request }
+      return { after: { plan }, hint: pkiCaHint(config.vault, setup.pki.mount) }
+    },
+    wording,
+  }
+  try {
+    return await planOrApply(target, { ...options, action })
+  } catch (error) {
+    throw await explainDenial(error, api, neededRights(setup))
+  } finally {
+    api.close()
+  }
 }
 
 function readSetup(file: string): Setup {
@@ -44,29 +60,4 @@ function readSetup(file: string): Setup {
   const { value, problems } = parseSetup(text)
   if (problems.length > 0 || value === undefined) throw new ConfigError(problems.map((each) => `${file}:${each}`))
   return value
-}
-
-async function onVault(
-  config: SetupVaultConfig,
-  setup: Setup,
-  options: SetupVaultOptions & PlanCommandOptions,
-): Promise<number> {
-  const files = readNamedFiles(setup, options.file)
-  const api = openVaultAdmin(config)
-  try {
-    const target: PlanTarget<Change, PlanView<Change>> = {
-      examine: async () => ({ plan: await examineSetup(api, setup, files, options) }),
-      async apply({ plan: seen }, changed) {
-        const { plan, request } = await applySetup(api, setup, files, { ...options, changed }, seen)
-        if (request !== undefined) return { after: { plan }, request }
-        return { after: { plan }, hint: pkiCaHint(config.vault, setup.pki.mount) }
-      },
-      wording,
-    }
-    return await planOrApply(target, options)
-  } catch (error) {
-    throw await explainDenial(error, api, neededRights(setup))
-  } finally {
-    api.close()
-  }
 }

@@ -6,7 +6,8 @@ import { formatDuration } from '../core/duration.ts'
 import { runbookOf } from '../core/reason.ts'
 import { type ReasonCode, reasons } from '../core/reason-catalog.ts'
 import type { Happening } from '../sidecar/observe/timeline.ts'
-import { askAgent, statusJson } from '../sidecar/status/json.ts'
+import { statusJson } from '../sidecar/status/json.ts'
+import { askAgent } from '../sidecar/status/live.ts'
 import {
   type CaStatus,
   type CertificateStatus,

@@ -1,5 +1,5 @@
 /** Owns what Linux tells of a process: memory and processor time. */
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 
 export interface MemoryMiB {
   readonly rss: number
@@ -30,4 +30,13 @@ export function readCpuMs(pid: number): number {
     .replace(/^.*\) /s, '')
     .split(' ')
   return (Number(fields[11]) + Number(fields[12])) * msPerTick
+}
+
+/** The same of the threads that are there now, to the microsecond. */
+export function readThreadsCpuMs(pid: number): number {
+  const threads = readdirSync(`/proc/${pid}/task`)
+  const nanoseconds = threads.map((thread) =>
+    Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]),
+  )
+  return nanoseconds.reduce((sum, each) => sum + each, 0) / 1e6
 }

@@ -4,8 +4,9 @@ import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { DevVaultProcess } from '../support/dev-vault/process.ts'
 import { memoryDirectory } from './memory-directory.ts'
+import { readThreadsCpuMs } from './process-stats.ts'
+import type { BenchVault } from './vault.ts'
 
 export interface Subject {
   readonly name: string
@@ -20,6 +21,8 @@ export interface Run {
   readonly directory: string
   /** Milliseconds from the start of the process to three files that belong together. */
   readonly publishedAfterMs: number
+  /** User and system time of its threads until then. */
+  readonly publishedAfterCpuMs: number
   /** The serial number of the certificate in place. */
   serial(): string | undefined
   output(): string
@@ -39,12 +42,26 @@ export function otherAgent(commandLine: string): Subject {
   return { name: commandLine.split(' ')[0] ?? commandLine, command: ['sh', '-c', `exec ${commandLine}`], isOurs: false }
 }
 
+/** One template that writes three files, as Vault's documentation has it. The key is made by Vault. */
+const vaultAgentConfig = `auto_auth { method "jwt" {
+  config = { path = "$AGENT_AUTH_TOKEN_FILE", role = "calico-node", remove_jwt_after_reading = false }
+} }
+template {
+  destination = "$AGENT_DIR/etcd-cert"
+  contents = <<EOT
+{{ with pkiCert "pki/issue/calico-node" "common_name=calico-node:node1" "ttl=24h" "exclude_cn_from_sans=true" -}}
+{{ .CA | writeToFile "$AGENT_DIR/etcd-ca" "" "" "0644" }}{{ .Key | writeToFile "$AGENT_DIR/etcd-key" "" "" "0600" }}{{ .Cert }}
+{{- end }}
+EOT
+}`
+
+export function vaultAgent(program: string): Subject {
+  const script = `cat > "$AGENT_DIR/agent.hcl" <<CONFIG\n${vaultAgentConfig}\nCONFIG\nexec ${program} agent -config="$AGENT_DIR/agent.hcl"`
+  return { name: 'vault-agent', command: ['sh', '-c', script], isOurs: false }
+}
+
 /** Starts the subject in an empty directory and waits for its first certificate. */
-export async function startSubject(
-  subject: Subject,
-  vault: DevVaultProcess,
-  env: NodeJS.ProcessEnv = {},
-): Promise<Run> {
+export async function startSubject(subject: Subject, vault: BenchVault, env: NodeJS.ProcessEnv = {}): Promise<Run> {
   const directory = mkdtempSync(join(memoryDirectory(), 'calico-vault-agent-bench-'))
   const [program, ...args] = subject.command
   const startedAt = performance.now()
@@ -74,11 +91,12 @@ export async function startSubject(
     }
     await delay(1)
   }
-  return { ...run, publishedAfterMs: performance.now() - startedAt }
+  const publishedAfterMs = performance.now() - startedAt
+  return { ...run, publishedAfterMs, publishedAfterCpuMs: readThreadsCpuMs(run.pid) }
 }
 
 /** What ours is configured by, and what another agent's command may use. */
-function subjectEnvironment(vault: DevVaultProcess, directory: string): NodeJS.ProcessEnv {
+function subjectEnvironment(vault: BenchVault, directory: string): NodeJS.ProcessEnv {
   return {
     PATH: process.env['PATH'],
     HOME: process.env['HOME'],

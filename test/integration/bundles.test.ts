@@ -1,4 +1,5 @@
 /** Proves that what is said of the bundles in dist/ (which `npm test` has built) is what is in them. */
+import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { isBuiltin } from 'node:module'
 import type { Metafile } from 'esbuild'
@@ -29,6 +30,21 @@ describe('the bundles', () => {
     expect(
       inputs.filter((path) => /vault\/proxy\.ts$|probe\/probe\.ts$|background\.ts$|operator\/doctor\//.test(path)),
     ).toEqual([])
+  })
+
+  it('come with a code cache that this Node takes, made under the flags of a start', () => {
+    const program = `
+      import { readFileSync } from 'node:fs'
+      import { loadScript } from './agent/core/script-loader.ts'
+      console.log(loadScript('dist/cli.js', readFileSync('dist/cli.cache')).script.cachedDataRejected)`
+    expect(execFileSync(process.execPath, ['--input-type=module', '--eval', program], { encoding: 'utf8' })).toBe(
+      'false\n',
+    )
+  })
+
+  it('have the parser of HTTP beside them as it is, ready to be compiled', () => {
+    const parser = new WebAssembly.Module(readFileSync('dist/llhttp.wasm'))
+    expect(WebAssembly.Module.exports(parser).map(({ name }) => name)).toContain('llhttp_execute')
   })
 
   it('hold runtime dependencies only, at the locked versions', () => {

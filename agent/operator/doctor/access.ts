@@ -32,12 +32,12 @@ export interface AccessOptions {
   readonly operatorToken?: Secret | undefined
 }
 
-/** What the checks reach the outside with. */
 export type Access = ReturnType<typeof openAccess>
 
 /** Of all questions to one member of etcd. */
 const etcdTimeoutMs = 4000
 
+/** Whoever opens it closes it. */
 export function openAccess(options: AccessOptions) {
   const { config, clock, endpoints, signs } = options
   const events: AgentEvent[] = []

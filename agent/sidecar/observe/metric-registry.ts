@@ -1,9 +1,9 @@
 /**
- * Owns how a metric is declared, fed and exposed. It has a name, a help, labels, and for each event that it hears, what that is to
- * it; a label is the field of the event that has its name. What is true now is read when somebody asks.
+ * Owns how a metric is declared, fed and exposed. It has a name, a help and labels, and says what each event that it hears is to it.
+ * A label has the name of the field of the event that it shows. What is true now is read when somebody asks.
  */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
-import { type AgentEvent, type EventOf, type Listener, lookUp } from './events.ts'
+import { type AgentEvent, type EventOf, type EventTable, type Listener, lookUp } from './events.ts'
 
 /** What is counted, set or observed of the events that have these labels; undefined: nothing. */
 type Samples<Label extends string> = {
@@ -12,7 +12,14 @@ type Samples<Label extends string> = {
   ) => number | undefined
 }
 
-type Labels<Label extends string> = Readonly<Record<Label, string>>
+type Declare<Metric> = <const Label extends string = never>(
+  name: string,
+  help: string,
+  labelNames: readonly Label[],
+  samples: Samples<Label>,
+) => Metric
+
+type Labels = Readonly<Record<string, string>>
 
 export interface MetricFamily {
   readonly name: string
@@ -28,49 +35,36 @@ export function createMetricRegistry(prefix: string) {
   const listeners: Listener[] = []
   const common = (name: string, help: string) => ({ name: prefix + name, help, registers: [registry] })
 
-  function feed<Label extends string>(
-    labelNames: readonly Label[],
-    samples: Samples<Label>,
-    take: (labels: Labels<Label>, value: number) => void,
+  function feed(
+    labelNames: readonly string[],
+    samples: EventTable<number | undefined>,
+    take: (labels: Labels, value: number) => void,
   ): void {
     listeners.push((event) => {
-      const value = lookUp<number | undefined>(samples, event)
+      const value = lookUp(samples, event)
       if (value !== undefined) take(labelsOf(event, labelNames), value)
     })
   }
 
   /** Adds what each event is to it. */
-  function counter<const Label extends string = never>(
-    name: string,
-    help: string,
-    labelNames: readonly Label[],
-    samples: Samples<Label>,
-  ): Counter<Label> {
-    const metric = new Counter({ ...common(name, help), labelNames })
+  const counter: Declare<Counter> = (name, help, labelNames, samples) => {
+    const metric = new Counter<string>({ ...common(name, help), labelNames })
     feed(labelNames, samples, (labels, value) => metric.inc(labels, value))
     return metric
   }
 
   /** Is what the last event was to it. */
-  function gauge<const Label extends string = never>(
-    name: string,
-    help: string,
-    labelNames: readonly Label[],
-    samples: Samples<Label>,
-  ): void {
-    const metric = new Gauge({ ...common(name, help), labelNames })
+  const gauge: Declare<void> = (name, help, labelNames, samples) => {
+    const metric = new Gauge<string>({ ...common(name, help), labelNames })
     feed(labelNames, samples, (labels, value) => metric.set(labels, value))
   }
 
-  function histogram<const Label extends string = never>(
-    name: string,
-    help: string,
-    labelNames: readonly Label[],
-    buckets: number[],
-    samples: Samples<Label>,
-  ): void {
-    const metric = new Histogram({ ...common(name, help), labelNames, buckets })
-    feed(labelNames, samples, (labels, value) => metric.observe(labels, value))
+  /** Puts what each event is to it into one of these buckets. */
+  const histogram = (buckets: number[]): Declare<void> => {
+    return (name, help, labelNames, samples) => {
+      const metric = new Histogram<string>({ ...common(name, help), labelNames, buckets })
+      feed(labelNames, samples, (labels, value) => metric.observe(labels, value))
+    }
   }
 
   /** A gauge that is read when somebody asks: a value for each set of labels. What is not there any more leaves the metric. */
@@ -78,7 +72,7 @@ export function createMetricRegistry(prefix: string) {
     name: string,
     help: string,
     labelNames: readonly Label[],
-    read: () => readonly (readonly [Labels<Label>, number])[],
+    read: () => readonly (readonly [Readonly<Record<Label, string>>, number])[],
   ): void {
     const collect = (): void => {
       metric.reset()
@@ -109,8 +103,8 @@ export function createMetricRegistry(prefix: string) {
   }
 }
 
-function labelsOf<Label extends string>(event: AgentEvent, names: readonly Label[]): Labels<Label> {
-  return Object.fromEntries(names.map((name) => [name, event[name as keyof AgentEvent]])) as Labels<Label>
+function labelsOf(event: AgentEvent, names: readonly string[]): Labels {
+  return Object.fromEntries(names.map((name) => [name, event[name as keyof AgentEvent]]))
 }
 
 /**

@@ -84,7 +84,7 @@ function addTargetMetrics(registry: MetricRegistry, { present, version, clock }:
   ofTarget('next_try_timestamp_seconds', 'When a failed renewal is tried again; 0 if none failed.', ({ failure }) =>
     seconds(failure?.retryAtMs ?? 0),
   )
-  histogram('publish_duration_seconds', 'Time to write and swap one bundle.', [], [0.001, 0.005, 0.02, 0.1, 1], {
+  histogram([0.001, 0.005, 0.02, 0.1, 1])('publish_duration_seconds', 'Time to write and swap one bundle.', [], {
     published: ({ durationMs }) => durationMs / 1000,
   })
   // What a CA rotation is followed by (docs/ca-rotation.md).

@@ -8,7 +8,7 @@ export interface Happening {
    * `renewal-failed`: what was published stayed. `look-failed`: the source could not be checked for CA changes, or its set was
    * refused. `unproven`: it was published although etcd had not accepted it.
    */
-  readonly what: (typeof happened)[number]
+  readonly what: (typeof happeningKinds)[number]
   readonly reason?: ReasonCode | undefined
   readonly detail?: string | undefined
   /** Of the certificate that was found or published. */
@@ -19,7 +19,7 @@ export interface Happening {
 }
 
 const failures = ['renewal-failed', 'look-failed', 'unproven'] as const
-export const happened = ['found', 'published', 'recovered', ...failures] as const
+export const happeningKinds = ['found', 'published', 'recovered', ...failures] as const
 
 const mostHappenings = 20
 

@@ -7,11 +7,11 @@ import type { OnPublishConfig } from '../../config/on-publish.ts'
 import { createRetries, type Retries } from '../../core/backoff.ts'
 import type { Clock } from '../../core/clock.ts'
 import { AgentError } from '../../core/errors.ts'
+import type { ReasonCode } from '../../core/reason-catalog.ts'
 import { createLoop, type Loop } from '../../core/retry-loop.ts'
 import type { AgentEvent, Listener, TargetName } from '../observe/events.ts'
 import { openToldRecord, type Told, type ToldRecord } from '../store/records.ts'
 import { act } from './act.ts'
-import { hasNewCa, isNews, isSame, type Latest, planNotice, type TargetNotice } from './plan.ts'
 
 export interface OnPublishOptions {
   readonly config: OnPublishConfig
@@ -29,11 +29,20 @@ export interface OnPublish extends Pick<Loop, 'run'> {
 
 const longestSleepMs = 3_600_000
 
-interface Target extends TargetNotice {
+/** What stands in the directory of a target. */
+export interface Latest extends Told {
+  readonly reason: ReasonCode | 'found'
+  readonly notAfterMs: number
+}
+
+interface Target {
   readonly component: string
   readonly directory: string
+  /** Undefined until something is published. */
   latest: Latest | undefined
+  /** What the consumers were told last; undefined if nothing is known. */
   told: Told | undefined
+  /** Undefined unless they could not be told. */
   retryAtMono: number | undefined
   readonly retries: Retries
   readonly record: ToldRecord
@@ -128,4 +137,41 @@ function openTarget({ component, directory }: OnPublishOptions['targets'][number
     record: openToldRecord(directory),
     isRecordFlawTold: false,
   }
+}
+
+/**
+ * What is published again unchanged is no news. What was found at a start, with nothing known of it, is none either: consumers
+ * start after the first certificate. `ca-only` tells of another CA set than the one before; the first one is read by everybody.
+ */
+export function isNews({ latest, told }: Pick<Target, 'latest' | 'told'>, when: OnPublishConfig['when']): boolean {
+  if (latest === undefined) return false
+  if (when === 'ca-only') return hasNewCa(latest, told)
+  return told === undefined ? latest.reason !== 'found' : !isSame(told, latest)
+}
+
+export function hasNewCa(latest: Told, told: Told | undefined): boolean {
+  return told !== undefined && told.ca !== latest.ca
+}
+
+function isSame(one: Told | undefined, other: Told): boolean {
+  return one?.serialNumber === other.serialNumber && one.ca === other.ca
+}
+
+export type TargetNotice = Pick<Target, 'latest' | 'told' | 'retryAtMono'>
+export type Plan = { readonly do: 'tell'; readonly component: string } | { readonly do: 'wait'; readonly forMs: number }
+
+/** Whom to tell now, or how long there is nobody. One at a time: the operator's program need not expect a second one beside it. */
+export function planNotice(
+  targets: ReadonlyMap<string, TargetNotice>,
+  when: OnPublishConfig['when'],
+  nowMono: number,
+): Plan {
+  let forMs = Number.POSITIVE_INFINITY
+  for (const [component, target] of targets) {
+    if (!isNews(target, when)) continue
+    const inMs = (target.retryAtMono ?? nowMono) - nowMono
+    if (inMs <= 0) return { do: 'tell', component }
+    forMs = Math.min(forMs, inMs)
+  }
+  return { do: 'wait', forMs }
 }

@@ -5,7 +5,7 @@ import {
   type Latest,
   planNotice,
   type TargetNotice,
-} from '../../../../agent/sidecar/on-publish/plan.ts'
+} from '../../../../agent/sidecar/on-publish/on-publish.ts'
 import type { Told } from '../../../../agent/sidecar/store/records.ts'
 
 const latest: Latest = { serialNumber: '2', ca: 'a', reason: 'renewal-due', notAfterMs: 1 }

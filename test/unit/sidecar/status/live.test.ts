@@ -3,7 +3,8 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Target } from '../../../../agent/config/config.ts'
-import { askAgent, statusJson } from '../../../../agent/sidecar/status/json.ts'
+import { statusJson } from '../../../../agent/sidecar/status/json.ts'
+import { askAgent } from '../../../../agent/sidecar/status/live.ts'
 import type { Status, Told } from '../../../../agent/sidecar/status/status.ts'
 
 const targets = [{ component: 'calico-node', directory: '/calico-secrets' } as Target]
