@@ -18,9 +18,18 @@ v8.setFlagsFromString = () => {}
 const { script, run } = loadScript(bundle, undefined)
 const require = createRequire(bundle)
 
+const patienceMs = 20_000
+
 /** In the place of the bundle that the agent loads after its first certificate, or if that takes long. */
 async function startBackground(): Promise<void> {
-  while (!existsSync(join(process.env['AGENT_DIR'] ?? '', 'etcd-cert'))) await delay(1)
+  while (!existsSync(join(process.env['AGENT_DIR'] ?? '', 'etcd-cert'))) {
+    if (performance.now() > patienceMs) {
+      // The agent would try for ever, and the build would wait for it.
+      process.stderr.write(`the agent has no certificate after ${patienceMs / 1000} s\n`)
+      process.exit(1)
+    }
+    await delay(1)
+  }
   writeFileSync(cacheFile, script.createCachedData())
   process.exit(0)
 }
