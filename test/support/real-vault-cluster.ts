@@ -76,11 +76,13 @@ export async function startRealVaultCluster({
         await expectOk(member.api.call('POST', 'sys/storage/raft/join', target))
       }
       await member.unseal()
-      // A member that has joined votes once it was seen well for so long; the default is 10 s.
-      if (first === member || first === undefined) {
-        await member.api.root('POST', 'sys/storage/raft/autopilot/configuration', { server_stabilization_time: '1s' })
-      }
+      // Unsealed it is a standby for a moment, whom nobody can join.
+      if (first === member || first === undefined) await until(async () => (await isActive(member)) || undefined)
     }
+    // A member that has joined votes once it was seen well for so long; the default is 10 s. Not before all have joined: if one of two
+    // voters is slow there is no leader for the third to join.
+    const [first] = members
+    await first?.api.root('POST', 'sys/storage/raft/autopilot/configuration', { server_stabilization_time: '1s' })
     await until(async () => (await voters(members)) === members.length || undefined)
   } catch (error) {
     await stop()
@@ -120,6 +122,10 @@ export async function startRealVaultCluster({
     },
     stop,
   }
+}
+
+async function isActive({ api }: VaultMember): Promise<boolean> {
+  return (await api.call('GET', 'sys/health')).status === 200
 }
 
 async function voters([first]: readonly VaultMember[]): Promise<number> {

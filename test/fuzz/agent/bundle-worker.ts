@@ -23,6 +23,6 @@ export async function bundleWorker(directory: string): Promise<string> {
     banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
     plugins: [slimLibraries],
   })
-  copyFileSync(join(import.meta.dirname, '../../../dist/llhttp.js'), join(directory, 'llhttp.js'))
+  copyFileSync(join(import.meta.dirname, '../../../dist/llhttp.wasm'), join(directory, 'llhttp.wasm'))
   return outfile
 }
