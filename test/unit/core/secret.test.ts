@@ -97,12 +97,14 @@ describe('in the texts of others', () => {
     expect(shown).not.toContain(text)
   })
 
-  test.each(['secret/data/calico', 'no private key there', 'rs.example.org', '3 errors occurred: * missing client token'])(
-    '%j is none',
-    (text) => {
-      expect(redactSecrets(text)).toBe(text)
-    },
-  )
+  test.each([
+    'secret/data/calico',
+    'no private key there',
+    'rs.example.org',
+    '3 errors occurred: * missing client token',
+  ])('%j is none', (text) => {
+    expect(redactSecrets(text)).toBe(text)
+  })
 
   test.each(['PRIVATE KEY', '-----BEGIN ', '-----END ', 'A', 'eyJ', 'hvs.', 's.', 'a:', ' '])(
     'a long text of nothing but %j does not keep the agent busy',
