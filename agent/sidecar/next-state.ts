@@ -43,7 +43,7 @@ export function nextState(state: TargetState, event: TargetEvent, now: Moment, r
     case 'renewal-unwanted':
       return { ...state, request: undefined }
     case 'renewal-ordered': {
-      // Only what the directory could not take is still as good as a new one.
+      // What etcd has not refused is still as good as a new one.
       const pending = state.pending !== undefined && isProbeCode(state.pending.code) ? undefined : state.pending
       return { ...state, request: { reason: 'renewal-requested' }, failure: undefined, pending }
     }
@@ -153,14 +153,18 @@ function failed(
   return mustInspect ? { ...state, failure, inspected: undefined, repair: undefined } : { ...state, failure }
 }
 
-/** Another candidate would fare no better. What somebody else makes is read again: they may have written another one. */
+/**
+ * Kept if another candidate would fare no better: the directory could not take it, AGENT_ETCD_CA_FILE could not be read, or etcd said no.
+ * What somebody else makes is read again: they may have written another one.
+ */
 function putAside(
   pending: PendingCertificate | undefined,
   { candidate, code }: EventOf<'put-aside'>,
   { wallMs }: Moment,
   { issues }: TargetRules,
 ): PendingCertificate | undefined {
-  if (!issues || !(reasons[code].about === 'store' || isProbeCode(code))) return undefined
+  const isAboutCandidate = !['store', 'file'].includes(reasons[code].about) && !isProbeCode(code)
+  if (!issues || isAboutCandidate) return undefined
   const sinceWallMs = pending?.candidate.leaf === candidate.leaf ? pending.sinceWallMs : wallMs
   return { candidate, code, sinceWallMs }
 }

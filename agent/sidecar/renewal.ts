@@ -13,7 +13,8 @@ import type { Candidate } from './source/source.ts'
 /**
  * 1. claim: nothing is signed that another agent's directory would not take; the loop has done it
  * 2. obtain: what is pending, or a new certificate: token, session, signature (source/)
- * 3. check, and ask etcd: the gate; what it refuses is not published, what only the directory or etcd refuses is put aside
+ * 3. check, and ask etcd: the gate; what it refuses is not published, and what could be good once the directory, a file or etcd is
+ *    mended is put aside
  * 4. publish: one rename
  * 5. remember: the node's cache, the key, the next poll
  * @throws AgentError with the reason; what was published stays

@@ -14,8 +14,8 @@ export interface FleetFigures {
   readonly agents: number
   readonly lifetimeSeconds: number
   readonly certificates: number
-  /** Attempts that failed. */
-  readonly failures: number
+  /** Attempts that failed, and why. */
+  readonly failures: readonly string[]
   /** From the start until each of them had its first certificate. */
   readonly allServedAfterSeconds: number
   /** What was left of a certificate when the next one was published, at the least. */
@@ -38,7 +38,8 @@ export async function runFleet(
   const stop = new AbortController()
   const cpuBefore = readCpuMs(vaultPid)
   const startedAt = performance.now()
-  let [certificates, failures, allServedAfterSeconds, leastLeftMs] = [0, 0, 0, Number.POSITIVE_INFINITY]
+  let [certificates, allServedAfterSeconds, leastLeftMs] = [0, 0, Number.POSITIVE_INFINITY]
+  const failures: string[] = []
   let served = 0
 
   const runOne = (index: number): { running: Promise<void>; done: Promise<void> } => {
@@ -49,7 +50,7 @@ export async function runFleet(
     let [count, notAfterMs] = [0, 0]
     const done = Promise.withResolvers<void>()
     const emit = (event: AgentEvent): void => {
-      if (event.type === 'renewal-failed') failures++
+      if (event.type === 'renewal-failed') failures.push(`${event.reason}: ${event.detail}`)
       if (event.type !== 'published') return
       certificates++
       if (++count === 1 && ++served === agents) allServedAfterSeconds = (performance.now() - startedAt) / 1000

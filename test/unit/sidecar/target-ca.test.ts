@@ -121,7 +121,7 @@ describe("the CA of etcd's servers", () => {
     throw new AgentError('file-invalid', 'AGENT_ETCD_CA_FILE: there is no PEM certificate in it')
   }
 
-  test('that is broken from the beginning: nothing is published without it', async () => {
+  test('that is broken from the beginning: nothing is published without it, and one certificate is made in all', async () => {
     const rig = await rotationRig()
     rig.etcd.ca = broken
     await rig.start()
@@ -131,6 +131,7 @@ describe("the CA of etcd's servers", () => {
     rig.loop.recheck()
     await rig.clock.nextSleep()
     expect(publishedIn(rig.path).ca).toEqual(['CN=Old CA', 'CN=etcd CA'])
+    expect(rig.calls).toEqual(['obtain'])
   })
 
   test.each(['renewNow', 'restart'] as const)(
