@@ -36,9 +36,23 @@ export function revealed(fields: Readonly<Record<string, string | Secret>>): Rec
   )
 }
 
-/** A token of Vault or OpenBao, a JWT, a private key or the end of one: nobody should repeat it, and no log would forget it. */
-const secretLike =
-  /\bhv[sbr]\.[\w.-]+|\b[sbr]\.[\w-]{20,}|\beyJ[\w-]+(\.[\w-]*)*|-----BEGIN [A-Z ]*PRIVATE KEY[A-Z ]*-----.*?(-----END [A-Z ]*-----|$)|-----END [A-Z ]*PRIVATE KEY[A-Z ]*-----/gs
+/**
+ * What nobody should repeat, and no log would forget. Each counts also if its beginning or its end was cut off. Others write these
+ * texts, up to a megabyte of them: no part may make the search go back over all that it has read.
+ */
+const secretLike = new RegExp(
+  [
+    // A token of Vault or OpenBao, and of their older versions.
+    String.raw`\bhv[sbr]\.[\w.-]*`,
+    String.raw`\b[sbr]\.[\w-]{20,}`,
+    // A JWT.
+    String.raw`\beyJ[\w-]*(\.[\w-]*)*`,
+    // The end of a private key, whose lines may be escaped; and one from its beginning, or what is left of that, to its end.
+    String.raw`(?<![\w+/=\s\\])[\w+/=\s\\]*-{4,5} ?END [A-Z0-9 ]{0,30}PRIVATE KEY[A-Z ]{0,10}-{0,5}`,
+    String.raw`(-{4,5} ?BEGIN [A-Z0-9 ]{0,30})?PRIVATE KEY.*?(-{4,5} ?END [A-Z0-9 ]{0,40}-{4,5}|$)`,
+  ].join('|'),
+  'gs',
+)
 
 export function redactSecrets(text: string): string {
   return text.replaceAll(secretLike, '[redacted]')

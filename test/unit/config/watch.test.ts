@@ -43,6 +43,12 @@ describe('the configuration of provision watch', () => {
     expect(config.etcdFiles).toEqual(['/secrets/etcd-ca', '/secrets/etcd-cert', '/secrets/etcd-key'])
   })
 
+  it('refuses an unknown variable also if it is empty, as the agent does', () => {
+    expect(problems({ ...vault, AGENT_TLL: '' })).toEqual([
+      'AGENT_TLL is not a variable of this agent; did you mean AGENT_TTL?',
+    ])
+  })
+
   it('without Vault are files that must be there', async () => {
     expect(problems(etcd)).toEqual([
       'ETCD_CA_CERT_FILE is required: a PEM file',
