@@ -2,7 +2,7 @@
 import type { Clock } from '../../core/clock.ts'
 import { isReasonCode, type ReasonCode, reasons } from '../../core/reason-catalog.ts'
 import type { Operation } from '../../vault/vault-event.ts'
-import { type EventOf, type EventTable, type Listener, lookUp, type TargetView } from './events.ts'
+import { type EventOf, type EventTable, type Listener, lookUp, type ProvisionEvent, type TargetView } from './events.ts'
 import { addHappening, type Happening } from './timeline.ts'
 
 export interface Present {
@@ -70,10 +70,11 @@ export function createPresent(components: readonly string[], clock: Clock): Pres
         present.vault = seeVault(present.vault, event, clock.now())
       } else if (event.type === 'vault-address') {
         present.vaultAddress = event.address
-      } else if (event.type.startsWith('provision-')) {
-        // Whatever it tells, it is alive.
-        const alive = { ...present.provision, expectedAtMono: clock.monotonic() }
-        present.provision = { ...alive, ...lookUp(changesOfProvision, event) }
+      }
+      const ofProvision = lookUp<Partial<ProvisionPresent>>(changesOfProvision, event)
+      // Whatever it tells, it is alive.
+      if (ofProvision !== undefined) {
+        present.provision = { ...present.provision, expectedAtMono: clock.monotonic(), ...ofProvision }
       }
     },
   }
@@ -117,13 +118,26 @@ function unknownProvision(clock: Clock): ProvisionPresent {
   }
 }
 
-function provisionChanges(clock: Clock): EventTable<Partial<ProvisionPresent>> {
+type ProvisionTable = Required<Pick<EventTable<Partial<ProvisionPresent>>, ProvisionEvent['type']>>
+
+/** What each event of `provision watch` changes in what is known of it. */
+function provisionChanges(clock: Clock): ProvisionTable {
+  const nothing = () => ({})
   return {
     'provision-heartbeat': (event) => ({ expectedAtMono: expectedAt(event, clock) }),
     'provision-failed': ({ reason, detail }) => ({ etcd: { reason, detail } }),
     'provision-done': () => ({ hasBeenInStep: true, etcd: undefined }),
     'provision-source-failed': ({ reason, detail }) => ({ isSourceReached: false, source: { reason, detail } }),
     'provision-source-reached': () => ({ isSourceReached: true, source: undefined }),
+    'provision-nodes': nothing,
+    'provision-identity': nothing,
+    'provision-identity-refused': nothing,
+    'provision-node-departed': nothing,
+    'provision-node-back': nothing,
+    'provision-node-removed': nothing,
+    'provision-change': nothing,
+    'provision-note': nothing,
+    'provision-held': nothing,
   }
 }
 
