@@ -3,7 +3,7 @@ import { text as readAll } from 'node:stream/consumers'
 import { type Command, Option } from 'commander'
 import { messageOf } from '../core/errors.ts'
 import { readSmallFile, systemFiles } from '../core/files.ts'
-import { checkNodeNames, parseNodeNames } from '../operator/etcd/nodes.ts'
+import { checkNodeNames, mostNodesBytes, parseNodeNames } from '../operator/etcd/nodes.ts'
 import { UsageError } from './exit.ts'
 
 /** What the text behind a flag means. @throws UsageError that names the flag */
@@ -61,9 +61,6 @@ export const nodesFileOption: OptionRow = [
   filled,
 ]
 
-/** A list of more nodes than Kubernetes can have is no list of nodes. */
-const maxNodesFileBytes = 16 * 1024 * 1024
-
 /** The nodes of --nodes and --nodes-file. What is wrong with the file becomes a problem. */
 export async function readNodes(
   { nodes, nodesFile }: { readonly nodes: readonly string[]; readonly nodesFile: string | undefined },
@@ -73,7 +70,7 @@ export async function readNodes(
   const problem = (text: string): unknown => problems.push(`--nodes-file: ${text}`)
   try {
     const inFile = parseNodeNames(
-      nodesFile === '-' ? await readAll(process.stdin) : readSmallFile(systemFiles, nodesFile, maxNodesFileBytes),
+      nodesFile === '-' ? await readAll(process.stdin) : readSmallFile(systemFiles, nodesFile, mostNodesBytes),
     )
     // A file that could not be written in time looks like this: with --prune it would take the users of all its nodes.
     if (inFile.names.length === 0) problem(`${nodesFile} names no node`)

@@ -6,6 +6,9 @@ const nodePattern = /^[A-Za-z0-9]([-A-Za-z0-9._]{0,251}[A-Za-z0-9])?$/
 /** X.520's ub-common-name. Vault and etcd take longer ones. */
 const strictNameLength = 64
 
+/** Of a text with names: a list of more nodes than Kubernetes can have is no list of nodes. */
+export const mostNodesBytes = 16 * 1024 * 1024
+
 export interface NodeNames {
   /** Sorted, each once. */
   readonly names: readonly string[]

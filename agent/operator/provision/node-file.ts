@@ -6,11 +6,9 @@ import { AgentError, messageOf } from '../../core/errors.ts'
 import { readSmallFile, systemFiles } from '../../core/files.ts'
 import { createLoop } from '../../core/retry-loop.ts'
 import type { watchFiles } from '../../sidecar/store/watch.ts'
-import { parseNodeNames } from '../etcd/nodes.ts'
+import { mostNodesBytes, parseNodeNames } from '../etcd/nodes.ts'
 import type { NodeListener, NodeSource } from './provisioner.ts'
 
-/** A list of more nodes than Kubernetes can have is no list of nodes. */
-const maxBytes = 16 * 1024 * 1024
 /** How often the file is read if the system cannot watch it (some network file systems). */
 const recheckMs = 60_000
 
@@ -20,7 +18,7 @@ export function createNodeFile(file: string, clock: Clock, watch: typeof watchFi
     name: file,
     async run(listener, stop) {
       const { run, wake } = createLoop(clock, () => {
-        tell(() => readSmallFile(systemFiles, file, maxBytes), file, listener)
+        tell(() => readSmallFile(systemFiles, file, mostNodesBytes), file, listener)
         return recheckMs
       })
       const stopWatching = watch({ files: [file], directories: [] }, { changed: wake, failed: () => {}, ready: wake })
@@ -48,7 +46,7 @@ export function createNodeInput(input: Readable, clock: Clock): NodeSource {
       }
       for await (const line of lines) {
         if (line.trim() === '') complete()
-        else if (text.length + line.length < maxBytes) text += `${line}\n`
+        else if (text.length + line.length < mostNodesBytes) text += `${line}\n`
       }
       if (stop.aborted) return
       complete()
