@@ -21,6 +21,10 @@ type Declare<Metric> = <const Label extends string = never>(
 
 type Labels = Readonly<Record<string, string>>
 
+/** What most events are to a counter or a switch. */
+export const one = () => 1
+export const zero = () => 0
+
 export interface MetricFamily {
   readonly name: string
   readonly type: string

@@ -5,7 +5,7 @@
 import type { Clock } from '../../core/clock.ts'
 import { type ReasonCode, reasons } from '../../core/reason-catalog.ts'
 import type { TargetView } from './events.ts'
-import { createMetricRegistry, type MetricRegistry } from './metric-registry.ts'
+import { createMetricRegistry, type MetricRegistry, one, zero } from './metric-registry.ts'
 import type { Present } from './present.ts'
 import { addProvisionMetrics, type ProvisionMetricsOptions } from './provision-metrics.ts'
 import { addVaultMetrics, type VaultMetricsOptions } from './vault-metrics.ts'
@@ -22,8 +22,6 @@ export interface MetricsOptions extends VaultMetricsOptions {
 
 /** Labels are bounded; a set with more is no set for one cluster, and `ca_certificates` tells how many there are. */
 const mostCaLabels = 20
-const one = () => 1
-const zero = () => 0
 
 export function createMetrics(options: MetricsOptions): Metrics {
   const registry = createMetricRegistry('calico_vault_agent_')

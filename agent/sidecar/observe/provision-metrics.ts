@@ -1,6 +1,6 @@
 /** Owns which metrics `provision watch` has beside those of its certificate. */
 import type { Clock } from '../../core/clock.ts'
-import type { MetricRegistry } from './metric-registry.ts'
+import { type MetricRegistry, one, zero } from './metric-registry.ts'
 
 export interface ProvisionMetricsOptions {
   /** Users of one node. */
@@ -8,9 +8,6 @@ export interface ProvisionMetricsOptions {
   /** Users of components that run once a cluster. */
   readonly otherUsers: number
 }
-
-const one = () => 1
-const zero = () => 0
 
 export function addProvisionMetrics(
   { counter, gauge }: MetricRegistry,

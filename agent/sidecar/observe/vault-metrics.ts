@@ -1,6 +1,6 @@
 /** Owns which metrics there are of the conversation with Vault: requests, logins, tokens, clocks. */
 import { operations } from '../../vault/vault-event.ts'
-import type { MetricRegistry } from './metric-registry.ts'
+import { type MetricRegistry, one } from './metric-registry.ts'
 import type { Present } from './present.ts'
 
 export interface VaultMetricsOptions {
@@ -17,7 +17,7 @@ export function addVaultMetrics(
   { present, credentialExpiryMs }: VaultMetricsOptions,
 ): void {
   const requests = counter('vault_requests_total', 'Requests to Vault.', ['operation', 'outcome'], {
-    'vault-request': () => 1,
+    'vault-request': one,
   })
   const failed = counter('vault_request_failures_total', 'Requests to Vault that failed.', ['operation'], {
     'vault-request': ({ outcome }) => (outcome === 'ok' ? 0 : 1),
@@ -41,7 +41,7 @@ export function addVaultMetrics(
   hear((event) => {
     if (event.type === 'vault-address') for (const { reason } of event.instead) failovers.inc({ reason })
   })
-  counter('vault_logins_total', 'Successful logins to Vault.', ['method'], { login: () => 1 })
+  counter('vault_logins_total', 'Successful logins to Vault.', ['method'], { login: one })
   const end = ({ expiresAtMs }: { readonly expiresAtMs: number | undefined }): number => (expiresAtMs ?? 0) / 1000
   gauge('vault_token_expiry_timestamp_seconds', 'End of the Vault token; 0 if it never ends.', [], {
     login: end,
