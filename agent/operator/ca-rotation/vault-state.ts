@@ -58,9 +58,7 @@ function heldIssuer(fields: JsonObject, id: string, mount: string): Held {
 /** @throws AgentError also for one that Vault keeps and that is of no use here, such as one with an unknown kind of key */
 function certificateOf(pem: string, where: string): X509Certificate {
   try {
-    const [certificate] = parseCertificates(pem)
-    if (certificate !== undefined) return certificate
-    throw new Error('there is no certificate')
+    return parseCertificates(pem)[0]
   } catch (cause) {
     throw new AgentError('vault-bad-answer', `${where}: data.certificate: ${messageOf(cause)}`, { cause })
   }
