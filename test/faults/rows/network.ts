@@ -100,7 +100,8 @@ export const networkRows: readonly FaultRow[] = [
   through(
     'redirected in a circle',
     ['vault-redirect'],
-    answering(httpAnswer('307 Temporary Redirect', ['location: /v1/pki/issuers?list=true'])),
+    // Without the second header, the next request could go into the connection that is just being closed.
+    answering(httpAnswer('307 Temporary Redirect', ['location: /v1/pki/issuers?list=true', 'connection: close'])),
   ),
   through(
     'redirected to another host',
